@@ -1,0 +1,257 @@
+"""Quantised ab: the bins that colours fall into, how often they do, and the way back to a colour.
+
+Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, sections 2.1 to 2.3.
+"""
+
+from collections.abc import Iterable
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from artcolor.color.lab import rgb_to_lab
+from artcolor.errors import ConfigError, DataError
+
+L_BINS = 20
+"""Bins of lightness, each 5 units of L wide, that p(bin | L) is kept for."""
+
+_NEIGHBOURS = 5
+_SIGMA = 5.0
+_AB_LIMIT = 128
+_MAX_CLASS_WEIGHT = 5.0
+# A row of p(bin | L) counts as if this many further pixels had been drawn from p(bin): no log of zero.
+_PSEUDO_PIXELS = 100.0
+
+
+def _grid(step: int) -> Tensor:
+    """All grid points `(G, 2)` whose squares cover ab -128..127."""
+    reach = _AB_LIMIT // step
+    axis = torch.arange(-reach, reach + 1, dtype=torch.float32) * step
+    return torch.cartesian_prod(axis, axis)
+
+
+def _square_of(ab: Tensor, step: int) -> Tensor:
+    """Index into `_grid(step)` of the square that each of `(P, 2)` falls into."""
+    reach = _AB_LIMIT // step
+    cell = (ab / step).round().long().clamp(-reach, reach) + reach
+    return cell[:, 0] * (2 * reach + 1) + cell[:, 1]
+
+
+def _pixels(ab: Tensor) -> Tensor:
+    return ab.movedim(1, -1).reshape(-1, 2)
+
+
+class Codebook(nn.Module):
+    """Bins in the ab plane with their frequencies. All of it is buffers, so a weights file carries it.
+
+    Make one with `Codebook.fit`, `Codebook.of_gamut`, or `Codebook(bins)` to load a stored one into.
+
+    Attributes:
+        centres: `(Q, 2)`, ab of each bin in Lab units.
+        prior: `(Q,)`, p(bin), smoothed by the soft encoding; sums to 1.
+        prior_given_l: `(20, Q)`, p(bin | L) for 20 bins of L, each 5 units wide; rows sum to 1.
+    """
+
+    centres: Tensor
+    prior: Tensor
+    prior_given_l: Tensor
+
+    def __init__(self, bins: int) -> None:
+        """Reserves room for `bins` bins (Q), all at neutral gray, until a stored codebook is loaded.
+
+        Args:
+            bins: Q, at least 5.
+
+        Raises:
+            ConfigError: fewer than 5 bins.
+        """
+        super().__init__()
+        if bins < _NEIGHBOURS:
+            raise ConfigError(f"a codebook needs at least {_NEIGHBOURS} bins, not {bins}")
+        self.register_buffer("centres", torch.zeros(bins, 2))
+        self.register_buffer("prior", torch.full((bins,), 1 / bins))
+        self.register_buffer("prior_given_l", torch.full((L_BINS, bins), 1 / bins))
+        self._table: tuple[Tensor, Tensor, Tensor] | None = None
+
+    @property
+    def bins(self) -> int:
+        """Q, the number of bins."""
+        return self.centres.shape[0]
+
+    @classmethod
+    def of_gamut(cls, step: int = 10) -> Self:
+        """All bins that sRGB can reach at some lightness, with a uniform prior.
+
+        Args:
+            step: grid spacing in Lab units.
+
+        Example:
+            >>> Codebook.of_gamut(10).bins
+            261
+        """
+        axis = torch.linspace(0, 1, 65)
+        rgb = torch.cartesian_prod(axis, axis, axis).T.reshape(1, 3, -1, 1)
+        reached = _square_of(_pixels(rgb_to_lab(rgb)[:, 1:]), step).unique()
+        book = cls(len(reached))
+        book.centres.copy_(_grid(step)[reached])
+        return book
+
+    @classmethod
+    def fit(
+        cls, pictures: Iterable[tuple[Tensor, Tensor]], *, step: int = 10, min_share: float = 7e-6
+    ) -> Self:
+        """Fits bins and frequencies to pictures.
+
+        Args:
+            pictures: pairs of L `(N, 1, H, W)` in 0..100 and ab `(N, 2, H, W)` in Lab units.
+            step: grid spacing in Lab units.
+            min_share: a bin is kept if at least this share of all pixels falls into its square.
+
+        Returns:
+            A codebook whose `prior` and `prior_given_l` are means of the soft encodings of all pixels. As these
+            spread each pixel over its 5 nearest bins, the frequencies come out smoothed.
+
+        Raises:
+            DataError: no pictures, or too few colours in them for 5 bins.
+        """
+        grid = _grid(step)
+        # Joint counts over (L, square), weighted later by each square's own soft encoding, need one pass only.
+        counts = torch.zeros(L_BINS, len(grid), dtype=torch.float64)
+        fine = torch.zeros(L_BINS, (2 * _AB_LIMIT) ** 2, dtype=torch.float64)
+        for lightness, ab in pictures:
+            flat, rows = _pixels(ab), _l_bin(lightness).flatten()
+            square = _square_of(flat, step)
+            ones = torch.ones(len(flat), dtype=torch.float64)
+            counts.view(-1).index_add_(0, rows * len(grid) + square, ones)
+            fine.view(-1).index_add_(0, rows * fine.shape[1] + _rounded(flat), ones)
+        total = counts.sum()
+        kept = (counts.sum(0) >= max(min_share * float(total), 1)).nonzero().flatten()
+        if len(kept) < _NEIGHBOURS:
+            raise DataError(
+                f"the pictures hold {len(kept)} bins of colour; a codebook needs {_NEIGHBOURS}. "
+                "Are they gray, or is the folder empty?"
+            )
+        book = cls(len(kept))
+        book.centres.copy_(grid[kept])
+        index, weight = book._rounded_encodings()
+        joint = torch.zeros(L_BINS, book.bins, dtype=torch.float64)
+        for k in range(_NEIGHBOURS):
+            joint.index_add_(1, index[:, k], fine * weight[:, k].double())
+        prior = joint.sum(0) / total
+        joint += _PSEUDO_PIXELS * prior
+        book.prior.copy_(prior)
+        book.prior_given_l.copy_(joint / joint.sum(1, keepdim=True))
+        return book
+
+    def encode(self, ab: Tensor) -> tuple[Tensor, Tensor]:
+        """Soft-encodes colours over their 5 nearest bins, weighted by a Gaussian of σ = 5 (Zhang 2016, 2.2).
+
+        Args:
+            ab: `(N, 2, H, W)` in Lab units.
+
+        Returns:
+            Bin indices `(N, 5, H, W)`, int64, and weights `(N, 5, H, W)` that sum to 1 over the 5.
+        """
+        n, _, h, w = ab.shape
+        distance, index = torch.cdist(_pixels(ab), self.centres).topk(_NEIGHBOURS, largest=False)
+        weight = torch.softmax(-(distance**2) / (2 * _SIGMA**2), dim=1)
+        return (
+            index.reshape(n, h, w, _NEIGHBOURS).movedim(-1, 1),
+            weight.reshape(n, h, w, _NEIGHBOURS).movedim(-1, 1),
+        )
+
+    def encode_rounded(self, ab: Tensor) -> tuple[Tensor, Tensor]:
+        """Like `encode`, for ab rounded to whole Lab units: a table look-up, ten times as fast.
+
+        Training uses it: 8-bit pictures know their ab no better than that.
+
+        Args:
+            ab: `(N, 2, H, W)` in Lab units.
+
+        Returns:
+            Bin indices and weights, each `(N, H, W, 5)`.
+        """
+        n, _, h, w = ab.shape
+        index, weight = self._rounded_encodings()
+        rows = _rounded(_pixels(ab))
+        return index[rows].view(n, h, w, -1), weight[rows].view(n, h, w, -1)
+
+    def _rounded_encodings(self) -> tuple[Tensor, Tensor]:
+        """Encodings of all whole-numbered ab, `(65536, 5)` each, in the order of `_rounded`."""
+        if self._table is None or not torch.equal(self._table[0], self.centres):
+            axis = torch.arange(-_AB_LIMIT, _AB_LIMIT, dtype=torch.float32, device=self.centres.device)
+            every = torch.cartesian_prod(axis, axis).T.reshape(1, 2, -1, 1)
+            index, weight = self.encode(every)
+            self._table = (
+                self.centres.clone(),
+                index.reshape(_NEIGHBOURS, -1).T.contiguous(),
+                weight.reshape(_NEIGHBOURS, -1).T.contiguous(),
+            )
+        return self._table[1:]
+
+    def nearest(self, ab: Tensor) -> Tensor:
+        """The bin that each colour is nearest to.
+
+        Args:
+            ab: `(N, 2, H, W)` in Lab units.
+
+        Returns:
+            `(N, H, W)`, int64.
+        """
+        n, _, h, w = ab.shape
+        return torch.cdist(_pixels(ab), self.centres).argmin(1).reshape(n, h, w)
+
+    def log_prior(self, lightness: Tensor) -> Tensor:
+        """Gives log p(bin | L), what is known of a pixel's colour before looking at the picture.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100.
+
+        Returns:
+            `(N, Q, H, W)`.
+        """
+        table = self.prior_given_l.log()
+        return F.embedding(_l_bin(lightness).squeeze(1), table).movedim(-1, 1)
+
+    def class_weights(self, smoothing: float = 0.5) -> Tensor:
+        """Rebalancing weights w = 1 / ((1 − λ) p + λ / Q), with E[w] = 1 and w ≤ 5 (Zhang 2016, 2.2).
+
+        Args:
+            smoothing: λ in 0..1; 1 makes all weights equal.
+
+        Returns:
+            `(Q,)`, positive.
+        """
+        p = self.prior.double()
+        w = 1 / ((1 - smoothing) * p + smoothing / self.bins)
+        # The cap takes from E[w] what the others then share; this converges within a few rounds.
+        for _ in range(100):
+            mean = (p * w).sum()
+            if abs(mean - 1) < 1e-9:
+                break
+            w = (w / mean).clamp(max=_MAX_CLASS_WEIGHT)
+        return w.to(self.prior)
+
+    def annealed_mean(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
+        """The mean colour of the distribution sharpened by T (Zhang 2016, 2.3).
+
+        Args:
+            logits: `(N, Q, H, W)`.
+            temperature: T in (0, 1]; 1 gives the mean, near 0 the mode.
+
+        Returns:
+            ab `(N, 2, H, W)` in Lab units, always inside the hull of the bins.
+        """
+        p = torch.softmax(logits.float() / temperature, dim=1)
+        return torch.einsum("nqhw,qc->nchw", p, self.centres)
+
+
+def _l_bin(lightness: Tensor) -> Tensor:
+    return (lightness / (100 / L_BINS)).long().clamp(0, L_BINS - 1)
+
+
+def _rounded(flat: Tensor) -> Tensor:
+    """Row number in `Codebook._rounded_encodings` of each of `(P, 2)`."""
+    whole = flat.round().long().clamp(-_AB_LIMIT, _AB_LIMIT - 1) + _AB_LIMIT
+    return whole[:, 0] * (2 * _AB_LIMIT) + whole[:, 1]

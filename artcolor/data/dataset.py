@@ -1,0 +1,304 @@
+"""Reading a data set of paintings: decoded and resized once, augmented as a function of (seed, epoch, index)."""
+
+import csv
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from artcolor.color.lab import decode_8bit, linear_to_lab
+from artcolor.errors import DataError
+
+_LOG = logging.getLogger(__name__)
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+_SPLITS = ("train", "val", "test")
+# Of a plain folder, every tenth picture (by the hash of its name) is held out for val, and every tenth for test.
+_HELD_OUT = 10
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training pictures vary.
+
+    Attributes:
+        crop: smallest side of the square crop, as a share of the short side; the largest is all of it.
+        flip: whether half of the pictures are mirrored.
+        lightness: L is raised to a power whose logarithm is uniform in ± this.
+    """
+
+    crop: float = 0.62
+    flip: bool = True
+    lightness: float = 0.15
+
+
+class Sample(NamedTuple):
+    """Asks a data set for one training picture.
+
+    Attributes:
+        index: of the picture.
+        epoch: how often the data set has been gone through before; each epoch varies pictures anew.
+        size: side of the square crop, in pixels.
+    """
+
+    index: int
+    epoch: int
+    size: int
+
+
+def cache_folder() -> Path:
+    """Where decoded pictures are kept: `ARTCOLOR_CACHE`, or `~/.cache/artcolor`."""
+    return Path(os.environ.get("ARTCOLOR_CACHE") or Path.home() / ".cache" / "artcolor")
+
+
+def list_pictures(root: str | Path, split: str | None = None) -> list[Path]:
+    """Lists the pictures of a data set, or of one split of it.
+
+    With a `metadata.csv` (columns `file_name` and `split`), it decides. Without one, sub-folders called `train`,
+    `val` and `test` are the splits. In a plain folder a hash of each name decides: 8 of 10 pictures train.
+
+    Args:
+        root: folder of the data set.
+        split: `"train"`, `"val"`, `"test"`, or `None` for all.
+
+    Returns:
+        Paths, sorted.
+
+    Raises:
+        DataError: there is no such folder, or no picture of this split in it.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DataError(f"there is no folder {root}; --data must name a folder of pictures")
+    table = root / "metadata.csv"
+    if table.exists():
+        paths = _listed(table, split)
+    elif split is not None and (root / split).is_dir():
+        paths = _below(root / split)
+    else:
+        has_splits = any((root / name).is_dir() for name in _SPLITS)
+        paths = [] if has_splits and split else [p for p in _below(root) if split in (None, _split_of(root, p))]
+    if not paths:
+        which = f" of split {split!r}" if split else ""
+        raise DataError(f"{root} holds no pictures{which} ({', '.join(sorted(_SUFFIXES))})")
+    return sorted(paths)
+
+
+def _listed(table: Path, split: str | None) -> list[Path]:
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        if not {"file_name", "split"} <= set(rows.fieldnames or ()):
+            raise DataError(f"{table} needs the columns file_name and split; it has {rows.fieldnames}")
+        return [table.parent / row["file_name"] for row in rows if split in (None, row["split"])]
+
+
+def _below(folder: Path) -> list[Path]:
+    return [p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and not p.name.startswith(".")]
+
+
+def _split_of(root: Path, path: Path) -> str:
+    digest = hashlib.sha256(path.relative_to(root).as_posix().encode()).digest()
+    return {0: "val", 1: "test"}.get(digest[0] % _HELD_OUT, "train")
+
+
+class PictureCache:
+    """Decoded pictures in one memory-mapped file, keyed by the content of the files they came from.
+
+    Making it twice at a time is safe: each process writes its own folder and the first to finish wins.
+
+    Args:
+        paths: picture files.
+        side: pictures are made smaller until their short side is at most this.
+        folder: where caches are kept; `cache_folder()` if not given.
+
+    Raises:
+        DataError: a picture cannot be read.
+    """
+
+    def __init__(self, paths: Sequence[Path], side: int, folder: Path | None = None) -> None:
+        folder = (folder or cache_folder()) / "pictures"
+        self.path = folder / _content_key(paths, side)
+        if not (self.path / "index.json").exists():
+            _LOG.info("decoding %d pictures once into %s", len(paths), self.path)
+            _build_cache(paths, side, self.path)
+        self.index: list[tuple[int, int, int]] = [
+            (offset, height, width)
+            for offset, height, width in json.loads((self.path / "index.json").read_text())
+        ]
+        self._pixels: npt.NDArray[np.uint8] | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getstate__(self) -> dict[str, object]:
+        # A loader's worker maps the file itself; sending the map would send every pixel.
+        return {**self.__dict__, "_pixels": None}
+
+    def __getitem__(self, number: int) -> npt.NDArray[np.uint8]:
+        """The picture as `(H, W, 3)`, sRGB in 0..255; a view into the file."""
+        if self._pixels is None:
+            self._pixels = np.memmap(self.path / "pixels.bin", dtype=np.uint8, mode="r")
+        offset, height, width = self.index[number]
+        return self._pixels[offset : offset + 3 * height * width].reshape(height, width, 3)
+
+
+def _content_key(paths: Sequence[Path], side: int) -> str:
+    def digest(path: Path) -> bytes:
+        try:
+            return hashlib.sha256(path.read_bytes()).digest()
+        except OSError as error:
+            raise DataError(f"the picture {path} cannot be read: {error}") from error
+
+    with ThreadPoolExecutor() as pool:
+        whole = hashlib.sha256(f"2 {side}".encode())
+        for content in pool.map(digest, paths):
+            whole.update(content)
+    return whole.hexdigest()[:32]
+
+
+def _decode(path: Path, side: int) -> npt.NDArray[np.uint8]:
+    try:
+        with Image.open(path) as image:
+            # JPEG files decode at 1/2, 1/4 or 1/8 size when that is still enough.
+            image.draft("RGB", (2 * side, 2 * side))
+            rgb = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"the picture {path} cannot be read ({error}). Remove it, or clean the folder with `artcolor dataset build`."
+        ) from error
+    scale = side / min(rgb.size)
+    if scale < 1:
+        rgb = rgb.resize(
+            (max(side, round(rgb.width * scale)), max(side, round(rgb.height * scale))), Image.Resampling.LANCZOS
+        )
+    return np.asarray(rgb)
+
+
+def _build_cache(paths: Sequence[Path], side: int, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        index: list[tuple[int, int, int]] = []
+        offset = 0
+        with (temporary / "pixels.bin").open("wb") as file, ThreadPoolExecutor() as pool:
+            for chunk in _chunks(paths, 256):
+                for pixels in pool.map(lambda path: _decode(path, side), chunk):
+                    file.write(pixels.tobytes())
+                    index.append((offset, *pixels.shape[:2]))
+                    offset += pixels.size
+            file.flush()
+            os.fsync(file.fileno())
+        (temporary / "index.json").write_text(json.dumps(index))
+        try:
+            temporary.rename(target)
+        except OSError:
+            # Another process was faster; its pictures are the same.
+            if not (target / "index.json").exists():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _chunks(paths: Sequence[Path], length: int) -> Iterator[Sequence[Path]]:
+    for start in range(0, len(paths), length):
+        yield paths[start : start + length]
+
+
+class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Pictures as (L, ab).
+
+    Asked by a number, it gives the whole picture; asked by a `Sample`, a square crop, varied as a function of
+    (seed, epoch, index) alone, so that any training step can be repeated.
+
+    Args:
+        root: folder of the data set; see `list_pictures` for the layouts.
+        split: `"train"`, `"val"`, `"test"`, or `None` for all.
+        side: pictures are kept with a short side of at most this, in pixels.
+        seed: of the variation.
+        augmentation: how samples vary; `None` takes the central crop.
+        limit: use only the first so many pictures of a fixed shuffle; `None` for all.
+        cache: folder for decoded pictures; `cache_folder()` if not given.
+
+    Raises:
+        DataError: no pictures, or one that cannot be read.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        split: str | None = "train",
+        *,
+        side: int = 256,
+        seed: int = 0,
+        augmentation: Augmentation | None = Augmentation(),
+        limit: int | None = None,
+        cache: Path | None = None,
+    ) -> None:
+        self.paths = list_pictures(root, split)
+        if limit is not None:
+            chosen = np.random.default_rng(0).permutation(len(self.paths))[:limit]
+            self.paths = [self.paths[i] for i in sorted(chosen)]
+        self.seed, self.augmentation = seed, augmentation
+        self.pictures = PictureCache(self.paths, side, cache)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, key: int | Sample) -> tuple[Tensor, Tensor]:
+        """Gives L `(1, H, W)` in 0..100 and ab `(2, H, W)` in Lab units.
+
+        Args:
+            key: a picture's number, or a `Sample`.
+        """
+        if not isinstance(key, Sample):
+            return _to_lab(self.pictures[key])
+        pixels = self.pictures[key.index]
+        height, width = pixels.shape[:2]
+        side, change = float(min(height, width)), self.augmentation
+        rng = np.random.default_rng([self.seed, key.epoch, key.index])
+        x, y, flip, power = 0.5, 0.5, False, 1.0
+        if change is not None:
+            share, x, y, mirror, jitter = rng.random(5)
+            side *= change.crop + (1 - change.crop) * share
+            flip = change.flip and mirror < 0.5
+            power = float(np.exp((2 * jitter - 1) * change.lightness))
+        left, top = x * (width - side), y * (height - side)
+        crop = Image.fromarray(pixels).resize(
+            (key.size, key.size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
+        )
+        square = np.asarray(crop)
+        lightness, ab = _to_lab(square[:, ::-1] if flip else square)
+        if power != 1:
+            lightness = 100 * (lightness.clamp(0, 100) / 100) ** power
+        return lightness, ab
+
+    def statistics(self, *, pictures: int = 4000) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pairs of L and ab, `(1, ·, H, W)`, spread evenly over the set, for `DistributionHead.fit`.
+
+        Args:
+            pictures: how many at most.
+        """
+        for index in np.linspace(0, len(self) - 1, min(pictures, len(self))).round():
+            # Averaged over 4 × 4 pixels, as the output of a network is.
+            pixels = Image.fromarray(self.pictures[int(index)])
+            lightness, ab = _to_lab(np.asarray(pixels.reduce(4)))
+            yield lightness.unsqueeze(0), ab.unsqueeze(0)
+
+
+def _to_lab(pixels: npt.NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    rgb = torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))
+    lab = linear_to_lab(decode_8bit(rgb))
+    return lab[:1], lab[1:]

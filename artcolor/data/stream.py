@@ -1,0 +1,66 @@
+"""The order in which a training sees its pictures: a function of (seed, step), so that it can start anywhere."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from artcolor.data.dataset import Sample
+
+
+class SampleStream:
+    """Batches of samples from one step of a training to another, as a `batch_sampler` of a `DataLoader`.
+
+    The samples form one endless row: epoch after epoch, each in an order of its own. Step s takes the s-th
+    batch of the row, and each process and each accumulation step takes its part of that batch.
+
+    Args:
+        pictures: how many the data set has.
+        batch_size: pictures per step, over all processes.
+        seed: of the order.
+        start: first step.
+        stop: the step before which to end.
+        size_at: side of the crops, given the step.
+        parts: into how many micro-batches a step is cut, over all processes.
+        rank: this process takes every `world`-th micro-batch, from this one on.
+        world: number of processes.
+
+    Example:
+        >>> stream = SampleStream(10, 4, seed=0, start=2, stop=3, size_at=lambda step: 32)
+        >>> [(sample.epoch, sample.size) for batch in stream for sample in batch]
+        [(0, 32), (0, 32), (1, 32), (1, 32)]
+    """
+
+    def __init__(
+        self,
+        pictures: int,
+        batch_size: int,
+        *,
+        seed: int,
+        start: int,
+        stop: int,
+        size_at: Callable[[int], int],
+        parts: int = 1,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.pictures, self.batch_size, self.seed = pictures, batch_size, seed
+        self.start, self.stop, self.size_at = start, stop, size_at
+        self.parts, self.rank, self.world = parts, rank, world
+        self._order: tuple[int, list[int]] | None = None
+
+    def __len__(self) -> int:
+        return (self.stop - self.start) * self.parts // self.world
+
+    def __iter__(self) -> Iterator[list[Sample]]:
+        share = self.batch_size // self.parts
+        for step in range(self.start, self.stop):
+            for part in range(self.rank, self.parts, self.world):
+                first = step * self.batch_size + part * share
+                yield [self._sample(place, self.size_at(step)) for place in range(first, first + share)]
+
+    def _sample(self, place: int, size: int) -> Sample:
+        epoch, position = divmod(place, self.pictures)
+        if self._order is None or self._order[0] != epoch:
+            order = np.random.default_rng([self.seed, epoch]).permutation(self.pictures)
+            self._order = (epoch, order.tolist())
+        return Sample(self._order[1][position], epoch, size)

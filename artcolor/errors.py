@@ -1,0 +1,25 @@
+"""The errors artcolor raises on purpose; their messages say what was wrong and what to do."""
+
+
+class ArtcolorError(Exception):
+    """Base of every error that artcolor raises on purpose."""
+
+
+class ImageError(ArtcolorError):
+    """A picture could not be read, understood or written."""
+
+
+class WeightsError(ArtcolorError):
+    """A weights file is missing, damaged, or does not fit the network."""
+
+
+class ConfigError(ArtcolorError):
+    """A setting, a recipe or a model name makes no sense."""
+
+
+class DataError(ArtcolorError):
+    """A data set is missing, empty or laid out in an unexpected way."""
+
+
+class TrainingError(ArtcolorError):
+    """A training cannot start, go on or resume."""

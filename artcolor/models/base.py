@@ -1,0 +1,174 @@
+"""What every model of the zoo is: a network with a head."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from artcolor.color.lab import rgb_to_lightness
+from artcolor.errors import ConfigError
+from artcolor.models.heads import DistributionHead, Head
+from artcolor.transforms import JoinChroma, ToLightness
+
+CONFIG_SCHEMA = 1
+"""Version of the config that a weights file carries."""
+
+
+class Network(nn.Module):
+    """Turns lightness into features. Normalisation of the input lives inside.
+
+    Attributes:
+        channels: of the features.
+        stride: what a side of the input must be a multiple of.
+        out_stride: input pixels per feature pixel.
+        config: the keywords that build this network again.
+        pretrained: names of submodules whose weights come from elsewhere; a trainer lets them learn slower.
+    """
+
+    channels: int
+    stride: int
+    out_stride: int
+    config: dict[str, Any]
+    pretrained: tuple[str, ...] = ()
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Gives `(N, channels, H / out_stride, W / out_stride)` from L `(N, 1, H, W)` in 0..100."""
+        raise NotImplementedError
+
+
+class ColorizationModel(nn.Module):
+    """A network with a head.
+
+    Calling it gives the raw head output for L whose sides are multiples of `network.stride`; `predict_ab`,
+    `predict_distribution` and `colorize` take any size.
+
+    Args:
+        name: of the family, as `artcolor.get_model` knows it.
+        network: turns L into features.
+        head: turns features into colour.
+        size: the working size that `colorize` uses; see `artcolor.transforms.working_size`.
+    """
+
+    def __init__(self, name: str, network: Network, head: Head, *, size: int = 192) -> None:
+        super().__init__()
+        if size < 16:
+            raise ConfigError(f"size must be at least 16 pixels, not {size}")
+        self.name, self.size = name, size
+        self.network, self.head = network, head
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """All it takes to build this model again; a weights file carries it in its header."""
+        return {
+            "schema": CONFIG_SCHEMA,
+            "model": self.name,
+            "network": dict(self.network.config),
+            "head": {"kind": type(self.head).__name__, **self.head.config},
+            "size": self.size,
+        }
+
+    def transforms(self, size: int | None = None) -> ToLightness:
+        """What turns a picture into this model's input, at its own working size or another."""
+        return ToLightness(
+            size=size or self.size, stride=self.network.stride, out_stride=self.network.out_stride
+        )
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Gives the raw head output `(N, C, H / out_stride, W / out_stride)`.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100; H and W multiples of `network.stride`.
+        """
+        raw: Tensor = self.head(self.network(lightness), lightness)
+        return raw
+
+    def training_loss(
+        self, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Gives the loss of a batch; `"loss"` is what is minimised, the rest is logged.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            ab: `(N, 2, H, W)`, the true chroma.
+            step: number of the optimizer step, for what warms up.
+            generator: the source of all randomness.
+        """
+        raw = self(lightness)
+        with torch.autocast(lightness.device.type, enabled=False):
+            return self.head.loss(raw.float(), lightness, ab)
+
+    @torch.no_grad()
+    def predict_ab(
+        self, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
+    ) -> Tensor:
+        """Predicts chroma for lightness of any size, at that very size.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            temperature: see `DistributionHead`; `None` takes the model's own.
+            vividness: see `DistributionHead`; `None` takes the model's own.
+
+        Returns:
+            `(N, 2, H, W)` in Lab units.
+        """
+        grid = self.predict_ab_grid(lightness, temperature=temperature, vividness=vividness)
+        height, width = lightness.shape[-2:]
+        full = F.interpolate(grid, scale_factor=self.network.out_stride, mode="bicubic")
+        return full[..., :height, :width]
+
+    @torch.no_grad()
+    def predict_ab_grid(
+        self, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
+    ) -> Tensor:
+        """Like `predict_ab`, at the resolution of the network's output: `(N, 2, ⌈H/s⌉, ⌈W/s⌉)`, s = out_stride."""
+        return self.head.decode(self._raw(lightness), temperature=temperature, vividness=vividness)
+
+    @torch.no_grad()
+    def predict_distribution(self, lightness: Tensor) -> Tensor:
+        """Predicts the probability of each bin of colour, for lightness of any size.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100.
+
+        Returns:
+            `(N, Q, ⌈H/s⌉, ⌈W/s⌉)` with s = `network.out_stride`; sums to 1 over the bins, whose ab are
+            `head.codebook.centres`.
+
+        Raises:
+            ConfigError: the model's head predicts no distribution.
+        """
+        if not isinstance(self.head, DistributionHead):
+            raise ConfigError(f"{self.name} predicts colours, not a distribution over them")
+        return self.head.distribution(self._raw(lightness))
+
+    def _raw(self, lightness: Tensor) -> Tensor:
+        height, width = lightness.shape[-2:]
+        stride, out = self.network.stride, self.network.out_stride
+        padded = F.pad(lightness, (0, -width % stride, 0, -height % stride), mode="replicate")
+        raw: Tensor = self(padded)
+        return raw[..., : -(-height // out), : -(-width // out)]
+
+    @torch.no_grad()
+    def colorize(
+        self,
+        gray: Tensor,
+        *,
+        size: int | None = None,
+        temperature: float | None = None,
+        vividness: float | None = None,
+    ) -> Tensor:
+        """Gives pictures their colours back; their lightness stays as it is.
+
+        Args:
+            gray: `(N, 1|3, H, W)`, sRGB in 0..1, any size; of colour pictures only the lightness is used.
+            size: working size; `None` takes the model's own.
+            temperature: see `DistributionHead`; `None` takes the model's own.
+            vividness: see `DistributionHead`; `None` takes the model's own.
+
+        Returns:
+            `(N, 3, H, W)`, sRGB in 0..1.
+        """
+        small = self.transforms(size)(gray)
+        ab = self.predict_ab_grid(small, temperature=temperature, vividness=vividness)
+        return JoinChroma(ab, *gray.shape[-2:])(rgb_to_lightness(gray))

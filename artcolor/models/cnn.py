@@ -1,0 +1,97 @@
+"""`cnn`: six convolutions and three BatchNorms, as in the report, with a distribution as output."""
+
+from torch import Tensor, nn
+
+from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.heads import DistributionHead
+from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
+
+
+class CNN_Weights(WeightsEnum):
+    """Released weights of `cnn`."""
+
+    ART_V1 = "cnn.art_v1"
+    DEFAULT = ART_V1
+
+
+class CNN(Network):
+    """Five convolutions; the sixth is the head's.
+
+    Three strides bring the picture to 1/8, where two dilated 5 × 5 convolutions see all of a picture of
+    192 px; features are then brought to 1/4 for the head.
+
+    Args:
+        width: channels at 1/8 size; the earlier layers have a quarter and a half of it.
+
+    Example:
+        >>> import torch
+        >>> CNN(width=16)(torch.rand(1, 1, 32, 32) * 100).shape
+        torch.Size([1, 16, 8, 8])
+    """
+
+    stride = 8
+    out_stride = 4
+
+    def __init__(self, width: int = 256) -> None:
+        super().__init__()
+        self.channels = width
+        self.config = {"width": width}
+        quarter, half = width // 4, width // 2
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, quarter, 5, stride=2, padding=2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(quarter, half, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(half),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(half, width, 5, stride=2, padding=2, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 5, padding=4, dilation=2, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 5, padding=8, dilation=4),
+            nn.ReLU(inplace=True),
+            nn.Upsample(scale_factor=2, mode="bilinear"),
+        )
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        features: Tensor = self.layers(lightness / 50 - 1)
+        return features
+
+
+@register_model(CNN_Weights)
+def cnn(
+    *,
+    weights: WeightsArgument = None,
+    width: int | None = None,
+    bins: int | None = None,
+    size: int | None = None,
+) -> ColorizationModel:
+    """Builds `cnn`: six convolutions, three BatchNorms, a distribution over colours at 1/4 size.
+
+    Args:
+        weights: `None` for an untrained network, a `CNN_Weights` member, its name, `"DEFAULT"`, or the path of
+            a weights file, whose own config then decides the network.
+        width: channels at 1/8 size, 256 if not given.
+        bins: number of colour bins; those of the sRGB gamut if not given.
+        size: working size in pixels, 192 if not given.
+
+    Returns:
+        The model, in evaluation mode if it has weights.
+
+    Raises:
+        ConfigError: an unknown name, or a keyword that contradicts the weights file.
+        WeightsError: the file is missing or damaged, or does not fit.
+
+    Example:
+        >>> import artcolor, torch
+        >>> model = artcolor.cnn(weights="DEFAULT")
+        >>> model.colorize(torch.rand(1, 1, 37, 50)).shape
+        torch.Size([1, 3, 37, 50])
+    """
+    return assemble(
+        "cnn", CNN, DistributionHead, weights, network={"width": width}, head={"bins": bins}, size=size
+    )

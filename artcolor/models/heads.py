@@ -1,0 +1,183 @@
+"""Heads: what a model predicts, how that is learned, and how it becomes chroma."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from artcolor.color.codebook import Codebook
+from artcolor.errors import ConfigError
+
+
+class Head(nn.Module):
+    """What every head offers. `channels` is what it takes, its own layers give what it needs.
+
+    A head's `config` holds the keywords that build it again; a weights file carries them.
+    """
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The keywords that build this head again."""
+        raise NotImplementedError
+
+    def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
+        """Gives the raw output `(N, C, h, w)` from features `(N, channels, h, w)` and L `(N, 1, H, W)`."""
+        raise NotImplementedError
+
+    def loss(self, raw: Tensor, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
+        """Compares a raw output with the truth; `"loss"` is what to minimise, the rest is worth a log.
+
+        Args:
+            raw: `(N, C, h, w)`.
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            ab: `(N, 2, H, W)`, the true chroma in Lab units.
+        """
+        raise NotImplementedError
+
+    def decode(
+        self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None
+    ) -> Tensor:
+        """Turns a raw output into chroma.
+
+        Args:
+            raw: `(N, C, h, w)`.
+            temperature: see `DistributionHead`; other heads refuse it.
+            vividness: see `DistributionHead`; other heads refuse it.
+
+        Returns:
+            ab `(N, 2, h, w)` in Lab units.
+        """
+        raise NotImplementedError
+
+    def fit(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Takes in the statistics of the training pictures, once, before the first step."""
+
+
+class DistributionHead(Head):
+    """Predicts a distribution over quantised ab, after Zhang, Isola, Efros (ECCV 2016).
+
+    Two things differ from the paper. log p(bin | L) is added to the logits as a constant, so an untrained
+    network already gives what is known from lightness alone. And the loss is the plain, unweighted
+    cross-entropy, which keeps the distribution calibrated; rare colours are brought back when decoding.
+
+    Args:
+        channels: of the features that come in.
+        bins: Q; `None` takes all bins of the sRGB gamut with a uniform prior.
+        vividness: default τ ≥ 0; τ · log w(bin) is added to the logits. 0 is the most accurate (and brownish)
+            average, 1 weighs bins by the paper's class weights.
+        temperature: default T in (0, 1] of the annealed mean; lower is more decided.
+        smoothing: λ of the class weights.
+
+    Example:
+        >>> import torch
+        >>> head = DistributionHead(8)
+        >>> raw = head(torch.rand(1, 8, 4, 4), torch.full((1, 1, 16, 16), 50.0))
+        >>> head.decode(raw).shape
+        torch.Size([1, 2, 4, 4])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        bins: int | None = None,
+        vividness: float = 0.0,
+        temperature: float = 1.0,
+        smoothing: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.codebook = Codebook.of_gamut() if bins is None else Codebook(bins)
+        self.vividness, self.temperature = vividness, temperature
+        self.smoothing = smoothing
+        self._make_project(channels)
+
+    def _make_project(self, channels: int) -> None:
+        self.project = nn.Conv2d(channels, self.codebook.bins, 1)
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)  # type: ignore[arg-type]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {
+            "bins": self.codebook.bins,
+            "vividness": self.vividness,
+            "temperature": self.temperature,
+            "smoothing": self.smoothing,
+        }
+
+    def fit(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Replaces codebook and priors by those of the pictures and starts the last layer afresh.
+
+        Args:
+            pictures: pairs of L `(N, 1, H, W)` in 0..100 and ab `(N, 2, H, W)` in Lab units.
+        """
+        weight = self.project.weight
+        self.codebook = Codebook.fit(pictures).to(weight.device)
+        self._make_project(weight.shape[1])
+        self.project.to(weight.device)
+
+    def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
+        small = F.interpolate(lightness, features.shape[-2:], mode="area")
+        return self.project(features).float() + self.codebook.log_prior(small)
+
+    def loss(self, raw: Tensor, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
+        """Soft cross-entropy against the true chroma at the output's resolution, in nats per pixel."""
+        index, weight = self.codebook.encode_rounded(F.interpolate(ab, raw.shape[-2:], mode="area"))
+        log_p = torch.log_softmax(raw.movedim(1, -1), dim=-1)
+        return {"loss": -(log_p.gather(-1, index) * weight).sum(-1).mean()}
+
+    def distribution(
+        self, raw: Tensor, *, temperature: float = 1.0, vividness: float = 0.0
+    ) -> Tensor:
+        """The probabilities of the bins.
+
+        Args:
+            raw: logits `(N, Q, h, w)`.
+            temperature: T; 1 leaves the distribution as learned.
+            vividness: τ; 0 leaves the distribution as learned.
+
+        Returns:
+            `(N, Q, h, w)`, summing to 1 over Q.
+        """
+        return torch.softmax(self._logits(raw, vividness) / _checked_temperature(temperature), dim=1)
+
+    def decode(
+        self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None
+    ) -> Tensor:
+        """The annealed mean of the distribution, weighted toward rare colours by `vividness`.
+
+        Args:
+            raw: logits `(N, Q, h, w)`.
+            temperature: T in (0, 1]; `None` takes the head's own.
+            vividness: τ ≥ 0; `None` takes the head's own.
+
+        Returns:
+            ab `(N, 2, h, w)` in Lab units.
+
+        Raises:
+            ConfigError: T or τ out of range.
+        """
+        logits = self._logits(raw, self.vividness if vividness is None else vividness)
+        return self.codebook.annealed_mean(
+            logits, _checked_temperature(self.temperature if temperature is None else temperature)
+        )
+
+    def _logits(self, raw: Tensor, vividness: float) -> Tensor:
+        if not 0 <= vividness < float("inf"):
+            raise ConfigError(f"vividness must be 0 or more, not {vividness}")
+        if vividness == 0:
+            return raw.float()
+        weights = self.codebook.class_weights(self.smoothing)
+        return raw.float() + vividness * weights.log().reshape(1, -1, 1, 1)
+
+
+def _checked_temperature(temperature: float) -> float:
+    if not 0 < temperature <= 1:
+        raise ConfigError(f"temperature must be above 0 and at most 1, not {temperature}")
+    return temperature
+
+
+HEADS: dict[str, type[Head]] = {"DistributionHead": DistributionHead}
+"""The heads that a weights file may name."""

@@ -1,0 +1,281 @@
+"""Names of models and weights, and building models from them."""
+
+import enum
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from artcolor.errors import ConfigError, WeightsError
+from artcolor.models.base import CONFIG_SCHEMA, ColorizationModel, Network
+from artcolor.models.heads import HEADS, Head
+from artcolor.transforms import ToLightness
+from artcolor.zoo import manifest, store
+
+
+class WeightsEnum(enum.Enum):
+    """Base of the enums of released weights. A member's value is its key in the manifest."""
+
+    @property
+    def entry(self) -> manifest.Entry:
+        """All that the manifest says of these weights."""
+        return manifest.entry_of(self.value)
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Parameters, multiply-adds, size, hash, metrics, recipe, data and licence, as a dictionary."""
+        entry = self.entry
+        return {name: value for name, value in vars(entry).items() if name not in ("key", "config")}
+
+    def transforms(self) -> ToLightness:
+        """What turns a picture into the input of the network that has these weights."""
+        return get_model(self.entry.model, weights=self).transforms()
+
+
+WeightsArgument = WeightsEnum | str | Path | None
+"""A member of a weights enum, its name, `"DEFAULT"`, a key as `cnn.art_v1`, a path, or `None`."""
+
+Builder = Callable[..., ColorizationModel]
+_B = TypeVar("_B", bound=Builder)
+
+_BUILDERS: dict[str, Builder] = {}
+_WEIGHTS: dict[str, type[WeightsEnum]] = {}
+
+
+def register_model(weights: type[WeightsEnum]) -> Callable[[_B], _B]:
+    """Makes a builder known under its own name, together with its weights."""
+
+    def register(builder: _B) -> _B:
+        _BUILDERS[builder.__name__] = builder
+        _WEIGHTS[builder.__name__] = weights
+        return builder
+
+    return register
+
+
+def _families() -> None:
+    from artcolor.models import cnn  # noqa: F401, PLC0415  (importing a family registers it)
+
+
+def list_models() -> list[str]:
+    """Names of all models.
+
+    Example:
+        >>> "cnn" in list_models()
+        True
+    """
+    _families()
+    return sorted(_BUILDERS)
+
+
+def get_builder(name: str) -> Builder:
+    """The function that builds a model.
+
+    Raises:
+        ConfigError: there is no model of this name.
+    """
+    _families()
+    try:
+        return _BUILDERS[name]
+    except KeyError:
+        raise ConfigError(f"there is no model called {name!r}. There are: {', '.join(list_models())}.") from None
+
+
+def get_model(name: str, **keywords: Any) -> ColorizationModel:
+    """Builds a model by its name.
+
+    Args:
+        name: as in `list_models()`.
+        **keywords: of its builder; `weights` among them.
+
+    Example:
+        >>> get_model("cnn", width=16).name
+        'cnn'
+    """
+    return get_builder(name)(**keywords)
+
+
+def get_model_weights(name: str) -> type[WeightsEnum]:
+    """The enum of a model's released weights."""
+    get_builder(name)
+    return _WEIGHTS[name]
+
+
+def get_weight(name: str) -> WeightsEnum:
+    """Finds released weights by `"cnn.art_v1"`, `"CNN_Weights.ART_V1"`, or a model's name for its default.
+
+    Raises:
+        ConfigError: there are none of this name.
+    """
+    _families()
+    for model, members in _WEIGHTS.items():
+        if name == model and "DEFAULT" in members.__members__:
+            return members["DEFAULT"]
+        for member_name, member in members.__members__.items():
+            if name in (member.value, f"{members.__name__}.{member_name}"):
+                return member
+    known = sorted(member.value for members in _WEIGHTS.values() for member in members)
+    raise ConfigError(f"there are no weights called {name!r}. There are: {', '.join(known)}.")
+
+
+def from_pretrained(name: str | Path) -> ColorizationModel:
+    """Loads any model with weights; the weights' own config says which model it is.
+
+    Args:
+        name: a model (`"cnn"`, its default weights), weights (`"cnn.art_v1"`), or the path of a weights file.
+
+    Raises:
+        ConfigError: there is no model, no weights and no file of this name.
+        WeightsError: the file is damaged or does not fit.
+
+    Example:
+        >>> from_pretrained("cnn").name
+        'cnn'
+    """
+    if isinstance(name, str) and not _looks_like_path(name):
+        weights = get_weight(name)
+        return get_model(weights.entry.model, weights=weights)
+    path = Path(name)
+    config, _ = store.read(path)
+    return get_model(str(config.get("model")), weights=path)
+
+
+def _looks_like_path(name: str) -> bool:
+    return name.endswith(".safetensors") or "/" in name or "\\" in name
+
+
+def _resolve(model: str, weights: WeightsEnum | str | Path) -> tuple[Path, str | None]:
+    """The file that a `weights` argument means, and the hash it must have, if that is known."""
+    members = _WEIGHTS[model]
+    if isinstance(weights, str) and not _looks_like_path(weights):
+        if weights in members.__members__:
+            weights = members[weights]
+        elif any(weights in (m.value, m.value.partition(".")[2]) for m in members):
+            weights = next(m for m in members if weights in (m.value, m.value.partition(".")[2]))
+        else:
+            known = ", ".join(repr(n) for n in members.__members__) or "none yet"
+            raise ConfigError(
+                f"{model} has no weights called {weights!r}. There are: {known}. "
+                "The name of a file must end in .safetensors or hold a slash."
+            )
+    if isinstance(weights, WeightsEnum):
+        if not isinstance(weights, members):
+            raise ConfigError(f"{weights} are not weights of {model}, but of {weights.entry.model}")
+        return store.find(weights.entry), weights.entry.sha256
+    return Path(weights), None
+
+
+def assemble(
+    name: str,
+    network_type: type[Network],
+    head_type: type[Head],
+    weights: WeightsArgument,
+    *,
+    network: Mapping[str, Any],
+    head: Mapping[str, Any],
+    size: int | None,
+) -> ColorizationModel:
+    """What builders share: a network with a head, untrained or with weights.
+
+    A weights file's own config decides everything; keywords that contradict it are an error.
+
+    Args:
+        name: of the model.
+        network_type: its network.
+        head_type: its head when it has no weights.
+        weights: the builder's argument.
+        network: keywords of the network; those that are `None` were not given.
+        head: keywords of the head, likewise.
+        size: working size, or `None`.
+    """
+    given = {"network": _given(network), "head": _given(head), "size": size}
+    if weights is None:
+        net = network_type(**given["network"])
+        sized = {} if size is None else {"size": size}
+        return ColorizationModel(name, net, head_type(net.channels, **given["head"]), **sized)
+    path, sha256 = _resolve(name, weights)
+    config, tensors = store.read(path, sha256)
+    _check_config(config, name, given, path)
+    net = _construct(network_type, config["network"], path)
+    keywords = dict(config["head"])
+    kind = keywords.pop("kind", None)
+    if kind not in HEADS:
+        raise WeightsError(f"{path} asks for a head called {kind!r}; there are {', '.join(HEADS)}")
+    model = ColorizationModel(name, net, _construct(HEADS[kind], keywords, path, net.channels), size=config["size"])
+    load_state(model, tensors, path)
+    return model.eval()
+
+
+def _given(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in keywords.items() if value is not None}
+
+
+def _check_config(config: dict[str, Any], name: str, given: dict[str, Any], path: Path) -> None:
+    if config.get("schema") != CONFIG_SCHEMA or not {"model", "network", "head", "size"} <= set(config):
+        raise WeightsError(
+            f"{path} has a config that this artcolor does not read (schema {config.get('schema')!r}, "
+            f"not {CONFIG_SCHEMA}). Update artcolor."
+        )
+    if config["model"] != name:
+        raise WeightsError(
+            f"{path} holds weights of {config['model']!r}, not of {name!r}: "
+            f"load them with artcolor.{config['model']}(weights=...) or artcolor.from_pretrained(...)."
+        )
+    stored = {"size": config["size"], **config["network"], **config["head"]}
+    wanted = {**given["network"], **given["head"], **_given({"size": given["size"]})}
+    for key, value in wanted.items():
+        if stored.get(key) != value:
+            raise ConfigError(
+                f"{key}={value!r} contradicts the weights file {path}, which has {key}={stored.get(key)!r}. "
+                f"Leave {key} out, or build the model without weights."
+            )
+
+
+_T = TypeVar("_T")
+
+
+def _construct(kind: type[_T], keywords: dict[str, Any], path: Path, *positional: Any) -> _T:
+    unknown = set(keywords) - set(inspect.signature(kind).parameters)
+    if unknown:
+        raise WeightsError(f"{path}: {kind.__name__} does not know {', '.join(sorted(unknown))}. Update artcolor.")
+    return kind(*positional, **keywords)
+
+
+def load_state(model: ColorizationModel, tensors: Mapping[str, Tensor], source: str | Path) -> None:
+    """Loads tensors into a model: all of them, and nothing else.
+
+    Args:
+        model: takes them.
+        tensors: as in a weights file.
+        source: where they come from, for messages.
+
+    Raises:
+        WeightsError: a tensor is missing, too many, or of another shape; the model is then left as it was.
+    """
+    state = model.state_dict()
+    problems = [f"{name} is missing" for name in state if name not in tensors]
+    problems += [f"{name} is not part of the model" for name in tensors if name not in state]
+    problems += [
+        f"{name} has shape {tuple(tensors[name].shape)} instead of {tuple(state[name].shape)}"
+        for name in state
+        if name in tensors and tensors[name].shape != state[name].shape
+    ]
+    if problems:
+        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+        raise WeightsError(
+            f"{source} does not fit {model.name}: {'; '.join(problems[:5])}{more}. "
+            "It belongs to another version or was changed; download or train it again."
+        )
+    model.load_state_dict(dict(tensors), strict=True)
+
+
+def save_weights(model: ColorizationModel, path: str | Path) -> None:
+    """Saves a model as a weights file that is enough to colorize: `artcolor.from_pretrained(path)`.
+
+    Args:
+        model: any model.
+        path: of the file; what stood there is replaced only once all is written.
+    """
+    store.write(Path(path), model.config, model.state_dict())

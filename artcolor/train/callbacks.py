@@ -1,0 +1,165 @@
+"""What a trainer tells others while it works: progress, tables, pictures."""
+
+import csv
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from artcolor.color.lab import lab_to_rgb_in_gamut
+from artcolor.data.dataset import Sample
+
+if TYPE_CHECKING:
+    from artcolor.train.trainer import Trainer
+
+
+class Callback:
+    """Six moments of a training; override what is wanted. Called in the main process only."""
+
+    def on_start(self, trainer: "Trainer") -> None:
+        """Before the first step; `trainer.step` is above 0 if it resumes."""
+
+    def on_step(self, trainer: "Trainer", losses: dict[str, float]) -> None:
+        """After each optimizer step, with the losses of its batch."""
+
+    def on_log(self, trainer: "Trainer", row: dict[str, float]) -> None:
+        """When a row of the log is complete."""
+
+    def on_validate(self, trainer: "Trainer", metrics: dict[str, float]) -> None:
+        """After each validation."""
+
+    def on_checkpoint(self, trainer: "Trainer", path: Path) -> None:
+        """After a checkpoint is safely on disk."""
+
+    def on_end(self, trainer: "Trainer") -> None:
+        """When the training stops, finished or not."""
+
+
+class CsvTable:
+    """A CSV file that takes rows one at a time and can be cut back to an earlier step.
+
+    Args:
+        path: of the file.
+        columns: first of them `step`.
+    """
+
+    def __init__(self, path: Path, columns: list[str]) -> None:
+        self.path, self.columns = path, columns
+
+    def rewind(self, step: int) -> None:
+        """Drops the rows after `step` and what a killed process left half-written."""
+        kept = [",".join(self.columns)]
+        if self.path.exists():
+            for line in self.path.read_text(encoding="utf-8").splitlines()[1:]:
+                number = line.split(",", 1)[0]
+                if line.count(",") == len(self.columns) - 1 and number.isdigit() and int(number) <= step:
+                    kept.append(line)
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text("\n".join(kept) + "\n", encoding="utf-8")
+        os.replace(temporary, self.path)
+
+    def append(self, row: dict[str, float]) -> None:
+        """Adds a row; columns that it lacks stay empty."""
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, self.columns, restval="", lineterminator="\n").writerow(row)
+
+
+class CsvLog(Callback):
+    """Writes losses and validation metrics to `log.csv`, and timings to `timings.csv`.
+
+    Timings have a file of their own, because two equal trainings have equal logs, but never equal timings.
+    """
+
+    def on_start(self, trainer: "Trainer") -> None:
+        """Cuts both tables back to the step that the training goes on from."""
+        self.log = CsvTable(trainer.out / "log.csv", ["step", *trainer.log_columns])
+        self.timings = CsvTable(trainer.out / "timings.csv", ["step", "seconds", "ms_per_picture", "waiting_share"])
+        for table in (self.log, self.timings):
+            table.rewind(trainer.step)
+
+    def on_log(self, trainer: "Trainer", row: dict[str, float]) -> None:
+        """Adds a row to both."""
+        self.log.append({"step": trainer.step, **row})
+        self.timings.append({"step": trainer.step, **trainer.timings()})
+
+
+class ProgressBar(Callback):
+    """A line in the terminal with step, loss and the time left."""
+
+    def on_start(self, trainer: "Trainer") -> None:
+        """Shows the bar."""
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        )
+        self.task = self.bar.add_task(trainer.model.name, total=trainer.steps, completed=trainer.step)
+        self.bar.start()
+
+    def on_step(self, trainer: "Trainer", losses: dict[str, float]) -> None:
+        """Moves it on."""
+        self.bar.update(self.task, completed=trainer.step, description=f"loss {losses['loss']:.3f}")
+
+    def on_validate(self, trainer: "Trainer", metrics: dict[str, float]) -> None:
+        """Prints the validation above it."""
+        self.bar.console.print(
+            f"step {trainer.step}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        )
+
+    def on_end(self, trainer: "Trainer") -> None:
+        """Takes it away."""
+        self.bar.stop()
+
+
+class PictureGrid(Callback):
+    """Saves rows of input, prediction and truth as PNG every so many steps.
+
+    Args:
+        rows: how many pictures, spread over the val set.
+        side: of each, in pixels.
+    """
+
+    def __init__(self, rows: int = 8, side: int = 192) -> None:
+        self.rows, self.side = rows, side
+
+    def on_step(self, trainer: "Trainer", losses: dict[str, float]) -> None:
+        """Saves a grid if it is time."""
+        if trainer.step % trainer.config.picture_every and trainer.step != trainer.steps:
+            return
+        data: Any = trainer.val or trainer.train
+        numbers = np.linspace(0, len(data) - 1, min(self.rows, len(data))).round().astype(int)
+        pairs = [data[Sample(int(number), 0, self.side)] for number in numbers]
+        lightness = torch.stack([pair[0] for pair in pairs]).to(trainer.device)
+        truth = torch.stack([pair[1] for pair in pairs]).to(trainer.device)
+        predicted = trainer.averaged().predict_ab(lightness)
+        columns = [lab_to_rgb_in_gamut(lightness, ab) for ab in (torch.zeros_like(truth), predicted, truth)]
+        # Two pictures side by side keep the grid near square.
+        cells = torch.cat(columns, dim=3)
+        height = math.ceil(len(cells) / 2)
+        grid = torch.cat([torch.cat(list(half), dim=1) for half in cells.split(height) if len(half) == height], dim=2)
+        pixels = (grid.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        folder = trainer.out / "pictures"
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / f"step-{trainer.step:08d}.png")
+
+
+class TensorBoard(Callback):
+    """Writes losses and metrics for TensorBoard, which must be installed, to `OUT/tensorboard`."""
+
+    def on_start(self, trainer: "Trainer") -> None:
+        """Opens the writer."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer = SummaryWriter(trainer.out / "tensorboard", purge_step=trainer.step)
+
+    def on_log(self, trainer: "Trainer", row: dict[str, float]) -> None:
+        """Writes a row."""
+        for name, value in row.items():
+            self.writer.add_scalar(name, value, trainer.step)
+
+    def on_end(self, trainer: "Trainer") -> None:
+        """Closes the writer."""
+        self.writer.close()

@@ -1,0 +1,126 @@
+"""Checkpoints that are whole or not there."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from artcolor.errors import TrainingError
+
+_LOG = logging.getLogger(__name__)
+_PREFIX = "step-"
+
+
+def save(
+    folder: Path, step: int, *, tensors: Mapping[str, Mapping[str, Tensor]], optimizer: Any, state: dict[str, Any], keep: int
+) -> Path:
+    """Writes a checkpoint under a temporary name, then renames it, then prunes older ones.
+
+    `state.json` is written last and holds the hashes of the other files, so that a checkpoint cut short by a
+    power failure is recognised.
+
+    Args:
+        folder: that holds the checkpoints.
+        step: number of optimizer steps done.
+        tensors: file name → tensors; each becomes a safetensors file.
+        optimizer: state of optimizer, scheduler and scaler: tensors and plain values only.
+        state: anything else, for JSON.
+        keep: how many checkpoints to keep.
+
+    Returns:
+        The checkpoint's folder.
+
+    Raises:
+        TrainingError: it could not be written, as on a full disk; older checkpoints are still there.
+    """
+    target = folder / f"{_PREFIX}{step:08d}"
+    temporary = folder / f".{target.name}.tmp"
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        for name, group in tensors.items():
+            # Clones, because tied or viewed storage cannot go into a safetensors file.
+            plain = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in group.items()}
+            safetensors.torch.save_file(plain, temporary / f"{name}.safetensors")
+        torch.save(optimizer, temporary / "optimizer.pt")
+        hashes = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
+        for path in temporary.iterdir():
+            _sync(path)
+        (temporary / "state.json").write_text(json.dumps({"step": step, "hashes": hashes, **state}, indent=1))
+        _sync(temporary / "state.json")
+        _sync(temporary)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(temporary, target)
+        _sync(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        last = latest(folder)
+        raise TrainingError(
+            f"the checkpoint of step {step} could not be written to {folder} ({error}). "
+            + (f"The last good one is {last}." if last else "There is none before it.")
+            + " Make room and run the same command again; it resumes."
+        ) from error
+    for old in _numbered(folder)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def latest(folder: Path) -> Path | None:
+    """The newest checkpoint that is whole; damaged ones are passed over with a warning."""
+    for path in reversed(_numbered(folder)):
+        fault = _fault(path)
+        if fault is None:
+            return path
+        _LOG.warning("passing over the checkpoint %s: %s", path, fault)
+    return None
+
+
+def load(path: Path) -> tuple[dict[str, dict[str, Tensor]], Any, dict[str, Any]]:
+    """Reads a checkpoint: tensors by file name, optimizer state, and the rest.
+
+    Raises:
+        TrainingError: it is incomplete or damaged.
+    """
+    fault = _fault(path)
+    if fault is not None:
+        raise TrainingError(f"the checkpoint {path} cannot be used: {fault}")
+    tensors = {file.stem: safetensors.torch.load_file(file) for file in path.glob("*.safetensors")}
+    optimizer = torch.load(path / "optimizer.pt", weights_only=True)
+    return tensors, optimizer, json.loads((path / "state.json").read_text())
+
+
+def _numbered(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{_PREFIX}*")) if folder.is_dir() else []
+
+
+def _fault(path: Path) -> str | None:
+    try:
+        hashes = json.loads((path / "state.json").read_text())["hashes"]
+        wrong = [name for name, sha256 in hashes.items() if _sha256(path / name) != sha256]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"it is incomplete ({error})"
+    return f"{', '.join(wrong)} does not match its hash" if wrong else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    # Windows cannot open a folder to sync it; its renames need no such help.
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,162 @@
+"""The settings of a training, checked before anything starts."""
+
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from artcolor.errors import ConfigError
+
+_C = TypeVar("_C", bound="TrainConfig")
+
+RECIPES = Path(__file__).resolve().parent.parent / "recipes"
+
+# Keys that may differ between the two halves of an interrupted training, as they do not touch its result.
+_FREE = frozenset({"workers", "device", "checkpoint_minutes", "checkpoint_every", "keep_checkpoints", "picture_every"})
+
+
+class TrainConfig(BaseModel):
+    """Settings of a `Trainer`. Unknown keys are errors.
+
+    Exactly one of `steps`, `epochs` and `max_minutes` says how long to train.
+
+    Attributes:
+        seed: of everything random.
+        steps: optimizer steps.
+        epochs: passes over the data.
+        max_minutes: a time budget, turned into steps by the speed measured at the start.
+        batch_size: pictures per optimizer step, over all processes.
+        accumulate: a step is done in so many parts, to save memory.
+        size: side of the square crops, in pixels.
+        final_size: side of the crops in the last part of the training; `None` keeps `size`.
+        final_from: where that part begins, as a share of the steps.
+        crop: smallest crop, as a share of the short side.
+        flip: whether to mirror half of the pictures.
+        lightness_jitter: L is raised to a power whose logarithm is uniform in ± this.
+        learning_rate: peak, for AdamW.
+        encoder_rate: share of the learning rate that parts pretrained elsewhere get.
+        weight_decay: of AdamW, for kernels and matrices.
+        warmup_steps: linear rise to the peak; then a cosine falls to zero.
+        clip_norm: largest norm of the gradient.
+        ema_decay: of the exponential moving average that becomes the result.
+        precision: `"fp32"`, or autocast to `"bf16"` or `"fp16"`; losses and colour stay in fp32.
+        fit_head: take bins and priors from the training pictures before the first step.
+        validate_every: steps between validations.
+        validate_pictures: how many of the val pictures are used for that.
+        stop_metric: name of the validation metric that early stopping watches, lower being better.
+        patience: validations without improvement before stopping early; `None` never does.
+        workers: processes that load pictures.
+        device: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
+        checkpoint_minutes: minutes between checkpoints.
+        checkpoint_every: steps between checkpoints; `None` goes by the clock alone.
+        keep_checkpoints: how many to keep.
+        picture_every: steps between picture grids (input, prediction, truth).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(0, ge=0)
+    steps: int | None = Field(None, gt=0)
+    epochs: float | None = Field(None, gt=0)
+    max_minutes: float | None = Field(None, gt=0)
+    batch_size: int = Field(32, gt=0)
+    accumulate: int = Field(1, gt=0)
+    size: int = Field(128, ge=16)
+    final_size: int | None = Field(None, ge=16)
+    final_from: float = Field(0.6, ge=0, le=1)
+    crop: float = Field(0.62, gt=0, le=1)
+    flip: bool = True
+    lightness_jitter: float = Field(0.15, ge=0, le=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    encoder_rate: float = Field(0.3, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_steps: int = Field(200, ge=0)
+    clip_norm: float = Field(1.0, gt=0)
+    ema_decay: float = Field(0.999, ge=0, lt=1)
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    fit_head: bool = False
+    validate_every: int = Field(1000, gt=0)
+    validate_pictures: int = Field(256, gt=0)
+    stop_metric: str = "loss"
+    patience: int | None = Field(None, gt=0)
+    workers: int = Field(1, ge=0)
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    checkpoint_minutes: float = Field(5.0, gt=0)
+    checkpoint_every: int | None = Field(None, gt=0)
+    keep_checkpoints: int = Field(2, ge=1)
+    picture_every: int = Field(1000, gt=0)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        given = [name for name in ("steps", "epochs", "max_minutes") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "exactly one of steps, epochs and max_minutes says how long to train; "
+                + (f"{' and '.join(given)} are given" if given else "none is given")
+            )
+        return self
+
+    def differences(self, other: "TrainConfig") -> list[str]:
+        """Lists the keys that affect the result and differ, as `key: mine → theirs`."""
+        mine, theirs = self.model_dump(), other.model_dump()
+        return [
+            f"{key}: {mine[key]!r} → {theirs.get(key)!r}"
+            for key in mine
+            if key not in _FREE and mine[key] != theirs.get(key)
+        ]
+
+
+class Recipe(TrainConfig):
+    """A training from the command line: the model beside the settings. One file, one released weight.
+
+    Attributes:
+        model: name of the model to train.
+        options: keywords of its builder, for a training from scratch.
+    """
+
+    model: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+def load_recipe(name: str | Path, overrides: dict[str, Any] | None = None) -> Recipe:
+    """Reads a recipe.
+
+    Args:
+        name: of a shipped recipe, or the path of a YAML file.
+        overrides: keys to replace. Giving one of `steps`, `epochs` and `max_minutes` drops the others.
+
+    Raises:
+        ConfigError: there is no such recipe, or a key is unknown or out of range.
+    """
+    path = Path(name)
+    shipped = RECIPES / f"{name}.yaml"
+    if path.suffix not in (".yaml", ".yml") and shipped.is_file():
+        path = shipped
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
+        raise ConfigError(f"there is no recipe {name}. Shipped are: {known}; or give the path of a YAML file.")
+    try:
+        keys = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    if not isinstance(keys, dict):
+        raise ConfigError(f"{path} must hold `key: value` lines")
+    overrides = overrides or {}
+    lengths = {"steps", "epochs", "max_minutes"}
+    if lengths & set(overrides):
+        keys = {key: value for key, value in keys.items() if key not in lengths}
+    return checked(Recipe, {**keys, **overrides}, str(path))
+
+
+def checked(kind: type[_C], keys: dict[str, Any], source: str) -> _C:
+    """Makes a config from keys, with errors that name the key.
+
+    Raises:
+        ConfigError: a key is unknown, missing or out of range.
+    """
+    try:
+        return kind(**keys)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'recipe'}: {e['msg']}" for e in error.errors()]
+        raise ConfigError(f"{source}: {'; '.join(lines)}") from error

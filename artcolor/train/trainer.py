@@ -1,0 +1,452 @@
+"""The training loop."""
+
+import contextlib
+import json
+import logging
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import DataLoader
+
+from artcolor.color.lab import lab_to_rgb_in_gamut
+from artcolor.data.dataset import ArtDataset, Sample
+from artcolor.data.stream import SampleStream
+from artcolor.errors import TrainingError
+from artcolor.evaluate import metrics
+from artcolor.models.base import ColorizationModel
+from artcolor.models.registry import save_weights
+from artcolor.train import checkpoint
+from artcolor.train.callbacks import Callback, CsvLog, PictureGrid
+from artcolor.train.config import TrainConfig
+from artcolor.train.measure import StepTime, measure_steps
+
+_LOG = logging.getLogger(__name__)
+_LOG_EVERY = 50
+_VALIDATION = ["val_loss", "val_psnr", "val_colorfulness"]
+_TIMED_STEPS = 12
+
+
+class _Loss(nn.Module):
+    """The loss as a forward pass, which is where accelerate puts autocast and the exchange of gradients."""
+
+    def __init__(self, model: ColorizationModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, lightness: Tensor, ab: Tensor, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        return self.model.training_loss(lightness, ab, step=step, generator=generator)
+
+
+class Trainer:
+    """Trains or fine-tunes a model, and resumes exactly where it was stopped.
+
+    Args:
+        model: any `ColorizationModel`.
+        config: the settings.
+        train: training pictures.
+        val: pictures to validate on; `None` does without.
+        callbacks: told of progress; `CsvLog` and `PictureGrid` are always there.
+        out: folder for results and checkpoints.
+
+    Raises:
+        TrainingError: the batch cannot be divided among processes and accumulation steps.
+
+    Example:
+        >>> import artcolor  # doctest: +SKIP
+        >>> data = artcolor.ArtDataset("my-paintings", "train")
+        >>> config = artcolor.TrainConfig(max_minutes=10)
+        >>> artcolor.Trainer(artcolor.cnn(weights="DEFAULT"), config, data, None, out="runs/mine").fit()
+    """
+
+    def __init__(
+        self,
+        model: ColorizationModel,
+        config: TrainConfig,
+        train: ArtDataset,
+        val: ArtDataset | None = None,
+        callbacks: Sequence[Callback] = (),
+        *,
+        out: str | Path = "runs/artcolor",
+    ) -> None:
+        self.model, self.config, self.train, self.val = model, config, train, val
+        self.out = Path(out)
+        self.callbacks = [CsvLog(), PictureGrid(), *callbacks]
+        self.accelerator = Accelerator(
+            mixed_precision="no" if config.precision == "fp32" else config.precision, cpu=config.device == "cpu"
+        )
+        self.device = self.accelerator.device
+        self._world = self.accelerator.num_processes
+        if config.batch_size % (self._world * config.accumulate):
+            raise TrainingError(
+                f"batch_size {config.batch_size} cannot be divided among {self._world} processes "
+                f"and {config.accumulate} accumulation steps"
+            )
+        self.step = 0
+        self.steps = 0
+        self._best, self._stale = math.inf, 0
+        self._sums: dict[str, float] = {}
+        self._waited = self._logged_at = 0.0
+        self._interrupted = False
+
+    @property
+    def log_columns(self) -> list[str]:
+        """Columns of `log.csv` beside `step`."""
+        return ["loss", "learning_rate", "grad_norm", *(_VALIDATION if self.val is not None else [])]
+
+    def averaged(self) -> ColorizationModel:
+        """The model with averaged (EMA) weights, in evaluation mode."""
+        average: ColorizationModel = self._ema.module
+        return average.eval()
+
+    def fit(self, resume: Literal["auto"] | Path | None = "auto") -> Path:
+        """Trains to the end.
+
+        Args:
+            resume: `"auto"` goes on from the newest whole checkpoint in `out`, if there is one; a path from that
+                checkpoint; `None` insists on starting anew.
+
+        Returns:
+            The file of the averaged weights, `OUT/model.safetensors`.
+
+        Raises:
+            TrainingError: the loss is not finite, a checkpoint could not be written, or the settings differ
+                from those that the training began with.
+            KeyboardInterrupt: after Ctrl-C, once a checkpoint is written.
+        """
+        result = self.out / "model.safetensors"
+        if (self.out / "DONE").exists():
+            _LOG.warning("the training in %s is finished; nothing to do", self.out)
+            return result
+        self.out.mkdir(parents=True, exist_ok=True)
+        found = checkpoint.latest(self.out / "checkpoints") if resume in ("auto", None) else Path(str(resume))
+        if resume is None and found is not None:
+            raise TrainingError(f"{self.out} holds checkpoints of a training; resume it or choose another folder")
+        self._prepare(found)
+        previous = signal.getsignal(signal.SIGINT)
+        try:
+            self._on_interrupt()
+            self._tell("on_start")
+            self._loop()
+        finally:
+            signal.signal(signal.SIGINT, previous)
+            self._tell("on_end")
+        if self.accelerator.is_main_process:
+            save_weights(self.averaged(), result)
+            (self.out / "DONE").write_text(f"{self.step} steps\n")
+        self.accelerator.wait_for_everyone()
+        return result
+
+    def _on_interrupt(self) -> None:
+        def remember(*_: object) -> None:
+            self._interrupted = True
+
+        try:
+            signal.signal(signal.SIGINT, remember)
+        except ValueError:
+            _LOG.debug("not in the main thread: Ctrl-C stops without a checkpoint")
+
+    def _prepare(self, found: Path | None) -> None:
+        """Brings model, optimizer, schedule and average to where the training begins or goes on."""
+        config, model = self.config, self.model
+        if config.fit_head:
+            model.head.fit(self.train.statistics())
+        model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.train()
+        self.optimizer = torch.optim.AdamW(self._parameter_groups(), lr=config.learning_rate)
+        self._ema = AveragedModel(model, multi_avg_fn=self._average)
+        state: dict[str, Any] = {}
+        if found is not None:
+            state = self._check(json.loads((found / "state.json").read_text()))
+            self.steps = state["steps"]
+        else:
+            self.steps = self._plan()
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        if found is not None:
+            self._restore(found, state)
+        elif self.accelerator.is_main_process:
+            text = yaml.safe_dump({**config.model_dump(), "steps_planned": self.steps}, sort_keys=False)
+            (self.out / "config.yaml").write_text(text)
+        self._loss, self._stepper = self.accelerator.prepare(_Loss(model), self.optimizer)
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """Kernels decay, biases and norms do not; what came pretrained learns slower; what is frozen stays out."""
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                pretrained = name.startswith(tuple(f"network.{part}." for part in self.model.network.pretrained))
+                groups.setdefault((pretrained, parameter.ndim > 1), []).append(parameter)
+        return [
+            {
+                "params": parameters,
+                "lr": self.config.learning_rate * (self.config.encoder_rate if pretrained else 1),
+                "weight_decay": self.config.weight_decay if decays else 0.0,
+            }
+            for (pretrained, decays), parameters in groups.items()
+        ]
+
+    def _average(self, average: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+        # A short fine-tuning must not end near where it began, so the average forgets fast at first.
+        decay = min(self.config.ema_decay, (1 + int(count)) / (10 + int(count)))
+        torch._foreach_lerp_(list(average), list(current), 1 - decay)
+
+    def _rate(self, step: int) -> float:
+        warm = self.config.warmup_steps
+        if step < warm:
+            return (step + 1) / warm
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, self.steps - warm))))
+
+    def size_at(self, step: int) -> int:
+        """Side of the crops at a step, in pixels."""
+        late = self.config.final_size is not None and step >= self.config.final_from * self.steps
+        return self.config.final_size if late and self.config.final_size else self.config.size
+
+    def _batches(
+        self, start: int, stop: int, size_at: Callable[[int], int]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        stream = SampleStream(
+            len(self.train),
+            self.config.batch_size,
+            seed=self.config.seed,
+            start=start,
+            stop=stop,
+            size_at=size_at,
+            parts=self.config.accumulate * self._world,
+            rank=self.accelerator.process_index,
+            world=self._world,
+        )
+        loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
+            self.train,
+            batch_sampler=stream,  # type: ignore[arg-type]
+            num_workers=self.config.workers,
+            pin_memory=self.device.type == "cuda",
+            prefetch_factor=8 if self.config.workers else None,
+        )
+        return iter(loader)
+
+    def _loop(self) -> None:
+        batches = self._batches(self.step, self.steps, self.size_at)
+        saved_at = self._logged_at = time.monotonic()
+        while self.step < self.steps:
+            losses, grad_norm = self._one_step(batches)
+            self._stop_if_not_finite(losses)
+            self._tell("on_step", losses)
+            row = self._log_row(losses, grad_norm)
+            if row is not None:
+                self._tell("on_log", row)
+                self._waited, self._logged_at = 0.0, time.monotonic()
+            if self._should_stop_early(row):
+                _LOG.info("no improvement of %s: stopping at step %d", self.config.stop_metric, self.step)
+                break
+            every = self.config.checkpoint_every
+            late = time.monotonic() - saved_at > 60 * self.config.checkpoint_minutes
+            if self._interrupted or late or (every and self.step % every == 0):
+                self._save()
+                saved_at = time.monotonic()
+            if self._interrupted:
+                raise KeyboardInterrupt
+        self._save()
+
+    def _one_step(self, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[dict[str, float], float]:
+        config = self.config
+        noise = (config.seed * 1_000_003 + self.step) * 4096 + self.accelerator.process_index
+        set_seed(noise % 2**32)
+        generator = torch.Generator(self.device).manual_seed(noise)
+        sums: dict[str, float] = {}
+        for part in range(config.accumulate):
+            asked = time.monotonic()
+            lightness, ab = (x.to(self.device, non_blocking=True) for x in next(batches))
+            self._waited += time.monotonic() - asked
+            last = part == config.accumulate - 1
+            with self.accelerator.no_sync(self._loss) if not last else contextlib.nullcontext():
+                losses = self._loss(lightness, ab, self.step, generator)
+                self.accelerator.backward(losses["loss"] / config.accumulate)
+            for name, value in losses.items():
+                mean = self.accelerator.reduce(value.detach(), "mean")
+                sums[name] = sums.get(name, 0.0) + float(mean) / config.accumulate
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        self._stepper.step()
+        self._stepper.zero_grad()
+        self.schedule.step()
+        self._ema.update_parameters(self.model)
+        self.step += 1
+        return sums, float(norm)
+
+    def _stop_if_not_finite(self, losses: dict[str, float]) -> None:
+        if all(math.isfinite(value) for value in losses.values()):
+            return
+        last = checkpoint.latest(self.out / "checkpoints")
+        raise TrainingError(
+            f"the loss of step {self.step} is not finite: {losses}. "
+            + (f"The last good checkpoint is {last}. " if last else "There is no checkpoint yet. ")
+            + "Likely causes: a learning_rate that is too high, too short a warm-up (warmup_steps), fp16 on a "
+            "network that needs bf16 or fp32, or a broken picture in the data."
+        )
+
+    def _log_row(self, losses: dict[str, float], grad_norm: float) -> dict[str, float] | None:
+        for name, value in {"loss": losses["loss"], "grad_norm": grad_norm}.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._sums["count"] = self._sums.get("count", 0.0) + 1
+        validates = self.val is not None and (
+            self.step % self.config.validate_every == 0 or self.step == self.steps
+        )
+        if self.step % _LOG_EVERY and self.step != self.steps and not validates:
+            return None
+        count = self._sums.pop("count")
+        row = {name: total / count for name, total in self._sums.items()}
+        row["learning_rate"] = self.schedule.get_last_lr()[0]
+        self._sums = {}
+        if validates:
+            found = self.evaluate()
+            self._tell("on_validate", found)
+            row.update({f"val_{name}": value for name, value in found.items()})
+        return row
+
+    def _should_stop_early(self, row: dict[str, float] | None) -> bool:
+        watched = None if row is None else row.get(f"val_{self.config.stop_metric}")
+        if self.config.patience is None or watched is None:
+            return False
+        self._stale = 0 if watched < self._best else self._stale + 1
+        self._best = min(self._best, watched)
+        return self._stale >= self.config.patience
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Validates the averaged weights on central crops of the val pictures.
+
+        Returns:
+            `loss`, `psnr` (dB, at the model's own decoding) and `colorfulness` of the predictions.
+
+        Raises:
+            TrainingError: there are no val pictures.
+        """
+        if self.val is None:
+            raise TrainingError("there are no val pictures to evaluate on")
+        model = self.averaged() if hasattr(self, "_ema") else self.model.eval()
+        size = self.config.final_size or self.config.size
+        count = min(len(self.val), self.config.validate_pictures)
+        sums = dict.fromkeys(("loss", "psnr", "colorfulness"), 0.0)
+        for start in range(0, count, self.config.batch_size):
+            numbers = range(start, min(start + self.config.batch_size, count))
+            pairs = [self.val[Sample(number, 0, size)] for number in numbers]
+            lightness, ab = (torch.stack(side).to(self.device) for side in zip(*pairs, strict=True))
+            generator = torch.Generator(self.device).manual_seed(self.config.seed)
+            loss = model.training_loss(lightness, ab, step=self.step, generator=generator)["loss"]
+            predicted = lab_to_rgb_in_gamut(lightness, model.predict_ab(lightness))
+            truth = lab_to_rgb_in_gamut(lightness, ab)
+            sums["loss"] += float(loss) * len(pairs)
+            sums["psnr"] += float(metrics.psnr(predicted, truth).sum())
+            sums["colorfulness"] += float(metrics.colorfulness(predicted).sum())
+        return {name: total / count for name, total in sums.items()}
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            scaler = self.accelerator.scaler
+            path = checkpoint.save(
+                self.out / "checkpoints",
+                self.step,
+                tensors={"model": self.model.state_dict(), "ema": self._ema.state_dict()},
+                optimizer={
+                    "optimizer": self.optimizer.state_dict(),
+                    "schedule": self.schedule.state_dict(),
+                    "scaler": scaler.state_dict() if scaler is not None else {},
+                },
+                state={
+                    "steps": self.steps,
+                    "config": self.config.model_dump(),
+                    "sums": self._sums,
+                    "best": self._best,
+                    "stale": self._stale,
+                },
+                keep=self.config.keep_checkpoints,
+            )
+            self._tell("on_checkpoint", path)
+        self.accelerator.wait_for_everyone()
+
+    def _check(self, state: dict[str, Any]) -> dict[str, Any]:
+        changed = self.config.differences(type(self.config)(**state["config"]))
+        if changed:
+            raise TrainingError(
+                f"the training in {self.out} began with other settings (now → then): {'; '.join(changed)}. "
+                "Take those again, or choose another folder."
+            )
+        return state
+
+    def _restore(self, path: Path, state: dict[str, Any]) -> None:
+        tensors, saved, _ = checkpoint.load(path)
+        self.model.load_state_dict(tensors["model"])
+        self._ema.load_state_dict(tensors["ema"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(saved["scaler"])
+        self.step = state["step"]
+        self._sums, self._best, self._stale = state["sums"], state["best"], state["stale"]
+        _LOG.info("resuming from %s", path)
+
+    def _plan(self) -> int:
+        config = self.config
+        if config.max_minutes is None:
+            return self.planned_steps(0.0)
+        late = 1 - config.final_from if config.final_size else 0.0
+        per_step = (1 - late) * self.measure(config.size).total
+        if late:
+            per_step += late * self.measure(config.final_size or config.size).total
+        slowest = torch.tensor([per_step], device=self.device)
+        per_step = float(self.accelerator.gather(slowest).max())
+        steps = self.planned_steps(per_step)
+        _LOG.info("%.1f ms/picture: %d steps in %s minutes", 1000 * per_step / config.batch_size, steps, config.max_minutes)
+        return steps
+
+    def planned_steps(self, seconds_per_step: float) -> int:
+        """How many steps the settings ask for, at this speed.
+
+        Args:
+            seconds_per_step: only a time budget depends on it.
+        """
+        config = self.config
+        if config.steps is not None:
+            return config.steps
+        if config.epochs is not None:
+            return math.ceil(config.epochs * len(self.train) / config.batch_size)
+        return max(1, int(60 * (config.max_minutes or 0) / seconds_per_step))
+
+    def measure(self, size: int, steps: int = _TIMED_STEPS) -> StepTime:
+        """Times steps on a copy of the model, with real pictures.
+
+        Args:
+            size: side of the crops, in pixels.
+            steps: how many to run; the first three are not counted.
+        """
+        return measure_steps(
+            self.model.to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+            self._batches(0, steps, lambda _: size),
+            autocast=self.accelerator.autocast,
+            device=self.device,
+            learning_rate=self.config.learning_rate,
+            parts=self.config.accumulate,
+        )
+
+    def timings(self) -> dict[str, float]:
+        """Speed since the last row of the log."""
+        seconds = time.monotonic() - self._logged_at
+        pictures = self.config.batch_size * (self.step % _LOG_EVERY or _LOG_EVERY)
+        return {
+            "seconds": round(seconds, 3),
+            "ms_per_picture": round(1000 * seconds / pictures, 3),
+            "waiting_share": round(self._waited / seconds, 4),
+        }
+
+    def _tell(self, moment: str, *what: Any) -> None:
+        if self.accelerator.is_main_process:
+            for callback in self.callbacks:
+                getattr(callback, moment)(self, *what)

@@ -1,0 +1,143 @@
+"""Between pictures and networks: lightness at working size going in, full-size L joined with chroma coming out."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lightness
+
+# A strip this large stays in the processor's cache through the dozen steps from Lab to sRGB.
+_STRIP_PIXELS = 1 << 16
+# Beyond this many times the working size, a long side is squeezed; else a hairline picture would fill the memory.
+_LONGEST = 32
+
+
+def working_size(height: int, width: int, *, size: int, stride: int, out_stride: int) -> tuple[int, int]:
+    """The size at which a network looks at a picture.
+
+    Args:
+        height: of the picture, in pixels.
+        width: of the picture, in pixels.
+        size: the working size; the result has an area of about size².
+        stride: what the network's input must be a multiple of; the short side comes out at least twice that.
+        out_stride: both sides come out as multiples of it.
+
+    Returns:
+        Height and width. The aspect is kept to within `out_stride / 2` pixels.
+
+    Example:
+        >>> working_size(3000, 4000, size=192, stride=8, out_stride=4)
+        (168, 220)
+    """
+    scale = size / (height * width) ** 0.5
+    short = min(height, width) * scale
+    if short < 2 * stride:
+        scale *= 2 * stride / short
+    longest = _LONGEST * size
+
+    def side(pixels: int) -> int:
+        return max(2 * stride, min(longest, round(pixels * scale / out_stride) * out_stride))
+
+    return side(height), side(width)
+
+
+class ToLightness(nn.Module):
+    """Turns pictures into what a network looks at: L at working size, aspect kept.
+
+    Args:
+        size: the working size (see `working_size`).
+        stride: what a side of the network's input must be a multiple of.
+        out_stride: input pixels per pixel of the network's output.
+
+    Example:
+        >>> import torch
+        >>> ToLightness(size=192, stride=8, out_stride=4)(torch.rand(1, 3, 300, 400)).shape
+        torch.Size([1, 1, 168, 220])
+    """
+
+    def __init__(self, *, size: int, stride: int, out_stride: int) -> None:
+        super().__init__()
+        self.size, self.stride, self.out_stride = size, stride, out_stride
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """The working size of a picture of this size."""
+        return working_size(height, width, size=self.size, stride=self.stride, out_stride=self.out_stride)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Computes the lightness.
+
+        Args:
+            image: `(N, 1|3, H, W)`, sRGB in 0..1.
+
+        Returns:
+            `(N, 1, h, w)`, L in 0..100.
+        """
+        target = self.output_size(*image.shape[-2:])
+        small = F.interpolate(image, target, mode="bicubic", antialias=True).clamp(0, 1)
+        return rgb_to_lightness(small)
+
+    def extra_repr(self) -> str:
+        return f"size={self.size}, stride={self.stride}, out_stride={self.out_stride}"
+
+
+class JoinChroma(nn.Module):
+    """Brings chroma to full size (bicubic) and joins it with the original L, within the gamut of sRGB.
+
+    A bicubic enlargement is linear and separable, so it is two small matrices; any strip of rows of the
+    result can then be had on its own, and a picture of any size needs the memory of a strip.
+
+    Args:
+        ab: `(N, 2, h, w)`, chroma on the network's grid, in Lab units.
+        height: of the result, in pixels.
+        width: of the result, in pixels.
+
+    Example:
+        >>> import torch
+        >>> JoinChroma(torch.zeros(1, 2, 4, 4), 33, 50)(torch.full((1, 1, 33, 50), 60.0)).shape
+        torch.Size([1, 3, 33, 50])
+    """
+
+    def __init__(self, ab: Tensor, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+        self._rows = _bicubic_matrix(ab.shape[-2], height).to(ab)
+        self._wide = ab @ _bicubic_matrix(ab.shape[-1], width).to(ab).T
+
+    def ab_rows(self, start: int, stop: int) -> Tensor:
+        """Chroma of the rows from `start` up to `stop`: `(N, 2, stop - start, W)`, in Lab units."""
+        return self._rows[start:stop] @ self._wide
+
+    def rows(self, lightness: Tensor, start: int) -> Tensor:
+        """Joins a strip.
+
+        Args:
+            lightness: `(N, 1, rows, W)`, L in 0..100 of the rows from `start` on.
+            start: the first row's number.
+
+        Returns:
+            `(N, 3, rows, W)`, sRGB in 0..1.
+        """
+        return lab_to_rgb_in_gamut(lightness, self.ab_rows(start, start + lightness.shape[-2]))
+
+    def strips(self) -> list[tuple[int, int]]:
+        """First and last-but-one row of each strip that is best done at once."""
+        step = max(1, _STRIP_PIXELS // self.width)
+        return [(y, min(y + step, self.height)) for y in range(0, self.height, step)]
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Joins a whole picture.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100.
+
+        Returns:
+            `(N, 3, H, W)`, sRGB in 0..1.
+        """
+        return torch.cat([self.rows(lightness[..., a:b, :], a) for a, b in self.strips()], dim=-2)
+
+
+def _bicubic_matrix(source: int, target: int) -> Tensor:
+    """The matrix `(target, source)` by which a bicubic resize multiplies columns."""
+    identity = torch.eye(source).reshape(1, source, source, 1)
+    resized = F.interpolate(identity, (target, 1), mode="bicubic", antialias=target < source)
+    return resized[0, :, :, 0].T.contiguous()
