@@ -1,5 +1,7 @@
 """Between pictures and networks: lightness at working size going in, full-size L joined with chroma coming out."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,7 +31,7 @@ def working_size(height: int, width: int, *, size: int, stride: int, out_stride:
         >>> working_size(3000, 4000, size=192, stride=8, out_stride=4)
         (168, 220)
     """
-    scale = size / (height * width) ** 0.5
+    scale = size / math.sqrt(height * width)
     short = min(height, width) * scale
     if short < 2 * stride:
         scale *= 2 * stride / short
@@ -77,6 +79,7 @@ class ToLightness(nn.Module):
         return rgb_to_lightness(small)
 
     def extra_repr(self) -> str:
+        """The settings, for `print`."""
         return f"size={self.size}, stride={self.stride}, out_stride={self.out_stride}"
 
 

@@ -1,0 +1,1 @@
+"""Colour: CIE Lab, gamut, and quantised ab."""

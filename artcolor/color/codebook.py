@@ -92,15 +92,13 @@ class Codebook(nn.Module):
         """
         axis = torch.linspace(0, 1, 65)
         rgb = torch.cartesian_prod(axis, axis, axis).T.reshape(1, 3, -1, 1)
-        reached = _square_of(_pixels(rgb_to_lab(rgb)[:, 1:]), step).unique()
+        reached = torch.unique(_square_of(_pixels(rgb_to_lab(rgb)[:, 1:]), step))
         book = cls(len(reached))
         book.centres.copy_(_grid(step)[reached])
         return book
 
     @classmethod
-    def fit(
-        cls, pictures: Iterable[tuple[Tensor, Tensor]], *, step: int = 10, min_share: float = 7e-6
-    ) -> Self:
+    def fit(cls, pictures: Iterable[tuple[Tensor, Tensor]], *, step: int = 10, min_share: float = 7e-6) -> Self:
         """Fits bins and frequencies to pictures.
 
         Args:

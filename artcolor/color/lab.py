@@ -44,9 +44,7 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
     Returns:
         The same shape, sRGB.
     """
-    return torch.where(
-        linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
-    )
+    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
 
 
 def _mix(matrix: Tensor, x: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""Data sets of paintings: building, reading, augmenting."""

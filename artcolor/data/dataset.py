@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +44,8 @@ class Augmentation:
     lightness: float = 0.15
 
 
-class Sample(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sample:
     """Asks a data set for one training picture.
 
     Attributes:
@@ -135,8 +135,7 @@ class PictureCache:
             _LOG.info("decoding %d pictures once into %s", len(paths), self.path)
             _build_cache(paths, side, self.path)
         self.index: list[tuple[int, int, int]] = [
-            (offset, height, width)
-            for offset, height, width in json.loads((self.path / "index.json").read_text())
+            (offset, height, width) for offset, height, width in json.loads((self.path / "index.json").read_text())
         ]
         self._pixels: npt.NDArray[np.uint8] | None = None
 
@@ -177,7 +176,8 @@ def _decode(path: Path, side: int) -> npt.NDArray[np.uint8]:
             rgb = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(
-            f"the picture {path} cannot be read ({error}). Remove it, or clean the folder with `artcolor dataset build`."
+            f"the picture {path} cannot be read ({error}). "
+            "Remove it, or clean the folder with `artcolor dataset build`."
         ) from error
     scale = side / min(rgb.size)
     if scale < 1:
@@ -247,6 +247,7 @@ class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
         limit: int | None = None,
         cache: Path | None = None,
     ) -> None:
+        self.root = Path(root)
         self.paths = list_pictures(root, split)
         if limit is not None:
             chosen = np.random.default_rng(0).permutation(len(self.paths))[:limit]
@@ -256,6 +257,25 @@ class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def labels(self, column: str) -> list[str]:
+        """What `metadata.csv` says of each picture, in the order of the pictures.
+
+        Args:
+            column: for example `"style"`; where it is empty, the label is the empty string.
+
+        Raises:
+            DataError: there is no `metadata.csv`, or no such column in it.
+        """
+        table = self.root / "metadata.csv"
+        if not table.exists():
+            raise DataError(f"{self.root} has no metadata.csv that could tell the {column} of a picture")
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = csv.DictReader(file)
+            if column not in (rows.fieldnames or ()):
+                raise DataError(f"{table} has no column {column!r}; it has {rows.fieldnames}")
+            labels = {self.root / row["file_name"]: row[column] for row in rows}
+        return [labels[path] for path in self.paths]
 
     def __getitem__(self, key: int | Sample) -> tuple[Tensor, Tensor]:
         """Gives L `(1, H, W)` in 0..100 and ab `(2, H, W)` in Lab units.

@@ -1,8 +1,9 @@
 """The order in which a training sees its pictures: a function of (seed, step), so that it can start anywhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from artcolor.data.dataset import Sample
 
@@ -23,6 +24,8 @@ class SampleStream:
         parts: into how many micro-batches a step is cut, over all processes.
         rank: this process takes every `world`-th micro-batch, from this one on.
         world: number of processes.
+        labels: one for each picture; each label then gets an equal share of an epoch, whose pictures are drawn
+            with repeats.
 
     Example:
         >>> stream = SampleStream(10, 4, seed=0, start=2, stop=3, size_at=lambda step: 32)
@@ -42,11 +45,16 @@ class SampleStream:
         parts: int = 1,
         rank: int = 0,
         world: int = 1,
+        labels: Sequence[str] | None = None,
     ) -> None:
         self.pictures, self.batch_size, self.seed = pictures, batch_size, seed
         self.start, self.stop, self.size_at = start, stop, size_at
         self.parts, self.rank, self.world = parts, rank, world
         self._order: tuple[int, list[int]] | None = None
+        self._chances: npt.NDArray[np.float64] | None = None
+        if labels is not None:
+            _, kind, count = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
+            self._chances = 1 / (len(count) * count[kind])
 
     def __len__(self) -> int:
         return (self.stop - self.start) * self.parts // self.world
@@ -61,6 +69,10 @@ class SampleStream:
     def _sample(self, place: int, size: int) -> Sample:
         epoch, position = divmod(place, self.pictures)
         if self._order is None or self._order[0] != epoch:
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.pictures)
+            rng = np.random.default_rng([self.seed, epoch])
+            if self._chances is None:
+                order = rng.permutation(self.pictures)
+            else:
+                order = rng.choice(self.pictures, self.pictures, p=self._chances)
             self._order = (epoch, order.tolist())
         return Sample(self._order[1][position], epoch, size)

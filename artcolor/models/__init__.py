@@ -1,0 +1,1 @@
+"""The model zoo: networks, heads, and how to get them by name."""

@@ -1,5 +1,6 @@
 """What every model of the zoo is: a network with a head."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from artcolor.color.lab import rgb_to_lightness
 from artcolor.errors import ConfigError
 from artcolor.models.heads import DistributionHead, Head
 from artcolor.transforms import JoinChroma, ToLightness
+from artcolor.zoo import hub
 
 CONFIG_SCHEMA = 1
 """Version of the config that a weights file carries."""
@@ -70,9 +72,7 @@ class ColorizationModel(nn.Module):
 
     def transforms(self, size: int | None = None) -> ToLightness:
         """What turns a picture into this model's input, at its own working size or another."""
-        return ToLightness(
-            size=size or self.size, stride=self.network.stride, out_stride=self.network.out_stride
-        )
+        return ToLightness(size=size or self.size, stride=self.network.stride, out_stride=self.network.out_stride)
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Gives the raw head output `(N, C, H / out_stride, W / out_stride)`.
@@ -82,6 +82,34 @@ class ColorizationModel(nn.Module):
         """
         raw: Tensor = self.head(self.network(lightness), lightness)
         return raw
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes `model.safetensors`, `config.json` and a card, for `artcolor.from_pretrained("local-dir:FOLDER")`.
+
+        Args:
+            folder: is made if it is not there.
+        """
+        hub.save(Path(folder), self.config, self.state_dict())
+
+    def push_to_hub(
+        self, repo: str, *, private: bool = False, token: str | None = None, message: str = "Upload with artcolor"
+    ) -> str:
+        """Uploads weights, config and card to the Hugging Face Hub as one commit.
+
+        Args:
+            repo: `organisation/repository`; made if it is not there.
+            private: whether a new repository is private.
+            token: of the Hub; `None` takes the one you are logged in with.
+            message: of the commit.
+
+        Returns:
+            The commit; `artcolor.from_pretrained("hf-hub:REPO@COMMIT")` reads just this one.
+
+        Raises:
+            ConfigError: `repo` makes no sense.
+            WeightsError: the Hub refused or cannot be reached.
+        """
+        return hub.push(repo, self.config, self.state_dict(), private=private, token=token, message=message)
 
     def training_loss(
         self, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
@@ -171,4 +199,5 @@ class ColorizationModel(nn.Module):
         """
         small = self.transforms(size)(gray)
         ab = self.predict_ab_grid(small, temperature=temperature, vividness=vividness)
-        return JoinChroma(ab, *gray.shape[-2:])(rgb_to_lightness(gray))
+        rgb: Tensor = JoinChroma(ab, *gray.shape[-2:])(rgb_to_lightness(gray))
+        return rgb

@@ -58,6 +58,7 @@ class CNN(Network):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, lightness: Tensor) -> Tensor:
+        """Gives `(N, width, H / 4, W / 4)` from L `(N, 1, H, W)` in 0..100."""
         features: Tensor = self.layers(lightness / 50 - 1)
         return features
 
@@ -92,6 +93,4 @@ def cnn(
         >>> model.colorize(torch.rand(1, 1, 37, 50)).shape
         torch.Size([1, 3, 37, 50])
     """
-    return assemble(
-        "cnn", CNN, DistributionHead, weights, network={"width": width}, head={"bins": bins}, size=size
-    )
+    return assemble("cnn", CNN, DistributionHead, weights, network={"width": width}, head={"bins": bins}, size=size)

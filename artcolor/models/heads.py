@@ -36,9 +36,7 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
-    def decode(
-        self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None
-    ) -> Tensor:
+    def decode(self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None) -> Tensor:
         """Turns a raw output into chroma.
 
         Args:
@@ -100,6 +98,7 @@ class DistributionHead(Head):
 
     @property
     def config(self) -> dict[str, Any]:
+        """Bins, decoding defaults and λ."""
         return {
             "bins": self.codebook.bins,
             "vividness": self.vividness,
@@ -119,8 +118,10 @@ class DistributionHead(Head):
         self.project.to(weight.device)
 
     def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
+        """Gives logits `(N, Q, h, w)` from features `(N, channels, h, w)` and L `(N, 1, H, W)`."""
         small = F.interpolate(lightness, features.shape[-2:], mode="area")
-        return self.project(features).float() + self.codebook.log_prior(small)
+        logits: Tensor = self.project(features)
+        return logits.float() + self.codebook.log_prior(small)
 
     def loss(self, raw: Tensor, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
         """Soft cross-entropy against the true chroma at the output's resolution, in nats per pixel."""
@@ -128,9 +129,7 @@ class DistributionHead(Head):
         log_p = torch.log_softmax(raw.movedim(1, -1), dim=-1)
         return {"loss": -(log_p.gather(-1, index) * weight).sum(-1).mean()}
 
-    def distribution(
-        self, raw: Tensor, *, temperature: float = 1.0, vividness: float = 0.0
-    ) -> Tensor:
+    def distribution(self, raw: Tensor, *, temperature: float = 1.0, vividness: float = 0.0) -> Tensor:
         """The probabilities of the bins.
 
         Args:
@@ -143,9 +142,7 @@ class DistributionHead(Head):
         """
         return torch.softmax(self._logits(raw, vividness) / _checked_temperature(temperature), dim=1)
 
-    def decode(
-        self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None
-    ) -> Tensor:
+    def decode(self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None) -> Tensor:
         """The annealed mean of the distribution, weighted toward rare colours by `vividness`.
 
         Args:

@@ -12,7 +12,7 @@ from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.base import CONFIG_SCHEMA, ColorizationModel, Network
 from artcolor.models.heads import HEADS, Head
 from artcolor.transforms import ToLightness
-from artcolor.zoo import manifest, store
+from artcolor.zoo import hub, manifest, store
 
 
 class WeightsEnum(enum.Enum):
@@ -35,7 +35,8 @@ class WeightsEnum(enum.Enum):
 
 
 WeightsArgument = WeightsEnum | str | Path | None
-"""A member of a weights enum, its name, `"DEFAULT"`, a key as `cnn.art_v1`, a path, or `None`."""
+"""A member of a weights enum, its name, `"DEFAULT"`, a key as `cnn.art_v1`, a path, `hf-hub:org/repo@revision`,
+`local-dir:path`, or `None`."""
 
 Builder = Callable[..., ColorizationModel]
 _B = TypeVar("_B", bound=Builder)
@@ -56,7 +57,7 @@ def register_model(weights: type[WeightsEnum]) -> Callable[[_B], _B]:
 
 
 def _families() -> None:
-    from artcolor.models import cnn  # noqa: F401, PLC0415  (importing a family registers it)
+    from artcolor.models import cnn, unet  # noqa: F401, PLC0415  (importing a family registers it)
 
 
 def list_models() -> list[str]:
@@ -97,6 +98,19 @@ def get_model(name: str, **keywords: Any) -> ColorizationModel:
     return get_builder(name)(**keywords)
 
 
+def hub_entry(name: str, pretrained: bool, keywords: dict[str, Any]) -> ColorizationModel:
+    """What the entry points of `hubconf.py` share: `pretrained` stands for `weights="DEFAULT"`.
+
+    Raises:
+        ConfigError: both `pretrained` and `weights` are given.
+    """
+    if pretrained and keywords.get("weights") is not None:
+        raise ConfigError("give either pretrained=True or weights=..., not both")
+    if pretrained:
+        keywords = {**keywords, "weights": "DEFAULT"}
+    return get_model(name, **keywords)
+
+
 def get_model_weights(name: str) -> type[WeightsEnum]:
     """The enum of a model's released weights."""
     get_builder(name)
@@ -124,7 +138,8 @@ def from_pretrained(name: str | Path) -> ColorizationModel:
     """Loads any model with weights; the weights' own config says which model it is.
 
     Args:
-        name: a model (`"cnn"`, its default weights), weights (`"cnn.art_v1"`), or the path of a weights file.
+        name: a model (`"cnn"`, its default weights), weights (`"cnn.art_v1"`), the path of a weights file,
+            `hf-hub:org/repo@revision`, or `local-dir:path`.
 
     Raises:
         ConfigError: there is no model, no weights and no file of this name.
@@ -137,13 +152,19 @@ def from_pretrained(name: str | Path) -> ColorizationModel:
     if isinstance(name, str) and not _looks_like_path(name):
         weights = get_weight(name)
         return get_model(weights.entry.model, weights=weights)
-    path = Path(name)
+    path = _path_of(name)
     config, _ = store.read(path)
     return get_model(str(config.get("model")), weights=path)
 
 
+def _path_of(name: str | Path) -> Path:
+    if isinstance(name, str) and name.startswith((hub.HUB, hub.LOCAL)):
+        return hub.locate(name)
+    return Path(name)
+
+
 def _looks_like_path(name: str) -> bool:
-    return name.endswith(".safetensors") or "/" in name or "\\" in name
+    return name.startswith((hub.HUB, hub.LOCAL)) or name.endswith(".safetensors") or "/" in name or "\\" in name
 
 
 def _resolve(model: str, weights: WeightsEnum | str | Path) -> tuple[Path, str | None]:
@@ -164,7 +185,7 @@ def _resolve(model: str, weights: WeightsEnum | str | Path) -> tuple[Path, str |
         if not isinstance(weights, members):
             raise ConfigError(f"{weights} are not weights of {model}, but of {weights.entry.model}")
         return store.find(weights.entry), weights.entry.sha256
-    return Path(weights), None
+    return _path_of(weights), None
 
 
 def assemble(
@@ -190,14 +211,12 @@ def assemble(
         head: keywords of the head, likewise.
         size: working size, or `None`.
     """
-    given = {"network": _given(network), "head": _given(head), "size": size}
     if weights is None:
-        net = network_type(**given["network"])
-        sized = {} if size is None else {"size": size}
-        return ColorizationModel(name, net, head_type(net.channels, **given["head"]), **sized)
+        net = network_type(**_given(network))
+        return ColorizationModel(name, net, head_type(net.channels, **_given(head)), **_given({"size": size}))
     path, sha256 = _resolve(name, weights)
     config, tensors = store.read(path, sha256)
-    _check_config(config, name, given, path)
+    _check_config(config, name, _given({**network, **head, "size": size}), path)
     net = _construct(network_type, config["network"], path)
     keywords = dict(config["head"])
     kind = keywords.pop("kind", None)
@@ -224,8 +243,7 @@ def _check_config(config: dict[str, Any], name: str, given: dict[str, Any], path
             f"load them with artcolor.{config['model']}(weights=...) or artcolor.from_pretrained(...)."
         )
     stored = {"size": config["size"], **config["network"], **config["head"]}
-    wanted = {**given["network"], **given["head"], **_given({"size": given["size"]})}
-    for key, value in wanted.items():
+    for key, value in given.items():
         if stored.get(key) != value:
             raise ConfigError(
                 f"{key}={value!r} contradicts the weights file {path}, which has {key}={stored.get(key)!r}. "

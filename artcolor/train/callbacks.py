@@ -93,9 +93,7 @@ class ProgressBar(Callback):
 
     def on_start(self, trainer: "Trainer") -> None:
         """Shows the bar."""
-        self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        )
+        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.task = self.bar.add_task(trainer.model.name, total=trainer.steps, completed=trainer.step)
         self.bar.start()
 
@@ -139,7 +137,9 @@ class PictureGrid(Callback):
         # Two pictures side by side keep the grid near square.
         cells = torch.cat(columns, dim=3)
         height = math.ceil(len(cells) / 2)
-        grid = torch.cat([torch.cat(list(half), dim=1) for half in cells.split(height) if len(half) == height], dim=2)
+        grid = torch.cat(
+            [torch.cat(list(half), dim=1) for half in torch.split(cells, height) if len(half) == height], dim=2
+        )
         pixels = (grid.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
         folder = trainer.out / "pictures"
         folder.mkdir(exist_ok=True)
@@ -151,7 +151,7 @@ class TensorBoard(Callback):
 
     def on_start(self, trainer: "Trainer") -> None:
         """Opens the writer."""
-        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415  (an optional package)
 
         self.writer = SummaryWriter(trainer.out / "tensorboard", purge_step=trainer.step)
 

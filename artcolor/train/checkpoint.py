@@ -20,7 +20,13 @@ _PREFIX = "step-"
 
 
 def save(
-    folder: Path, step: int, *, tensors: Mapping[str, Mapping[str, Tensor]], optimizer: Any, state: dict[str, Any], keep: int
+    folder: Path,
+    step: int,
+    *,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    optimizer: Any,
+    state: dict[str, Any],
+    keep: int,
 ) -> Path:
     """Writes a checkpoint under a temporary name, then renames it, then prunes older ones.
 
@@ -48,7 +54,9 @@ def save(
         temporary.mkdir(parents=True)
         for name, group in tensors.items():
             # Clones, because tied or viewed storage cannot go into a safetensors file.
-            plain = {key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in group.items()}
+            plain = {
+                key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in group.items()
+            }
             safetensors.torch.save_file(plain, temporary / f"{name}.safetensors")
         torch.save(optimizer, temporary / "optimizer.pt")
         hashes = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}

@@ -1,5 +1,6 @@
 """`artcolor train`: a recipe, a folder of pictures, a folder for the result."""
 
+import importlib.util
 import logging
 import resource
 import sys
@@ -13,7 +14,7 @@ from artcolor.data.dataset import ArtDataset, Augmentation, list_pictures
 from artcolor.errors import ConfigError, DataError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.registry import from_pretrained, get_model
-from artcolor.train.callbacks import Callback
+from artcolor.train.callbacks import Callback, TensorBoard
 from artcolor.train.config import Recipe, load_recipe
 from artcolor.train.trainer import Trainer
 
@@ -69,13 +70,14 @@ def make_trainer(
     train = ArtDataset(data, "train", side=side, seed=recipe.seed, augmentation=variation)
     try:
         list_pictures(data, "val")
-        val: ArtDataset | None = ArtDataset(
-            data, "val", side=side, augmentation=None, limit=recipe.validate_pictures
-        )
+        val: ArtDataset | None = ArtDataset(data, "val", side=side, augmentation=None, limit=recipe.validate_pictures)
     except DataError:
         _LOG.warning("%s has no split 'val': training goes without validation", data)
         val = None
-    return Trainer(model, recipe, train, val, callbacks or [], out=out)
+    told = [*(callbacks or [])]
+    if importlib.util.find_spec("tensorboard") is not None:
+        told.append(TensorBoard())
+    return Trainer(model, recipe, train, val, told, out=out)
 
 
 def _model(recipe: Recipe, init: str | None) -> ColorizationModel:

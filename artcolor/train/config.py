@@ -34,6 +34,7 @@ class TrainConfig(BaseModel):
         crop: smallest crop, as a share of the short side.
         flip: whether to mirror half of the pictures.
         lightness_jitter: L is raised to a power whose logarithm is uniform in ± this.
+        balance: column of `metadata.csv` whose values get equal shares of the samples.
         learning_rate: peak, for AdamW.
         encoder_rate: share of the learning rate that parts pretrained elsewhere get.
         weight_decay: of AdamW, for kernels and matrices.
@@ -68,6 +69,7 @@ class TrainConfig(BaseModel):
     crop: float = Field(0.62, gt=0, le=1)
     flip: bool = True
     lightness_jitter: float = Field(0.15, ge=0, le=1)
+    balance: Literal["style", "genre", "artist"] | None = None
     learning_rate: float = Field(2e-3, gt=0)
     encoder_rate: float = Field(0.3, ge=0)
     weight_decay: float = Field(0.01, ge=0)

@@ -1,6 +1,7 @@
 """The training loop."""
 
 import contextlib
+import functools
 import json
 import logging
 import math
@@ -8,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import yaml
@@ -18,21 +19,21 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
-from artcolor.color.lab import lab_to_rgb_in_gamut
-from artcolor.data.dataset import ArtDataset, Sample
+from artcolor.data.dataset import ArtDataset
 from artcolor.data.stream import SampleStream
 from artcolor.errors import TrainingError
-from artcolor.evaluate import metrics
 from artcolor.models.base import ColorizationModel
 from artcolor.models.registry import save_weights
 from artcolor.train import checkpoint
 from artcolor.train.callbacks import Callback, CsvLog, PictureGrid
 from artcolor.train.config import TrainConfig
 from artcolor.train.measure import StepTime, measure_steps
+from artcolor.train.optimization import moving_average, parameter_groups, warmup_cosine
+from artcolor.train.validation import validate
 
 _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 50
-_VALIDATION = ["val_loss", "val_psnr", "val_colorfulness"]
+_VALIDATED = ["val_loss", "val_psnr", "val_colorfulness"]
 _TIMED_STEPS = 12
 
 
@@ -101,11 +102,11 @@ class Trainer:
     @property
     def log_columns(self) -> list[str]:
         """Columns of `log.csv` beside `step`."""
-        return ["loss", "learning_rate", "grad_norm", *(_VALIDATION if self.val is not None else [])]
+        return ["loss", "learning_rate", "grad_norm", *(_VALIDATED if self.val is not None else [])]
 
     def averaged(self) -> ColorizationModel:
         """The model with averaged (EMA) weights, in evaluation mode."""
-        average: ColorizationModel = self._ema.module
+        average = cast(ColorizationModel, self._ema.module)
         return average.eval()
 
     def fit(self, resume: Literal["auto"] | Path | None = "auto") -> Path:
@@ -162,15 +163,17 @@ class Trainer:
             model.head.fit(self.train.statistics())
         model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         model.train()
-        self.optimizer = torch.optim.AdamW(self._parameter_groups(), lr=config.learning_rate)
-        self._ema = AveragedModel(model, multi_avg_fn=self._average)
+        self.optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=config.learning_rate)
+        self._ema = AveragedModel(model, multi_avg_fn=moving_average(config.ema_decay))
         state: dict[str, Any] = {}
         if found is not None:
             state = self._check(json.loads((found / "state.json").read_text()))
             self.steps = state["steps"]
         else:
             self.steps = self._plan()
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, functools.partial(warmup_cosine, warmup=config.warmup_steps, total=self.steps)
+        )
         if found is not None:
             self._restore(found, state)
         elif self.accelerator.is_main_process:
@@ -178,41 +181,12 @@ class Trainer:
             (self.out / "config.yaml").write_text(text)
         self._loss, self._stepper = self.accelerator.prepare(_Loss(model), self.optimizer)
 
-    def _parameter_groups(self) -> list[dict[str, Any]]:
-        """Kernels decay, biases and norms do not; what came pretrained learns slower; what is frozen stays out."""
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        for name, parameter in self.model.named_parameters():
-            if parameter.requires_grad:
-                pretrained = name.startswith(tuple(f"network.{part}." for part in self.model.network.pretrained))
-                groups.setdefault((pretrained, parameter.ndim > 1), []).append(parameter)
-        return [
-            {
-                "params": parameters,
-                "lr": self.config.learning_rate * (self.config.encoder_rate if pretrained else 1),
-                "weight_decay": self.config.weight_decay if decays else 0.0,
-            }
-            for (pretrained, decays), parameters in groups.items()
-        ]
-
-    def _average(self, average: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
-        # A short fine-tuning must not end near where it began, so the average forgets fast at first.
-        decay = min(self.config.ema_decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(list(average), list(current), 1 - decay)
-
-    def _rate(self, step: int) -> float:
-        warm = self.config.warmup_steps
-        if step < warm:
-            return (step + 1) / warm
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, self.steps - warm))))
-
     def size_at(self, step: int) -> int:
         """Side of the crops at a step, in pixels."""
         late = self.config.final_size is not None and step >= self.config.final_from * self.steps
         return self.config.final_size if late and self.config.final_size else self.config.size
 
-    def _batches(
-        self, start: int, stop: int, size_at: Callable[[int], int]
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, start: int, stop: int, size_at: Callable[[int], int]) -> Iterator[tuple[Tensor, Tensor]]:
         stream = SampleStream(
             len(self.train),
             self.config.batch_size,
@@ -223,10 +197,11 @@ class Trainer:
             parts=self.config.accumulate * self._world,
             rank=self.accelerator.process_index,
             world=self._world,
+            labels=self.train.labels(self.config.balance) if self.config.balance else None,
         )
         loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
             self.train,
-            batch_sampler=stream,  # type: ignore[arg-type]
+            batch_sampler=stream,
             num_workers=self.config.workers,
             pin_memory=self.device.type == "cuda",
             prefetch_factor=8 if self.config.workers else None,
@@ -237,10 +212,9 @@ class Trainer:
         batches = self._batches(self.step, self.steps, self.size_at)
         saved_at = self._logged_at = time.monotonic()
         while self.step < self.steps:
-            losses, grad_norm = self._one_step(batches)
-            self._stop_if_not_finite(losses)
+            losses = self._one_step(batches)
             self._tell("on_step", losses)
-            row = self._log_row(losses, grad_norm)
+            row = self._log_row(losses)
             if row is not None:
                 self._tell("on_log", row)
                 self._waited, self._logged_at = 0.0, time.monotonic()
@@ -256,7 +230,7 @@ class Trainer:
                 raise KeyboardInterrupt
         self._save()
 
-    def _one_step(self, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[dict[str, float], float]:
+    def _one_step(self, batches: Iterator[tuple[Tensor, Tensor]]) -> dict[str, float]:
         config = self.config
         noise = (config.seed * 1_000_003 + self.step) * 4096 + self.accelerator.process_index
         set_seed(noise % 2**32)
@@ -273,37 +247,40 @@ class Trainer:
             for name, value in losses.items():
                 mean = self.accelerator.reduce(value.detach(), "mean")
                 sums[name] = sums.get(name, 0.0) + float(mean) / config.accumulate
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm))
+        # fp16 meets infinite gradients in its normal course; its scaler then skips the step.
+        if config.precision != "fp16":
+            sums["grad_norm"] = norm
+        self._stop_if_not_finite(sums)
+        sums["grad_norm"] = norm
         self._stepper.step()
         self._stepper.zero_grad()
         self.schedule.step()
         self._ema.update_parameters(self.model)
         self.step += 1
-        return sums, float(norm)
+        return sums
 
     def _stop_if_not_finite(self, losses: dict[str, float]) -> None:
         if all(math.isfinite(value) for value in losses.values()):
             return
         last = checkpoint.latest(self.out / "checkpoints")
         raise TrainingError(
-            f"the loss of step {self.step} is not finite: {losses}. "
+            f"step {self.step + 1} is not finite: {losses}. "
             + (f"The last good checkpoint is {last}. " if last else "There is no checkpoint yet. ")
             + "Likely causes: a learning_rate that is too high, too short a warm-up (warmup_steps), fp16 on a "
             "network that needs bf16 or fp32, or a broken picture in the data."
         )
 
-    def _log_row(self, losses: dict[str, float], grad_norm: float) -> dict[str, float] | None:
-        for name, value in {"loss": losses["loss"], "grad_norm": grad_norm}.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
+    def _log_row(self, losses: dict[str, float]) -> dict[str, float] | None:
+        for name in ("loss", "grad_norm"):
+            self._sums[name] = self._sums.get(name, 0.0) + losses[name]
         self._sums["count"] = self._sums.get("count", 0.0) + 1
-        validates = self.val is not None and (
-            self.step % self.config.validate_every == 0 or self.step == self.steps
-        )
+        validates = self.val is not None and (self.step % self.config.validate_every == 0 or self.step == self.steps)
         if self.step % _LOG_EVERY and self.step != self.steps and not validates:
             return None
         count = self._sums.pop("count")
         row = {name: total / count for name, total in self._sums.items()}
-        row["learning_rate"] = self.schedule.get_last_lr()[0]
+        row["learning_rate"] = float(self.schedule.get_last_lr()[0])
         self._sums = {}
         if validates:
             found = self.evaluate()
@@ -319,7 +296,6 @@ class Trainer:
         self._best = min(self._best, watched)
         return self._stale >= self.config.patience
 
-    @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
         """Validates the averaged weights on central crops of the val pictures.
 
@@ -332,21 +308,15 @@ class Trainer:
         if self.val is None:
             raise TrainingError("there are no val pictures to evaluate on")
         model = self.averaged() if hasattr(self, "_ema") else self.model.eval()
-        size = self.config.final_size or self.config.size
-        count = min(len(self.val), self.config.validate_pictures)
-        sums = dict.fromkeys(("loss", "psnr", "colorfulness"), 0.0)
-        for start in range(0, count, self.config.batch_size):
-            numbers = range(start, min(start + self.config.batch_size, count))
-            pairs = [self.val[Sample(number, 0, size)] for number in numbers]
-            lightness, ab = (torch.stack(side).to(self.device) for side in zip(*pairs, strict=True))
-            generator = torch.Generator(self.device).manual_seed(self.config.seed)
-            loss = model.training_loss(lightness, ab, step=self.step, generator=generator)["loss"]
-            predicted = lab_to_rgb_in_gamut(lightness, model.predict_ab(lightness))
-            truth = lab_to_rgb_in_gamut(lightness, ab)
-            sums["loss"] += float(loss) * len(pairs)
-            sums["psnr"] += float(metrics.psnr(predicted, truth).sum())
-            sums["colorfulness"] += float(metrics.colorfulness(predicted).sum())
-        return {name: total / count for name, total in sums.items()}
+        return validate(model, self.val, self.config, step=self.step, device=self.device)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Saves the averaged weights; see `ColorizationModel.save_pretrained`."""
+        self.averaged().save_pretrained(folder)
+
+    def push_to_hub(self, repo: str, *, private: bool = False, token: str | None = None) -> str:
+        """Uploads the averaged weights; see `ColorizationModel.push_to_hub`."""
+        return self.averaged().push_to_hub(repo, private=private, token=token)
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
@@ -404,7 +374,8 @@ class Trainer:
         slowest = torch.tensor([per_step], device=self.device)
         per_step = float(self.accelerator.gather(slowest).max())
         steps = self.planned_steps(per_step)
-        _LOG.info("%.1f ms/picture: %d steps in %s minutes", 1000 * per_step / config.batch_size, steps, config.max_minutes)
+        speed = 1000 * per_step / config.batch_size
+        _LOG.info("%.1f ms/picture: %d steps in %s minutes", speed, steps, config.max_minutes)
         return steps
 
     def planned_steps(self, seconds_per_step: float) -> int:

@@ -1,0 +1,1 @@
+"""Released weights: what is known of them, and where their files are."""

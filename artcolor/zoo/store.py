@@ -101,7 +101,8 @@ def write(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], 
     for name, tensor in stored.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise WeightsError(f"{name} holds NaN or infinity; nothing was written to {path}")
-    metadata = {"format": "pt", _CONFIG_KEY: json.dumps(config, sort_keys=True)}
+    # A single key, as safetensors writes several in a random order, and equal models should be equal files.
+    metadata = {_CONFIG_KEY: json.dumps(config, sort_keys=True)}
     replace_with(path, safetensors.torch.save(stored, metadata))
 
 

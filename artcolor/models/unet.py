@@ -1,0 +1,146 @@
+"""`unet`: an ImageNet encoder with a U-Net decoder, and a distribution over colours at 1/4 size.
+
+Sources: Ronneberger et al. 2015 (U-Net); Tan, Le 2019 (EfficientNet; Lite0 is its variant for CPUs); Zhang et al.
+2016 for what is predicted.
+"""
+
+from typing import Any, Self
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.heads import DistributionHead
+from artcolor.models.lite0 import LITE0, lite0_state
+from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
+
+
+class UNet_Weights(WeightsEnum):
+    """Released weights of `unet`."""
+
+
+_STEM = "conv_stem.weight"
+
+
+class UNet(Network):
+    """EfficientNet-Lite0 with skips at 1/4, 1/8, 1/16 and 1/32, and a global term.
+
+    Stem and first two stages are frozen, as what they see is the same in photographs and paintings; BatchNorms of
+    the encoder stay in evaluation mode, as batches here are small.
+
+    Args:
+        width: channels of the decoder at 1/4 size; deeper stages have more.
+        imagenet: start the encoder from ImageNet weights (extra `train`) instead of at random.
+
+    Example:
+        >>> import torch
+        >>> UNet(width=16)(torch.rand(1, 1, 64, 96) * 100).shape
+        torch.Size([1, 16, 16, 24])
+    """
+
+    stride = 32
+    out_stride = 4
+    pretrained = ("encoder",)
+    encoder: Any
+
+    def __init__(self, width: int = 96, *, imagenet: bool = False) -> None:
+        super().__init__()
+        self.channels = width
+        # Where the encoder came from does not matter to who loads a weights file.
+        self.config = {"width": width}
+        self.encoder = timm.create_model(
+            LITE0, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4), in_chans=1
+        )
+        if imagenet:
+            state = lite0_state()
+            # A gray pixel is three equal channels, so their kernels add up.
+            state[_STEM] = state[_STEM].sum(dim=1, keepdim=True)
+            self.encoder.load_state_dict({name: state[name] for name in self.encoder.state_dict()})
+        for part in (self.encoder.conv_stem, self.encoder.bn1, *self.encoder.blocks[:2]):
+            part.requires_grad_(False)
+        quarter, eighth, sixteenth, deepest = self.encoder.feature_info.channels()
+        c16, c8 = 2 * width, width * 4 // 3
+        self.bottom = nn.Conv2d(deepest, c16, 1)
+        self.whole = nn.Linear(deepest, c16)
+        self.up16 = _Up(c16, sixteenth, c16)
+        self.up8 = _Up(c16, eighth, c8)
+        self.up4 = _Up(c8, quarter, width)
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets the mode of the decoder; the encoder's BatchNorms stay in evaluation mode."""
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Gives `(N, width, H / 4, W / 4)` from L `(N, 1, H, W)` in 0..100."""
+        f4, f8, f16, f32 = self.encoder((lightness * 2.55 - 127) / 128)
+        x = self.bottom(f32) + self.whole(f32.mean(dim=(2, 3)))[:, :, None, None]
+        x = self.up16(F.relu(x), f16)
+        x = self.up8(x, f8)
+        features: Tensor = self.up4(x, f4)
+        return features
+
+
+class _Up(nn.Module):
+    """Twice the size, joined with a skip, two convolutions."""
+
+    def __init__(self, channels: int, skip: int, out: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels + skip, out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out, out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        larger = F.interpolate(x, scale_factor=2, mode="bilinear")
+        joined: Tensor = self.layers(torch.cat((larger, skip), dim=1))
+        return joined
+
+
+@register_model(UNet_Weights)
+def unet(
+    *,
+    weights: WeightsArgument = None,
+    width: int | None = None,
+    imagenet: bool | None = None,
+    bins: int | None = None,
+    size: int | None = None,
+) -> ColorizationModel:
+    """Builds `unet`: EfficientNet-Lite0 encoder, U-Net decoder, a distribution over colours at 1/4 size.
+
+    Args:
+        weights: `None` for an untrained network, a `UNet_Weights` member, its name, `"DEFAULT"`, or the path of
+            a weights file, whose own config then decides the network.
+        width: channels of the decoder at 1/4 size, 96 if not given.
+        imagenet: start the encoder of an untrained network from ImageNet weights (extra `train`).
+        bins: number of colour bins; those of the sRGB gamut if not given.
+        size: working size in pixels, 192 if not given.
+
+    Returns:
+        The model, in evaluation mode if it has weights.
+
+    Raises:
+        ConfigError: an unknown name, or a keyword that contradicts the weights file.
+        WeightsError: the file is missing or damaged, or does not fit.
+
+    Example:
+        >>> import torch
+        >>> unet(width=24).colorize(torch.rand(1, 1, 37, 50)).shape
+        torch.Size([1, 3, 37, 50])
+    """
+    return assemble(
+        "unet",
+        UNet,
+        DistributionHead,
+        weights,
+        network={"width": width, "imagenet": imagenet},
+        head={"bins": bins},
+        size=size,
+    )

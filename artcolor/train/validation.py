@@ -1,0 +1,42 @@
+"""How good a model is while it is being trained."""
+
+import torch
+
+from artcolor.color.lab import lab_to_rgb_in_gamut
+from artcolor.data.dataset import ArtDataset, Sample
+from artcolor.evaluate import metrics
+from artcolor.models.base import ColorizationModel
+from artcolor.train.config import TrainConfig
+
+
+@torch.no_grad()
+def validate(
+    model: ColorizationModel, data: ArtDataset, config: TrainConfig, *, step: int, device: torch.device
+) -> dict[str, float]:
+    """Measures a model on central crops.
+
+    Args:
+        model: in evaluation mode.
+        data: without augmentation.
+        config: its crop size, batch size, seed and number of pictures are used.
+        step: for losses that warm up.
+        device: of the model.
+
+    Returns:
+        `loss`, `psnr` (dB, at the model's own decoding) and `colorfulness` of the predictions, in the mean.
+    """
+    size = config.final_size or config.size
+    count = min(len(data), config.validate_pictures)
+    sums = dict.fromkeys(("loss", "psnr", "colorfulness"), 0.0)
+    for start in range(0, count, config.batch_size):
+        numbers = range(start, min(start + config.batch_size, count))
+        pairs = [data[Sample(number, 0, size)] for number in numbers]
+        lightness, ab = (torch.stack(side).to(device) for side in zip(*pairs, strict=True))
+        generator = torch.Generator(device).manual_seed(config.seed)
+        loss = model.training_loss(lightness, ab, step=step, generator=generator)["loss"]
+        predicted = lab_to_rgb_in_gamut(lightness, model.predict_ab(lightness))
+        truth = lab_to_rgb_in_gamut(lightness, ab)
+        sums["loss"] += float(loss) * len(pairs)
+        sums["psnr"] += float(metrics.psnr(predicted, truth).sum())
+        sums["colorfulness"] += float(metrics.colorfulness(predicted).sum())
+    return {name: total / count for name, total in sums.items()}
