@@ -1,0 +1,59 @@
+"""A network and a head of one's own, trained without touching the library.
+
+    python examples/custom_model.py DATA OUT [STEPS]
+
+DATA is a folder of colour pictures. The network is two convolutions, the head regresses ab with a Huber loss.
+"""
+
+import sys
+
+from torch import nn
+from torch.nn import functional as F
+
+import artcolor
+from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.heads import Head
+
+
+class TwoLayers(Network):
+    channels, stride, out_stride, config = 32, 4, 4, {}
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 32, 9, stride=4, padding=4), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU()
+        )
+
+    def forward(self, lightness):
+        return self.layers(lightness / 50 - 1)
+
+
+class HuberHead(Head):
+    config = {}
+
+    def __init__(self, channels):
+        super().__init__()
+        self.project = nn.Conv2d(channels, 2, 1)
+
+    def forward(self, features, lightness):
+        return self.project(features)
+
+    def loss(self, raw, lightness, ab):
+        return {"loss": F.huber_loss(raw, F.interpolate(ab, raw.shape[-2:], mode="area") / 50)}
+
+    def decode(self, raw, *, temperature=None, vividness=None):
+        return raw * 50
+
+
+def main(data, out, steps=200):
+    model = ColorizationModel("mine", TwoLayers(), HuberHead(32))
+    config = artcolor.TrainConfig(steps=int(steps), size=64, batch_size=16, warmup_steps=10)
+    trainer = artcolor.Trainer(
+        model, config, artcolor.ArtDataset(data, "train"), artcolor.ArtDataset(data, "val", augmentation=None), out=out
+    )
+    print("finished:", trainer.fit())
+    print(trainer.evaluate())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,79 @@
+"""Fine-tune on 50 pictures of one artist, and see on others of that artist whether it helped.
+
+    python examples/finetune.py DATA OUT [--artist "Henri Martin"] [--model cnn] [--steps 150]
+
+DATA is a folder of colour pictures with a metadata.csv that has the columns file_name, split and artist. Pictures of
+the splits val and test are held out.
+"""
+
+import argparse
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import artcolor
+from artcolor.evaluate.benchmark import evaluate
+
+
+def pictures_of(artist, data, out, count=50):
+    """Copies the artist's pictures into a small data set: `count` to train on, all held-out ones to test on."""
+    with (data / "metadata.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["artist"] == artist]
+    train = [row["file_name"] for row in rows if row["split"] == "train"][:count]
+    test = [row["file_name"] for row in rows if row["split"] != "train"]
+    if len(train) < count or len(test) < 10:
+        raise SystemExit(f"{data} has {len(train)} training and {len(test)} held-out pictures of {artist!r}; too few")
+    lines = ["file_name,split"]
+    for split, names in (("train", train), ("test", test)):
+        (out / split).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            copy = f"{split}/{name.replace('/', '-')}"
+            shutil.copy(data / name, out / copy)
+            lines.append(f"{copy},{split}")
+    (out / "metadata.csv").write_text("\n".join(lines) + "\n")
+
+
+def sheet(paths, models, path, side=240):
+    """Saves rows of gray, before, after and truth."""
+    rows = []
+    for picture in paths:
+        truth = Image.open(picture).convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
+        cells = [truth.convert("L").convert("RGB"), *(artcolor.colorize(truth, model=m) for m in models), truth]
+        rows.append(np.concatenate([np.asarray(cell) for cell in cells], axis=1))
+    Image.fromarray(np.concatenate(rows)).save(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--artist", default="Henri Martin")
+    parser.add_argument("--model", default="cnn")
+    parser.add_argument("--steps", type=int, default=150)
+    given = parser.parse_args()
+
+    small = given.out / "data"
+    pictures_of(given.artist, given.data, small)
+    before, model = (artcolor.from_pretrained(given.model) for _ in range(2))
+    config = artcolor.TrainConfig(
+        steps=given.steps, batch_size=16, size=192, learning_rate=2e-4, warmup_steps=20, precision="bf16"
+    )
+    after = artcolor.Trainer(model, config, artcolor.ArtDataset(small, "train"), None, out=given.out / "run").fit()
+
+    tuned = artcolor.from_pretrained(after)
+    before.name, tuned.name = "before", "after"
+    results = evaluate([before, tuned], small, out=given.out, seconds=False)
+    for metric in ("psnr", "abrmse", "delta_e", "nll"):
+        gain = results.compare("after", "before", metric)
+        print(f"{metric}: after − before = {gain.mean:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f})")
+    sheet(artcolor.ArtDataset(small, "test").paths[:6], [before, tuned], given.out / "before_after.png")
+    print(
+        f"{results.n} held-out pictures of {given.artist}; rows of {given.out / 'before_after.png'}: gray, before, after, truth"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""One tester that every model of the zoo passes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import artcolor
+from artcolor.color.lab import rgb_to_lightness
+from artcolor.errors import ConfigError, WeightsError
+from artcolor.models.base import ColorizationModel
+
+
+class ModelTester:
+    """Subclass it, give `builder`, `small` (keywords of a small untrained network) and `weights` (a key)."""
+
+    builder: Callable[..., ColorizationModel]
+    small: dict[str, Any]
+    weights: str
+
+    @pytest.fixture
+    def model(self) -> ColorizationModel:
+        torch.manual_seed(0)
+        model = type(self).builder(**self.small).eval()
+        for parameter in model.parameters():
+            # Heads start at zero; only a network that says something can be compared with itself.
+            torch.nn.init.normal_(parameter, std=0.05)
+        return model
+
+    @pytest.mark.parametrize("size", [(1, 1), (1, 50), (33, 47), (64, 64), (65, 63)])
+    def test_any_size(self, model: ColorizationModel, size: tuple[int, int]) -> None:
+        light = torch.rand(2, 1, *size) * 100
+        ab = model.predict_ab(light)
+        assert ab.shape == (2, 2, *size)
+        assert torch.isfinite(ab).all()
+        gray = torch.rand(2, 1, *size)
+        rgb = model.colorize(gray, size=64)
+        assert rgb.shape == (2, 3, *size)
+        assert rgb.min() >= 0
+        assert rgb.max() <= 1
+        kept = (rgb_to_lightness(rgb) - rgb_to_lightness(gray)).abs().max()
+        assert kept < 0.02, "lightness is the input's"
+
+    def test_raw_output_has_the_declared_stride(self, model: ColorizationModel) -> None:
+        stride = model.network.stride
+        raw = model(torch.rand(1, 1, 3 * stride, 4 * stride) * 100)
+        scale = stride // model.network.out_stride
+        assert raw.shape[-2:] == (3 * scale, 4 * scale)
+
+    def test_colour_does_not_depend_on_the_rest_of_the_batch(self, model: ColorizationModel) -> None:
+        light = torch.rand(3, 1, 40, 40) * 100
+        torch.testing.assert_close(model.predict_ab(light)[1:2], model.predict_ab(light[1:2]), rtol=1e-3, atol=1e-3)
+
+    def test_training_loss_reaches_every_parameter(self, model: ColorizationModel) -> None:
+        model.train()
+        light, ab = torch.rand(2, 1, 64, 64) * 100, torch.randn(2, 2, 64, 64) * 20
+        losses = model.training_loss(light, ab, step=0, generator=torch.Generator().manual_seed(0))
+        losses["loss"].backward()
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                assert parameter.grad is not None, name
+                assert parameter.grad.abs().sum() > 0, name
+
+    def test_overfits_one_batch(self) -> None:
+        torch.manual_seed(0)
+        model = type(self).builder(**self.small)
+        light = torch.rand(2, 1, 8, 8).repeat_interleave(8, 2).repeat_interleave(8, 3) * 100
+        ab = torch.stack((light[:, 0] - 50, 50 - light[:, 0].flip(-1)), 1) * 0.8
+        optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+        losses = []
+        for step in range(60):
+            loss = model.training_loss(light, ab, step=step, generator=torch.Generator().manual_seed(step))["loss"]
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss))
+        assert losses[-1] < 0.7 * losses[0]
+
+    def test_save_and_load(self, model: ColorizationModel, tmp_path: Path) -> None:
+        path = tmp_path / "mine.safetensors"
+        artcolor.save_weights(model, path)
+        assert [p.name for p in tmp_path.iterdir()] == ["mine.safetensors"]
+        for loaded in (artcolor.from_pretrained(path), type(self).builder(weights=path)):
+            assert not loaded.training
+            assert loaded.config == model.config
+            light = torch.rand(1, 1, 40, 40) * 100
+            # Kernels are kept in half precision.
+            torch.testing.assert_close(loaded.predict_ab(light), model.predict_ab(light), rtol=0.02, atol=0.2)
+        again = tmp_path / "again.safetensors"
+        artcolor.save_weights(loaded, again)
+        assert again.read_bytes() == path.read_bytes()
+
+    def test_contradicting_keywords_are_an_error(self, model: ColorizationModel, tmp_path: Path) -> None:
+        path = tmp_path / "mine.safetensors"
+        artcolor.save_weights(model, path)
+        assert type(self).builder(weights=path, size=model.size).size == model.size
+        with pytest.raises(ConfigError, match=r"size=33 contradicts .*mine\.safetensors.* size=192"):
+            type(self).builder(weights=path, size=33)
+
+    def test_released_weights(self) -> None:
+        model = type(self).builder(weights="DEFAULT")
+        entry = artcolor.get_weight(self.weights).entry
+        assert entry.config == model.config
+        assert entry.parameters == sum(p.numel() for p in model.parameters())
+        assert not model.training
+        sky = torch.linspace(0.9, 0.2, 64).reshape(1, 1, 64, 1).expand(1, 1, 64, 64)
+        assert artcolor.colorize(sky, model).std(dim=1).max() > 0.01, "it gives colour"
+
+    def test_compiles(self, model: ColorizationModel) -> None:
+        light = torch.rand(1, 1, 64, 64) * 100
+        exported = torch.export.export(model, (light,)).module()
+        torch.testing.assert_close(exported(light), model(light), rtol=1e-4, atol=1e-4)
+
+    def test_unknown_weights_name_the_known(self) -> None:
+        with pytest.raises(ConfigError, match=r"no weights called 'ART_V99'.*DEFAULT|no weights called 'ART_V99'"):
+            type(self).builder(weights="ART_V99")
+        with pytest.raises(WeightsError, match="nowhere/x.safetensors cannot be read"):
+            type(self).builder(weights="nowhere/x.safetensors")

@@ -1,0 +1,87 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from artcolor.color.lab import rgb_to_lab
+from artcolor.errors import ConfigError
+from artcolor.models.heads import DistributionHead
+from tests.conftest import make_painting
+
+
+@pytest.fixture(scope="module")
+def head() -> DistributionHead:
+    head = DistributionHead(6)
+    head.fit(_pictures())
+    return head
+
+
+def _pictures() -> list[tuple[torch.Tensor, torch.Tensor]]:
+    rgb = [torch.from_numpy(np.array(make_painting(seed))).permute(2, 0, 1).float() / 255 for seed in range(6)]
+    return [(lab[None, :1], lab[None, 1:]) for lab in map(rgb_to_lab, rgb)]
+
+
+def test_untrained_it_gives_the_table_of_lightness(head: DistributionHead) -> None:
+    light = torch.rand(2, 1, 16, 24) * 100
+    raw = head(torch.randn(2, 6, 4, 6), light)
+    small = torch.nn.functional.avg_pool2d(light, 4)
+    row = (small[:, 0] / 5).long()
+    expected = head.codebook.prior_given_l[row].movedim(-1, 1)
+    torch.testing.assert_close(head.distribution(raw), expected)
+    mean = torch.einsum("nqhw,qc->nchw", expected, head.codebook.centres)
+    torch.testing.assert_close(head.decode(raw, vividness=0, temperature=1), mean, rtol=1e-4, atol=1e-3)
+
+
+def test_loss_is_the_soft_cross_entropy(head: DistributionHead) -> None:
+    raw = torch.randn(2, head.codebook.bins, 4, 6)
+    light, ab = torch.rand(2, 1, 16, 24) * 100, torch.randn(2, 2, 4, 6).mul(20).round()
+    full = ab.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    index, weight = head.codebook.encode(ab)
+    target = torch.zeros_like(raw).scatter_(1, index, weight)
+    expected = torch.nn.functional.cross_entropy(raw, target)
+    torch.testing.assert_close(head.loss(raw, light, full)["loss"], expected)
+
+
+def test_minimum_of_the_loss_is_calibrated(head: DistributionHead) -> None:
+    """Unweighted cross-entropy is least where the predicted distribution is that of the pictures."""
+    pictures = _pictures()
+    table = sum(float(head.loss(head(torch.zeros(1, 6, 20, 24), light), light, ab)["loss"]) for light, ab in pictures)
+    book = head.codebook
+    flat = sum(
+        float(head.loss(book.prior.log().reshape(1, -1, 1, 1).expand(-1, -1, 20, 24), light, ab)["loss"])
+        for light, ab in pictures
+    )
+    assert table < flat
+
+
+def test_vividness_weighs_bins_by_the_class_weights(head: DistributionHead) -> None:
+    raw = torch.randn(1, head.codebook.bins, 3, 3)
+    weights = head.codebook.class_weights(0.5).reshape(1, -1, 1, 1)
+    weighed = raw.softmax(1) * weights
+    expected = weighed / weighed.sum(1, keepdim=True)
+    torch.testing.assert_close(head.distribution(raw, vividness=1.0), expected)
+    torch.testing.assert_close(head.distribution(raw, vividness=0.0), raw.softmax(1))
+
+
+def test_vividness_makes_colours_stronger(head: DistributionHead) -> None:
+    raw = head(torch.zeros(1, 6, 4, 4), torch.full((1, 1, 16, 16), 55.0))
+    chroma = [float(head.decode(raw, vividness=v, temperature=1).norm(dim=1).mean()) for v in (0, 0.5, 1, 2)]
+    assert all(later != pytest.approx(earlier) for earlier, later in itertools.pairwise(chroma))
+    own = DistributionHead(6, vividness=1.0, temperature=0.5)
+    logits = torch.randn(1, own.codebook.bins, 2, 2)
+    torch.testing.assert_close(own.decode(logits), own.decode(logits, vividness=1.0, temperature=0.5))
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"temperature": 0.0}, "temperature must be above 0"),
+        ({"temperature": 1.5}, "at most 1, not 1.5"),
+        ({"vividness": -1.0}, "vividness must be 0 or more"),
+        ({"vividness": float("nan")}, "vividness must be 0 or more"),
+    ],
+)
+def test_impossible_knobs(head: DistributionHead, knobs: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        head.decode(torch.zeros(1, head.codebook.bins, 2, 2), **knobs)

@@ -1,0 +1,113 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT, make_painting
+
+
+def artcolor(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs the real command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", "from artcolor.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=None,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three good pictures, one of them in a sub-folder, two bad ones, and a note."""
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    make_painting(1).convert("L").save(folder / "a.png")
+    make_painting(2).save(folder / "b.jpg")
+    make_painting(3).convert("L").save(folder / "sub" / "a.png")
+    (folder / "bad.jpg").write_text("no picture")
+    (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:500])
+    (folder / "note.txt").write_text("hello")
+    return folder
+
+
+def test_one_file(tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    source = ROOT / "examples" / "aigues_mortes.png"
+    done = artcolor("colorize", source, "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 colorized" in done.stdout
+    with Image.open(out) as image, Image.open(source) as original:
+        assert image.size == original.size
+        assert image.mode == "RGB"
+    again = artcolor("colorize", source, "-o", out)
+    assert again.returncode == 1
+    assert "already there; --force replaces it" in again.stderr
+    before = out.read_bytes()
+    assert artcolor("colorize", source, "-o", out, "--force", "--vividness", "0").returncode == 0
+    assert out.read_bytes() != before
+
+
+def test_a_folder_with_bad_files(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    originals = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    done = artcolor("colorize", folder, "-o", out)
+    assert done.returncode == 1
+    assert "3 of 5 colorized" in done.stdout
+    assert "bad.jpg is not a picture" in done.stderr
+    assert "cut.png cannot be read" in done.stderr
+    made = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
+    assert made == ["a.png", "b.jpg", "sub/a.png"]
+    assert {p: p.read_bytes() for p in originals} == originals
+    for name in made:
+        with Image.open(out / name) as image:
+            assert np.ptp(np.asarray(image).astype(int), axis=-1).mean() > 1
+
+
+def test_results_inside_the_input_folder_are_not_colorized_again(folder: Path) -> None:
+    (folder / "bad.jpg").unlink()
+    (folder / "cut.png").unlink()
+    for _ in range(2):
+        done = artcolor("colorize", folder, "-o", folder / "colour", "--force")
+        assert done.returncode == 0, done.stderr
+        assert "3 of 3" in done.stdout
+
+
+def test_the_original_is_never_replaced(folder: Path) -> None:
+    before = (folder / "a.png").read_bytes()
+    done = artcolor("colorize", folder / "a.png", "-o", folder, "--force")
+    assert done.returncode == 1
+    assert "would replace the original" in done.stderr
+    assert (folder / "a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["colorize", "missing.png", "-o", "x.png"], "no file missing.png"),
+        (["colorize", ".", "-o", "out", "--model", "nope"], "no weights called 'nope'"),
+        (["colorize", "empty", "-o", "out"], "no pictures in empty"),
+        (["train", "nope", "--data", ".", "--out", "x"], "no recipe nope"),
+        (["train", "cnn", "--data", "empty", "--out", "x"], "holds no pictures"),
+        (["train", "cnn", "--data", ".", "--out", "x", "--set", "sise=3"], "sise"),
+    ],
+)
+def test_errors_are_one_line_without_traceback(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    make_painting(1).save(tmp_path / "a.png")
+    done = artcolor(*arguments)
+    assert done.returncode == 1
+    assert message in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_zoo_as_a_table() -> None:
+    done = artcolor("models")
+    assert done.returncode == 0, done.stderr
+    assert "cnn.art_v1" in done.stdout
+    assert artcolor("--version").stdout.strip() == __import__("artcolor").__version__

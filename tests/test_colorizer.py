@@ -1,0 +1,154 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import artcolor
+from artcolor.color.lab import rgb_to_lightness
+from artcolor.errors import ConfigError, ImageError
+from tests.conftest import ROOT, make_painting
+
+
+def lightness(array: np.ndarray) -> np.ndarray:
+    """L in 0..1 of an array `(H, W[, 3])`, of any type."""
+    scale = np.iinfo(array.dtype).max if array.dtype.kind == "u" else 1
+    x = torch.from_numpy(array.astype(np.float64) / scale)
+    return (rgb_to_lightness(x[None] if x.ndim == 2 else x.permute(2, 0, 1))[0] / 100).numpy()
+
+
+def test_paths_give_pillow_images(tmp_path: Path, painting: Image.Image) -> None:
+    path = tmp_path / "a.png"
+    painting.convert("L").save(path)
+    for given in (path, str(path)):
+        result = artcolor.colorize(given)
+        assert isinstance(result, Image.Image)
+        assert (result.mode, result.size) == ("RGB", painting.size)
+
+
+def test_a_real_painting_gets_plausible_colours() -> None:
+    result = np.asarray(artcolor.colorize(ROOT / "examples" / "aigues_mortes.png")).astype(float)
+    gray = np.asarray(Image.open(ROOT / "examples" / "aigues_mortes.png"))
+    assert np.abs(lightness(result.astype(np.uint8)) - lightness(gray)).max() <= 1 / 255
+    sky, sand = result[30:100, 50:550], result[320:350, 20:150]
+    warmth = [float((part[..., 0] - part[..., 2]).mean()) for part in (sky, sand)]
+    assert warmth[0] < warmth[1], "the sky is cooler than the sand"
+    assert result.std(axis=-1).mean() > 4, "and nothing is gray"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(37, 50), (37, 50, 1), (37, 50, 3), (1, 1), (1, 90)])
+def test_arrays_keep_type_size_and_lightness(dtype: type, shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(0).random(shape)
+    x = (values * np.iinfo(dtype).max).astype(dtype) if np.issubdtype(dtype, np.integer) else values.astype(dtype)
+    before = x.copy()
+    result = artcolor.colorize(x)
+    assert result.dtype == dtype
+    assert result.shape == (*shape[:2], 3)
+    assert np.array_equal(x, before)
+    flat = x[..., 0] if shape[-1:] == (1,) and len(shape) == 3 else x
+    tolerance = 1 / 255 if dtype == np.uint8 else 3e-4
+    assert np.abs(lightness(result) - lightness(flat)).max() <= tolerance
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(33, 40), (1, 33, 40), (3, 33, 40), (2, 1, 33, 40), (2, 3, 33, 40)])
+def test_tensors(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    x = torch.rand(shape)
+    x = (x * 255).byte() if dtype == torch.uint8 else x.to(dtype)
+    result = artcolor.colorize(x)
+    assert result.dtype == dtype
+    assert tuple(result.shape) == ((*shape[:-3], 3, 33, 40) if len(shape) > 2 else (3, 33, 40))
+
+
+def test_array_tensor_and_image_agree(painting: Image.Image) -> None:
+    gray = np.asarray(painting.convert("L"))
+    image = np.asarray(artcolor.colorize(painting.convert("L")))
+    array = artcolor.colorize(gray)
+    tensor = artcolor.colorize(torch.from_numpy(gray.copy())).permute(1, 2, 0).numpy()
+    assert np.array_equal(image, array)
+    assert np.abs(tensor.astype(int) - array).mean() < 1
+
+
+def test_lists_keep_their_order_and_kinds(painting: Image.Image) -> None:
+    gray = painting.convert("L")
+    results = artcolor.colorize([gray, np.asarray(gray), torch.rand(8, 9)])
+    assert [type(r) for r in results] == [Image.Image, np.ndarray, torch.Tensor]
+    assert artcolor.colorize([]) == []
+
+
+def test_colour_of_the_input_does_not_matter(painting: Image.Image) -> None:
+    rgb = torch.from_numpy(np.array(painting)).permute(2, 0, 1)[None].double() / 255
+    light = rgb_to_lightness(rgb)
+    gray = ((light + 16) / 116).clamp(min=0)
+    y = torch.where(light > 8, gray**3, light / 903.2963)
+    srgb = torch.where(y <= 0.0031308, y * 12.92, 1.055 * y.clamp(min=1e-9) ** (1 / 2.4) - 0.055)
+    torch.testing.assert_close(artcolor.colorize(srgb), artcolor.colorize(rgb), atol=0.02, rtol=0)
+
+
+def test_the_default_model_is_kept() -> None:
+    assert artcolor.Colorizer().model is artcolor.Colorizer().model
+
+
+def test_knobs_change_the_picture(painting: Image.Image) -> None:
+    gray = np.asarray(painting.convert("L"))
+    dull = artcolor.colorize(gray, vividness=0, temperature=1).astype(int)
+    vivid = artcolor.colorize(gray, vividness=1.5, temperature=0.3).astype(int)
+    assert np.ptp(vivid, axis=-1).mean() > np.ptp(dull, axis=-1).mean() + 2
+    assert not np.array_equal(artcolor.colorize(gray, size=96), artcolor.colorize(gray, size=256))
+    for bad in ({"vividness": -1}, {"temperature": 0}, {"temperature": 2}, {"size": 3}):
+        with pytest.raises(ConfigError):
+            artcolor.colorize(gray, **bad)
+    with pytest.raises(ConfigError, match="no weights called 'nope'"):
+        artcolor.colorize(gray, model="nope")
+
+
+def test_strips_leave_no_seams() -> None:
+    colorizer = artcolor.Colorizer()
+    flat = np.full((600, 700), 120, np.uint8)
+    result = colorizer(flat).astype(int)
+    assert np.abs(np.diff(result, axis=0)).max() <= 2
+    assert np.abs(np.diff(result, axis=1)).max() <= 2
+
+
+def test_from_several_threads(painting: Image.Image) -> None:
+    colorizer = artcolor.Colorizer()
+    grays = [np.asarray(make_painting(seed).convert("L")) for seed in range(8)]
+    expected = [colorizer(gray) for gray in grays]
+    with ThreadPoolExecutor(4) as pool:
+        for found, alone in zip(pool.map(colorizer, grays), expected, strict=True):
+            assert np.array_equal(found, alone)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((3, 40, 50)), r"channels first.*transpose\(1, 2, 0\)"),
+        (np.zeros((4, 40, 50, 3)), "give .H, W."),
+        (np.zeros((0, 5)), "empty"),
+        (np.full((5, 5), 7.0), "holds 7 to 7.*divide by 255"),
+        (np.full((5, 5), np.nan), "holds NaN"),
+        (np.zeros((5, 5), np.int32), "holds int32"),
+        (np.zeros(7), r"shape \(7,\)"),
+        (torch.zeros(40, 50, 3), r"shape \(40, 50, 3\)"),
+        (torch.full((5, 5), -0.5), "holds -0.5"),
+        (torch.zeros(5, 5, dtype=torch.int64), "int64"),
+        (torch.zeros(1, 0, 5), "empty"),
+        (None, "cannot colorize a NoneType"),
+        (b"bytes", "cannot colorize a bytes"),
+        ("no/such/file.png", "no file no/such/file.png"),
+        (Path(), "is a folder"),
+    ],
+)
+def test_bad_input_is_refused_with_a_reason(x: object, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        artcolor.colorize(x)
+
+
+def test_a_text_file_is_no_picture(tmp_path: Path) -> None:
+    path = tmp_path / "note.jpg"
+    path.write_text("not a picture")
+    with pytest.raises(ImageError, match=r"note\.jpg is not a picture"):
+        artcolor.colorize(path)

@@ -1,0 +1,133 @@
+"""A training may be stopped anywhere, by anything, and ends as if it had not been."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+STEPS = 60
+RECIPE = f"""
+model: cnn
+options: {{width: 16}}
+fit_head: true
+steps: {STEPS}
+batch_size: 4
+size: 32
+final_size: 48
+warmup_steps: 5
+validate_every: 20
+validate_pictures: 4
+checkpoint_every: 7
+picture_every: 1000
+device: cpu
+"""
+
+
+def _start(art: Path, out: Path, workers: int) -> subprocess.Popen[str]:
+    recipe = out.parent / "recipe.yaml"
+    recipe.write_text(RECIPE)
+    arguments = ["train", recipe, "--data", art, "--out", out, "--set", f"workers={workers}"]
+    return subprocess.Popen(
+        [sys.executable, "-c", "from artcolor.cli import main; main()", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _finish(art: Path, out: Path, workers: int) -> str:
+    process = _start(art, out, workers)
+    output, _ = process.communicate(timeout=400)
+    assert process.returncode == 0, output
+    return output
+
+
+def _kill_when(process: subprocess.Popen[str], moment: Callable[[], bool], sign: int) -> None:
+    deadline = time.monotonic() + 300
+    while not moment() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.0005)
+    if process.poll() is None:
+        if sign == signal.SIGKILL:
+            # With its loader workers, as when a session ends.
+            os.killpg(process.pid, sign)
+        else:
+            process.send_signal(sign)
+    process.communicate(timeout=300)
+
+
+def _same_training(one: Path, other: Path) -> None:
+    for name in ("model.safetensors", "log.csv", "DONE"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    last = f"checkpoints/step-{STEPS:08d}"
+    for name in ("model.safetensors", "ema.safetensors", "state.json"):
+        if name != "state.json":
+            assert (one / last / name).read_bytes() == (other / last / name).read_bytes(), name
+    states = [torch.load(run / last / "optimizer.pt", weights_only=True) for run in (one, other)]
+    assert states[0]["schedule"] == states[1]["schedule"]
+    for key, moments in states[0]["optimizer"]["state"].items():
+        for name, value in moments.items():
+            assert torch.equal(value, states[1]["optimizer"]["state"][key][name]), (key, name)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(art: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole") / "run"
+    _finish(art, out, workers=0)
+    return out
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_at_any_step_and_while_saving(art: Path, tmp_path: Path, uninterrupted: Path, workers: int) -> None:
+    out = tmp_path / "run"
+    checkpoints = out / "checkpoints"
+
+    def saved(step: int) -> Callable[[], bool]:
+        return lambda: (checkpoints / f"step-{step:08d}").exists()
+
+    def saving() -> bool:
+        return any(checkpoints.glob(".step-*.tmp/model.safetensors")) and not any(
+            checkpoints.glob(".step-*.tmp/state.json")
+        )
+
+    _kill_when(_start(art, out, workers), saved(14), signal.SIGKILL)
+    assert checkpoints.exists()
+    assert not (out / "DONE").exists()
+    _kill_when(_start(art, out, workers), saving, signal.SIGKILL)
+    _kill_when(_start(art, out, workers), saved(35), signal.SIGKILL)
+    _finish(art, out, workers)
+    _same_training(uninterrupted, out)
+    assert not list(checkpoints.glob(".*"))
+
+
+def test_ctrl_c_saves_and_exits_130(art: Path, tmp_path: Path, uninterrupted: Path) -> None:
+    out = tmp_path / "run"
+    process = _start(art, out, workers=0)
+    _kill_when(process, lambda: (out / "checkpoints" / "step-00000014").exists(), signal.SIGINT)
+    assert process.returncode == 130
+    _finish(art, out, workers=0)
+    _same_training(uninterrupted, out)
+
+
+def test_a_finished_training_says_so_and_does_nothing(art: Path, uninterrupted: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in uninterrupted.rglob("*")}
+    assert "is finished" in _finish(art, uninterrupted, workers=0)
+    assert {p: p.stat().st_mtime_ns for p in uninterrupted.rglob("*")} == before
+
+
+def test_what_a_training_leaves(uninterrupted: Path) -> None:
+    names = {p.name for p in uninterrupted.iterdir()}
+    assert {"model.safetensors", "log.csv", "timings.csv", "config.yaml", "pictures", "checkpoints", "DONE"} <= names
+    header, *rows = (uninterrupted / "log.csv").read_text().splitlines()
+    assert header.split(",")[0] == "step"
+    assert [row.split(",")[0] for row in rows] == ["20", "40", "50", "60"]
+    losses = [float(row.split(",")[1]) for row in rows]
+    assert losses[-1] < losses[0], "it learns"
+    assert len(list((uninterrupted / "checkpoints").iterdir())) == 2
+    assert (uninterrupted / "pictures" / f"step-{STEPS:08d}.png").exists()

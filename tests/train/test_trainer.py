@@ -1,0 +1,245 @@
+import csv
+import itertools
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import artcolor
+from artcolor.data.dataset import ArtDataset
+from artcolor.data.stream import SampleStream
+from artcolor.errors import ConfigError, TrainingError
+from artcolor.train import checkpoint
+from artcolor.train.callbacks import Callback
+from artcolor.train.command import parse_overrides
+from artcolor.train.config import Recipe, TrainConfig, checked, load_recipe
+from artcolor.train.trainer import Trainer
+
+SMALL: dict[str, Any] = {
+    "steps": 12, "batch_size": 4, "size": 32, "warmup_steps": 2, "workers": 0, "device": "cpu",
+    "validate_every": 6, "validate_pictures": 4, "fit_head": True,
+}  # fmt: skip
+
+Make = Callable[..., Trainer]
+
+
+@pytest.fixture
+def make(art: Path, tmp_path: Path) -> Make:
+    def trainer(out: str = "run", callbacks: tuple[Callback, ...] = (), **changes: Any) -> Trainer:
+        torch.manual_seed(0)
+        config = TrainConfig(**{**SMALL, **changes})
+        train, val = ArtDataset(art, "train"), ArtDataset(art, "val", augmentation=None)
+        return Trainer(artcolor.cnn(width=16), config, train, val, callbacks, out=tmp_path / out)
+
+    return trainer
+
+
+def test_result_is_loadable_and_has_learned(make: Make) -> None:
+    trainer = make(steps=60, learning_rate=5e-3)
+    path = trainer.fit()
+    with (trainer.out / "log.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["val_loss"]]
+    assert float(rows[-1]["val_loss"]) < float(rows[0]["val_loss"])
+    model = artcolor.from_pretrained(path)
+    assert model.head.codebook.bins < 261, "bins come from the pictures"
+    light = torch.rand(1, 1, 32, 32) * 100
+    torch.testing.assert_close(model.predict_ab(light), trainer.averaged().predict_ab(light), atol=0.2, rtol=0.02)
+
+
+def test_accumulation_does_not_change_the_result(make: Make) -> None:
+    # BatchNorm sees micro-batches, so its statistics are fixed here.
+    results = []
+    for accumulate in (1, 4):
+        trainer = make(f"a{accumulate}", accumulate=accumulate, steps=6)
+        for layer in trainer.model.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.train = lambda mode=True, self=layer: self  # type: ignore[method-assign,misc]
+                layer.training = False
+        trainer.fit()
+        results.append({n: p.detach().clone() for n, p in trainer.model.named_parameters()})
+    for name, one in results[0].items():
+        torch.testing.assert_close(one, results[1][name], atol=2e-4, rtol=1e-3, msg=name)
+
+
+def test_schedule_warms_up_and_falls_to_zero(make: Make) -> None:
+    rates: list[float] = []
+
+    class Watch(Callback):
+        def on_step(self, trainer: Trainer, losses: dict[str, float]) -> None:
+            rates.append(trainer.schedule.get_last_lr()[0])
+
+    make(callbacks=(Watch(),), steps=20, warmup_steps=4, learning_rate=1e-3).fit()
+    assert rates[2] == pytest.approx(1e-3)
+    assert all(a < b for a, b in itertools.pairwise(rates[:3]))
+    assert all(a >= b for a, b in itertools.pairwise(rates[4:]))
+    assert rates[-1] < 1e-5
+
+
+def test_progressive_size(make: Make) -> None:
+    trainer = make(steps=10, size=32, final_size=48, final_from=0.6)
+    trainer.steps = 10
+    assert [trainer.size_at(step) for step in (0, 5, 6, 9)] == [32, 32, 48, 48]
+
+
+def test_frozen_and_pretrained_parts(make: Make) -> None:
+    trainer = make(steps=5, encoder_rate=0.1)
+    network = trainer.model.network
+    first = network.layers[0]
+    for parameter in first.parameters():
+        parameter.requires_grad_(False)
+    network.pretrained = ("layers.2", "layers.3")
+    before = first.weight.detach().clone()
+    trainer.fit()
+    assert torch.equal(first.weight, before)
+    groups = trainer.optimizer.param_groups
+    assert sum(len(g["params"]) for g in groups) == len(list(trainer.model.parameters())) - 2
+    assert {round(g["initial_lr"] / trainer.config.learning_rate, 3) for g in groups} == {0.1, 1.0}
+    for group in groups:
+        assert (group["weight_decay"] == 0) == all(p.ndim <= 1 for p in group["params"])
+
+
+def test_average_follows_a_short_training(make: Make) -> None:
+    trainer = make(steps=30, learning_rate=5e-3)
+    trainer.fit()
+    name = "network.layers.8.weight"
+    now, average = trainer.model.get_parameter(name), trainer.averaged().get_parameter(name)
+    torch.manual_seed(0)
+    start = artcolor.cnn(width=16).get_parameter(name)
+    assert (now - average).norm() < 0.5 * (now - start).norm()
+
+
+class _Broken(ArtDataset):
+    """A data set with one picture that is not a number."""
+
+    def __getitem__(self, key: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        light, ab = super().__getitem__(key)
+        return (light * math.nan, ab) if (key.index, key.epoch) == (5, 1) else (light, ab)
+
+
+def test_nan_stops_with_the_step_and_likely_causes(art: Path, make: Make) -> None:
+    trainer = make(checkpoint_every=4)
+    trainer.train = _Broken(art, "train")
+    order = [s for batch in trainer_stream(trainer) for s in batch]
+    bad = next(place for place, s in enumerate(order) if (s.index, s.epoch) == (5, 1)) // 4 + 1
+    with pytest.raises(TrainingError, match=rf"step {bad} is not finite.*step-0000000[48].*learning_rate"):
+        trainer.fit()
+    assert not (trainer.out / "model.safetensors").exists()
+    tensors, _, _ = checkpoint.load(checkpoint.latest(trainer.out / "checkpoints") or Path())
+    assert all(torch.isfinite(t).all() for t in tensors["model"].values())
+
+
+def trainer_stream(trainer: Trainer) -> SampleStream:
+    """The samples that a trainer draws."""
+    return SampleStream(
+        len(trainer.train), trainer.config.batch_size, seed=0, start=0, stop=12, size_at=trainer.size_at
+    )
+
+
+def test_early_stopping(make: Make) -> None:
+    trainer = make(steps=40, validate_every=2, patience=2, learning_rate=1e-12)
+    trainer.fit()
+    assert trainer.step < 40
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make(checkpoint_every=4)
+    real, calls = checkpoint._sync, []
+
+    def sync(path: Path) -> None:
+        calls.append(path)
+        if "00000008" in str(path):
+            raise OSError(28, "No space left on device")
+        real(path)
+
+    monkeypatch.setattr(checkpoint, "_sync", sync)
+    with pytest.raises(TrainingError, match=r"No space left.*last good one is .*step-00000004.*resumes"):
+        trainer.fit()
+    monkeypatch.undo()
+    assert [p.name for p in (trainer.out / "checkpoints").iterdir()] == ["step-00000004"]
+    again = make()
+    again.fit()
+    assert again.step == 12
+
+
+def test_a_damaged_checkpoint_is_passed_over(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    trainer = make(steps=8, checkpoint_every=4, keep_checkpoints=3)
+    trainer.fit()
+    folder = trainer.out / "checkpoints"
+    file = folder / "step-00000008" / "ema.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    assert checkpoint.latest(folder) == folder / "step-00000004"
+    assert "ema.safetensors does not match its hash" in caplog.text
+    (folder / "step-00000004" / "state.json").unlink()
+    assert checkpoint.latest(folder) is None
+    with pytest.raises(TrainingError, match="incomplete"):
+        checkpoint.load(folder / "step-00000004")
+
+
+def test_changed_settings_are_named_on_resume(make: Make) -> None:
+    class Stop(Callback):
+        def on_checkpoint(self, trainer: Trainer, path: Path) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(checkpoint_every=4, callbacks=(Stop(),)).fit()
+    with pytest.raises(TrainingError, match=r"learning_rate: 0\.5 → 0\.002; batch_size|batch_size.*learning_rate"):
+        make(learning_rate=0.5, batch_size=8).fit()
+    with pytest.raises(TrainingError, match="holds checkpoints"):
+        make().fit(resume=None)
+    resumed = make(checkpoint_every=5, workers=1)
+    resumed.fit()
+    assert resumed.step == 12
+
+
+def test_a_time_budget_becomes_steps(make: Make) -> None:
+    trainer = make(steps=None, max_minutes=0.02)
+    trainer.fit()
+    assert 1 <= trainer.step == trainer.steps < 2000
+
+
+def test_evaluate_without_training(make: Make) -> None:
+    found = make().evaluate()
+    assert set(found) == {"loss", "psnr", "colorfulness"}
+    assert 5 < found["psnr"] < 50
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"steps": 5, "stepz": 1}, "stepz: Extra inputs"),
+        ({}, "none is given"),
+        ({"steps": 5, "epochs": 1}, "steps and epochs are given"),
+        ({"steps": 0}, "steps: "),
+        ({"steps": 5, "precision": "fp8"}, "precision: "),
+    ],
+)
+def test_configs_that_make_no_sense(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        checked(TrainConfig, keys, "test")
+
+
+def test_recipes(tmp_path: Path) -> None:
+    recipe = load_recipe("cnn", {"steps": 7, **parse_overrides(["batch_size=4", "size=64"])})
+    assert (recipe.steps, recipe.max_minutes, recipe.batch_size, recipe.size) == (7, None, 4, 64)
+    assert isinstance(recipe, Recipe)
+    with pytest.raises(ConfigError, match=r"no recipe nope\. Shipped are: cnn"):
+        load_recipe("nope")
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("model: [")
+    with pytest.raises(ConfigError, match="is not YAML"):
+        load_recipe(bad)
+    bad.write_text("just words")
+    with pytest.raises(ConfigError, match="key: value"):
+        load_recipe(bad)
+    with pytest.raises(ConfigError, match="key=value, not 'x'"):
+        parse_overrides(["x"])
+
+
+def test_batches_that_cannot_be_divided(make: Make) -> None:
+    with pytest.raises(TrainingError, match="cannot be divided"):
+        make(batch_size=4, accumulate=3)
