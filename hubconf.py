@@ -41,3 +41,29 @@ def cnn(pretrained=False, **keywords):
         torch.Size([1, 3, 64, 48])
     """
     return _registry().hub_entry("cnn", pretrained, keywords)
+
+
+def unet(pretrained=False, **keywords):
+    """EfficientNet-Lite0 encoder, U-Net decoder, and a distribution over colours at 1/4 size.
+
+    Args:
+        pretrained (bool): load the default weights.
+        weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        width (int): channels of the decoder at 1/4 size, for a network without weights; 96 if not given.
+        imagenet (bool): start the encoder of a network without weights from ImageNet.
+        bins (int): colour bins, likewise; those of the sRGB gamut if not given.
+        size (int): working size in pixels; 192 if not given.
+        **keywords: these, given by name.
+
+    Returns:
+        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
+        any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
+        options.
+
+    Example:
+        >>> import torch
+        >>> model = torch.hub.load(".", "unet", source="local", width=16)
+        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
+        torch.Size([1, 3, 64, 48])
+    """
+    return _registry().hub_entry("unet", pretrained, keywords)

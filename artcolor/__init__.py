@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         list_models,
         save_weights,
     )
+    from artcolor.models.unet import UNet_Weights, unet
     from artcolor.train.config import TrainConfig
     from artcolor.train.trainer import Trainer
 
@@ -36,6 +37,7 @@ _HOME = {
     "Colorizer": "colorizer",
     "TrainConfig": "train.config",
     "Trainer": "train.trainer",
+    "UNet_Weights": "models.unet",
     "cnn": "models.cnn",
     "colorize": "colorizer",
     "from_pretrained": "models.registry",
@@ -44,6 +46,7 @@ _HOME = {
     "get_weight": "models.registry",
     "list_models": "models.registry",
     "save_weights": "models.registry",
+    "unet": "models.unet",
 }
 
 __all__ = [
@@ -54,6 +57,7 @@ __all__ = [
     "Colorizer",
     "TrainConfig",
     "Trainer",
+    "UNet_Weights",
     "__version__",
     "cnn",
     "colorize",
@@ -63,13 +67,21 @@ __all__ = [
     "get_weight",
     "list_models",
     "save_weights",
+    "unet",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'artcolor' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"artcolor.{_HOME[name]}"), name)
+    try:
+        value = getattr(importlib.import_module(f"artcolor.{_HOME[name]}"), name)
+    except ModuleNotFoundError as error:
+        if not _HOME[name].startswith("train."):
+            raise
+        raise ImportError(
+            f"artcolor.{name} needs {error.name}, which is not installed: pip install 'artcolor[train]'"
+        ) from error
     globals()[name] = value
     return value
 

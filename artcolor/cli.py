@@ -1,7 +1,9 @@
 """The `artcolor` command. Torch is imported only by the commands that need it."""
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +13,10 @@ from rich.logging import RichHandler
 from rich.markdown import Markdown
 from rich.progress import Progress, TaskID
 from rich.table import Table
+from rich.text import Text
 
 from artcolor import __version__
-from artcolor.errors import ArtcolorError, ImageError
+from artcolor.errors import ArtcolorError, ConfigError, ImageError
 
 app = typer.Typer(help="Gives grayscale art its colours back.", no_args_is_help=True, pretty_exceptions_enable=False)
 _OUT = Console()
@@ -26,11 +29,30 @@ def main() -> None:
     try:
         app()
     except ArtcolorError as error:
-        _ERR.print(f"[red]error:[/red] {error}", soft_wrap=True, highlight=False)
+        _complain("error", error)
         sys.exit(1)
     except KeyboardInterrupt:
         _ERR.print("interrupted")
         sys.exit(130)
+
+
+def _complain(kind: str, what: object) -> None:
+    # Names of files and extras may hold brackets, which rich would take for markup.
+    _ERR.print(Text.assemble((f"{kind}: ", "red"), str(what)), soft_wrap=True, highlight=False)
+
+
+def _say(line: str) -> None:
+    _OUT.print(Text(line), soft_wrap=True, highlight=False)
+
+
+@contextlib.contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Turns a missing package into advice."""
+    try:
+        yield
+    except ImportError as error:
+        what = f"this needs {error.name}, which is not installed" if error.name else str(error)
+        raise ConfigError(f"{what}: pip install 'artcolor[{name}]'") from error
 
 
 def _version(asked: bool) -> None:
@@ -75,9 +97,9 @@ def colorize(
             if error is not None:
                 failed.append((job, error))
     done = len(jobs) - len(failed)
-    _OUT.print(f"{done} of {len(jobs)} colorized" + (f" into {out}" if done else ""), highlight=False, soft_wrap=True)
+    _say(f"{done} of {len(jobs)} colorized" + (f" into {out}" if done else ""))
     for job, error in failed:
-        _ERR.print(f"[red]failed:[/red] {job.source}: {error}", highlight=False, soft_wrap=True)
+        _complain("failed", f"{job.source}: {error}")
     if failed:
         raise typer.Exit(1)
 
@@ -105,8 +127,9 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Time 20 steps and forecast the whole.")] = False,
 ) -> None:
     """Train a model by a recipe. The same command again resumes."""
-    from artcolor.train import command
-    from artcolor.train.callbacks import ProgressBar
+    with _extra("train"):
+        from artcolor.train import command
+        from artcolor.train.callbacks import ProgressBar
 
     overrides = command.parse_overrides(set_ or [])
     if max_steps is not None:
@@ -118,11 +141,44 @@ def train(
     )
     if dry_run:
         for line in command.dry_run(trainer):
-            _OUT.print(line, highlight=False)
+            _say(line)
         return
     result = trainer.fit()
     if trainer.accelerator.is_main_process:
-        _OUT.print(f"finished: {result}", highlight=False)
+        _say(f"finished: {result}")
+
+
+_DATASET = typer.Typer(help="Build data sets of paintings.", no_args_is_help=True)
+app.add_typer(_DATASET, name="dataset")
+
+
+@_DATASET.command("build")
+def dataset_build(
+    spec: Annotated[str, typer.Argument(help="A YAML file, or best-artworks, mendeley-portraits, wikiart, report.")],
+    out: Annotated[Path, typer.Option(help="A new or empty folder for the data set.")],
+    root: Annotated[Path | None, typer.Option(help="Folder that the spec's paths are relative to.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Pictures cleaned at a time.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of splits and caps.")] = 0,
+) -> None:
+    """Collect, clean, deduplicate, balance and split pictures. The same command again resumes."""
+    with _extra("train"):
+        from artcolor.data.build import build
+        from artcolor.data.spec import load_spec
+
+    with Progress(console=_ERR, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(step: str, done: int, total: int | None) -> None:
+            if step not in tasks:
+                tasks[step] = bar.add_task(step, total=total)
+            bar.update(tasks[step], completed=done, total=total)
+
+        report = build(load_spec(spec, root=root), out, workers=workers, seed=seed, progress=progress)
+    splits = ", ".join(f"{count} {split}" for split, count in report.splits.items())
+    _say(f"{report.kept} of {report.collected} pictures kept: {splits}")
+    for reason, count in report.dropped.items():
+        _say(f"  dropped, {reason}: {count}")
+    _say(f"see {out / 'report.html'}")
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 import importlib.util
 import logging
-import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -111,9 +110,12 @@ def dry_run(trainer: Trainer) -> list[str]:
     late = 1 - config.final_from if config.final_size else 0.0
     per_step = (1 - late) * seconds[config.size] + late * seconds[config.final_size or config.size]
     steps = trainer.planned_steps(per_step)
-    # Linux counts in kilobytes, macOS in bytes.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    lines.append(f"memory: {peak / 2**20:.0f} MB at the peak")
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  (Windows has no such module)
+
+        # Linux counts in kilobytes, macOS in bytes.
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        lines.append(f"memory: {peak / 2**20:.0f} MB at the peak")
     lines.append(
         f"forecast: {steps} steps, {steps * config.batch_size / len(trainer.train):.1f} epochs of "
         f"{len(trainer.train)} pictures, {steps * per_step / 60:.0f} minutes and the validations"
