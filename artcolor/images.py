@@ -2,8 +2,6 @@
 
 import io
 import logging
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from artcolor.atomic import replacing
 from artcolor.errors import ImageError
 
 _LOG = logging.getLogger(__name__)
@@ -214,18 +213,8 @@ def save_picture(image: Image.Image, path: str | Path) -> None:
     if kind in _NO_ALPHA and image.mode == "RGBA":
         raise ImageError(f"{path}: {kind} cannot hold transparency; use .png, .webp or .tif")
     keywords = {key: image.info[key] for key in ("exif", "icc_profile", "dpi") if key in image.info}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".artcolor-", suffix=path.suffix)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with replacing(path) as file:
             image.save(file, format=kind, **_OPTIONS.get(kind, {}), **keywords)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files that only their owner may read.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
     except (OSError, ValueError) as error:
         raise ImageError(f"{path} cannot be written: {error}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Judging colour: metrics, a benchmark with baselines, and the choice of a model's settings."""

@@ -1,7 +1,7 @@
 """How near one picture's colours are to another's: pure functions of pictures, one number a picture.
 
-Pictures are `(N, 3, H, W)`, sRGB in 0..1, and the result is `(N,)`. Distances of whole sets of pictures are in
-`artcolor.evaluate.frechet`, those of distributions in `artcolor.evaluate.calibration`.
+Pictures are `(N, 3, H, W)`, sRGB in 0..1, and the result is `(N,)`. Distances of whole sets of pictures are
+in `artcolor.evaluate.frechet`, those of distributions in `artcolor.evaluate.calibration`.
 """
 
 import math
@@ -67,7 +67,8 @@ def ssim(predicted: Tensor, truth: Tensor) -> Tensor:
         from torchmetrics.functional.image import structural_similarity_index_measure  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "SSIM needs torchmetrics, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
+            "SSIM needs torchmetrics, which is not installed. "
+            "Install it with `pip install 'artcolor[evaluate]'`."
         ) from error
     value = structural_similarity_index_measure(predicted, truth, data_range=1.0, reduction="none")
     assert isinstance(value, Tensor)
@@ -111,7 +112,7 @@ def auc_rebalanced(predicted: Tensor, truth: Tensor, codebook: Codebook) -> Tens
     Args:
         predicted: `(N, 3, H, W)`, sRGB in 0..1.
         truth: the same shape.
-        codebook: bins and smoothed prior; the evaluation's (`artcolor.evaluate.reference`), not a model's own.
+        codebook: the evaluation's (`artcolor.evaluate.reference`), not a model's own.
 
     Returns:
         `(N,)` in percent.
@@ -191,7 +192,7 @@ def _rmse(distance: Tensor) -> Tensor:
 
 
 def _curve(distance: Tensor) -> Tensor:
-    """Share of the thresholds 0..150 that each distance is within: the average over t, before that over pixels."""
+    """Share of the thresholds 0..150 that each distance is within: the average over t comes before pixels."""
     return (_THRESHOLDS - distance.ceil()).clamp(min=0) / _THRESHOLDS
 
 
@@ -204,7 +205,7 @@ def _auc_rebalanced(distance: Tensor, true_ab: Tensor, codebook: Codebook) -> Te
 def ciede2000(lab: Tensor, other: Tensor) -> Tensor:
     """Colour difference of each pixel.
 
-    Source: Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula", Color Research and Application 30, 2005.
+    Source: Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula", Color Research and Application, 2005.
 
     Args:
         lab: `(N, 3, H, W)`, Lab.
@@ -240,6 +241,8 @@ def ciede2000(lab: Tensor, other: Tensor) -> Tensor:
     # The blue region's interaction is centred on 275°, which is a plain distance only on a scale of 0..360°.
     blueness = (torch.remainder(hue / degree, 360) - 275) / 25
     seventh = chroma**7
-    rotation = -2 * (seventh / (seventh + 25.0**7)).sqrt() * torch.sin(60 * degree * torch.exp(-blueness.square()))
+    rotation = (
+        -2 * (seventh / (seventh + 25.0**7)).sqrt() * torch.sin(60 * degree * torch.exp(-blueness.square()))
+    )
     total = by_light.square() + by_chroma.square() + by_hue.square() + rotation * by_chroma * by_hue
     return total.clamp(min=0).sqrt()

@@ -2,7 +2,6 @@
 
 import csv
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import torch
 from PIL import Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from artcolor.atomic import replacing
 from artcolor.color.lab import lab_to_rgb_in_gamut
 from artcolor.data.dataset import Sample
 
@@ -59,9 +59,8 @@ class CsvTable:
                 number = line.split(",", 1)[0]
                 if line.count(",") == len(self.columns) - 1 and number.isdigit() and int(number) <= step:
                     kept.append(line)
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("\n".join(kept) + "\n", encoding="utf-8")
-        os.replace(temporary, self.path)
+        with replacing(self.path) as file:
+            file.write(("\n".join(kept) + "\n").encode())
 
     def append(self, row: dict[str, float]) -> None:
         """Adds a row; columns that it lacks stay empty."""

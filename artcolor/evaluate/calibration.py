@@ -1,0 +1,81 @@
+"""How honest a predicted distribution of colour is: likelihood of the truth, and calibration.
+
+Models differ in their bins, so all are judged on one codebook: a model's bins are mapped to the nearest ones.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from artcolor.color.codebook import Codebook
+from artcolor.color.lab import rgb_to_lab
+
+CONFIDENCE_BINS = 15
+"""Bins of equal width that the confidence is sorted into, as in Guo et al. 2017."""
+
+# A model that has no bin near a true colour would have an infinite NLL; this much of the prior is mixed in,
+# which costs others 0.001 nats at most.
+_PRIOR_SHARE = 1e-3
+
+
+def _on(codebook: Codebook, probabilities: Tensor, centres: Tensor) -> Tensor:
+    """Probabilities `(N, E, h, w)` of the codebook's own E bins."""
+    nearest = codebook.nearest(centres.T.reshape(1, 2, -1, 1)).flatten()
+    n, _, h, w = probabilities.shape
+    mapped = probabilities.new_zeros(n, codebook.bins, h, w).index_add_(1, nearest, probabilities)
+    return (1 - _PRIOR_SHARE) * mapped + _PRIOR_SHARE * codebook.prior.reshape(1, -1, 1, 1)
+
+
+def _true_bins(truth: Tensor, size: torch.Size, codebook: Codebook) -> Tensor:
+    ab = F.interpolate(rgb_to_lab(truth)[:, 1:], tuple(size), mode="area")
+    return codebook.nearest(ab)
+
+
+def nll(probabilities: Tensor, centres: Tensor, truth: Tensor, codebook: Codebook) -> Tensor:
+    """Mean negative log-likelihood of the true bin, at the distribution's resolution.
+
+    Args:
+        probabilities: `(N, Q, h, w)`, summing to 1 over the model's own bins.
+        centres: `(Q, 2)`, ab of these bins in Lab units.
+        truth: `(N, 3, H, W)`, sRGB in 0..1; its ab is averaged over the area of each of the h × w pixels.
+        codebook: the evaluation's; see `artcolor.evaluate.reference`.
+
+    Returns:
+        `(N,)` in nats per pixel.
+    """
+    true = _true_bins(truth, probabilities.shape[-2:], codebook).unsqueeze(1)
+    return -_on(codebook, probabilities, centres).gather(1, true).log().flatten(1).mean(1)
+
+
+def calibration(probabilities: Tensor, centres: Tensor, truth: Tensor, codebook: Codebook) -> Tensor:
+    """Sorts pixels by the confidence in their most probable bin; see `ece`.
+
+    Args:
+        probabilities: `(N, Q, h, w)`, summing to 1 over the model's own bins.
+        centres: `(Q, 2)`, ab of these bins in Lab units.
+        truth: `(N, 3, H, W)`, sRGB in 0..1.
+        codebook: the evaluation's.
+
+    Returns:
+        `(N, 3, 15)`: for each bin of confidence the number of pixels, the sum of their confidence, and how
+        many had the true colour in the most probable bin.
+    """
+    true = _true_bins(truth, probabilities.shape[-2:], codebook)
+    confidence, chosen = _on(codebook, probabilities, centres).max(dim=1)
+    rows = (confidence * CONFIDENCE_BINS).long().clamp(max=CONFIDENCE_BINS - 1).flatten(1)
+    values = torch.stack((torch.ones_like(confidence), confidence, (chosen == true).to(confidence)), dim=1)
+    counts = values.new_zeros(len(values), 3, CONFIDENCE_BINS)
+    return counts.scatter_add_(2, rows.unsqueeze(1).expand(-1, 3, -1), values.flatten(2))
+
+
+def ece(counts: Tensor) -> Tensor:
+    """Expected calibration error: by how much confidence and hit rate differ (Guo et al. 2017, equation 3).
+
+    Args:
+        counts: `(*, 3, 15)`, from `calibration`, summed over pictures.
+
+    Returns:
+        `(*,)` in 0..1; 0 is perfectly calibrated.
+    """
+    pixels, confidence, hits = counts.unbind(-2)
+    return (confidence - hits).abs().sum(-1) / pixels.sum(-1)

@@ -1,0 +1,256 @@
+"""What takes part in a benchmark: trivial baselines, and models at given settings."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from artcolor.color.lab import lab_to_rgb
+from artcolor.errors import ConfigError
+from artcolor.evaluate.reference import Reference, l_bin
+from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.heads import DistributionHead
+from artcolor.models.registry import from_pretrained
+
+L_PRIOR = "l_prior"
+"""Name of the model that knows p(bin | L) of the training paintings and nothing else: any before training."""
+
+# The resolution of the distribution of a model that works at 192 px and answers at a quarter of it.
+_PRIOR_SIDE = 48
+
+
+class Prediction(NamedTuple):
+    """What is predicted for pictures.
+
+    Attributes:
+        ab: `(N, 2, h, w)` in Lab units, at any resolution.
+        probabilities: `(N, Q, h, w)`, the distribution behind it as learned, or `None`.
+        centres: `(Q, 2)`, the bins of the distribution, or `None`.
+    """
+
+    ab: Tensor
+    probabilities: Tensor | None = None
+    centres: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """Settings of a model that take part in its name.
+
+    Attributes:
+        vividness: of the head; `None` takes its own.
+        temperature: of the head; `None` takes its own.
+        size: working size in pixels; `None` takes the model's own.
+        gain: every ab is multiplied by it.
+    """
+
+    vividness: float | None = None
+    temperature: float | None = None
+    size: int | None = None
+    gain: float = 1.0
+
+
+class Contestant:
+    """Something that predicts chroma.
+
+    Attributes:
+        name: in all results.
+        fingerprint: changes with everything that its predictions depend on.
+    """
+
+    name: str
+    fingerprint: str
+
+    def predict(self, lab: Tensor) -> Prediction:
+        """Predicts chroma.
+
+        Args:
+            lab: `(N, 3, H, W)`, the true pictures in Lab. Only oracles look at more than L.
+        """
+        raise NotImplementedError
+
+
+class Baseline(Contestant):
+    """A trivial predictor.
+
+    Args:
+        name: of the baseline.
+        function: gives a `Prediction` for true pictures in Lab.
+    """
+
+    def __init__(self, name: str, function: Callable[[Tensor], Prediction]) -> None:
+        """Takes the function as it is; its name must stand for it in every way."""
+        self.name, self.fingerprint = name, name
+        self._function = function
+
+    def predict(self, lab: Tensor) -> Prediction:
+        """Applies the function; see `Contestant.predict`."""
+        return self._function(lab)
+
+
+def baselines(reference: Reference) -> list[Contestant]:
+    """The four predictors that a model has to beat, or to come near to in the case of `picture_mean`."""
+    codebook = reference.codebook
+
+    def gray(lab: Tensor) -> Prediction:
+        return Prediction(torch.zeros_like(lab[:, 1:, :1, :1]))
+
+    def constant(lab: Tensor) -> Prediction:
+        return Prediction(reference.constant.reshape(1, 2, 1, 1).expand(len(lab), 2, 1, 1))
+
+    def l_table(lab: Tensor) -> Prediction:
+        ab = reference.l_table[l_bin(lab[:, 0])].movedim(-1, 1)
+        lightness = F.interpolate(lab[:, :1], (_PRIOR_SIDE, _PRIOR_SIDE), mode="area")
+        return Prediction(ab, codebook.log_prior(lightness).exp(), codebook.centres)
+
+    def picture_mean(lab: Tensor) -> Prediction:
+        return Prediction(lab[:, 1:].mean((2, 3), keepdim=True))
+
+    functions = (gray, constant, l_table, picture_mean)
+    return [Baseline(function.__name__, function) for function in functions]
+
+
+class ModelContestant(Contestant):
+    """A model at given settings. It stays in the mode and on the device it is in.
+
+    Args:
+        name: in all results.
+        model: predicts.
+        knobs: its settings.
+    """
+
+    def __init__(self, name: str, model: ColorizationModel, knobs: Knobs) -> None:
+        """Takes the fingerprint of the model as it is now."""
+        self.name, self.model, self.knobs = name, model, knobs
+        self.fingerprint = _fingerprint(model, knobs)
+
+    @torch.no_grad()
+    def predict(self, lab: Tensor) -> Prediction:
+        """Runs the model on the lightness; see `Contestant.predict`."""
+        knobs, head = self.knobs, self.model.head
+        small = lightness_at_working_size(self.model, lab, knobs.size)
+        decoding: dict[str, Any] = {"temperature": knobs.temperature, "vividness": knobs.vividness}
+        if isinstance(head, DistributionHead):
+            probabilities = self.model.predict_distribution(small)
+            # Logits may be off by any constant, so log p serves as well and the network runs once.
+            ab = head.decode(log_of(probabilities), **decoding)
+            return Prediction(ab.cpu() * knobs.gain, probabilities.cpu(), head.codebook.centres.cpu())
+        return Prediction(self.model.predict_ab_grid(small, **decoding).cpu() * knobs.gain)
+
+
+def log_of(probabilities: Tensor) -> Tensor:
+    """Logarithm that stays finite where a probability is too small for its type."""
+    return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()
+
+
+def lightness_at_working_size(model: ColorizationModel, lab: Tensor, size: int | None = None) -> Tensor:
+    """What a model gets to see of pictures: L of their gray versions, made small as `colorize` makes them.
+
+    Args:
+        model: its transforms are used, and the result is on its device.
+        lab: `(N, 3, H, W)`, Lab.
+        size: working size in pixels; `None` takes the model's own.
+
+    Returns:
+        `(N, 1, h, w)`, L in 0..100.
+    """
+    gray = lab_to_rgb(torch.cat((lab[:, :1], torch.zeros_like(lab[:, 1:])), dim=1))[:, :1]
+    small: Tensor = model.transforms(size)(gray.clamp(0, 1).to(device_of(model)))
+    return small
+
+
+def device_of(model: ColorizationModel) -> torch.device:
+    """The device that a model's tensors are on."""
+    return next(itertools.chain(model.parameters(), model.buffers())).device
+
+
+def _fingerprint(model: ColorizationModel, knobs: Knobs) -> str:
+    whole = hashlib.sha256(json.dumps([model.config, asdict(knobs)], sort_keys=True).encode())
+    for name, tensor in model.state_dict().items():
+        whole.update(name.encode())
+        whole.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return whole.hexdigest()
+
+
+class _NoNetwork(Network):
+    """Sees nothing, so that its head is left with what is known from lightness."""
+
+    channels = 1
+    stride = 4
+    out_stride = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = {}
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return torch.zeros_like(lightness[..., :: self.out_stride, :: self.out_stride])
+
+
+def l_prior(reference: Reference) -> ColorizationModel:
+    """The model that any network is before training: p(bin | L), decoded with a head's knobs.
+
+    Args:
+        reference: its codebook becomes the head's.
+    """
+    head = DistributionHead(1, bins=reference.codebook.bins)
+    head.codebook.load_state_dict(reference.codebook.state_dict())
+    return ColorizationModel(L_PRIOR, _NoNetwork(), head).eval()
+
+
+def parse_spec(spec: str) -> tuple[str, Knobs]:
+    """Splits `NAME[:key=value,...]` into a name or path and settings.
+
+    Args:
+        spec: for example `"cnn"`, `"runs/cnn/model.safetensors"`, `"cnn:vividness=0.5,size=224"`.
+
+    Raises:
+        ConfigError: a setting that does not exist, or a value that is no number.
+
+    Example:
+        >>> parse_spec("cnn:vividness=0,size=224")
+        ('cnn', Knobs(vividness=0.0, temperature=None, size=224, gain=1.0))
+    """
+    name, colon, tail = spec.rpartition(":")
+    if not colon or "=" not in tail:
+        return spec, Knobs()
+    kinds: dict[str, type[float]] = {"vividness": float, "temperature": float, "size": int, "gain": float}
+    values: dict[str, Any] = {}
+    for setting in tail.split(","):
+        key, _, text = setting.partition("=")
+        if key not in kinds:
+            raise ConfigError(f"{spec!r}: there is no setting {key!r}. There are: {', '.join(kinds)}.")
+        try:
+            values[key] = kinds[key](text)
+        except ValueError:
+            raise ConfigError(f"{spec!r}: {key} must be a number, not {text!r}") from None
+    return name, Knobs(**values)
+
+
+def contestant(
+    model: str | Path | ColorizationModel, reference: Reference, device: str | torch.device = "cpu"
+) -> ModelContestant:
+    """Finds a model by its name, or takes one as it is.
+
+    Args:
+        model: a name, the path of a weights file or `"l_prior"`, each with settings if need be (see
+            `parse_spec`); or a model.
+        reference: for `"l_prior"`.
+        device: where a model that is loaded here goes.
+
+    Raises:
+        ConfigError: there is no such model, or a setting makes no sense.
+        WeightsError: its weights are damaged or missing.
+    """
+    if isinstance(model, ColorizationModel):
+        return ModelContestant(model.name, model, Knobs())
+    name, knobs = parse_spec(str(model))
+    loaded = l_prior(reference) if name == L_PRIOR else from_pretrained(name)
+    return ModelContestant(str(model), loaded.to(device).eval(), knobs)

@@ -1,0 +1,104 @@
+"""Distances between sets of pictures: does the colour of many predictions look like that of many paintings?
+
+The distance is that of Heusel et al. 2017 between Gaussians fitted to features of pictures; its value depends
+on the features and on the number of pictures, so both are always named beside it.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from artcolor.color.lab import rgb_to_lab
+from artcolor.models.lite0 import load_lite0
+
+_CELLS = 4
+_LITE0_SIDE = 224
+
+
+def frechet_distance(features: Tensor, other: Tensor) -> float:
+    """Fréchet distance |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½) of two sets of features.
+
+    The trace of the root is the sum of singular values of A₁A₂ᵀ, where Σ = AᵀA: exact also where there are
+    fewer pictures than features and the covariances are singular, without a matrix square root.
+
+    Args:
+        features: `(N, D)`, at least two rows.
+        other: `(M, D)`.
+
+    Example:
+        >>> x = torch.tensor([[-1.0], [1.0]])
+        >>> round(frechet_distance(x, x + 3), 6)
+        9.0
+    """
+    x, y = features.double(), other.double()
+    mean_x, mean_y = x.mean(0), y.mean(0)
+    a = _triangle((x - mean_x) / (len(x) - 1) ** 0.5)
+    b = _triangle((y - mean_y) / (len(y) - 1) ** 0.5)
+    cross = torch.linalg.svdvals(a @ b.T).sum()
+    return float((mean_x - mean_y).square().sum() + a.square().sum() + b.square().sum() - 2 * cross)
+
+
+def _triangle(a: Tensor) -> Tensor:
+    """A matrix with the same AᵀA and no more rows than columns."""
+    return a if a.shape[0] <= a.shape[1] else torch.linalg.qr(a, mode="r").R
+
+
+def grid_features(pictures: Tensor) -> Tensor:
+    """Means and deviations of a and b over a 4 × 4 grid of cells.
+
+    Args:
+        pictures: `(N, 3, H, W)`, sRGB in 0..1.
+
+    Returns:
+        `(N, 64)` in Lab units.
+    """
+    return grid_features_of_ab(rgb_to_lab(pictures)[:, 1:])
+
+
+def grid_features_of_ab(ab: Tensor) -> Tensor:
+    """Like `grid_features`, of chroma `(N, 2, H, W)` in Lab units."""
+    mean = F.adaptive_avg_pool2d(ab, _CELLS)
+    square = F.adaptive_avg_pool2d(ab.square(), _CELLS)
+    deviation = (square - mean.square()).clamp(min=0).sqrt()
+    return torch.cat((mean, deviation), dim=1).flatten(1)
+
+
+@torch.no_grad()
+def lite0_features(pictures: Tensor, network: nn.Module) -> Tensor:
+    """Pooled features of ImageNet EfficientNet-Lite0 at 224 px.
+
+    Args:
+        pictures: `(N, 3, H, W)`, sRGB in 0..1; resized to 224 × 224 (bicubic).
+        network: from `artcolor.models.lite0.load_lite0`.
+
+    Returns:
+        `(N, 1280)`.
+    """
+    side = (_LITE0_SIDE, _LITE0_SIDE)
+    small = F.interpolate(pictures, side, mode="bicubic", antialias=True).clamp(0, 1)
+    pooled: Tensor = network.forward_head(network.forward_features(2 * small - 1), pre_logits=True)  # type: ignore[operator]
+    return pooled
+
+
+def fd_grid(predicted: Tensor, truth: Tensor) -> float:
+    """Fréchet distance of `grid_features`. No network, so nothing can be tuned to it unseen.
+
+    Args:
+        predicted: `(N, 3, H, W)`, sRGB in 0..1.
+        truth: `(M, 3, H, W)`.
+    """
+    return frechet_distance(grid_features(predicted), grid_features(truth))
+
+
+def fd_lite0(predicted: Tensor, truth: Tensor) -> float:
+    """Fréchet distance of `lite0_features`; not the FID of Heusel et al., whose network is Inception-v3.
+
+    Args:
+        predicted: `(N, 3, H, W)`, sRGB in 0..1.
+        truth: `(M, 3, H, W)`.
+
+    Raises:
+        WeightsError: the extra `evaluate` with the network's weights is not installed.
+    """
+    network = load_lite0()
+    return frechet_distance(lite0_features(predicted, network), lite0_features(truth, network))

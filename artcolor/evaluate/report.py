@@ -1,0 +1,254 @@
+"""One HTML file that shows a benchmark: its table, comparisons, plots and pictures. It needs no other."""
+
+import base64
+import html
+import io
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
+from artcolor.errors import ConfigError
+from artcolor.evaluate.contestants import Baseline, Contestant
+from artcolor.evaluate.protocol import Protocol
+from artcolor.evaluate.results import METRICS, Interval, Results, heading
+from artcolor.transforms import JoinChroma
+from artcolor.zoo import store
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROWS = 3
+_RANDOM = 6
+_COMPARED = ("psnr", "abrmse", "auc_rebalanced", "delta_e", "colorfulness", "nll")
+_TRUTH_STYLE: dict[str, Any] = {"color": "black", "linewidth": 2.2}
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; padding: 0 1rem; max-width: 1400px; }}
+h1, h2, h3 {{ line-height: 1.2; margin: 2rem 0 .6rem; }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap; }}
+th:first-child, td:first-child {{ text-align: left; }}
+td small {{ opacity: .7; }}
+tr.baseline {{ opacity: .75; }}
+.better {{ color: #1a7f37; font-weight: 600; }}
+.worse {{ color: #c0392b; font-weight: 600; }}
+@media (prefers-color-scheme: dark) {{ .better {{ color: #5fd07f; }} .worse {{ color: #ff8a7a; }} }}
+.plots {{ display: flex; flex-wrap: wrap; gap: 1rem; }}
+.plots img {{ background: white; border-radius: 6px; max-width: 100%; }}
+table.pictures td, table.pictures th {{ text-align: center; border: 0; padding: .2rem; font-weight: normal; }}
+table.pictures img {{ width: 180px; height: 180px; display: block; }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def write_report(
+    results: Results,
+    contestants: Sequence[Contestant],
+    paths: Sequence[Path],
+    protocol: Protocol,
+    target: Path,
+) -> None:
+    """Writes the report.
+
+    Args:
+        results: of the benchmark.
+        contestants: those that took part; the pictures that are shown are made again.
+        paths: of the pictures, in the order of `results`.
+        protocol: how they are read.
+        target: the HTML file.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    models = [one for one in contestants if not isinstance(one, Baseline)] or list(contestants)
+    title = f"{results.protocol}, {results.n} pictures"
+    body = [
+        f"<h1>{html.escape(title)}</h1>",
+        f"<p>CF of the true pictures: {results.truth.colorfulness.mean():.2f}. Small figures are bootstrap "
+        "95 % intervals; the Fréchet distances have none and can be compared at equal n only.</p>",
+        _figures_table(results, contestants),
+        *(f"<p>{METRICS[m].label} is missing: {html.escape(why)}</p>" for m, why in results.missing.items()),
+        "<h2>Model against model</h2>",
+        "<p>Mean difference, first less second, by a paired bootstrap; coloured where the 95 % interval "
+        "leaves out zero.</p>",
+        _comparisons(results, [one.name for one in models]),
+        "<h2>Colour as a whole</h2>",
+        _plots(results, [one.name for one in models]),
+        "<h2>Pictures</h2>",
+        "<p>Under each: its ΔE00 and CF. They belong to the data set; mind its licence before this page is "
+        "shown to others.</p>",
+        *_galleries(results, models, paths, protocol),
+    ]
+    page = _PAGE.format(title=html.escape(title), body="\n".join(body))
+    store.replace_with(target, page.encode())
+
+
+def _table(head: Iterable[str], rows: Iterable[str], kind: str = "") -> str:
+    cells = "".join(f"<th>{cell}</th>" for cell in head)
+    return f'<div class="wide"><table class="{kind}"><tr>{cells}</tr>{"".join(rows)}</table></div>'
+
+
+def _figures_table(results: Results, contestants: Sequence[Contestant]) -> str:
+    rows = []
+    for one in contestants:
+        kind = "baseline" if isinstance(one, Baseline) else ""
+        cells = [f"<td>{html.escape(one.name)}</td>"]
+        for key, metric in METRICS.items():
+            cells.append(f"<td>{_figure(results.interval(one.name, key), metric.digits)}</td>")
+        rows.append(f'<tr class="{kind}">{"".join(cells)}</tr>')
+    return _table(["model", *(html.escape(heading(metric)) for metric in METRICS.values())], rows)
+
+
+def _figure(interval: Interval, digits: int) -> str:
+    if interval.mean is None:
+        return "–"
+    text = f"{interval.mean:.{digits}f}"
+    if interval.low is None or interval.high is None:
+        return text
+    return f"{text}<br><small>{interval.low:.{digits}f} … {interval.high:.{digits}f}</small>"
+
+
+def _comparisons(results: Results, names: Sequence[str]) -> str:
+    pairs = [*itertools.combinations(names, 2), *((name, "l_table") for name in names if name != "l_table")]
+    rows = []
+    for first, second in pairs:
+        cells = [f"<td>{html.escape(first)} − {html.escape(second)}</td>"]
+        for key in _COMPARED:
+            difference = results.compare(first, second, key)
+            cells.append(
+                f'<td class="{_verdict(difference, key)}">{_figure(difference, METRICS[key].digits)}</td>'
+            )
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    return _table(["", *(html.escape(heading(METRICS[key])) for key in _COMPARED)], rows)
+
+
+def _verdict(difference: Interval, key: str) -> str:
+    if difference.low is None or difference.high is None or difference.low <= 0 <= difference.high:
+        return ""
+    better = METRICS[key].better
+    if better is None:
+        return ""
+    return "better" if (difference.low > 0) == (better == "high") else "worse"
+
+
+def _plots(results: Results, names: Sequence[str]) -> str:
+    def colorfulness(axes: "Axes") -> None:
+        edges = np.linspace(0, max(100.0, float(results.truth.colorfulness.max())), 26)
+        middle = (edges[1:] + edges[:-1]) / 2
+        axes.plot(middle, np.histogram(results.truth.colorfulness, edges)[0], label="truth", **_TRUTH_STYLE)
+        for name in names:
+            counts = np.histogram(results.models[name].table["colorfulness"], edges)[0]
+            axes.plot(middle, counts, label=name)
+        axes.set(title="Colourfulness", xlabel="CF of a picture", ylabel="pictures")
+
+    def hue(axes: "Axes") -> None:
+        middle = (np.arange(len(results.truth.hue)) + 0.5) * 360 / len(results.truth.hue)
+        whole = results.truth.hue.sum()
+        axes.plot(middle, results.truth.hue / whole, label="truth", **_TRUTH_STYLE)
+        for name in names:
+            # Relative to the truth's chroma, so that a pale model lies below it.
+            axes.plot(middle, results.models[name].hue / whole, label=name)
+        axes.set(title="Hue, weighted by chroma", xlabel="hue in degrees (0 red, 90 yellow, 270 blue)")
+        axes.set(ylabel="share of the truth's chroma", xticks=range(0, 361, 90))
+
+    def reliability(axes: "Axes") -> None:
+        axes.plot([0, 1], [0, 1], label="perfect", **_TRUTH_STYLE)
+        for name in honest:
+            pixels, confidence, hits = results.models[name].calibration.sum(0)
+            # A bin with hardly any pixels would be noise.
+            filled = pixels > 1e-4 * pixels.sum()
+            axes.plot(
+                confidence[filled] / pixels[filled], hits[filled] / pixels[filled], marker=".", label=name
+            )
+        axes.set(
+            title="Reliability", xlabel="confidence in the likeliest bin", ylabel="how often it is right"
+        )
+
+    honest = [name for name in ("l_table", *names) if results.models[name].calibration.any()]
+    drawings = [colorfulness, hue, reliability] if honest else [colorfulness, hue]
+    return f'<div class="plots">{"".join(_plot(draw) for draw in drawings)}</div>'
+
+
+def _plot(draw: Callable[["Axes"], None]) -> str:
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            "the report needs matplotlib, which is not installed. "
+            "Install it with `pip install 'artcolor[evaluate]'`."
+        ) from error
+    figure = Figure(figsize=(5.6, 4), layout="constrained")
+    axes = figure.subplots()
+    draw(axes)
+    axes.legend(fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    data = io.BytesIO()
+    figure.savefig(data, format="svg")
+    title = html.escape(axes.get_title())
+    return f'<img alt="{title}" src="data:image/svg+xml;base64,{_base64(data)}">'
+
+
+def _base64(data: io.BytesIO) -> str:
+    return base64.b64encode(data.getvalue()).decode()
+
+
+def _galleries(
+    results: Results, models: Sequence[Contestant], paths: Sequence[Path], protocol: Protocol
+) -> list[str]:
+    error = np.mean([results.models[one.name].table["delta_e"] for one in models], axis=0)
+    order = np.argsort(error, kind="stable")
+    middle = max(0, (results.n - _ROWS) // 2)
+    groups = {
+        "Best by ΔE00": order[:_ROWS],
+        "Median": order[middle : middle + _ROWS],
+        "Worst": order[::-1][:_ROWS],
+        "A fixed random choice": np.sort(np.random.default_rng(1).permutation(results.n)[:_RANDOM]),
+    }
+    head = ["gray", *(html.escape(one.name) for one in models), "truth"]
+    parts = []
+    for title, chosen in groups.items():
+        rows = [_picture_row(results, models, int(number), protocol.read(paths[number])) for number in chosen]
+        parts.append(f"<h3>{title}</h3>{_table(head, rows, 'pictures')}")
+    return parts
+
+
+@torch.no_grad()
+def _picture_row(results: Results, models: Sequence[Contestant], number: int, truth: Tensor) -> str:
+    lab = rgb_to_lab(truth.unsqueeze(0))
+    gray = lab_to_rgb_in_gamut(lab[:, :1], torch.zeros_like(lab[:, 1:]))[0]
+    cells = [_picture(gray, results.pictures[number])]
+    for one in models:
+        colour = JoinChroma(one.predict(lab).ab, *truth.shape[-2:])(lab[:, :1])[0]
+        table = results.models[one.name].table
+        caption = f"{table['delta_e'][number]:.1f}, CF {table['colorfulness'][number]:.0f}"
+        cells.append(_picture(colour, caption))
+    cells.append(_picture(truth, f"CF {results.truth.colorfulness[number]:.0f}"))
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _picture(rgb: Tensor, caption: str) -> str:
+    pixels = (255 * rgb).round().byte().permute(1, 2, 0).numpy()
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG", quality=88)
+    text = html.escape(caption)
+    return f'<td><img alt="{text}" src="data:image/jpeg;base64,{_base64(data)}"><small>{text}</small></td>'

@@ -1,0 +1,331 @@
+"""Traces what a model can do over its decoding knobs, and picks its defaults.
+
+Accuracy and colourfulness pull against each other, so settings can only be compared where colourfulness is
+the same. A plain gain of the most accurate chroma is in the same plot: what claims to be vivid must beat it.
+"""
+
+import functools
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from artcolor.color.lab import lab_to_rgb, rgb_to_lab, to_gamut
+from artcolor.errors import ConfigError
+from artcolor.evaluate import metrics
+from artcolor.evaluate.benchmark import Progress
+from artcolor.evaluate.contestants import contestant, lightness_at_working_size, log_of
+from artcolor.evaluate.frechet import frechet_distance, grid_features_of_ab, lite0_features
+from artcolor.evaluate.protocol import choose, protocol_of
+from artcolor.evaluate.reference import load_reference
+from artcolor.models.base import ColorizationModel
+from artcolor.models.heads import DistributionHead
+from artcolor.models.lite0 import load_lite0
+from artcolor.transforms import JoinChroma
+
+_LOG = logging.getLogger(__name__)
+
+VIVIDNESS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
+"""Values of τ that a sweep looks at unless told otherwise."""
+
+TEMPERATURES = (1.0, 0.8, 0.6, 0.4)
+"""Values of T that a sweep looks at unless told otherwise."""
+
+GAINS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
+"""Values of the rival's gain."""
+
+MATCHED = 0.5
+"""Settings whose |ΔCF| is at most this count as being as colourful as the truth, which is near 41."""
+
+_BATCH = 20
+_REFINEMENTS = 3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where on the knobs.
+
+    Attributes:
+        size: working size in pixels.
+        temperature: T of the annealed mean.
+        vividness: τ.
+        gain: every ab is multiplied by it; other than 1 only for the rival.
+    """
+
+    size: int
+    temperature: float = 1.0
+    vividness: float = 0.0
+    gain: float = 1.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a setting gives.
+
+    Attributes:
+        setting: the knobs.
+        rival: whether it belongs to the chroma gain.
+        psnr: mean over pictures, in decibels.
+        colorfulness: mean over pictures.
+        delta_colorfulness: mean over pictures less that of the truth.
+        fd_grid: Fréchet distance.
+        fd_lite0: Fréchet distance; `None` where it was not asked for.
+    """
+
+    setting: Setting
+    rival: bool
+    psnr: float
+    colorfulness: float
+    delta_colorfulness: float
+    fd_grid: float
+    fd_lite0: float | None
+
+
+class Sweep(NamedTuple):
+    """The outcome.
+
+    Attributes:
+        rows: of all settings, the rival's among them.
+        chosen: the row whose setting should be the default.
+        rival: the gain that comes nearest to the truth's colourfulness.
+    """
+
+    rows: list[Row]
+    chosen: Row
+    rival: Row
+
+
+def sweep(
+    model: str | Path | ColorizationModel,
+    data: str | Path,
+    *,
+    split: str = "val",
+    sizes: Sequence[int] | None = None,
+    vividness: Sequence[float] = VIVIDNESS,
+    temperatures: Sequence[float] = TEMPERATURES,
+    gains: Sequence[float] = GAINS,
+    lite0: bool = True,
+    limit: int | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Sweep:
+    """Traces a model's curve and picks its defaults.
+
+    The network runs once for each working size; its distributions are kept (about 0.7 MB a picture) and
+    decoded for each setting. For each size and temperature, τ is then refined until colourfulness matches the
+    truth. Of the settings with |ΔCF| ≤ 0.5 the one with the lowest FD-grid is chosen, or, if there is none,
+    the one with the smallest |ΔCF|.
+
+    Args:
+        model: as `artcolor.evaluate.contestants.contestant` takes it; settings in its name are an error.
+        data: folder of a data set.
+        split: of it; defaults are never chosen on `"test"`.
+        sizes: working sizes in pixels; `None` takes the model's own.
+        vividness: values of τ, at least two.
+        temperatures: values of T.
+        gains: values of the rival's gain, at least two; the rival decodes with τ = 0, T = 1.
+        lite0: whether to measure FD-lite0 too.
+        limit: only the first so many pictures of a fixed shuffle.
+        device: where a model that is loaded here runs.
+        progress: is told what goes on, how much is done and how much there is.
+
+    Returns:
+        All rows, the chosen one, and the rival's best.
+
+    Raises:
+        ConfigError: the model predicts no distribution, or there are too few values.
+        DataError: no pictures.
+        WeightsError: the model's weights are damaged, or those of Lite0 are missing.
+    """
+    if min(len(vividness), len(gains)) < 2 or not temperatures:
+        raise ConfigError("a sweep needs two values of vividness and gain at least, and one of temperature")
+    one = contestant(model, load_reference(), device)
+    if any(value is not None for value in (one.knobs.vividness, one.knobs.temperature, one.knobs.size)):
+        raise ConfigError(
+            f"{one.name!r}: a sweep sets vividness, temperature and size itself; leave them out"
+        )
+    if not isinstance(one.model.head, DistributionHead):
+        raise ConfigError(f"{one.name} predicts no distribution, so it has no vividness and no temperature")
+    bench = _Bench(one.model, one.model.head, choose(data, split, limit), lite0, progress)
+    rows: list[Row] = []
+    for size in sizes or (one.model.size,):
+        bench.look(size)
+        for temperature in temperatures:
+            settings = functools.partial(Setting, size, temperature)
+            rows += _curve(bench, settings, sorted(vividness), rival=False)
+        rows += _curve(bench, functools.partial(Setting, size, 1.0, 0.0), sorted(gains), rival=True)
+    return Sweep(rows, choose_row(rows, rival=False), choose_row(rows, rival=True))
+
+
+def choose_row(rows: Sequence[Row], *, rival: bool) -> Row:
+    """Picks defaults: of those as colourful as the truth (|ΔCF| ≤ 0.5) the one with the lowest FD-grid.
+
+    Args:
+        rows: of a sweep.
+        rival: whether to pick among the chroma gains, or among the others.
+
+    Returns:
+        The row; if none is colourful enough or all are too much so, the one with the smallest |ΔCF|.
+    """
+    candidates = [row for row in rows if row.rival == rival]
+    matched = [row for row in candidates if abs(row.delta_colorfulness) <= MATCHED]
+    if matched:
+        return min(matched, key=lambda row: row.fd_grid)
+    _LOG.warning("no setting comes as near to the truth's colourfulness as %.1f", MATCHED)
+    return min(candidates, key=lambda row: abs(row.delta_colorfulness))
+
+
+def _curve(
+    bench: "_Bench", setting: Callable[[float], Setting], values: Sequence[float], *, rival: bool
+) -> list[Row]:
+    """Measures a knob's values, and then those between them where colourfulness crosses the truth's."""
+
+    def measure(value: float) -> Row:
+        return bench.measure(setting(value), rival=rival)
+
+    points = [(value, measure(value)) for value in values]
+    for _ in range(_REFINEMENTS):
+        if min(abs(row.delta_colorfulness) for _, row in points) <= MATCHED / 2:
+            break
+        pairs = itertools.pairwise(points)
+        crossing = next(
+            (p for p in pairs if p[0][1].delta_colorfulness < 0 <= p[1][1].delta_colorfulness), None
+        )
+        if crossing is None:
+            break
+        (low, below), (high, above) = crossing
+        share = below.delta_colorfulness / (below.delta_colorfulness - above.delta_colorfulness)
+        value = round(low + share * (high - low), 3)
+        if value in (low, high):
+            break
+        points = sorted([*points, (value, measure(value))], key=lambda point: point[0])
+    return [row for _, row in points]
+
+
+class _Bench:
+    """Holds the pictures and the network's distributions, and measures settings."""
+
+    def __init__(
+        self,
+        model: ColorizationModel,
+        head: DistributionHead,
+        paths: Sequence[Path],
+        lite0: bool,
+        progress: Progress | None,
+    ) -> None:
+        self._model, self._head, self._progress = model, head, progress
+        # As bytes, which is what they were in the file: a quarter of the memory.
+        self._pictures = torch.cat(
+            [(255 * batch).round().byte() for batch in protocol_of("paintings-256").batches(paths, _BATCH)]
+        )
+        self._network = load_lite0() if lite0 else None
+        self._log_p: list[Tensor] = []
+        self._lightness = torch.empty(len(paths), 1, *self._pictures.shape[-2:])
+        colorfulness, grid, features = [], [], []
+        for rows, truth in self._truth("truth"):
+            lab = rgb_to_lab(truth)
+            self._lightness[rows] = lab[:, :1]
+            colorfulness.append(metrics.colorfulness(truth))
+            grid.append(grid_features_of_ab(lab[:, 1:]))
+            if self._network is not None:
+                features.append(lite0_features(truth, self._network))
+        self._colorfulness, self._grid = float(torch.cat(colorfulness).mean()), torch.cat(grid)
+        self._features = torch.cat(features) if features else None
+
+    def _truth(self, doing: str) -> Iterator[tuple[slice, Tensor]]:
+        n = len(self._pictures)
+        for start in range(0, n, _BATCH):
+            rows = slice(start, min(start + _BATCH, n))
+            yield rows, self._pictures[rows].float() / 255
+            if self._progress is not None:
+                self._progress(doing, rows.stop, n)
+
+    @torch.no_grad()
+    def look(self, size: int) -> None:
+        """Runs the network at a working size and keeps its distributions, as half-precision logarithms."""
+        self._log_p = []
+        for _, truth in self._truth(f"network at {size} px"):
+            small = lightness_at_working_size(self._model, rgb_to_lab(truth), size)
+            self._log_p.append(log_of(self._model.predict_distribution(small)).half())
+
+    @torch.no_grad()
+    def measure(self, setting: Setting, *, rival: bool) -> Row:
+        """Decodes the distributions and judges the pictures that come out."""
+        columns: dict[str, list[Tensor]] = {"psnr": [], "colorfulness": [], "grid": [], "lite0": []}
+        doing = ", ".join(f"{knob} {value:g}" for knob, value in vars(setting).items())
+        for (rows, truth), log_p in zip(self._truth(doing), self._log_p, strict=True):
+            ab = self._head.decode(
+                log_p.float(), temperature=setting.temperature, vividness=setting.vividness
+            )
+            lightness = self._lightness[rows]
+            join = JoinChroma(setting.gain * ab.cpu(), *truth.shape[-2:])
+            full = to_gamut(lightness, join.ab_rows(0, join.height))
+            picture = lab_to_rgb(torch.cat((lightness, full), dim=1)).clamp(0, 1)
+            columns["psnr"].append(metrics.psnr(picture, truth))
+            columns["colorfulness"].append(metrics.colorfulness(picture))
+            columns["grid"].append(grid_features_of_ab(full))
+            if self._network is not None:
+                columns["lite0"].append(lite0_features(picture, self._network))
+        colorfulness = float(torch.cat(columns["colorfulness"]).mean())
+        lite0 = None
+        if self._features is not None:
+            lite0 = frechet_distance(torch.cat(columns["lite0"]), self._features)
+        return Row(
+            setting,
+            rival,
+            float(torch.cat(columns["psnr"]).mean()),
+            colorfulness,
+            colorfulness - self._colorfulness,
+            frechet_distance(torch.cat(columns["grid"]), self._grid),
+            lite0,
+        )
+
+
+def plot_sweep(found: Sweep, path: str | Path) -> None:
+    """Draws the curves: PSNR and Fréchet distances against ΔCF, the rival dashed, the chosen setting starred.
+
+    Args:
+        found: by `sweep`.
+        path: of the picture; its suffix decides the format.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            "a plot needs matplotlib, which is not installed. "
+            "Install it with `pip install 'artcolor[evaluate]'`."
+        ) from error
+    panels = [("psnr", "PSNR in dB ↑"), ("fd_grid", "FD-grid ↓")]
+    if found.chosen.fd_lite0 is not None:
+        panels.append(("fd_lite0", "FD-lite0 ↓"))
+    figure = Figure(figsize=(5 * len(panels), 4.5), layout="constrained")
+    curves: dict[str, list[Row]] = {}
+    for row in found.rows:
+        size, temperature = row.setting.size, row.setting.temperature
+        label = f"gain, {size} px" if row.rival else f"T = {temperature:g}, {size} px"
+        curves.setdefault(label, []).append(row)
+    for axes, (key, title) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        for label, rows in curves.items():
+            style = "k--" if rows[0].rival else "-"
+            axes.plot(
+                [row.delta_colorfulness for row in rows],
+                [getattr(row, key) for row in rows],
+                style,
+                marker=".",
+                label=label,
+            )
+        best = found.chosen
+        name = f"chosen: τ = {best.setting.vividness:g}, T = {best.setting.temperature:g}"
+        axes.plot(best.delta_colorfulness, getattr(best, key), "r*", markersize=14, label=name)
+        axes.axvline(0, color="gray", linewidth=0.8)
+        axes.set(xlabel="ΔCF, colourfulness less the truth's", ylabel=title)
+    figure.axes[0].legend(fontsize=8)
+    figure.savefig(path, dpi=120)
