@@ -7,9 +7,10 @@ def _registry():
     import os
     import sys
 
-    # torch.hub takes this folder off sys.path after loading, but spawned DataLoader workers import from it again.
+    # torch.hub puts this folder first on sys.path, and takes it off again after loading; but spawned DataLoader
+    # workers need it there, so it is put at the end as well.
     here = os.path.dirname(os.path.abspath(__file__))
-    if here not in sys.path:
+    if here not in sys.path[1:]:
         sys.path.append(here)
     from artcolor.models import registry
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lightness
+from artcolor.errors import ConfigError
 
 # A strip this large stays in the processor's cache through the dozen steps from Lab to sRGB.
 _STRIP_PIXELS = 1 << 16
@@ -51,6 +52,9 @@ class ToLightness(nn.Module):
         stride: what a side of the network's input must be a multiple of.
         out_stride: input pixels per pixel of the network's output.
 
+    Raises:
+        ConfigError: a size below 16.
+
     Example:
         >>> import torch
         >>> ToLightness(size=192, stride=8, out_stride=4)(torch.rand(1, 3, 300, 400)).shape
@@ -59,6 +63,8 @@ class ToLightness(nn.Module):
 
     def __init__(self, *, size: int, stride: int, out_stride: int) -> None:
         super().__init__()
+        if size < 16:
+            raise ConfigError(f"size must be at least 16 pixels, not {size}")
         self.size, self.stride, self.out_stride = size, stride, out_stride
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:

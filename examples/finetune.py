@@ -70,9 +70,7 @@ def main():
         gain = results.compare("after", "before", metric)
         print(f"{metric}: after − before = {gain.mean:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f})")
     sheet(artcolor.ArtDataset(small, "test").paths[:6], [before, tuned], given.out / "before_after.png")
-    print(
-        f"{results.n} held-out pictures of {given.artist}; rows of {given.out / 'before_after.png'}: gray, before, after, truth"
-    )
+    print(f"{results.n} held-out pictures; before_after.png shows gray, before, after and truth of six")
 
 
 if __name__ == "__main__":

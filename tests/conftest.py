@@ -28,7 +28,7 @@ def make_painting(seed: int, width: int = 96, height: int = 80) -> Image.Image:
 
 @pytest.fixture(autouse=True)
 def _few_threads() -> None:
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

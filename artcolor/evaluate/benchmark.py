@@ -176,9 +176,7 @@ class Judge:
         for batch in self._batches("truth"):
             colorfulness.append(metrics.colorfulness(batch))
             gathered.add(batch)
-        truth = Truth(
-            _array(torch.cat(colorfulness)), _array(gathered.hue), gathered.grid(), gathered.lite0()
-        )
+        truth = Truth(_array(torch.cat(colorfulness)), _array(gathered.hue), gathered.grid(), gathered.lite0())
         if path is not None:
             _save_arrays(path, vars(truth))
         return truth
@@ -262,9 +260,7 @@ def _save_arrays(path: Path, arrays: Mapping[str, Array | float]) -> None:
 def _load_scores(path: Path) -> Scores:
     with np.load(path) as stored:
         table = {name.removeprefix("table."): stored[name] for name in stored if name.startswith("table.")}
-        return Scores(
-            table, stored["calibration"], stored["hue"], float(stored["fd_grid"]), float(stored["fd_lite0"])
-        )
+        return Scores(table, stored["calibration"], stored["hue"], float(stored["fd_grid"]), float(stored["fd_lite0"]))
 
 
 def seconds_from_file_to_file(one: ModelContestant, paths: Sequence[Path]) -> list[float]:

@@ -67,8 +67,7 @@ def ssim(predicted: Tensor, truth: Tensor) -> Tensor:
         from torchmetrics.functional.image import structural_similarity_index_measure  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "SSIM needs torchmetrics, which is not installed. "
-            "Install it with `pip install 'artcolor[evaluate]'`."
+            "SSIM needs torchmetrics, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
         ) from error
     value = structural_similarity_index_measure(predicted, truth, data_range=1.0, reduction="none")
     assert isinstance(value, Tensor)
@@ -241,8 +240,6 @@ def ciede2000(lab: Tensor, other: Tensor) -> Tensor:
     # The blue region's interaction is centred on 275°, which is a plain distance only on a scale of 0..360°.
     blueness = (torch.remainder(hue / degree, 360) - 275) / 25
     seventh = chroma**7
-    rotation = (
-        -2 * (seventh / (seventh + 25.0**7)).sqrt() * torch.sin(60 * degree * torch.exp(-blueness.square()))
-    )
+    rotation = -2 * (seventh / (seventh + 25.0**7)).sqrt() * torch.sin(60 * degree * torch.exp(-blueness.square()))
     total = by_light.square() + by_chroma.square() + by_hue.square() + rotation * by_chroma * by_hue
     return total.clamp(min=0).sqrt()

@@ -49,9 +49,7 @@ class Protocol:
             with Image.open(path) as image:
                 rgb = ImageOps.exif_transpose(image).convert("RGB")
         except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(
-                f"the picture {path} cannot be read ({error}). Remove it from the data set."
-            ) from error
+            raise DataError(f"the picture {path} cannot be read ({error}). Remove it from the data set.") from error
         scale = _SIDE / min(rgb.size)
         size = (max(_SIDE, round(rgb.width * scale)), max(_SIDE, round(rgb.height * scale)))
         rgb = rgb.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)

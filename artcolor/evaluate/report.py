@@ -135,9 +135,7 @@ def _comparisons(results: Results, names: Sequence[str]) -> str:
         cells = [f"<td>{html.escape(first)} − {html.escape(second)}</td>"]
         for key in _COMPARED:
             difference = results.compare(first, second, key)
-            cells.append(
-                f'<td class="{_verdict(difference, key)}">{_figure(difference, METRICS[key].digits)}</td>'
-            )
+            cells.append(f'<td class="{_verdict(difference, key)}">{_figure(difference, METRICS[key].digits)}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return _table(["", *(html.escape(heading(METRICS[key])) for key in _COMPARED)], rows)
 
@@ -152,13 +150,16 @@ def _verdict(difference: Interval, key: str) -> str:
 
 
 def _plots(results: Results, names: Sequence[str]) -> str:
+    styles: dict[str, dict[str, Any]] = {name: {"label": name, "color": f"C{i}"} for i, name in enumerate(names)}
+    styles.setdefault("l_table", {"label": "l_table", "color": "gray", "linestyle": "--"})
+
     def colorfulness(axes: "Axes") -> None:
         edges = np.linspace(0, max(100.0, float(results.truth.colorfulness.max())), 26)
         middle = (edges[1:] + edges[:-1]) / 2
         axes.plot(middle, np.histogram(results.truth.colorfulness, edges)[0], label="truth", **_TRUTH_STYLE)
         for name in names:
             counts = np.histogram(results.models[name].table["colorfulness"], edges)[0]
-            axes.plot(middle, counts, label=name)
+            axes.plot(middle, counts, **styles[name])
         axes.set(title="Colourfulness", xlabel="CF of a picture", ylabel="pictures")
 
     def hue(axes: "Axes") -> None:
@@ -167,7 +168,7 @@ def _plots(results: Results, names: Sequence[str]) -> str:
         axes.plot(middle, results.truth.hue / whole, label="truth", **_TRUTH_STYLE)
         for name in names:
             # Relative to the truth's chroma, so that a pale model lies below it.
-            axes.plot(middle, results.models[name].hue / whole, label=name)
+            axes.plot(middle, results.models[name].hue / whole, **styles[name])
         axes.set(title="Hue, weighted by chroma", xlabel="hue in degrees (0 red, 90 yellow, 270 blue)")
         axes.set(ylabel="share of the truth's chroma", xticks=range(0, 361, 90))
 
@@ -177,14 +178,12 @@ def _plots(results: Results, names: Sequence[str]) -> str:
             pixels, confidence, hits = results.models[name].calibration.sum(0)
             # A bin with hardly any pixels would be noise.
             filled = pixels > 1e-4 * pixels.sum()
-            axes.plot(
-                confidence[filled] / pixels[filled], hits[filled] / pixels[filled], marker=".", label=name
-            )
-        axes.set(
-            title="Reliability", xlabel="confidence in the likeliest bin", ylabel="how often it is right"
-        )
+            x, y = confidence[filled] / pixels[filled], hits[filled] / pixels[filled]
+            axes.plot(x, y, marker=".", **styles[name])
+        axes.set(title="Reliability", xlabel="confidence in the likeliest bin")
+        axes.set(ylabel="how often it is right")
 
-    honest = [name for name in ("l_table", *names) if results.models[name].calibration.any()]
+    honest = [name for name in dict.fromkeys(("l_table", *names)) if results.models[name].calibration.any()]
     drawings = [colorfulness, hue, reliability] if honest else [colorfulness, hue]
     return f'<div class="plots">{"".join(_plot(draw) for draw in drawings)}</div>'
 
@@ -194,8 +193,7 @@ def _plot(draw: Callable[["Axes"], None]) -> str:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "the report needs matplotlib, which is not installed. "
-            "Install it with `pip install 'artcolor[evaluate]'`."
+            "the report needs matplotlib, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
         ) from error
     figure = Figure(figsize=(5.6, 4), layout="constrained")
     axes = figure.subplots()
@@ -212,9 +210,7 @@ def _base64(data: io.BytesIO) -> str:
     return base64.b64encode(data.getvalue()).decode()
 
 
-def _galleries(
-    results: Results, models: Sequence[Contestant], paths: Sequence[Path], protocol: Protocol
-) -> list[str]:
+def _galleries(results: Results, models: Sequence[Contestant], paths: Sequence[Path], protocol: Protocol) -> list[str]:
     error = np.mean([results.models[one.name].table["delta_e"] for one in models], axis=0)
     order = np.argsort(error, kind="stable")
     middle = max(0, (results.n - _ROWS) // 2)

@@ -229,8 +229,7 @@ class Results:
             "protocol": self.protocol,
             "n": self.n,
             "models": {
-                model: {metric: vars(self.interval(model, metric)) for metric in METRICS}
-                for model in self.models
+                model: {metric: vars(self.interval(model, metric)) for metric in METRICS} for model in self.models
             },
         }
 

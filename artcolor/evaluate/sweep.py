@@ -146,9 +146,7 @@ def sweep(
         raise ConfigError("a sweep needs two values of vividness and gain at least, and one of temperature")
     one = contestant(model, load_reference(), device)
     if any(value is not None for value in (one.knobs.vividness, one.knobs.temperature, one.knobs.size)):
-        raise ConfigError(
-            f"{one.name!r}: a sweep sets vividness, temperature and size itself; leave them out"
-        )
+        raise ConfigError(f"{one.name!r}: a sweep sets vividness, temperature and size itself; leave them out")
     if not isinstance(one.model.head, DistributionHead):
         raise ConfigError(f"{one.name} predicts no distribution, so it has no vividness and no temperature")
     bench = _Bench(one.model, one.model.head, choose(data, split, limit), lite0, progress)
@@ -180,9 +178,7 @@ def choose_row(rows: Sequence[Row], *, rival: bool) -> Row:
     return min(candidates, key=lambda row: abs(row.delta_colorfulness))
 
 
-def _curve(
-    bench: "_Bench", setting: Callable[[float], Setting], values: Sequence[float], *, rival: bool
-) -> list[Row]:
+def _curve(bench: "_Bench", setting: Callable[[float], Setting], values: Sequence[float], *, rival: bool) -> list[Row]:
     """Measures a knob's values, and then those between them where colourfulness crosses the truth's."""
 
     def measure(value: float) -> Row:
@@ -193,9 +189,7 @@ def _curve(
         if min(abs(row.delta_colorfulness) for _, row in points) <= MATCHED / 2:
             break
         pairs = itertools.pairwise(points)
-        crossing = next(
-            (p for p in pairs if p[0][1].delta_colorfulness < 0 <= p[1][1].delta_colorfulness), None
-        )
+        crossing = next((p for p in pairs if p[0][1].delta_colorfulness < 0 <= p[1][1].delta_colorfulness), None)
         if crossing is None:
             break
         (low, below), (high, above) = crossing
@@ -259,9 +253,7 @@ class _Bench:
         columns: dict[str, list[Tensor]] = {"psnr": [], "colorfulness": [], "grid": [], "lite0": []}
         doing = ", ".join(f"{knob} {value:g}" for knob, value in vars(setting).items())
         for (rows, truth), log_p in zip(self._truth(doing), self._log_p, strict=True):
-            ab = self._head.decode(
-                log_p.float(), temperature=setting.temperature, vividness=setting.vividness
-            )
+            ab = self._head.decode(log_p.float(), temperature=setting.temperature, vividness=setting.vividness)
             lightness = self._lightness[rows]
             join = JoinChroma(setting.gain * ab.cpu(), *truth.shape[-2:])
             full = to_gamut(lightness, join.ab_rows(0, join.height))
@@ -300,8 +292,7 @@ def plot_sweep(found: Sweep, path: str | Path) -> None:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "a plot needs matplotlib, which is not installed. "
-            "Install it with `pip install 'artcolor[evaluate]'`."
+            "a plot needs matplotlib, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
         ) from error
     panels = [("psnr", "PSNR in dB ↑"), ("fd_grid", "FD-grid ↓")]
     if found.chosen.fd_lite0 is not None:

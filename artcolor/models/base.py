@@ -72,7 +72,9 @@ class ColorizationModel(nn.Module):
 
     def transforms(self, size: int | None = None) -> ToLightness:
         """What turns a picture into this model's input, at its own working size or another."""
-        return ToLightness(size=size or self.size, stride=self.network.stride, out_stride=self.network.out_stride)
+        return ToLightness(
+            size=self.size if size is None else size, stride=self.network.stride, out_stride=self.network.out_stride
+        )
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Gives the raw head output `(N, C, H / out_stride, W / out_stride)`.

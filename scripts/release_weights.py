@@ -1,0 +1,116 @@
+"""Makes a finished training a release: defaults chosen on val, figures measured on test, an entry in the manifest.
+
+Run it from a checkout: python scripts/release_weights.py ~/runs/cnn cnn.art_v1 --recipe cnn --data ../shared/art
+"""
+
+import hashlib
+import json
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch.utils.flop_counter import FlopCounterMode
+
+from artcolor.evaluate.benchmark import evaluate
+from artcolor.evaluate.sweep import plot_sweep, sweep
+from artcolor.models.base import ColorizationModel
+from artcolor.models.registry import from_pretrained, save_weights
+from artcolor.zoo.manifest import SCHEMA_VERSION, manifest_path
+from artcolor.zoo.store import replace_with
+
+_WEIGHTS = Path(__file__).resolve().parent.parent / "artcolor" / "weights"
+_DATA = (
+    "16,755 reproductions of paintings believed to be in the public domain, collected from public repositories "
+    "(about a third of them the Kaggle set 'Best Artworks of All Time'); near-gray pictures and near duplicates removed"
+)
+_KEPT = ("mse", "psnr", "ssim", "abrmse", "auc", "auc_rebalanced", "delta_e", "colorfulness", "delta_colorfulness")
+_KEPT += ("fd_grid", "fd_lite0", "nll", "ece")
+
+
+def multiply_adds(model: ColorizationModel) -> int:
+    """Multiply-adds for one square picture at the model's working size."""
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        model(torch.zeros(1, 1, model.size, model.size))
+    return counter.get_total_flops() // 2
+
+
+def figures(results: dict[str, Any], name: str) -> dict[str, Any]:
+    """The figures of one model, rounded to what their interval supports."""
+    found = results["models"][name]
+    return {
+        metric: {edge: value if value is None else round(value, 6) for edge, value in found[metric].items()}
+        for metric in _KEPT
+        if metric in found
+    }
+
+
+def main(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished training, or a weights file.")],
+    key: Annotated[str, typer.Argument(help="model.tag")],
+    recipe: Annotated[str, typer.Option(help="Name of the recipe that trained it.")],
+    data: Annotated[Path, typer.Option(help="The paintings.")],
+    commit: Annotated[str | None, typer.Option(help="Commit of the training code; HEAD if not given.")] = None,
+    results: Annotated[Path, typer.Option(help="Where tables and plots go.")] = Path("runs/release"),
+) -> None:
+    """Chooses defaults, measures, and writes weights file and manifest entry."""
+    torch.set_num_threads(2)
+    results = results / key
+    results.mkdir(parents=True, exist_ok=True)
+    source = run / "model.safetensors" if run.is_dir() else run
+    found = sweep(source, data, split="val", vividness=(0.0, 0.5, 1.0, 1.5), lite0=False, progress=_progress)
+    plot_sweep(found, results / "sweep.png")
+    (results / "sweep.json").write_text(json.dumps([asdict(row) for row in found.rows], indent=1))
+    chosen = found.chosen
+    print(f"chosen on val: {chosen}\nthe rival, a chroma gain: {found.rival}")
+    model = from_pretrained(source)
+    model.head.vividness, model.head.temperature = chosen.setting.vividness, chosen.setting.temperature
+    target = _WEIGHTS / f"{key}.safetensors"
+    target.parent.mkdir(exist_ok=True)
+    save_weights(model, target)
+    knobs = f"vividness={chosen.setting.vividness},temperature={chosen.setting.temperature}"
+    names = [str(target), f"{target}:vividness=0,temperature=1"]
+    outcome = evaluate(
+        [*names, "l_prior:vividness=0,temperature=1", f"l_prior:{knobs}"], data, out=results, progress=_progress
+    )
+    print(outcome.to_markdown())
+    table = outcome.to_json()
+    content = target.read_bytes()
+    head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    entry = {
+        "file": target.name,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "config": model.config,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "multiply_adds": multiply_adds(model),
+        "metrics": {
+            "paintings-256": {
+                "n": table["n"],
+                "split": "test",
+                "default": figures(table, names[0]),
+                "accurate": figures(table, names[1]),
+            }
+        },
+        "recipe": recipe,
+        "commit": commit or head,
+        "data": _DATA,
+        "licence": "Apache-2.0",
+        "torch": torch.__version__.partition("+")[0],
+    }
+    path = manifest_path()
+    manifest = json.loads(path.read_text()) if path.exists() else {"schema_version": SCHEMA_VERSION, "weights": {}}
+    manifest["weights"][key] = entry
+    replace_with(path, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
+    print(f"{target}: {len(content) / 2**20:.1f} MB; entry written to {path}")
+
+
+def _progress(name: str, done: int, total: int) -> None:
+    print(f"\r{name}: {done}/{total}    ", end="\n" if done == total else "", flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

