@@ -33,7 +33,9 @@ def cnn(pretrained=False, **keywords):
         any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
         options.
 
-    Figures, on 500 paintings at 256 px: see `artcolor.CNN_Weights.DEFAULT.meta["metrics"]`.
+    Figures on 500 paintings at 256 px: PSNR 24.88 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
+    defaults 23.60 dB, as colourful as real paintings (mean colourfulness 1.1 below 41.1), FD-grid 731. More, with
+    intervals: `artcolor.CNN_Weights.DEFAULT.meta["metrics"]`.
 
     Example:
         >>> import torch
