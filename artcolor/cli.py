@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markdown import Markdown
 from rich.progress import Progress, TaskID
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from artcolor import __version__
@@ -109,7 +109,8 @@ def models() -> None:
     """Print the zoo as a table."""
     from artcolor.zoo import card, manifest
 
-    table = Table(*card.COLUMNS)
+    first, *others = card.COLUMNS
+    table = Table(Column(first, no_wrap=True), *others)
     for entry in manifest.entries().values():
         table.add_row(*card.table_row(entry))
     _OUT.print(table)

@@ -63,10 +63,10 @@ class Trainer:
         TrainingError: the batch cannot be divided among processes and accumulation steps.
 
     Example:
-        >>> import artcolor  # doctest: +SKIP
-        >>> data = artcolor.ArtDataset("my-paintings", "train")
-        >>> config = artcolor.TrainConfig(max_minutes=10)
-        >>> artcolor.Trainer(artcolor.cnn(weights="DEFAULT"), config, data, None, out="runs/mine").fit()
+        >>> import artcolor
+        >>> config, model = artcolor.TrainConfig(max_minutes=10), artcolor.cnn(weights="DEFAULT")
+        >>> data = artcolor.ArtDataset("my-paintings", "train")  # doctest: +SKIP
+        >>> artcolor.Trainer(model, config, data, out="runs/mine").fit()  # doctest: +SKIP
     """
 
     def __init__(

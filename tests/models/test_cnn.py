@@ -2,10 +2,10 @@ import torch
 from torch import nn
 
 import artcolor
-from tests.models.base import ModelTester
+from tests.models.base import ReleasedModelTester
 
 
-class TestCNN(ModelTester):
+class TestCNN(ReleasedModelTester):
     builder = staticmethod(artcolor.cnn)
     small = {"width": 16}
     weights = "cnn.art_v1"

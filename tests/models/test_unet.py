@@ -10,7 +10,6 @@ from tests.models.base import ModelTester
 class TestUNet(ModelTester):
     builder = staticmethod(artcolor.unet)
     small = {"width": 16}
-    weights = None
 
 
 def test_encoder_is_that_of_imagenet_on_gray_pictures() -> None:

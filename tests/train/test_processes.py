@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import debug_launcher
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 import artcolor
@@ -14,6 +15,8 @@ from artcolor.train.trainer import Trainer
 
 
 def _train(art: str, out: str) -> None:
+    # A forked process inherits what accelerate found out in its parent.
+    AcceleratorState._reset_state(reset_partial_state=True)
     torch.manual_seed(0)
     torch.set_num_threads(1)
     model = artcolor.cnn(width=16)
