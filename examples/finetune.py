@@ -22,7 +22,9 @@ def pictures_of(artist, data, out, count=50):
     """Copies the artist's pictures into a small data set: `count` to train on, all held-out ones to test on."""
     with (data / "metadata.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["artist"] == artist]
-    train = [row["file_name"] for row in rows if row["split"] == "train"][:count]
+    train = [row["file_name"] for row in rows if row["split"] == "train"]
+    # Spread over the list, whose neighbours often come from one source.
+    train = train[:: max(1, len(train) // count)][:count]
     test = [row["file_name"] for row in rows if row["split"] != "train"]
     if len(train) < count or len(test) < 10:
         raise SystemExit(f"{data} has {len(train)} training and {len(test)} held-out pictures of {artist!r}; too few")
