@@ -61,7 +61,7 @@ def main():
     pictures_of(given.artist, given.data, small)
     before, model = (artcolor.from_pretrained(given.model) for _ in range(2))
     config = artcolor.TrainConfig(
-        steps=given.steps, batch_size=16, size=192, learning_rate=2e-4, warmup_steps=20, precision="bf16"
+        steps=given.steps, batch_size=16, size=192, learning_rate=2e-4, warmup_steps=20, freeze_norms=True
     )
     after = artcolor.Trainer(model, config, artcolor.ArtDataset(small, "train"), None, out=given.out / "run").fit()
 

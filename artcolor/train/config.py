@@ -37,6 +37,8 @@ class TrainConfig(BaseModel):
         balance: column of `metadata.csv` whose values get equal shares of the samples.
         learning_rate: peak, for AdamW.
         encoder_rate: share of the learning rate that parts pretrained elsewhere get.
+        frozen: names of parts of the model that stay as they are, for example `["network.encoder"]`.
+        freeze_norms: BatchNorms keep the statistics they have; wise for small data sets and small batches.
         weight_decay: of AdamW, for kernels and matrices.
         warmup_steps: linear rise to the peak; then a cosine falls to zero.
         clip_norm: largest norm of the gradient.
@@ -72,6 +74,8 @@ class TrainConfig(BaseModel):
     balance: Literal["style", "genre", "artist"] | None = None
     learning_rate: float = Field(2e-3, gt=0)
     encoder_rate: float = Field(0.3, ge=0)
+    frozen: tuple[str, ...] = ()
+    freeze_norms: bool = False
     weight_decay: float = Field(0.01, ge=0)
     warmup_steps: int = Field(200, ge=0)
     clip_norm: float = Field(1.0, gt=0)

@@ -40,14 +40,14 @@ def measure_steps(
     """Times steps on a copy of the model, which itself stays as it is.
 
     Args:
-        model: to be trained.
+        model: to be trained, in training mode.
         batches: micro-batches of (L, ab); the first three steps are not counted.
         autocast: makes the context of the forward pass.
         device: where to compute.
         learning_rate: of the optimizer that is timed.
         parts: micro-batches per step.
     """
-    clone = copy.deepcopy(model).train()
+    clone = copy.deepcopy(model)
     parameters = [p for p in clone.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate)
     generator = torch.Generator(device).manual_seed(0)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.train.config import TrainConfig
 
@@ -33,6 +34,29 @@ def parameter_groups(model: ColorizationModel, config: TrainConfig) -> list[dict
         }
         for (pretrained, decays), parameters in groups.items()
     ]
+
+
+def set_training_mode(model: ColorizationModel, config: TrainConfig) -> None:
+    """Puts a model into training mode, but for what the settings say stays as it is.
+
+    Args:
+        model: changed in place.
+        config: `frozen` and `freeze_norms`.
+
+    Raises:
+        ConfigError: `frozen` names a part that the model does not have.
+    """
+    model.train()
+    for name in config.frozen:
+        try:
+            part = model.get_submodule(name)
+        except AttributeError as error:
+            raise ConfigError(f"frozen: {model.name} has no part called {name!r} ({error})") from error
+        part.requires_grad_(False).eval()
+    if config.freeze_norms:
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
 
 
 def warmup_cosine(step: int, *, warmup: int, total: int) -> float:

@@ -28,7 +28,7 @@ from artcolor.train import checkpoint
 from artcolor.train.callbacks import Callback, CsvLog, PictureGrid
 from artcolor.train.config import TrainConfig
 from artcolor.train.measure import StepTime, measure_steps
-from artcolor.train.optimization import moving_average, parameter_groups, warmup_cosine
+from artcolor.train.optimization import moving_average, parameter_groups, set_training_mode, warmup_cosine
 from artcolor.train.validation import validate
 
 _LOG = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class Trainer:
         if config.fit_head:
             model.head.fit(self.train.statistics())
         model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        model.train()
+        set_training_mode(model, config)
         self.optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=config.learning_rate)
         self._ema = AveragedModel(model, multi_avg_fn=moving_average(config.ema_decay))
         state: dict[str, Any] = {}
@@ -398,6 +398,7 @@ class Trainer:
             size: side of the crops, in pixels.
             steps: how many to run; the first three are not counted.
         """
+        set_training_mode(self.model, self.config)
         return measure_steps(
             self.model.to(self.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
             self._batches(0, steps, lambda _: size),

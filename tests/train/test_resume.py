@@ -12,9 +12,12 @@ import pytest
 import torch
 
 STEPS = 60
+OPTIONS = {
+    "cnn": "options: {width: 16}",
+    # Its first stages are frozen, and the BatchNorms of its encoder stay in evaluation mode.
+    "unet": "options: {width: 12}",
+}
 RECIPE = f"""
-model: cnn
-options: {{width: 16}}
 fit_head: true
 steps: {STEPS}
 batch_size: 4
@@ -29,9 +32,9 @@ device: cpu
 """
 
 
-def _start(art: Path, out: Path, workers: int) -> subprocess.Popen[str]:
+def _start(art: Path, out: Path, workers: int, model: str = "cnn") -> subprocess.Popen[str]:
     recipe = out.parent / "recipe.yaml"
-    recipe.write_text(RECIPE)
+    recipe.write_text(f"model: {model}\n{OPTIONS[model]}\n{RECIPE}")
     arguments = ["train", recipe, "--data", art, "--out", out, "--set", f"workers={workers}"]
     return subprocess.Popen(
         [sys.executable, "-c", "from artcolor.cli import main; main()", *map(str, arguments)],
@@ -42,8 +45,8 @@ def _start(art: Path, out: Path, workers: int) -> subprocess.Popen[str]:
     )
 
 
-def _finish(art: Path, out: Path, workers: int) -> str:
-    process = _start(art, out, workers)
+def _finish(art: Path, out: Path, workers: int, model: str = "cnn") -> str:
+    process = _start(art, out, workers, model)
     output, _ = process.communicate(timeout=400)
     assert process.returncode == 0, output
     return output
@@ -83,9 +86,15 @@ def uninterrupted(art: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_killed_at_any_step_and_while_saving(art: Path, tmp_path: Path, uninterrupted: Path, workers: int) -> None:
+@pytest.mark.parametrize(("model", "workers"), [("cnn", 0), ("cnn", 2), ("unet", 0), ("unet", 2)])
+def test_killed_at_any_step_and_while_saving(
+    art: Path, tmp_path: Path, uninterrupted: Path, model: str, workers: int
+) -> None:
     out = tmp_path / "run"
+    if model != "cnn":
+        uninterrupted = tmp_path / "whole" / "run"
+        uninterrupted.parent.mkdir()
+        _finish(art, uninterrupted, 0, model)
     checkpoints = out / "checkpoints"
 
     def saved(step: int) -> Callable[[], bool]:
@@ -96,12 +105,12 @@ def test_killed_at_any_step_and_while_saving(art: Path, tmp_path: Path, uninterr
             checkpoints.glob(".step-*.tmp/state.json")
         )
 
-    _kill_when(_start(art, out, workers), saved(14), signal.SIGKILL)
+    _kill_when(_start(art, out, workers, model), saved(14), signal.SIGKILL)
     assert checkpoints.exists()
     assert not (out / "DONE").exists()
-    _kill_when(_start(art, out, workers), saving, signal.SIGKILL)
-    _kill_when(_start(art, out, workers), saved(35), signal.SIGKILL)
-    _finish(art, out, workers)
+    _kill_when(_start(art, out, workers, model), saving, signal.SIGKILL)
+    _kill_when(_start(art, out, workers, model), saved(35), signal.SIGKILL)
+    _finish(art, out, workers, model)
     _same_training(uninterrupted, out)
     assert not list(checkpoints.glob(".*"))
 

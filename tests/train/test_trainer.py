@@ -53,11 +53,7 @@ def test_accumulation_does_not_change_the_result(make: Make) -> None:
     # BatchNorm sees micro-batches, so its statistics are fixed here.
     results = []
     for accumulate in (1, 4):
-        trainer = make(f"a{accumulate}", accumulate=accumulate, steps=6)
-        for layer in trainer.model.modules():
-            if isinstance(layer, torch.nn.BatchNorm2d):
-                layer.train = lambda mode=True, self=layer: self  # type: ignore[method-assign,misc]
-                layer.training = False
+        trainer = make(f"a{accumulate}", accumulate=accumulate, steps=6, freeze_norms=True)
         trainer.fit()
         results.append({n: p.detach().clone() for n, p in trainer.model.named_parameters()})
     for name, one in results[0].items():
@@ -85,15 +81,17 @@ def test_progressive_size(make: Make) -> None:
 
 
 def test_frozen_and_pretrained_parts(make: Make) -> None:
-    trainer = make(steps=5, encoder_rate=0.1)
+    trainer = make(steps=5, encoder_rate=0.1, frozen=("network.layers.0",), freeze_norms=True)
     network = trainer.model.network
-    first = network.layers[0]
-    for parameter in first.parameters():
-        parameter.requires_grad_(False)
+    first, norm = network.layers[0], network.layers[3]
     network.pretrained = ("layers.2", "layers.3")
     before = first.weight.detach().clone()
     trainer.fit()
     assert torch.equal(first.weight, before)
+    assert torch.equal(norm.running_mean, torch.zeros_like(norm.running_mean)), "statistics stay as they were"
+    assert not torch.equal(norm.bias, torch.zeros_like(norm.bias)), "but scale and shift learn"
+    with pytest.raises(ConfigError, match=r"no part called 'network\.nothing'"):
+        make(out="other", frozen=("network.nothing",)).fit()
     groups = trainer.optimizer.param_groups
     assert sum(len(g["params"]) for g in groups) == len(list(trainer.model.parameters())) - 2
     assert {round(g["initial_lr"] / trainer.config.learning_rate, 3) for g in groups} == {0.1, 1.0}

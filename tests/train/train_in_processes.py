@@ -17,17 +17,20 @@ from artcolor.train.trainer import Trainer
 def train(art: str, out: str) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    model = artcolor.cnn(width=16)
-    for layer in model.modules():
-        # A process sees half of a batch, so batch statistics differ; frozen ones do not.
-        if isinstance(layer, torch.nn.BatchNorm2d):
-            layer.eval()
-            layer.train = lambda mode=True, self=layer: self  # type: ignore[method-assign,misc]
     config = TrainConfig(
-        steps=6, batch_size=8, size=32, warmup_steps=2, workers=0, device="cpu", validate_every=3, validate_pictures=4
+        steps=6,
+        batch_size=8,
+        size=32,
+        warmup_steps=2,
+        # A process sees half of a batch, so batch statistics differ; frozen ones do not.
+        freeze_norms=True,
+        workers=0,
+        device="cpu",
+        validate_every=3,
+        validate_pictures=4,
     )
     data = ArtDataset(art, "train")
-    Trainer(model, config, data, ArtDataset(art, "val", augmentation=None), out=out).fit()
+    Trainer(artcolor.cnn(width=16), config, data, ArtDataset(art, "val", augmentation=None), out=out).fit()
 
 
 if __name__ == "__main__":
