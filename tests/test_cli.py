@@ -106,6 +106,28 @@ def test_errors_are_one_line_without_traceback(
     assert "Traceback" not in done.stderr
 
 
+def test_dry_run_forecasts_and_leaves_nothing(art: Path, tmp_path: Path) -> None:
+    settings = ["options={width: 16}", "size=32", "final_size=48", "batch_size=4", "device=cpu"]
+    flags = [part for setting in settings for part in ("--set", setting)]
+    done = artcolor("train", "cnn", "--data", art, "--out", tmp_path / "x", "--dry-run", "--max-steps", "100", *flags)
+    assert done.returncode == 0, done.stderr
+    for size in ("32 px", "48 px"):
+        assert f"{size}: " in done.stdout
+    for part in ("loading", "forward", "backward", "optimizer", "waiting", "memory", "forecast: 100 steps"):
+        assert part in done.stdout
+    assert not (tmp_path / "x").exists()
+
+
+def test_build_a_data_set(art: Path, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(f"name: mine\nsources:\n  - {{kind: folder, name: all, path: {art}}}\nclean: {{min_side: 32}}\n")
+    done = artcolor("dataset", "build", spec, "--out", tmp_path / "built")
+    assert done.returncode == 0, done.stderr
+    assert "of 30 pictures kept" in done.stdout
+    assert (tmp_path / "built" / "report.html").exists()
+    assert "already" in done.stdout or artcolor("dataset", "build", spec, "--out", tmp_path / "built").returncode == 0
+
+
 def test_the_zoo_as_a_table() -> None:
     done = artcolor("models")
     assert done.returncode == 0, done.stderr

@@ -65,7 +65,9 @@ def build(
         DataError: a source or the folder is not as it should be, or no picture is left.
 
     Example:
-        >>> build(load_spec("best-artworks", root="downloads"), "paintings")  # doctest: +SKIP
+        >>> from artcolor.data.spec import load_spec
+        >>> spec = load_spec("best-artworks", root="downloads")
+        >>> build(spec, "paintings").splits  # doctest: +SKIP
     """
     out = Path(out).resolve()
     tell = progress or (lambda step, done, total: None)

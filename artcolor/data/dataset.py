@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,9 @@ from torch.utils.data import Dataset
 
 from artcolor.color.lab import decode_8bit, linear_to_lab
 from artcolor.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import Dataset as HuggingFaceDataset
 
 _LOG = logging.getLogger(__name__)
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
@@ -112,6 +116,21 @@ def _below(folder: Path) -> list[Path]:
 def _split_of(root: Path, path: Path) -> str:
     digest = hashlib.sha256(path.relative_to(root).as_posix().encode()).digest()
     return {0: "val", 1: "test"}.get(digest[0] % _HELD_OUT, "train")
+
+
+def _paths_in(rows: "HuggingFaceDataset") -> list[Path]:
+    columns = [name for name, feature in rows.features.items() if type(feature).__name__ == "Image"]
+    if len(columns) != 1:
+        raise DataError(f"the data set needs one column of images; it has {columns or 'none'} of {list(rows.features)}")
+    # Undecoded, a row holds the path of its file.
+    feature = type(rows.features[columns[0]])(decode=False)
+    paths = [row["path"] for row in rows.cast_column(columns[0], feature)[columns[0]]]
+    if not paths or not all(path and Path(path).is_file() for path in paths):
+        raise DataError(
+            "the data set's pictures are not files on this disk; load it with "
+            'load_dataset("imagefolder", data_dir=FOLDER), or make a folder of it with `artcolor dataset build`'
+        )
+    return [Path(path) for path in paths]
 
 
 class PictureCache:
@@ -224,8 +243,9 @@ class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
     (seed, epoch, index) alone, so that any training step can be repeated.
 
     Args:
-        root: folder of the data set; see `list_pictures` for the layouts.
-        split: `"train"`, `"val"`, `"test"`, or `None` for all.
+        root: folder of the data set (see `list_pictures` for the layouts), or what
+            `datasets.load_dataset("imagefolder", data_dir=..., split=...)` gave, whose files must be on this disk.
+        split: `"train"`, `"val"`, `"test"`, or `None` for all; a Hugging Face data set is one split already.
         side: pictures are kept with a short side of at most this, in pixels.
         seed: of the variation.
         augmentation: how samples vary; `None` takes the central crop.
@@ -238,7 +258,7 @@ class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __init__(
         self,
-        root: str | Path,
+        root: "str | Path | HuggingFaceDataset",
         split: str | None = "train",
         *,
         side: int = 256,
@@ -247,8 +267,10 @@ class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
         limit: int | None = None,
         cache: Path | None = None,
     ) -> None:
-        self.root = Path(root)
-        self.paths = list_pictures(root, split)
+        if isinstance(root, str | Path):
+            self.root, self.paths = Path(root), list_pictures(root, split)
+        else:
+            self.root, self.paths = Path(), _paths_in(root)
         if limit is not None:
             chosen = np.random.default_rng(0).permutation(len(self.paths))[:limit]
             self.paths = [self.paths[i] for i in sorted(chosen)]

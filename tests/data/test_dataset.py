@@ -162,6 +162,19 @@ def test_balanced_sampling_gives_each_label_an_equal_share(art: Path) -> None:
         ArtDataset(art, "train").labels("style")
 
 
+def test_what_load_dataset_gives(art: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import datasets
+
+    rows = datasets.load_dataset("imagefolder", data_dir=str(art / "val"), split="train", cache_dir=str(tmp_path))
+    data = ArtDataset(rows)
+    assert len(data) == 6
+    assert torch.equal(data[0][0], ArtDataset(art, "val")[0][0])
+    assert data[Sample(1, 0, 32)][1].shape == (2, 32, 32)
+    with pytest.raises(DataError, match="one column of images"):
+        ArtDataset(datasets.Dataset.from_dict({"text": ["a"]}))
+
+
 def test_with_a_loader(art: Path) -> None:
     data = ArtDataset(art, "train")
     stream = SampleStream(len(data), 8, seed=0, start=0, stop=2, size_at=lambda step: 32)

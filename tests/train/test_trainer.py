@@ -13,7 +13,7 @@ from artcolor.data.dataset import ArtDataset
 from artcolor.data.stream import SampleStream
 from artcolor.errors import ConfigError, TrainingError
 from artcolor.train import checkpoint
-from artcolor.train.callbacks import Callback
+from artcolor.train.callbacks import Callback, TensorBoard
 from artcolor.train.command import parse_overrides
 from artcolor.train.config import Recipe, TrainConfig, checked, load_recipe
 from artcolor.train.trainer import Trainer
@@ -198,6 +198,13 @@ def test_a_time_budget_becomes_steps(make: Make) -> None:
     trainer = make(steps=None, max_minutes=0.02)
     trainer.fit()
     assert 1 <= trainer.step == trainer.steps < 2000
+
+
+def test_tensorboard_is_told(make: Make) -> None:
+    trainer = make(callbacks=(TensorBoard(),), steps=6)
+    trainer.fit()
+    (events,) = (trainer.out / "tensorboard").iterdir()
+    assert b"val_psnr" in events.read_bytes()
 
 
 def test_evaluate_without_training(make: Make) -> None:
