@@ -1,6 +1,6 @@
 """Fine-tune on 50 pictures of one artist, and see on others of that artist whether it helped.
 
-    python examples/finetune.py DATA OUT [--artist "Henri Martin"] [--model cnn] [--steps 150]
+    python examples/finetune.py DATA OUT [--artist "Vincent van Gogh"] [--model cnn] [--steps 150]
 
 DATA is a folder of colour pictures with a metadata.csv that has the columns file_name, split and artist. Pictures of
 the splits val and test are held out.
@@ -52,7 +52,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--artist", default="Henri Martin")
+    parser.add_argument("--artist", default="Vincent van Gogh")
     parser.add_argument("--model", default="cnn")
     parser.add_argument("--steps", type=int, default=150)
     given = parser.parse_args()
@@ -60,8 +60,9 @@ def main():
     small = given.out / "data"
     pictures_of(given.artist, given.data, small)
     before, model = (artcolor.from_pretrained(given.model) for _ in range(2))
+    # With so few pictures only the last layer learns: the artist's palette changes, what the network sees does not.
     config = artcolor.TrainConfig(
-        steps=given.steps, batch_size=16, size=192, learning_rate=2e-4, warmup_steps=20, freeze_norms=True
+        steps=given.steps, batch_size=16, size=192, learning_rate=3e-4, warmup_steps=20, frozen=("network",)
     )
     after = artcolor.Trainer(model, config, artcolor.ArtDataset(small, "train"), None, out=given.out / "run").fit()
 
