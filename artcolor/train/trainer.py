@@ -60,7 +60,8 @@ class Trainer:
         out: folder for results and checkpoints.
 
     Raises:
-        TrainingError: the batch cannot be divided among processes and accumulation steps.
+        TrainingError: the batch cannot be divided among processes and accumulation steps, or a size does not
+            suit the network.
 
     Example:
         >>> import artcolor
@@ -92,6 +93,10 @@ class Trainer:
                 f"batch_size {config.batch_size} cannot be divided among {self._world} processes "
                 f"and {config.accumulate} accumulation steps"
             )
+        stride = model.network.stride
+        for key, size in (("size", config.size), ("final_size", config.final_size)):
+            if size is not None and size % stride:
+                raise TrainingError(f"{key} {size} is not a multiple of {stride}, which {model.name} needs")
         self.step = 0
         self.steps = 0
         self._best, self._stale = math.inf, 0

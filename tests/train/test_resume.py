@@ -22,7 +22,7 @@ fit_head: true
 steps: {STEPS}
 batch_size: 4
 size: 32
-final_size: 48
+final_size: 64
 warmup_steps: 5
 validate_every: 20
 validate_pictures: 4

@@ -245,6 +245,8 @@ def test_recipes(tmp_path: Path) -> None:
         parse_overrides(["x"])
 
 
-def test_batches_that_cannot_be_divided(make: Make) -> None:
+def test_settings_that_do_not_suit(make: Make) -> None:
+    with pytest.raises(TrainingError, match="final_size 50 is not a multiple of 8, which cnn needs"):
+        make(final_size=50)
     with pytest.raises(TrainingError, match="cannot be divided"):
         make(batch_size=4, accumulate=3)
