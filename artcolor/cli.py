@@ -188,14 +188,20 @@ def evaluate(
         list[str], typer.Argument(metavar="MODEL...", help="Names or weights files, with settings: cnn:vividness=0")
     ],
     data: Annotated[Path, typer.Option(help="Folder of colour pictures.")],
-    out: Annotated[Path, typer.Option(help="Folder for results.json, results.md and tables.")],
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    out: Annotated[Path, typer.Option(help="Folder for tables, plots and report.html, or for those of the sweep.")],
+    split: Annotated[str | None, typer.Option(help="train, val or test.", show_default="test; --sweep: val")] = None,
     protocol: Annotated[str, typer.Option(help="paintings-256, report-200 or report-128.")] = "paintings-256",
     limit: Annotated[int | None, typer.Option(min=2, help="Only so many pictures of a fixed shuffle.")] = None,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Trace one model over vividness, temperature and size; choose its defaults.")
+    ] = False,
 ) -> None:
     """Judge models beside trivial baselines. What was judged before is not judged again."""
     from artcolor.evaluate import benchmark
 
+    if sweep:
+        _sweep(models, data, out, split or "val", protocol, limit)
+        return
     with Progress(console=_ERR, transient=True) as bar:
         tasks: dict[str, TaskID] = {}
 
@@ -205,6 +211,26 @@ def evaluate(
             bar.update(tasks[name], completed=done)
 
         results = benchmark.evaluate(
-            models, data, split=split, protocol=protocol, out=out, limit=limit, progress=progress
+            models, data, split=split or "test", protocol=protocol, out=out, limit=limit, progress=progress
         )
     _OUT.print(Markdown(results.to_markdown()))
+
+
+def _sweep(models: list[str], data: Path, out: Path, split: str, protocol: str, limit: int | None) -> None:
+    from artcolor.evaluate import sweep, sweep_report
+
+    if len(models) > 1:
+        raise ConfigError("--sweep traces one model at a time; run it once for each, with an --out of its own")
+    if protocol != sweep.PROTOCOL:
+        raise ConfigError(f"--sweep reads pictures as {sweep.PROTOCOL} does; leave --protocol out")
+    with Progress(console=_ERR, transient=True) as bar:
+        task = bar.add_task("sweep")
+
+        def progress(doing: str, done: int, total: int) -> None:
+            bar.update(task, description=doing, completed=done, total=total)
+
+        found = sweep.sweep(models[0], data, split=split, limit=limit, out=out, progress=progress)
+    sweep_report.save_sweep(found, out)
+    for line in sweep_report.summary(found):
+        _say(line)
+    _say(f"all {len(found.rows)} settings: {out / 'sweep.md'}, sweep.json, sweep.png")

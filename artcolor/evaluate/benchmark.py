@@ -70,8 +70,8 @@ def evaluate(
         All figures.
 
     Raises:
-        ConfigError: an unknown model, setting or protocol, two models of one name, or the extra `evaluate`
-            is not installed.
+        ConfigError: an unknown model, setting or protocol, two models of one name, `out` cannot be made, or the
+            extra `evaluate` is not installed.
         DataError: no pictures, or one that cannot be read.
         WeightsError: a model's weights are damaged or missing.
     """
@@ -83,8 +83,6 @@ def evaluate(
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ConfigError(f"{', '.join(twice)} is there twice; each model needs a name of its own")
     folder = None if out is None else Path(out)
-    if folder is not None:
-        (folder / "scores").mkdir(parents=True, exist_ok=True)
     judge = Judge(rules, paths, reference, folder, progress)
     results = Results(
         protocol,
@@ -106,7 +104,7 @@ class Judge:
         protocol: how pictures are read.
         paths: of the pictures.
         reference: the evaluation's codebook.
-        folder: tables are kept in its sub-folder `scores`, which must exist; `None` keeps nothing.
+        folder: tables are kept in its sub-folder `scores`; `None` keeps nothing.
         progress: is called after each batch.
 
     Attributes:
@@ -163,8 +161,7 @@ class Judge:
     def _file(self, name: str, key: str) -> Path | None:
         if self._folder is None:
             return None
-        digest = hashlib.sha256(f"{self._key} {key}".encode()).hexdigest()[:16]
-        return self._folder / "scores" / f"{re.sub(r'[^A-Za-z0-9]+', '-', name)[-60:]}.{digest}.npz"
+        return scores_file(self._folder, name, f"{self._key} {key}", "npz")
 
     def _truth(self) -> Truth:
         path = self._file("truth", "")
@@ -219,6 +216,27 @@ class Judge:
             done += len(batch)
             if self._progress is not None:
                 self._progress(name, done, len(self.paths))
+
+
+def scores_file(out: Path, name: str, key: str, suffix: str) -> Path:
+    """Where something that was measured is kept: in the sub-folder `scores` of `out`, which is made.
+
+    Args:
+        out: folder of all results.
+        name: for people.
+        key: all that the figures depend on; another key is another file.
+        suffix: of the file, without a dot before it.
+
+    Raises:
+        ConfigError: the folder cannot be made.
+    """
+    folder = out / "scores"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {folder} for results cannot be made: {error}. Choose another --out.") from error
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return folder / f"{re.sub(r'[^A-Za-z0-9]+', '-', name)[-60:]}.{digest}.{suffix}"
 
 
 class _Features:

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -252,5 +253,11 @@ def contestant(
     if isinstance(model, ColorizationModel):
         return ModelContestant(model.name, model, Knobs())
     name, knobs = parse_spec(str(model))
+    if not 0 <= knobs.gain < math.inf:
+        raise ConfigError(f"{str(model)!r}: gain must be 0 or more, not {knobs.gain}")
     loaded = l_prior(reference) if name == L_PRIOR else from_pretrained(name)
+    # A setting that the model refuses should be known now, not after all the others were judged.
+    loaded.transforms(knobs.size)
+    smallest = torch.full((1, 1, 2 * loaded.network.stride, 2 * loaded.network.stride), 50.0)
+    loaded.eval().predict_ab_grid(smallest, temperature=knobs.temperature, vividness=knobs.vividness)
     return ModelContestant(str(model), loaded.to(device).eval(), knobs)

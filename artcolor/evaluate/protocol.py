@@ -49,7 +49,7 @@ class Protocol:
             with Image.open(path) as image:
                 rgb = ImageOps.exif_transpose(image).convert("RGB")
         except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(f"the picture {path} cannot be read ({error}). Remove it from the data set.") from error
+            raise _unreadable(path, error) from error
         scale = _SIDE / min(rgb.size)
         size = (max(_SIDE, round(rgb.width * scale)), max(_SIDE, round(rgb.height * scale)))
         rgb = rgb.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
@@ -108,8 +108,19 @@ def choose(data: str | Path, split: str, limit: int | None) -> list[Path]:
 
 
 def content_hash(paths: Sequence[Path]) -> str:
-    """SHA-256 over the contents of files, in hexadecimal."""
+    """SHA-256 over the contents of files, in hexadecimal.
+
+    Raises:
+        DataError: a file is missing or cannot be read.
+    """
     whole = hashlib.sha256()
     for path in paths:
-        whole.update(hashlib.sha256(path.read_bytes()).digest())
+        try:
+            whole.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError as error:
+            raise _unreadable(path, error) from error
     return whole.hexdigest()
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"the picture {path} cannot be read ({error}). Remove it from the data set.")

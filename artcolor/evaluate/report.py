@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import itertools
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
 from artcolor.errors import ConfigError
 from artcolor.evaluate.contestants import Baseline, Contestant
 from artcolor.evaluate.protocol import Protocol
-from artcolor.evaluate.results import METRICS, Interval, Results, heading
+from artcolor.evaluate.results import METRICS, Interval, Metric, Results, cell, heading
 from artcolor.transforms import JoinChroma
 from artcolor.zoo import store
 
@@ -28,6 +29,14 @@ _ROWS = 3
 _RANDOM = 6
 _COMPARED = ("psnr", "abrmse", "auc_rebalanced", "delta_e", "colorfulness", "nll")
 _TRUTH_STYLE: dict[str, Any] = {"color": "black", "linewidth": 2.2}
+_BASELINES = (
+    "Baselines are in italics: gray has no chroma; constant is the mean ab of the training paintings everywhere; "
+    "l_table the mean ab given L; picture_mean an oracle that knows the mean ab of each picture."
+)
+_UNITS = (
+    "MSE and SSIM are of sRGB in 0..1, PSNR is in dB, abRMSE in Lab units, AuC in percent, CF of sRGB in 0..255, "
+    "NLL in nats per pixel, s/picture in seconds from file to file. Arrows show what is better."
+)
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -38,20 +47,28 @@ _PAGE = """<!doctype html>
 <style>
 :root {{ color-scheme: light dark; }}
 body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; padding: 0 1rem; max-width: 1400px; }}
-h1, h2, h3 {{ line-height: 1.2; margin: 2rem 0 .6rem; }}
+h1, h2, h3 {{ line-height: 1.2; margin: 2rem 0 .6rem; overflow-wrap: anywhere; }}
+p {{ max-width: 60rem; }}
 .wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #8884; white-space: nowrap; }}
-th:first-child, td:first-child {{ text-align: left; }}
-td small {{ opacity: .7; }}
-tr.baseline {{ opacity: .75; }}
+table {{ border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: .25rem .45rem; text-align: right; vertical-align: top; border-bottom: 1px solid #8884; }}
+thead th {{ vertical-align: bottom; }}
+td {{ white-space: nowrap; }}
+small {{ font-size: 12px; opacity: .8; }}
+tbody th {{ font-weight: normal; }}
+th:first-child {{ text-align: left; min-width: 6rem; max-width: 14rem; overflow-wrap: anywhere; }}
+.figures th:first-child {{ position: sticky; left: 0; background: Canvas; }}
+.baseline {{ font-style: italic; }}
 .better {{ color: #1a7f37; font-weight: 600; }}
 .worse {{ color: #c0392b; font-weight: 600; }}
-@media (prefers-color-scheme: dark) {{ .better {{ color: #5fd07f; }} .worse {{ color: #ff8a7a; }} }}
 .plots {{ display: flex; flex-wrap: wrap; gap: 1rem; }}
 .plots img {{ background: white; border-radius: 6px; max-width: 100%; }}
-table.pictures td, table.pictures th {{ text-align: center; border: 0; padding: .2rem; font-weight: normal; }}
-table.pictures img {{ width: 180px; height: 180px; display: block; }}
+.pictures th, .pictures td {{ text-align: center; border: 0; padding: .15rem; white-space: normal; }}
+.pictures thead th, .pictures td, .pictures img {{ width: clamp(84px, 21vw, 180px); min-width: 0; max-width: none; }}
+.pictures thead th {{ font-weight: normal; overflow-wrap: anywhere; }}
+.pictures img {{ height: auto; display: block; }}
+@media (max-width: 600px) {{ th:first-child {{ max-width: 34vw; }} }}
+@media (prefers-color-scheme: dark) {{ .better {{ color: #5fd07f; }} .worse {{ color: #ff8a7a; }} }}
 </style>
 </head>
 <body>
@@ -84,10 +101,12 @@ def write_report(
     title = f"{results.protocol}, {results.n} pictures"
     body = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>CF of the true pictures: {results.truth.colorfulness.mean():.2f}. Small figures are bootstrap "
-        "95 % intervals; the Fréchet distances have none and can be compared at equal n only.</p>",
+        f"<p>CF of the true pictures: {results.truth.colorfulness.mean():.2f}. ± is half of the bootstrap 95 % "
+        "interval, whose ends are in results.json; the Fréchet distances have none and can be compared at equal n "
+        "only.</p>",
         _figures_table(results, contestants),
         *(f"<p>{METRICS[m].label} is missing: {html.escape(why)}</p>" for m, why in results.missing.items()),
+        f"<p><small>{_UNITS} {_BASELINES}</small></p>",
         "<h2>Model against model</h2>",
         "<p>Mean difference, first less second, by a paired bootstrap; coloured where the 95 % interval "
         "leaves out zero.</p>",
@@ -95,28 +114,43 @@ def write_report(
         "<h2>Colour as a whole</h2>",
         _plots(results, [one.name for one in models]),
         "<h2>Pictures</h2>",
-        "<p>Under each: its ΔE00 and CF. They belong to the data set; mind its licence before this page is "
-        "shown to others.</p>",
+        "<p>Chosen by the mean ΔE00 of all models. The pictures belong to the data set; mind its licence before this "
+        "page is shown to others.</p>",
         *_galleries(results, models, paths, protocol),
     ]
     page = _PAGE.format(title=html.escape(title), body="\n".join(body))
     store.replace_with(target, page.encode())
 
 
-def _table(head: Iterable[str], rows: Iterable[str], kind: str = "") -> str:
-    cells = "".join(f"<th>{cell}</th>" for cell in head)
-    return f'<div class="wide"><table class="{kind}"><tr>{cells}</tr>{"".join(rows)}</table></div>'
+def _label(name: str) -> str:
+    """A model's name, which may be a path with settings, as text that breaks where it reads well."""
+    return re.sub(r"([:,/\\])", r"\1<wbr>", html.escape(name))
+
+
+def _heading(metric: Metric) -> str:
+    # An arrow on a line of its own would look lost.
+    return html.escape(heading(metric)).replace(" ", "&nbsp;")
+
+
+def _table(head: Iterable[str], rows: Iterable[str], kind: str) -> str:
+    cells = "".join(f'<th scope="col">{name}</th>' for name in head)
+    # A part that scrolls must be reachable by keyboard.
+    return (
+        f'<div class="wide" tabindex="0"><table class="{kind}"><thead><tr>{cells}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def _figures_table(results: Results, contestants: Sequence[Contestant]) -> str:
     rows = []
     for one in contestants:
         kind = "baseline" if isinstance(one, Baseline) else ""
-        cells = [f"<td>{html.escape(one.name)}</td>"]
+        cells = [f'<th scope="row" class="{kind}">{_label(one.name)}</th>']
         for key, metric in METRICS.items():
-            cells.append(f"<td>{_figure(results.interval(one.name, key), metric.digits)}</td>")
-        rows.append(f'<tr class="{kind}">{"".join(cells)}</tr>')
-    return _table(["model", *(html.escape(heading(metric)) for metric in METRICS.values())], rows)
+            figure, _, width = cell(results.interval(one.name, key), metric.digits).partition(" ")
+            cells.append(f"<td>{figure}<br><small>{width}</small></td>")
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    return _table(["model", *map(_heading, METRICS.values())], rows, "figures")
 
 
 def _figure(interval: Interval, digits: int) -> str:
@@ -132,12 +166,12 @@ def _comparisons(results: Results, names: Sequence[str]) -> str:
     pairs = [*itertools.combinations(names, 2), *((name, "l_table") for name in names if name != "l_table")]
     rows = []
     for first, second in pairs:
-        cells = [f"<td>{html.escape(first)} − {html.escape(second)}</td>"]
+        cells = [f'<th scope="row">{_label(first)} − {_label(second)}</th>']
         for key in _COMPARED:
             difference = results.compare(first, second, key)
             cells.append(f'<td class="{_verdict(difference, key)}">{_figure(difference, METRICS[key].digits)}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    return _table(["", *(html.escape(heading(METRICS[key])) for key in _COMPARED)], rows)
+    return _table(["difference", *(_heading(METRICS[key]) for key in _COMPARED)], rows, "figures")
 
 
 def _verdict(difference: Interval, key: str) -> str:
@@ -155,20 +189,19 @@ def _plots(results: Results, names: Sequence[str]) -> str:
 
     def colorfulness(axes: "Axes") -> None:
         edges = np.linspace(0, max(100.0, float(results.truth.colorfulness.max())), 26)
-        middle = (edges[1:] + edges[:-1]) / 2
-        axes.plot(middle, np.histogram(results.truth.colorfulness, edges)[0], label="truth", **_TRUTH_STYLE)
+        axes.stairs(np.histogram(results.truth.colorfulness, edges)[0], edges, label="truth", **_TRUTH_STYLE)
         for name in names:
             counts = np.histogram(results.models[name].table["colorfulness"], edges)[0]
-            axes.plot(middle, counts, **styles[name])
+            axes.stairs(counts, edges, **styles[name])
         axes.set(title="Colourfulness", xlabel="CF of a picture", ylabel="pictures")
 
     def hue(axes: "Axes") -> None:
-        middle = (np.arange(len(results.truth.hue)) + 0.5) * 360 / len(results.truth.hue)
+        edges = np.linspace(0, 360, len(results.truth.hue) + 1)
         whole = results.truth.hue.sum()
-        axes.plot(middle, results.truth.hue / whole, label="truth", **_TRUTH_STYLE)
+        axes.stairs(results.truth.hue / whole, edges, label="truth", **_TRUTH_STYLE)
         for name in names:
             # Relative to the truth's chroma, so that a pale model lies below it.
-            axes.plot(middle, results.models[name].hue / whole, **styles[name])
+            axes.stairs(results.models[name].hue / whole, edges, **styles[name])
         axes.set(title="Hue, weighted by chroma", xlabel="hue in degrees (0 red, 90 yellow, 270 blue)")
         axes.set(ylabel="share of the truth's chroma", xticks=range(0, 361, 90))
 
@@ -183,9 +216,13 @@ def _plots(results: Results, names: Sequence[str]) -> str:
         axes.set(title="Reliability", xlabel="confidence in the likeliest bin")
         axes.set(ylabel="how often it is right")
 
-    honest = [name for name in dict.fromkeys(("l_table", *names)) if results.models[name].calibration.any()]
-    drawings = [colorfulness, hue, reliability] if honest else [colorfulness, hue]
-    return f'<div class="plots">{"".join(_plot(draw) for draw in drawings)}</div>'
+    # Models that differ in decoding only have the same distribution, and one curve would hide the other.
+    curves = {results.models[name].calibration.tobytes(): name for name in (*reversed(names), "l_table")}
+    honest = [name for name in reversed(curves.values()) if results.models[name].calibration.any()]
+    plots = f'<div class="plots">{"".join(map(_plot, [colorfulness, hue, *([reliability] if honest else [])]))}</div>'
+    if not honest:
+        return plots
+    return f"{plots}<p><small>Models that differ in decoding only share one curve of reliability.</small></p>"
 
 
 def _plot(draw: Callable[["Axes"], None]) -> str:
@@ -195,7 +232,7 @@ def _plot(draw: Callable[["Axes"], None]) -> str:
         raise ConfigError(
             "the report needs matplotlib, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
         ) from error
-    figure = Figure(figsize=(5.6, 4), layout="constrained")
+    figure = Figure(figsize=(4.6, 3.7), layout="constrained")
     axes = figure.subplots()
     draw(axes)
     axes.legend(fontsize=8)
@@ -203,7 +240,7 @@ def _plot(draw: Callable[["Axes"], None]) -> str:
     data = io.BytesIO()
     figure.savefig(data, format="svg")
     title = html.escape(axes.get_title())
-    return f'<img alt="{title}" src="data:image/svg+xml;base64,{_base64(data)}">'
+    return f'<img alt="Plot: {title}" src="data:image/svg+xml;base64,{_base64(data)}">'
 
 
 def _base64(data: io.BytesIO) -> str:
@@ -220,7 +257,7 @@ def _galleries(results: Results, models: Sequence[Contestant], paths: Sequence[P
         "Worst": order[::-1][:_ROWS],
         "A fixed random choice": np.sort(np.random.default_rng(1).permutation(results.n)[:_RANDOM]),
     }
-    head = ["gray", *(html.escape(one.name) for one in models), "truth"]
+    head = ["gray", *(_label(one.name) for one in models), "truth"]
     parts = []
     for title, chosen in groups.items():
         rows = [_picture_row(results, models, int(number), protocol.read(paths[number])) for number in chosen]
@@ -232,19 +269,20 @@ def _galleries(results: Results, models: Sequence[Contestant], paths: Sequence[P
 def _picture_row(results: Results, models: Sequence[Contestant], number: int, truth: Tensor) -> str:
     lab = rgb_to_lab(truth.unsqueeze(0))
     gray = lab_to_rgb_in_gamut(lab[:, :1], torch.zeros_like(lab[:, 1:]))[0]
-    cells = [_picture(gray, results.pictures[number])]
+    file = results.pictures[number]
+    cells = [_picture(gray, f"{file}, gray", file)]
     for one in models:
         colour = JoinChroma(one.predict(lab).ab, *truth.shape[-2:])(lab[:, :1])[0]
         table = results.models[one.name].table
-        caption = f"{table['delta_e'][number]:.1f}, CF {table['colorfulness'][number]:.0f}"
-        cells.append(_picture(colour, caption))
-    cells.append(_picture(truth, f"CF {results.truth.colorfulness[number]:.0f}"))
+        caption = f"ΔE00 {table['delta_e'][number]:.1f}, CF\u00a0{table['colorfulness'][number]:.0f}"
+        cells.append(_picture(colour, f"{file} by {one.name}", caption))
+    cells.append(_picture(truth, f"{file}, truth", f"CF {results.truth.colorfulness[number]:.0f}"))
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _picture(rgb: Tensor, caption: str) -> str:
+def _picture(rgb: Tensor, what: str, caption: str) -> str:
     pixels = (255 * rgb).round().byte().permute(1, 2, 0).numpy()
     data = io.BytesIO()
     Image.fromarray(pixels).save(data, "JPEG", quality=88)
-    text = html.escape(caption)
-    return f'<td><img alt="{text}" src="data:image/jpeg;base64,{_base64(data)}"><small>{text}</small></td>'
+    image = f'<img alt="{html.escape(what)}" src="data:image/jpeg;base64,{_base64(data)}">'
+    return f"<td>{image}<small>{html.escape(caption)}</small></td>"

@@ -243,7 +243,7 @@ class Results:
             "|---|" + "---|" * len(METRICS),
         ]
         for model in self.models:
-            cells = [_cell(self.interval(model, key), metric.digits) for key, metric in METRICS.items()]
+            cells = [cell(self.interval(model, key), metric.digits) for key, metric in METRICS.items()]
             lines.append(f"| `{model}` | " + " | ".join(cells) + " |")
         lines += [f"\n{METRICS[metric].label} is missing: {why}" for metric, why in self.missing.items()]
         return "\n".join(lines) + "\n"
@@ -273,7 +273,8 @@ def heading(metric: Metric) -> str:
     return metric.label + {"low": " ↓", "high": " ↑", "zero": " → 0", None: ""}[metric.better]
 
 
-def _cell(interval: Interval, digits: int) -> str:
+def cell(interval: Interval, digits: int) -> str:
+    """A figure with half the width of its interval, as `23.60 ± 0.35`; a dash where there is none."""
     if interval.mean is None:
         return "–"
     text = f"{interval.mean:.{digits}f}"

@@ -6,31 +6,35 @@ the same. A plain gain of the most accurate chroma is in the same plot: what cla
 
 import functools
 import itertools
+import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from artcolor.color.lab import lab_to_rgb, rgb_to_lab, to_gamut
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, WeightsError
 from artcolor.evaluate import metrics
-from artcolor.evaluate.benchmark import Progress
+from artcolor.evaluate.benchmark import Progress, scores_file
 from artcolor.evaluate.contestants import contestant, lightness_at_working_size, log_of
 from artcolor.evaluate.frechet import frechet_distance, grid_features_of_ab, lite0_features
-from artcolor.evaluate.protocol import choose, protocol_of
+from artcolor.evaluate.protocol import choose, content_hash, protocol_of
 from artcolor.evaluate.reference import load_reference
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead
 from artcolor.models.lite0 import load_lite0
 from artcolor.transforms import JoinChroma
+from artcolor.zoo import store
 
 _LOG = logging.getLogger(__name__)
 
-VIVIDNESS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)
+PROTOCOL = "paintings-256"
+"""How a sweep reads pictures."""
+
+VIVIDNESS = (0.0, 0.5, 1.0, 1.5)
 """Values of τ that a sweep looks at unless told otherwise."""
 
 TEMPERATURES = (1.0, 0.8, 0.6, 0.4)
@@ -42,8 +46,12 @@ GAINS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 MATCHED = 0.5
 """Settings whose |ΔCF| is at most this count as being as colourful as the truth, which is near 41."""
 
+# Part of every key: raise it when a row's meaning changes, so that stored rows are made anew.
+_VERSION = 1
 _BATCH = 20
 _REFINEMENTS = 3
+# Relative to the model's own working size, which comes first.
+_SIZES = (1, 3 / 4, 4 / 3)
 
 
 @dataclass(frozen=True)
@@ -86,18 +94,29 @@ class Row:
     fd_lite0: float | None
 
 
-class Sweep(NamedTuple):
+@dataclass(frozen=True)
+class Sweep:
     """The outcome.
 
     Attributes:
+        model: its name.
+        split: of the data set.
+        n: how many pictures.
+        colorfulness: of the true pictures, mean.
         rows: of all settings, the rival's among them.
         chosen: the row whose setting should be the default.
         rival: the gain that comes nearest to the truth's colourfulness.
+        missing: why there is no FD-lite0, or nothing.
     """
 
-    rows: list[Row]
+    model: str
+    split: str
+    n: int
+    colorfulness: float
+    rows: Sequence[Row]
     chosen: Row
     rival: Row
+    missing: str = ""
 
 
 def sweep(
@@ -112,52 +131,84 @@ def sweep(
     lite0: bool = True,
     limit: int | None = None,
     device: str = "cpu",
+    out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Sweep:
     """Traces a model's curve and picks its defaults.
 
     The network runs once for each working size; its distributions are kept (about 0.7 MB a picture) and
-    decoded for each setting. For each size and temperature, τ is then refined until colourfulness matches the
-    truth. Of the settings with |ΔCF| ≤ 0.5 the one with the lowest FD-grid is chosen, or, if there is none,
-    the one with the smallest |ΔCF|.
+    decoded for each setting. All temperatures are tried at the first size, and the best of them at the others.
+    For each size and temperature, τ is then refined until colourfulness matches the truth. Of the settings with
+    |ΔCF| ≤ 0.5 the one with the lowest FD-grid is chosen, or, if there is none, the one with the smallest |ΔCF|.
 
     Args:
         model: as `artcolor.evaluate.contestants.contestant` takes it; settings in its name are an error.
         data: folder of a data set.
-        split: of it; defaults are never chosen on `"test"`.
-        sizes: working sizes in pixels; `None` takes the model's own.
+        split: of it; `"test"` is refused, because figures on pictures that chose the defaults mean nothing.
+        sizes: working sizes in pixels; `None` takes the model's own, 3/4 and 4/3 of it.
         vividness: values of τ, at least two.
         temperatures: values of T.
         gains: values of the rival's gain, at least two; the rival decodes with τ = 0, T = 1.
-        lite0: whether to measure FD-lite0 too.
+        lite0: whether to measure FD-lite0 too, which takes about as long as all else.
         limit: only the first so many pictures of a fixed shuffle.
         device: where a model that is loaded here runs.
+        out: rows are kept in its sub-folder `scores` and found again; `None` keeps nothing.
         progress: is told what goes on, how much is done and how much there is.
 
     Returns:
         All rows, the chosen one, and the rival's best.
 
     Raises:
-        ConfigError: the model predicts no distribution, or there are too few values.
+        ConfigError: the model predicts no distribution, there are too few values, the split is `"test"`, or `out`
+            cannot be made.
         DataError: no pictures.
-        WeightsError: the model's weights are damaged, or those of Lite0 are missing.
+        WeightsError: the model's weights are damaged or missing.
+
+    Example:
+        >>> found = sweep("cnn", "art", limit=50)  # doctest: +SKIP
+        >>> found.chosen.setting  # doctest: +SKIP
+        Setting(size=192, temperature=0.4, vividness=0.901, gain=1.0)
     """
+    if split == "test":
+        raise ConfigError(
+            "defaults are never chosen on the split 'test': figures measured there would mean nothing. "
+            "Sweep on 'val', then judge on 'test'."
+        )
     if min(len(vividness), len(gains)) < 2 or not temperatures:
         raise ConfigError("a sweep needs two values of vividness and gain at least, and one of temperature")
     one = contestant(model, load_reference(), device)
     if any(value is not None for value in (one.knobs.vividness, one.knobs.temperature, one.knobs.size)):
         raise ConfigError(f"{one.name!r}: a sweep sets vividness, temperature and size itself; leave them out")
+    if one.knobs.gain != 1:
+        raise ConfigError(f"{one.name!r}: a gain is the sweep's rival; leave it out")
     if not isinstance(one.model.head, DistributionHead):
         raise ConfigError(f"{one.name} predicts no distribution, so it has no vividness and no temperature")
-    bench = _Bench(one.model, one.model.head, choose(data, split, limit), lite0, progress)
-    rows: list[Row] = []
-    for size in sizes or (one.model.size,):
-        bench.look(size)
-        for temperature in temperatures:
-            settings = functools.partial(Setting, size, temperature)
-            rows += _curve(bench, settings, sorted(vividness), rival=False)
-        rows += _curve(bench, functools.partial(Setting, size, 1.0, 0.0), sorted(gains), rival=True)
-    return Sweep(rows, choose_row(rows, rival=False), choose_row(rows, rival=True))
+    paths = choose(data, split, limit)
+    bench = _Bench(one.model, one.model.head, paths, lite0, progress)
+    if out is not None:
+        made_of = (_VERSION, one.fingerprint, content_hash(paths), bench.measures_lite0)
+        bench.remember(scores_file(Path(out), one.name, " ".join(map(str, made_of)), "sweep.json"))
+
+    def trace(size: int, values: Sequence[float]) -> list[Row]:
+        rows: list[Row] = []
+        for temperature in values:
+            rows += _curve(bench, functools.partial(Setting, size, temperature), sorted(vividness), rival=False)
+        return rows + _curve(bench, functools.partial(Setting, size, 1.0, 0.0), sorted(gains), rival=True)
+
+    first, *others = dict.fromkeys(sizes or sizes_around(one.model))
+    rows = trace(first, temperatures)
+    best = choose_row(rows, rival=False).setting.temperature
+    for size in others:
+        rows += trace(size, (best,))
+    chosen, rival = choose_row(rows, rival=False), choose_row(rows, rival=True)
+    return Sweep(one.name, split, len(paths), bench.colorfulness, rows, chosen, rival, bench.missing)
+
+
+def sizes_around(model: ColorizationModel) -> list[int]:
+    """Working sizes worth a try: the model's own, then 3/4 and 4/3 of it, as multiples of its stride."""
+    stride = model.network.stride
+    sizes = [max(2, round(model.size * factor / stride)) * stride for factor in _SIZES]
+    return [model.size, *sizes[1:]]
 
 
 def choose_row(rows: Sequence[Row], *, rival: bool) -> Row:
@@ -174,7 +225,6 @@ def choose_row(rows: Sequence[Row], *, rival: bool) -> Row:
     matched = [row for row in candidates if abs(row.delta_colorfulness) <= MATCHED]
     if matched:
         return min(matched, key=lambda row: row.fd_grid)
-    _LOG.warning("no setting comes as near to the truth's colourfulness as %.1f", MATCHED)
     return min(candidates, key=lambda row: abs(row.delta_colorfulness))
 
 
@@ -215,9 +265,19 @@ class _Bench:
         self._model, self._head, self._progress = model, head, progress
         # As bytes, which is what they were in the file: a quarter of the memory.
         self._pictures = torch.cat(
-            [(255 * batch).round().byte() for batch in protocol_of("paintings-256").batches(paths, _BATCH)]
+            [(255 * batch).round().byte() for batch in protocol_of(PROTOCOL).batches(paths, _BATCH)]
         )
-        self._network = load_lite0() if lite0 else None
+        self.missing = "" if lite0 else "it was not asked for"
+        self._network = None
+        if lite0:
+            try:
+                self._network = load_lite0()
+            except WeightsError as error:
+                self.missing = str(error)
+                _LOG.warning("FD-lite0 is left out: %s", error)
+        self._known: dict[tuple[Setting, bool], Row] = {}
+        self._file: Path | None = None
+        self._size = 0
         self._log_p: list[Tensor] = []
         self._lightness = torch.empty(len(paths), 1, *self._pictures.shape[-2:])
         colorfulness, grid, features = [], [], []
@@ -228,8 +288,20 @@ class _Bench:
             grid.append(grid_features_of_ab(lab[:, 1:]))
             if self._network is not None:
                 features.append(lite0_features(truth, self._network))
-        self._colorfulness, self._grid = float(torch.cat(colorfulness).mean()), torch.cat(grid)
+        self.colorfulness, self._grid = float(torch.cat(colorfulness).mean()), torch.cat(grid)
         self._features = torch.cat(features) if features else None
+
+    @property
+    def measures_lite0(self) -> bool:
+        return self._network is not None
+
+    def remember(self, path: Path) -> None:
+        """Takes the rows of an earlier run from a file, and keeps those to come in it."""
+        self._file = path
+        if path.exists():
+            for stored in json.loads(path.read_text()):
+                row = Row(**{**stored, "setting": Setting(**stored["setting"])})
+                self._known[row.setting, row.rival] = row
 
     def _truth(self, doing: str) -> Iterator[tuple[slice, Tensor]]:
         n = len(self._pictures)
@@ -239,16 +311,27 @@ class _Bench:
             if self._progress is not None:
                 self._progress(doing, rows.stop, n)
 
+    def measure(self, setting: Setting, *, rival: bool) -> Row:
+        """Judges a setting, or finds what was stored of it."""
+        key = (setting, rival)
+        if key not in self._known:
+            if self._size != setting.size:
+                self._look(setting.size)
+            self._known[key] = self._measure(setting, rival)
+            if self._file is not None:
+                store.replace_with(self._file, json.dumps([asdict(row) for row in self._known.values()]).encode())
+        return self._known[key]
+
     @torch.no_grad()
-    def look(self, size: int) -> None:
+    def _look(self, size: int) -> None:
         """Runs the network at a working size and keeps its distributions, as half-precision logarithms."""
-        self._log_p = []
+        self._log_p, self._size = [], size
         for _, truth in self._truth(f"network at {size} px"):
             small = lightness_at_working_size(self._model, rgb_to_lab(truth), size)
             self._log_p.append(log_of(self._model.predict_distribution(small)).half())
 
     @torch.no_grad()
-    def measure(self, setting: Setting, *, rival: bool) -> Row:
+    def _measure(self, setting: Setting, rival: bool) -> Row:
         """Decodes the distributions and judges the pictures that come out."""
         columns: dict[str, list[Tensor]] = {"psnr": [], "colorfulness": [], "grid": [], "lite0": []}
         doing = ", ".join(f"{knob} {value:g}" for knob, value in vars(setting).items())
@@ -272,51 +355,7 @@ class _Bench:
             rival,
             float(torch.cat(columns["psnr"]).mean()),
             colorfulness,
-            colorfulness - self._colorfulness,
+            colorfulness - self.colorfulness,
             frechet_distance(torch.cat(columns["grid"]), self._grid),
             lite0,
         )
-
-
-def plot_sweep(found: Sweep, path: str | Path) -> None:
-    """Draws the curves: PSNR and Fréchet distances against ΔCF, the rival dashed, the chosen setting starred.
-
-    Args:
-        found: by `sweep`.
-        path: of the picture; its suffix decides the format.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
-    """
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigError(
-            "a plot needs matplotlib, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
-        ) from error
-    panels = [("psnr", "PSNR in dB ↑"), ("fd_grid", "FD-grid ↓")]
-    if found.chosen.fd_lite0 is not None:
-        panels.append(("fd_lite0", "FD-lite0 ↓"))
-    figure = Figure(figsize=(5 * len(panels), 4.5), layout="constrained")
-    curves: dict[str, list[Row]] = {}
-    for row in found.rows:
-        size, temperature = row.setting.size, row.setting.temperature
-        label = f"gain, {size} px" if row.rival else f"T = {temperature:g}, {size} px"
-        curves.setdefault(label, []).append(row)
-    for axes, (key, title) in zip(figure.subplots(1, len(panels)), panels, strict=True):
-        for label, rows in curves.items():
-            style = "k--" if rows[0].rival else "-"
-            axes.plot(
-                [row.delta_colorfulness for row in rows],
-                [getattr(row, key) for row in rows],
-                style,
-                marker=".",
-                label=label,
-            )
-        best = found.chosen
-        name = f"chosen: τ = {best.setting.vividness:g}, T = {best.setting.temperature:g}"
-        axes.plot(best.delta_colorfulness, getattr(best, key), "r*", markersize=14, label=name)
-        axes.axvline(0, color="gray", linewidth=0.8)
-        axes.set(xlabel="ΔCF, colourfulness less the truth's", ylabel=title)
-    figure.axes[0].legend(fontsize=8)
-    figure.savefig(path, dpi=120)

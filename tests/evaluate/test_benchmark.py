@@ -19,7 +19,6 @@ from artcolor.evaluate.contestants import Knobs, ModelContestant, l_prior, parse
 from artcolor.evaluate.protocol import choose, protocol_of
 from artcolor.evaluate.reference import fit_reference, load_reference, save_reference
 from artcolor.evaluate.results import Results
-from artcolor.evaluate.sweep import Row, Setting, choose_row, plot_sweep, sweep
 from artcolor.models.cnn import cnn
 from artcolor.models.registry import save_weights
 from artcolor.transforms import JoinChroma
@@ -159,6 +158,21 @@ class TestModels:
         with pytest.raises(ConfigError, match="size must be a number"):
             parse_spec("cnn:size=big")
 
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ("vividness=-1", "vividness must be 0 or more"),
+            ("temperature=2", "temperature must be above 0"),
+            ("size=8", "size must be at least 16"),
+            ("gain=nan", "gain must be 0 or more"),
+        ],
+    )
+    def test_bad_settings_are_known_before_anything_is_judged(self, gallery: Path, settings: str, message: str) -> None:
+        seen: list[str] = []
+        with pytest.raises(ConfigError, match=message):
+            judge([f"l_prior:{settings}"], gallery, progress=lambda name, done, total: seen.append(name))
+        assert not seen
+
     def test_need_names_of_their_own(self, gallery: Path) -> None:
         with pytest.raises(ConfigError, match="l_prior is there twice"):
             judge(["l_prior", "l_prior"], gallery)
@@ -256,6 +270,14 @@ class TestResuming:
             ".npz",
         }
 
+    def test_what_cannot_be_read_or_written_is_named(self, gallery: Path, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(ConfigError, match="file.*cannot be made"):
+            judge([], gallery, out=tmp_path / "file")
+        (tmp_path / "metadata.csv").write_text("file_name,split\na.png,test\nb.png,test\n")
+        with pytest.raises(DataError, match=r"a\.png cannot be read"):
+            judge([], tmp_path)
+
     def test_a_changed_model_is_judged_anew(self, gallery: Path, tmp_path: Path) -> None:
         model = l_prior(load_reference())
         before = judge([model], gallery, out=tmp_path, limit=2).interval("l_prior", "psnr")
@@ -269,37 +291,3 @@ def test_without_lite0_its_column_says_why(gallery: Path, monkeypatch: pytest.Mo
     assert found.interval("gray", "fd_lite0").mean is None
     assert "FD-lite0 is missing" in found.to_markdown()
     assert "artcolor[evaluate]" in found.to_markdown()
-
-
-class TestSweep:
-    def test_measures_as_the_benchmark_does_and_chooses(self, gallery: Path, tmp_path: Path) -> None:
-        found = sweep("l_prior", gallery, vividness=(0, 1), temperatures=(1, 0.5), gains=(1, 3), lite0=False, limit=2)
-        judged = evaluate(["l_prior"], gallery, split="val", limit=2, seconds=False)
-        plain = next(row for row in found.rows if row.setting == Setting(192, 1, 0))
-        assert plain.psnr == pytest.approx(judged.interval("l_prior", "psnr").mean, abs=0.01)
-        assert plain.delta_colorfulness == pytest.approx(
-            judged.interval("l_prior", "delta_colorfulness").mean, abs=0.05
-        )
-        assert plain.fd_grid == pytest.approx(judged.interval("l_prior", "fd_grid").mean, rel=0.01)
-        knobs = {(row.setting.temperature, row.setting.vividness) for row in found.rows if not row.rival}
-        assert knobs >= {(1, 0), (1, 1), (0.5, 0), (0.5, 1)}
-        assert {row.setting.gain for row in found.rows if row.rival} >= {1, 3}
-        assert found.chosen in found.rows
-        assert found.rival.rival
-        plot_sweep(found, tmp_path / "sweep.png")
-        assert Image.open(tmp_path / "sweep.png").size[0] > 500
-
-    def test_the_lowest_distance_wins_among_the_colourful(self) -> None:
-        def row(delta: float, distance: float, rival: bool = False) -> Row:
-            return Row(Setting(192, vividness=delta), rival, 23.0, 41 + delta, delta, distance, None)
-
-        rows = [row(-5, 1), row(0.4, 50), row(-0.3, 40), row(0.1, 60), row(0, 10, rival=True)]
-        assert choose_row(rows, rival=False) == rows[2]
-        assert choose_row(rows, rival=True) == rows[4]
-        assert choose_row([row(-5, 1), row(-2, 90)], rival=False).delta_colorfulness == -2
-
-    def test_names_what_is_wrong(self, gallery: Path) -> None:
-        with pytest.raises(ConfigError, match="leave them out"):
-            sweep("l_prior:vividness=1", gallery)
-        with pytest.raises(ConfigError, match="two values"):
-            sweep("l_prior", gallery, vividness=(0,))
