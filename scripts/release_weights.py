@@ -6,7 +6,6 @@ Run it from a checkout: python scripts/release_weights.py ~/runs/cnn cnn.art_v1 
 import hashlib
 import json
 import subprocess
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +14,8 @@ import typer
 from torch.utils.flop_counter import FlopCounterMode
 
 from artcolor.evaluate.benchmark import evaluate
-from artcolor.evaluate.sweep import plot_sweep, sweep
+from artcolor.evaluate.sweep import sweep
+from artcolor.evaluate.sweep_report import save_sweep, summary
 from artcolor.models.base import ColorizationModel
 from artcolor.models.registry import from_pretrained, save_weights
 from artcolor.zoo.manifest import SCHEMA_VERSION, manifest_path
@@ -61,12 +61,12 @@ def main(
     results = results / key
     results.mkdir(parents=True, exist_ok=True)
     source = run / "model.safetensors" if run.is_dir() else run
-    found = sweep(source, data, split="val", vividness=(0.0, 0.5, 1.0, 1.5), lite0=False, progress=_progress)
-    plot_sweep(found, results / "sweep.png")
-    (results / "sweep.json").write_text(json.dumps([asdict(row) for row in found.rows], indent=1))
-    chosen = found.chosen
-    print(f"chosen on val: {chosen}\nthe rival, a chroma gain: {found.rival}")
     model = from_pretrained(source)
+    # Only the working size it was trained for: a larger one is slower, which no figure of the sweep weighs.
+    found = sweep(source, data, split="val", sizes=(model.size,), lite0=False, out=results, progress=_progress)
+    save_sweep(found, results)
+    print("\n".join(summary(found)))
+    chosen = found.chosen
     model.head.vividness, model.head.temperature = chosen.setting.vividness, chosen.setting.temperature
     target = _WEIGHTS / f"{key}.safetensors"
     target.parent.mkdir(exist_ok=True)
