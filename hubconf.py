@@ -70,3 +70,175 @@ def unet(pretrained=False, **keywords):
         torch.Size([1, 3, 64, 48])
     """
     return _registry().hub_entry("unet", pretrained, keywords)
+
+
+def vae(pretrained=False, **keywords):
+    """`unet` with a latent that codes colour: several plausible colourings of one picture.
+
+    Args:
+        pretrained (bool): load the default weights.
+        weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        width (int): channels of the decoder at 1/4 size, for a network without weights; 96 if not given.
+        bins (int): colour bins, likewise; those of the sRGB gamut if not given.
+        size (int): working size in pixels; 192 if not given.
+        **keywords: these, given by name.
+
+    Returns:
+        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
+        any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
+        options. `model.colorize_samples(gray, samples=4, seed=0, spread=0.6, palette=None)` gives
+        `(samples, N, 3, H, W)`; `palette` is a coloured picture `(1, 3, H, W)` whose mood is taken over.
+
+    Example:
+        >>> import torch
+        >>> model = torch.hub.load(".", "vae", source="local", width=16)
+        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
+        torch.Size([1, 3, 64, 48])
+    """
+    return _registry().hub_entry("vae", pretrained, keywords)
+
+
+def ae(pretrained=False, **keywords):
+    """An autoencoder of eight convolutions and two transposed ones, and a distribution over colours at 1/4 size.
+
+    Args:
+        pretrained (bool): load the default weights.
+        weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        width (int): channels at 1/16 size, for a network without weights; 384 if not given.
+        bins (int): colour bins, likewise; those of the sRGB gamut if not given.
+        size (int): working size in pixels; 192 if not given.
+        **keywords: these, given by name.
+
+    Returns:
+        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
+        any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
+        options.
+
+    Example:
+        >>> import torch
+        >>> model = torch.hub.load(".", "ae", source="local", width=48)
+        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
+        torch.Size([1, 3, 64, 48])
+    """
+    return _registry().hub_entry("ae", pretrained, keywords)
+
+
+def cic(pretrained=False, **keywords):
+    """The network, loss and decoding of "Colorful Image Colorization" (Zhang et al. 2016), narrower.
+
+    Args:
+        pretrained (bool): load the default weights.
+        weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        width (float): share of the paper's channels, for a network without weights; 0.375 if not given.
+        bins (int): colour bins, likewise; those of the sRGB gamut if not given.
+        size (int): working size in pixels; 192 if not given.
+        **keywords: these, given by name.
+
+    Returns:
+        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
+        any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
+        options.
+
+    Example:
+        >>> import torch
+        >>> model = torch.hub.load(".", "cic", source="local", width=0.125)
+        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
+        torch.Size([1, 3, 64, 48])
+    """
+    return _registry().hub_entry("cic", pretrained, keywords)
+
+
+def splitbrain(pretrained=False, **keywords):
+    """A split-brain autoencoder (Zhang et al. 2017): L to ab, which colorizes, and ab to L.
+
+    Args:
+        pretrained (bool): load the default weights.
+        weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        width (int): channels of each half at 1/8 size, for a network without weights; 176 if not given.
+        loss (str): "classification" (if not given) or "regression", likewise.
+        bins (int): colour bins, likewise; those of the sRGB gamut if not given.
+        size (int): working size in pixels; 192 if not given.
+        **keywords: these, given by name.
+
+    Returns:
+        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
+        any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
+        options. `model.extract_features(picture)` describes coloured pictures `(N, 3, H, W)`.
+
+    Example:
+        >>> import torch
+        >>> model = torch.hub.load(".", "splitbrain", source="local", width=16)
+        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
+        torch.Size([1, 3, 64, 48])
+    """
+    return _registry().hub_entry("splitbrain", pretrained, keywords)
+
+
+def cnn_report(pretrained=False, **keywords):
+    """The student report's CNN: six convolutions, three BatchNorms, RGB by MSE. Kept to be compared with.
+
+    Args:
+        pretrained (bool): load the default weights.
+        weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        width (int): channels of the widest layer, for a network without weights; 64 if not given.
+        size (int): working size in pixels; 200 if not given.
+        **keywords: these, given by name.
+
+    Returns:
+        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
+        any size, and gives `(N, 3, H, W)`, sRGB in 0..1.
+
+    Example:
+        >>> import torch
+        >>> model = torch.hub.load(".", "cnn_report", source="local", width=16)
+        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
+        torch.Size([1, 3, 64, 48])
+    """
+    return _registry().hub_entry("cnn_report", pretrained, keywords)
+
+
+def ae_report(pretrained=False, **keywords):
+    """The student report's autoencoder, RGB by MSE. Kept to be compared with.
+
+    Args:
+        pretrained (bool): load the default weights.
+        weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        width (int): channels at 1/16 size, for a network without weights; 256 if not given.
+        size (int): working size in pixels; 200 if not given.
+        **keywords: these, given by name.
+
+    Returns:
+        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
+        any size, and gives `(N, 3, H, W)`, sRGB in 0..1.
+
+    Example:
+        >>> import torch
+        >>> model = torch.hub.load(".", "ae_report", source="local", width=32)
+        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
+        torch.Size([1, 3, 64, 48])
+    """
+    return _registry().hub_entry("ae_report", pretrained, keywords)
+
+
+def vae_report(pretrained=False, **keywords):
+    """The student report's VAE with a flat code, RGB by MSE + KLD at 128 px. Kept to be compared with.
+
+    Args:
+        pretrained (bool): load the default weights.
+        weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        width (int): channels at 1/32 size, for a network without weights; 256 if not given.
+        code (int): numbers in the code, likewise; 128 if not given.
+        size (int): working size in pixels; 128 if not given.
+        **keywords: these, given by name.
+
+    Returns:
+        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
+        any size, and gives `(N, 3, H, W)`, sRGB in 0..1.
+
+    Example:
+        >>> import torch
+        >>> model = torch.hub.load(".", "vae_report", source="local", width=32)
+        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
+        torch.Size([1, 3, 64, 48])
+    """
+    return _registry().hub_entry("vae_report", pretrained, keywords)

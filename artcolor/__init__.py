@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from artcolor.colorizer import Colorizer, colorize
     from artcolor.data.dataset import ArtDataset, Augmentation
     from artcolor.errors import ArtcolorError
+    from artcolor.models.ae import AE_Weights, ae
+    from artcolor.models.cic import CIC_Weights, cic
     from artcolor.models.cnn import CNN_Weights, cnn
     from artcolor.models.registry import (
         from_pretrained,
@@ -24,21 +26,42 @@ if TYPE_CHECKING:
         list_models,
         save_weights,
     )
+    from artcolor.models.report import (
+        AEReport_Weights,
+        CNNReport_Weights,
+        VAEReport_Weights,
+        ae_report,
+        cnn_report,
+        vae_report,
+    )
+    from artcolor.models.splitbrain import SplitBrain_Weights, splitbrain
     from artcolor.models.unet import UNet_Weights, unet
+    from artcolor.models.vae import VAE_Weights, vae
     from artcolor.train.config import TrainConfig
     from artcolor.train.trainer import Trainer
 
 # Where each public name lives. Importing artcolor must not import torch, which takes seconds.
 _HOME = {
+    "AEReport_Weights": "models.report",
+    "AE_Weights": "models.ae",
     "ArtDataset": "data.dataset",
     "ArtcolorError": "errors",
     "Augmentation": "data.dataset",
+    "CIC_Weights": "models.cic",
+    "CNNReport_Weights": "models.report",
     "CNN_Weights": "models.cnn",
     "Colorizer": "colorizer",
+    "SplitBrain_Weights": "models.splitbrain",
     "TrainConfig": "train.config",
     "Trainer": "train.trainer",
     "UNet_Weights": "models.unet",
+    "VAEReport_Weights": "models.report",
+    "VAE_Weights": "models.vae",
+    "ae": "models.ae",
+    "ae_report": "models.report",
+    "cic": "models.cic",
     "cnn": "models.cnn",
+    "cnn_report": "models.report",
     "colorize": "colorizer",
     "from_pretrained": "models.registry",
     "get_model": "models.registry",
@@ -46,20 +69,34 @@ _HOME = {
     "get_weight": "models.registry",
     "list_models": "models.registry",
     "save_weights": "models.registry",
+    "splitbrain": "models.splitbrain",
     "unet": "models.unet",
+    "vae": "models.vae",
+    "vae_report": "models.report",
 }
 
 __all__ = [
+    "AEReport_Weights",
+    "AE_Weights",
     "ArtDataset",
     "ArtcolorError",
     "Augmentation",
+    "CIC_Weights",
+    "CNNReport_Weights",
     "CNN_Weights",
     "Colorizer",
+    "SplitBrain_Weights",
     "TrainConfig",
     "Trainer",
     "UNet_Weights",
+    "VAEReport_Weights",
+    "VAE_Weights",
     "__version__",
+    "ae",
+    "ae_report",
+    "cic",
     "cnn",
+    "cnn_report",
     "colorize",
     "from_pretrained",
     "get_model",
@@ -67,7 +104,10 @@ __all__ = [
     "get_weight",
     "list_models",
     "save_weights",
+    "splitbrain",
     "unet",
+    "vae",
+    "vae_report",
 ]
 
 

@@ -98,13 +98,21 @@ class Codebook(nn.Module):
         return book
 
     @classmethod
-    def fit(cls, pictures: Iterable[tuple[Tensor, Tensor]], *, step: int = 10, min_share: float = 7e-6) -> Self:
+    def fit(
+        cls,
+        pictures: Iterable[tuple[Tensor, Tensor]],
+        *,
+        step: int = 10,
+        min_share: float = 7e-6,
+        centres: Tensor | None = None,
+    ) -> Self:
         """Fits bins and frequencies to pictures.
 
         Args:
             pictures: pairs of L `(N, 1, H, W)` in 0..100 and ab `(N, 2, H, W)` in Lab units.
             step: grid spacing in Lab units.
             min_share: a bin is kept if at least this share of all pixels falls into its square.
+            centres: `(Q, 2)`; these bins are kept instead, however rare.
 
         Returns:
             A codebook whose `prior` and `prior_given_l` are means of the soft encodings of all pixels. As these
@@ -124,14 +132,15 @@ class Codebook(nn.Module):
             counts.view(-1).index_add_(0, rows * len(grid) + square, ones)
             fine.view(-1).index_add_(0, rows * fine.shape[1] + _rounded(flat), ones)
         total = counts.sum()
-        kept = (counts.sum(0) >= max(min_share * float(total), 1)).nonzero().flatten()
-        if len(kept) < _NEIGHBOURS:
+        found = grid[counts.sum(0) >= max(min_share * float(total), 1)]
+        if len(found) < _NEIGHBOURS:
             raise DataError(
-                f"the pictures hold {len(kept)} bins of colour; a codebook needs {_NEIGHBOURS}. "
+                f"the pictures hold {len(found)} bins of colour; a codebook needs {_NEIGHBOURS}. "
                 "Are they gray, or is the folder empty?"
             )
+        kept = found if centres is None else centres.cpu()
         book = cls(len(kept))
-        book.centres.copy_(grid[kept])
+        book.centres.copy_(kept)
         index, weight = book._rounded_encodings()
         joint = torch.zeros(L_BINS, book.bins, dtype=torch.float64)
         for k in range(_NEIGHBOURS):
@@ -212,11 +221,12 @@ class Codebook(nn.Module):
         table = self.prior_given_l.log()
         return F.embedding(_l_bin(lightness).squeeze(1), table).movedim(-1, 1)
 
-    def class_weights(self, smoothing: float = 0.5) -> Tensor:
-        """Rebalancing weights w = 1 / ((1 − λ) p + λ / Q), with E[w] = 1 and w ≤ 5 (Zhang 2016, 2.2).
+    def class_weights(self, smoothing: float = 0.5, *, largest: float = _MAX_CLASS_WEIGHT) -> Tensor:
+        """Rebalancing weights w = 1 / ((1 − λ) p + λ / Q), with E[w] = 1 (Zhang 2016, 2.2).
 
         Args:
             smoothing: λ in 0..1; 1 makes all weights equal.
+            largest: no weight is above it. The paper has no such limit.
 
         Returns:
             `(Q,)`, positive.
@@ -228,7 +238,7 @@ class Codebook(nn.Module):
             mean = (p * w).sum()
             if abs(mean - 1) < 1e-9:
                 break
-            w = (w / mean).clamp(max=_MAX_CLASS_WEIGHT)
+            w = (w / mean).clamp(max=largest)
         return w.to(self.prior)
 
     def annealed_mean(self, logits: Tensor, temperature: float = 1.0) -> Tensor:

@@ -1,7 +1,8 @@
 """What every model of the zoo is: a network with a head."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +27,12 @@ class Network(nn.Module):
         out_stride: input pixels per feature pixel.
         config: the keywords that build this network again.
         pretrained: names of submodules whose weights come from elsewhere; a trainer lets them learn slower.
+        size: the working size that suits it, in pixels; see `artcolor.transforms.working_size`.
+        fixed_size: the one side of a square that it works at, or `None`; pictures are then letterboxed into it.
     """
 
+    size: int = 192
+    fixed_size: int | None = None
     channels: int
     stride: int
     out_stride: int
@@ -49,11 +54,12 @@ class ColorizationModel(nn.Module):
         name: of the family, as `artcolor.get_model` knows it.
         network: turns L into features.
         head: turns features into colour.
-        size: the working size that `colorize` uses; see `artcolor.transforms.working_size`.
+        size: the working size that `colorize` uses; `None` takes the network's.
     """
 
-    def __init__(self, name: str, network: Network, head: Head, *, size: int = 192) -> None:
+    def __init__(self, name: str, network: Network, head: Head, *, size: int | None = None) -> None:
         super().__init__()
+        size = network.size if size is None else size
         if size < 16:
             raise ConfigError(f"size must be at least 16 pixels, not {size}")
         self.name, self.size = name, size
@@ -85,11 +91,37 @@ class ColorizationModel(nn.Module):
         raw: Tensor = self.head(self.network(lightness), lightness)
         return raw
 
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, progress: bool = True) -> Self:
+        """Loads a model with weights, as `artcolor.from_pretrained` does, and insists on this class.
+
+        Args:
+            name: see `artcolor.from_pretrained`.
+            progress: show a bar while something is downloaded.
+
+        Raises:
+            ConfigError: there is nothing of this name, or it is a model of another class.
+            WeightsError: the file is damaged or does not fit, or could not be downloaded.
+
+        Example:
+            >>> ColorizationModel.from_pretrained("cnn").name
+            'cnn'
+        """
+        from artcolor.models import registry  # noqa: PLC0415  (it knows the families, and they are made of this class)
+
+        model = registry.from_pretrained(name, progress=progress)
+        if not isinstance(model, cls):
+            raise ConfigError(f"{name} is a {model.name}, which is no {cls.__name__}; use artcolor.from_pretrained")
+        return model
+
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes `model.safetensors`, `config.json` and a card, for `artcolor.from_pretrained("local-dir:FOLDER")`.
 
         Args:
             folder: is made if it is not there.
+
+        Raises:
+            WeightsError: a tensor holds NaN or infinity.
         """
         hub.save(Path(folder), self.config, self.state_dict())
 
@@ -172,12 +204,21 @@ class ColorizationModel(nn.Module):
             raise ConfigError(f"{self.name} predicts colours, not a distribution over them")
         return self.head.distribution(self._raw(lightness))
 
-    def _raw(self, lightness: Tensor) -> Tensor:
+    def _raw(self, lightness: Tensor, run: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """The raw output for any size, from `run`, or from the model itself."""
+        run = run or self
         height, width = lightness.shape[-2:]
-        stride, out = self.network.stride, self.network.out_stride
-        padded = F.pad(lightness, (0, -width % stride, 0, -height % stride), mode="replicate")
-        raw: Tensor = self(padded)
-        return raw[..., : -(-height // out), : -(-width // out)]
+        rows, columns = -(-height // self.network.out_stride), -(-width // self.network.out_stride)
+        fixed = self.network.fixed_size
+        if fixed is None:
+            stride = self.network.stride
+            return _padded(run, lightness, -height % stride, -width % stride)[..., :rows, :columns]
+        scale = fixed / max(height, width)
+        height, width = max(1, round(height * scale)), max(1, round(width * scale))
+        fitted = F.interpolate(lightness, (height, width), mode="bilinear", antialias=True)
+        raw = _padded(run, fitted, fixed - height, fixed - width)
+        height, width = -(-height // self.network.out_stride), -(-width // self.network.out_stride)
+        return F.interpolate(raw[..., :height, :width], (rows, columns), mode="bilinear")
 
     @torch.no_grad()
     def colorize(
@@ -203,3 +244,7 @@ class ColorizationModel(nn.Module):
         ab = self.predict_ab_grid(small, temperature=temperature, vividness=vividness)
         rgb: Tensor = JoinChroma(ab, *gray.shape[-2:])(rgb_to_lightness(gray))
         return rgb
+
+
+def _padded(run: Callable[[Tensor], Tensor], lightness: Tensor, below: int, beside: int) -> Tensor:
+    return run(F.pad(lightness, (0, beside, 0, below), mode="replicate"))

@@ -1,9 +1,10 @@
 """`cnn`: six convolutions and three BatchNorms, as in the report, with a distribution as output."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from artcolor.models.base import ColorizationModel, Network
 from artcolor.models.heads import DistributionHead
+from artcolor.models.layers import dilated_trunk
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 
 
@@ -15,10 +16,7 @@ class CNN_Weights(WeightsEnum):
 
 
 class CNN(Network):
-    """Five convolutions; the sixth is the head's.
-
-    Three strides bring the picture to 1/8, where two dilated 5 × 5 convolutions see all of a picture of
-    192 px; features are then brought to 1/4 for the head.
+    """Five convolutions (see `dilated_trunk`); the sixth is the head's.
 
     Args:
         width: channels at 1/8 size; the earlier layers have a quarter and a half of it.
@@ -36,26 +34,7 @@ class CNN(Network):
         super().__init__()
         self.channels = width
         self.config = {"width": width}
-        quarter, half = width // 4, width // 2
-        self.layers = nn.Sequential(
-            nn.Conv2d(1, quarter, 5, stride=2, padding=2),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(quarter, half, 5, stride=2, padding=2, bias=False),
-            nn.BatchNorm2d(half),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(half, width, 5, stride=2, padding=2, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 5, padding=4, dilation=2, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 5, padding=8, dilation=4),
-            nn.ReLU(inplace=True),
-            nn.Upsample(scale_factor=2, mode="bilinear"),
-        )
-        for layer in self.layers:
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        self.layers = dilated_trunk(1, width)
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Gives `(N, width, H / 4, W / 4)` from L `(N, 1, H, W)` in 0..100."""
@@ -67,6 +46,7 @@ class CNN(Network):
 def cnn(
     *,
     weights: WeightsArgument = None,
+    progress: bool = True,
     width: int | None = None,
     bins: int | None = None,
     size: int | None = None,
@@ -76,6 +56,7 @@ def cnn(
     Args:
         weights: `None` for an untrained network, a `CNN_Weights` member, its name, `"DEFAULT"`, or the path of
             a weights file, whose own config then decides the network.
+        progress: show a bar while weights are downloaded.
         width: channels at 1/8 size, 256 if not given.
         bins: number of colour bins; those of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
@@ -93,4 +74,13 @@ def cnn(
         >>> model.colorize(torch.rand(1, 1, 37, 50)).shape
         torch.Size([1, 3, 37, 50])
     """
-    return assemble("cnn", CNN, DistributionHead, weights, network={"width": width}, head={"bins": bins}, size=size)
+    return assemble(
+        "cnn",
+        CNN,
+        DistributionHead,
+        weights,
+        network={"width": width},
+        head={"bins": bins},
+        size=size,
+        progress=progress,
+    )

@@ -1,5 +1,6 @@
 """Heads: what a model predicts, how that is learned, and how it becomes chroma."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,12 +11,19 @@ from torch.nn import functional as F
 from artcolor.color.codebook import Codebook
 from artcolor.errors import ConfigError
 
+HEADS: dict[str, type["Head"]] = {}
+"""The heads that a weights file may name, by the names of their classes."""
+
 
 class Head(nn.Module):
     """What every head offers. `channels` is what it takes, its own layers give what it needs.
 
     A head's `config` holds the keywords that build it again; a weights file carries them.
     """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        HEADS[cls.__name__] = cls
 
     @property
     def config(self) -> dict[str, Any]:
@@ -113,9 +121,12 @@ class DistributionHead(Head):
             pictures: pairs of L `(N, 1, H, W)` in 0..100 and ab `(N, 2, H, W)` in Lab units.
         """
         weight = self.project.weight
-        self.codebook = Codebook.fit(pictures).to(weight.device)
+        self.codebook = self._codebook_of(pictures).to(weight.device)
         self._make_project(weight.shape[1])
         self.project.to(weight.device)
+
+    def _codebook_of(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> Codebook:
+        return Codebook.fit(pictures)
 
     def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
         """Gives logits `(N, Q, h, w)` from features `(N, channels, h, w)` and L `(N, 1, H, W)`."""
@@ -127,7 +138,13 @@ class DistributionHead(Head):
         """Soft cross-entropy against the true chroma at the output's resolution, in nats per pixel."""
         index, weight = self.codebook.encode_rounded(F.interpolate(ab, raw.shape[-2:], mode="area"))
         log_p = torch.log_softmax(raw.movedim(1, -1), dim=-1)
-        return {"loss": -(log_p.gather(-1, index) * weight).sum(-1).mean()}
+        entropy = -(log_p.gather(-1, index) * weight).sum(-1)
+        pixels = self._pixel_weight(index)
+        return {"loss": entropy.mean() if pixels is None else (entropy * pixels).mean()}
+
+    def _pixel_weight(self, index: Tensor) -> Tensor | None:
+        """Weights `(N, h, w)` of pixels in the loss, given their nearest bins `(N, h, w, 5)`."""
+        return None
 
     def distribution(self, raw: Tensor, *, temperature: float = 1.0, vividness: float = 0.0) -> Tensor:
         """The probabilities of the bins.
@@ -176,5 +193,47 @@ def _checked_temperature(temperature: float) -> float:
     return temperature
 
 
-HEADS: dict[str, type[Head]] = {"DistributionHead": DistributionHead}
-"""The heads that a weights file may name."""
+class RebalancedHead(DistributionHead):
+    """The head of Zhang, Isola, Efros (ECCV 2016) as published.
+
+    All bins that sRGB can reach; no prior in the logits; each pixel's cross-entropy is weighted by the class weight of
+    its true bin, without an upper limit (2.2); decoded by the annealed mean at T = 0.38 (2.3). What it predicts is
+    not calibrated, and is not meant to be.
+
+    Args:
+        channels: of the features that come in.
+        bins: Q; `None` takes all bins of the sRGB gamut.
+        vividness: see `DistributionHead`; the paper has none.
+        temperature: default T in (0, 1].
+        smoothing: λ of the class weights.
+
+    Example:
+        >>> import torch
+        >>> head = RebalancedHead(8)
+        >>> head.decode(head(torch.rand(1, 8, 4, 4), torch.full((1, 1, 16, 16), 50.0))).shape
+        torch.Size([1, 2, 4, 4])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        bins: int | None = None,
+        vividness: float = 0.0,
+        temperature: float = 0.38,
+        smoothing: float = 0.5,
+    ) -> None:
+        super().__init__(channels, bins=bins, vividness=vividness, temperature=temperature, smoothing=smoothing)
+
+    def _codebook_of(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> Codebook:
+        return Codebook.fit(pictures, centres=self.codebook.centres)
+
+    def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
+        """Gives logits `(N, Q, h, w)` from features `(N, channels, h, w)`."""
+        logits: Tensor = self.project(features)
+        return logits.float()
+
+    def _pixel_weight(self, index: Tensor) -> Tensor | None:
+        # The nearest of a pixel's bins comes first.
+        weight: Tensor = self.codebook.class_weights(self.smoothing, largest=math.inf)[index[..., 0]]
+        return weight

@@ -4,6 +4,7 @@ Sources: Ronneberger et al. 2015 (U-Net); Tan, Le 2019 (EfficientNet; Lite0 is i
 2016 for what is predicted.
 """
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import timm
@@ -24,6 +25,10 @@ class UNet_Weights(WeightsEnum):
 _STEM = "conv_stem.weight"
 
 
+def _as_it_is(stage: int, features: Tensor) -> Tensor:
+    return features
+
+
 class UNet(Network):
     """EfficientNet-Lite0 with skips at 1/4, 1/8, 1/16 and 1/32, and a global term.
 
@@ -33,6 +38,9 @@ class UNet(Network):
     Args:
         width: channels of the decoder at 1/4 size; deeper stages have more.
         imagenet: start the encoder from ImageNet weights (extra `train`) instead of at random.
+
+    Attributes:
+        stages: channels of the decoder's four stages, coarsest first.
 
     Example:
         >>> import torch
@@ -62,6 +70,7 @@ class UNet(Network):
             part.requires_grad_(False)
         quarter, eighth, sixteenth, deepest = self.encoder.feature_info.channels()
         c16, c8 = 2 * width, width * 4 // 3
+        self.stages = (c16, c16, c8, width)
         self.bottom = nn.Conv2d(deepest, c16, 1)
         self.whole = nn.Linear(deepest, c16)
         self.up16 = _Up(c16, sixteenth, c16)
@@ -76,12 +85,27 @@ class UNet(Network):
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Gives `(N, width, H / 4, W / 4)` from L `(N, 1, H, W)` in 0..100."""
-        f4, f8, f16, f32 = self.encoder((lightness * 2.55 - 127) / 128)
+        return self.decode(self.encode(lightness))
+
+    def encode(self, lightness: Tensor) -> list[Tensor]:
+        """What the encoder sees in L `(N, 1, H, W)`, at 1/4, 1/8, 1/16 and 1/32 size."""
+        seen: list[Tensor] = self.encoder((lightness * 2.55 - 127) / 128)
+        return seen
+
+    def decode(self, seen: list[Tensor], change: Callable[[int, Tensor], Tensor] = _as_it_is) -> Tensor:
+        """Gives `(N, width, H / 4, W / 4)` from what `encode` gave.
+
+        Args:
+            seen: the encoder's features.
+            change: is given the number of each of the four stages, coarsest first, and its features, and gives
+                what goes on.
+        """
+        f4, f8, f16, f32 = seen
         x = self.bottom(f32) + self.whole(f32.mean(dim=(2, 3)))[:, :, None, None]
-        x = self.up16(F.relu(x), f16)
-        x = self.up8(x, f8)
-        features: Tensor = self.up4(x, f4)
-        return features
+        x = self.up16(F.relu(change(0, x)), f16)
+        x = self.up8(change(1, x), f8)
+        x = self.up4(change(2, x), f4)
+        return change(3, x)
 
 
 class _Up(nn.Module):
@@ -108,6 +132,7 @@ class _Up(nn.Module):
 def unet(
     *,
     weights: WeightsArgument = None,
+    progress: bool = True,
     width: int | None = None,
     imagenet: bool | None = None,
     bins: int | None = None,
@@ -118,6 +143,7 @@ def unet(
     Args:
         weights: `None` for an untrained network, a `UNet_Weights` member, its name, `"DEFAULT"`, or the path of
             a weights file, whose own config then decides the network.
+        progress: show a bar while weights are downloaded.
         width: channels of the decoder at 1/4 size, 96 if not given.
         imagenet: start the encoder of an untrained network from ImageNet weights (extra `train`).
         bins: number of colour bins; those of the sRGB gamut if not given.
@@ -143,4 +169,5 @@ def unet(
         network={"width": width, "imagenet": imagenet},
         head={"bins": bins},
         size=size,
+        progress=progress,
     )

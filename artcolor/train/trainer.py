@@ -93,10 +93,12 @@ class Trainer:
                 f"batch_size {config.batch_size} cannot be divided among {self._world} processes "
                 f"and {config.accumulate} accumulation steps"
             )
-        stride = model.network.stride
+        stride, fixed = model.network.stride, model.network.fixed_size
         for key, size in (("size", config.size), ("final_size", config.final_size)):
             if size is not None and size % stride:
                 raise TrainingError(f"{key} {size} is not a multiple of {stride}, which {model.name} needs")
+            if size is not None and size != (fixed or size):
+                raise TrainingError(f"{key} is {size}, but {model.name} only works at {fixed}")
         self.step = 0
         self.steps = 0
         self._best, self._stale = math.inf, 0

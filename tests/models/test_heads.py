@@ -6,7 +6,7 @@ import torch
 
 from artcolor.color.lab import rgb_to_lab
 from artcolor.errors import ConfigError
-from artcolor.models.heads import DistributionHead
+from artcolor.models.heads import DistributionHead, RebalancedHead
 from tests.conftest import make_painting
 
 
@@ -85,3 +85,26 @@ def test_vividness_makes_colours_stronger(head: DistributionHead) -> None:
 def test_impossible_knobs(head: DistributionHead, knobs: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         head.decode(torch.zeros(1, head.codebook.bins, 2, 2), **knobs)
+
+
+def test_the_papers_head_weighs_pixels_by_their_class() -> None:
+    head = RebalancedHead(6)
+    bins = head.codebook.bins
+    head.fit(_pictures())
+    assert head.codebook.bins == bins == 261, "rare bins stay"
+    light, ab = torch.rand(2, 1, 16, 24) * 100, torch.randn(2, 2, 4, 6).mul(20).round()
+    # Half-way between two bins, either is the nearest.
+    ab += (ab % 10 == 5).float()
+    features = torch.randn(2, 6, 4, 6)
+    raw = head(features, light)
+    torch.testing.assert_close(raw, head.project(features))
+    index, weight = head.codebook.encode(ab)
+    target = torch.zeros_like(raw).scatter_(1, index, weight)
+    plain = torch.nn.functional.cross_entropy(raw, target, reduction="none")
+    p = head.codebook.prior.double()
+    w = 1 / (0.5 * p + 0.5 / bins)
+    w = w / (p * w).sum()
+    expected = (plain * w.float()[head.codebook.nearest(ab)]).mean()
+    full = ab.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    torch.testing.assert_close(head.loss(raw, light, full)["loss"], expected, rtol=1e-4, atol=1e-5)
+    assert w.max() > 5

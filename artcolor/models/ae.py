@@ -1,0 +1,102 @@
+"""`ae`: the report's autoencoder, with a distribution over colours as output.
+
+The report's decoder goes back to full size; here its last transposed convolutions, which would only bring 1/4 size
+to full size, are left out: chroma is brought there bicubically and joined with the picture's own lightness.
+"""
+
+from torch import Tensor, nn
+
+from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.heads import DistributionHead
+from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
+
+
+class AE_Weights(WeightsEnum):
+    """Released weights of `ae`."""
+
+
+class AE(Network):
+    """Eight convolutions down to 1/16, two transposed convolutions back to 1/4; the last convolution is the head's.
+
+    There are no skips, as in the report. Two of the eight are dilated, so that all of a picture of 192 px is seen.
+
+    Args:
+        width: channels at 1/16 size; the layers before have fewer.
+
+    Example:
+        >>> import torch
+        >>> AE(width=48)(torch.rand(1, 1, 32, 48) * 100).shape
+        torch.Size([1, 16, 8, 12])
+    """
+
+    stride = 16
+    out_stride = 4
+
+    def __init__(self, width: int = 384) -> None:
+        super().__init__()
+        self.config = {"width": width}
+        c2, c4, c8 = width // 6, width // 3, width * 2 // 3
+        self.channels = c4
+        self.encoder = nn.Sequential(
+            *_convolution(1, c2, stride=2),
+            *_convolution(c2, c2),
+            *_convolution(c2, c4, stride=2),
+            *_convolution(c4, c4),
+            *_convolution(c4, c8, stride=2),
+            *_convolution(c8, c8, dilation=2),
+            *_convolution(c8, width, stride=2),
+            *_convolution(width, width, dilation=4),
+        )
+        self.decoder = nn.Sequential(
+            nn.ConvTranspose2d(width, c8, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(c8),
+            nn.ReLU(inplace=True),
+            nn.ConvTranspose2d(c8, c4, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(c4),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Gives `(N, width / 3, H / 4, W / 4)` from L `(N, 1, H, W)` in 0..100."""
+        features: Tensor = self.decoder(self.encoder(lightness / 50 - 1))
+        return features
+
+
+def _convolution(before: int, after: int, *, stride: int = 1, dilation: int = 1) -> list[nn.Module]:
+    return [
+        nn.Conv2d(before, after, 3, stride=stride, padding=dilation, dilation=dilation, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(inplace=True),
+    ]
+
+
+@register_model(AE_Weights)
+def ae(
+    *,
+    weights: WeightsArgument = None,
+    width: int | None = None,
+    bins: int | None = None,
+    size: int | None = None,
+) -> ColorizationModel:
+    """Builds `ae`: an autoencoder without skips, a distribution over colours at 1/4 size.
+
+    Args:
+        weights: `None` for an untrained network, an `AE_Weights` member, its name, `"DEFAULT"`, or the path of
+            a weights file, whose own config then decides the network.
+        width: channels at 1/16 size, 384 if not given.
+        bins: number of colour bins; those of the sRGB gamut if not given.
+        size: working size in pixels, 192 if not given.
+
+    Returns:
+        The model, in evaluation mode if it has weights.
+
+    Raises:
+        ConfigError: an unknown name, or a keyword that contradicts the weights file.
+        WeightsError: the file is missing or damaged, or does not fit.
+
+    Example:
+        >>> import torch
+        >>> ae(width=48).colorize(torch.rand(1, 1, 37, 50)).shape
+        torch.Size([1, 3, 37, 50])
+    """
+    return assemble("ae", AE, DistributionHead, weights, network={"width": width}, head={"bins": bins}, size=size)

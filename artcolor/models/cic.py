@@ -1,0 +1,115 @@
+"""`cic`: "Colorful Image Colorization", Zhang, Isola, Efros, ECCV 2016, as published but narrower."""
+
+from torch import Tensor, nn
+
+from artcolor.errors import ConfigError
+from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.heads import RebalancedHead
+from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
+
+
+class CIC_Weights(WeightsEnum):
+    """Released weights of `cic`."""
+
+
+# Channels of the eight blocks at width 1 (figure 2 and table 4 of the paper).
+_CHANNELS = (64, 128, 256, 512, 512, 512, 512, 256)
+
+
+class CIC(Network):
+    """The paper's eight blocks, the fifth and sixth dilated; the 1 × 1 convolution to the bins is the head's.
+
+    Each block ends in a BatchNorm, but for the last. Strides of 2 end the first three, a transposed convolution
+    begins the eighth.
+
+    Args:
+        width: share of the paper's channels; 1 is the paper's network, with 32 million parameters.
+
+    Raises:
+        ConfigError: a width that leaves a layer without channels.
+
+    Example:
+        >>> import torch
+        >>> CIC(width=0.125)(torch.rand(1, 1, 32, 48) * 100).shape
+        torch.Size([1, 32, 8, 12])
+    """
+
+    stride = 8
+    out_stride = 4
+
+    def __init__(self, width: float = 0.375) -> None:
+        super().__init__()
+        channels = [round(full * width) for full in _CHANNELS]
+        if min(channels) < 1:
+            raise ConfigError(f"width={width} leaves layers of cic without channels; the paper's network has width 1")
+        self.config = {"width": width}
+        self.channels = channels[-1]
+        c1, c2, c3, c4, c5, c6, c7, c8 = channels
+        self.layers = nn.Sequential(
+            _block(1, c1, 2, shrinks=True),
+            _block(c1, c2, 2, shrinks=True),
+            _block(c2, c3, 3, shrinks=True),
+            _block(c3, c4, 3),
+            _block(c4, c5, 3, dilation=2),
+            _block(c5, c6, 3, dilation=2),
+            _block(c6, c7, 3),
+            nn.Sequential(
+                nn.ConvTranspose2d(c7, c8, 4, stride=2, padding=1),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(c8, c8, 3, padding=1),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(c8, c8, 3, padding=1),
+                nn.ReLU(inplace=True),
+            ),
+        )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Gives `(N, channels, H / 4, W / 4)` from L `(N, 1, H, W)` in 0..100."""
+        features: Tensor = self.layers((lightness - 50) / 100)
+        return features
+
+
+def _block(before: int, after: int, convolutions: int, *, dilation: int = 1, shrinks: bool = False) -> nn.Sequential:
+    block = nn.Sequential()
+    for number in range(convolutions):
+        stride = 2 if shrinks and number == convolutions - 1 else 1
+        block.append(
+            nn.Conv2d(before if number == 0 else after, after, 3, stride=stride, padding=dilation, dilation=dilation)
+        )
+        block.append(nn.ReLU(inplace=True))
+    return block.append(nn.BatchNorm2d(after))
+
+
+@register_model(CIC_Weights)
+def cic(
+    *,
+    weights: WeightsArgument = None,
+    width: float | None = None,
+    bins: int | None = None,
+    size: int | None = None,
+) -> ColorizationModel:
+    """Builds `cic`: the method of Zhang et al. 2016, with the paper's head and loss (`RebalancedHead`).
+
+    Args:
+        weights: `None` for an untrained network, a `CIC_Weights` member, its name, `"DEFAULT"`, or the path of
+            a weights file, whose own config then decides the network.
+        width: share of the paper's channels, 0.375 if not given; 1 is the paper's network.
+        bins: number of colour bins; those of the sRGB gamut if not given.
+        size: working size in pixels, 192 if not given.
+
+    Returns:
+        The model, in evaluation mode if it has weights.
+
+    Raises:
+        ConfigError: an unknown name, or a keyword that contradicts the weights file.
+        WeightsError: the file is missing or damaged, or does not fit.
+
+    Example:
+        >>> import torch
+        >>> cic(width=0.125).colorize(torch.rand(1, 1, 37, 50)).shape
+        torch.Size([1, 3, 37, 50])
+    """
+    return assemble("cic", CIC, RebalancedHead, weights, network={"width": width}, head={"bins": bins}, size=size)

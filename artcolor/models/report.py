@@ -1,0 +1,287 @@
+"""The three models that the project grew from: a student report's CNN, autoencoder and VAE, RGB and MSE.
+
+They are kept as they were described, to be compared with. Their networks see the gray picture and paint an RGB one;
+the report judged that picture itself (`RGBHead.to_rgb`), while `colorize` takes its chroma only, as for every model.
+"""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
+from artcolor.models.regression import RGBHead
+
+
+class CNNReport_Weights(WeightsEnum):
+    """Released weights of `cnn_report`."""
+
+
+class AEReport_Weights(WeightsEnum):
+    """Released weights of `ae_report`."""
+
+
+class VAEReport_Weights(WeightsEnum):
+    """Released weights of `vae_report`."""
+
+
+class CNNReport(Network):
+    """Five convolutions at full size with three BatchNorms; the sixth convolution is the head's.
+
+    Args:
+        width: channels of the widest layer.
+
+    Example:
+        >>> import torch
+        >>> CNNReport(width=16)(torch.rand(1, 1, 33, 50) * 100).shape
+        torch.Size([1, 8, 33, 50])
+    """
+
+    stride = out_stride = 1
+    size = 200
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        half = width // 2
+        self.channels = half
+        self.config = {"width": width}
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, half, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(half, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, half, 3, padding=1),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Gives `(N, width / 2, H, W)` from L `(N, 1, H, W)` in 0..100."""
+        features: Tensor = self.layers(lightness / 100)
+        return features
+
+
+class AEReport(Network):
+    """Eight convolutions down to 1/16, four transposed convolutions back; the last convolution is the head's.
+
+    Args:
+        width: channels at 1/16 size.
+
+    Example:
+        >>> import torch
+        >>> AEReport(width=32)(torch.rand(1, 1, 33, 50) * 100).shape
+        torch.Size([1, 4, 33, 50])
+    """
+
+    stride = out_stride = 1
+    size = 200
+
+    def __init__(self, width: int = 256) -> None:
+        super().__init__()
+        self.config = {"width": width}
+        widths = [1, width // 8, width // 4, width // 2, width]
+        self.channels = widths[1]
+        self.encoder = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(before, after, 3, padding=1),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(after, after, 3, stride=2, padding=1),
+                nn.ReLU(inplace=True),
+            )
+            for before, after in itertools.pairwise(widths)
+        )
+        self.decoder = nn.ModuleList(
+            nn.ConvTranspose2d(before, after, 3, stride=2, padding=1)
+            for before, after in zip(widths[:0:-1], [*widths[-2:0:-1], widths[1]], strict=True)
+        )
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Gives `(N, width / 8, H, W)` from L `(N, 1, H, W)` in 0..100."""
+        x = lightness / 100
+        sizes = []
+        for down in self.encoder:
+            sizes.append(list(x.shape[-2:]))
+            x = down(x)
+        for up in self.decoder:
+            # 200 is no multiple of 16: a transposed convolution has to be told which of two sizes to come back to.
+            x = torch.relu(up(x, output_size=sizes.pop()))
+        return x
+
+
+class VAEReport(Network):
+    """Five convolutions, a flat code of the whole picture, five transposed convolutions; 128 × 128 pixels only.
+
+    All that the decoder knows of the picture is the code, without skips: its pictures are blurred for want of room.
+
+    Args:
+        width: channels at 1/32 size.
+        code: numbers in the code.
+
+    Example:
+        >>> import torch
+        >>> VAEReport(width=32, code=16).eval()(torch.rand(1, 1, 128, 128) * 100).shape
+        torch.Size([1, 3, 128, 128])
+    """
+
+    stride = out_stride = 1
+    size = fixed_size = 128
+    channels = 3
+
+    def __init__(self, width: int = 256, code: int = 128) -> None:
+        super().__init__()
+        self.config = {"width": width, "code": code}
+        widths = [1, *(width >> shift for shift in range(4, -1, -1))]
+        self.encoder = nn.Sequential()
+        for before, after in itertools.pairwise(widths):
+            self.encoder += nn.Sequential(nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU(inplace=True))
+        flat = width * 4 * 4
+        self.mean, self.log_variance = nn.Linear(flat, code), nn.Linear(flat, code)
+        self.unflatten = nn.Sequential(nn.Linear(code, flat), nn.ReLU(inplace=True), nn.Unflatten(1, (width, 4, 4)))
+        self.decoder = nn.Sequential()
+        for before, after in zip(widths[:1:-1], widths[-2:0:-1], strict=True):
+            deconvolution = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)
+            self.decoder += nn.Sequential(deconvolution, nn.ReLU(inplace=True))
+        self.decoder.append(nn.ConvTranspose2d(widths[1], 3, 4, stride=2, padding=1))
+
+    def encode(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of the code, `(N, code)` each, from L `(N, 1, 128, 128)` in 0..100."""
+        flat = self.encoder(lightness / 100).flatten(1)
+        return self.mean(flat), self.log_variance(flat)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """`(N, 3, 128, 128)`, which a sigmoid turns into RGB, from codes `(N, code)`."""
+        picture: Tensor = self.decoder(self.unflatten(code))
+        return picture
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Decodes the mean code of L `(N, 1, 128, 128)` in 0..100: `(N, 3, 128, 128)`."""
+        return self.decode(self.encode(lightness)[0])
+
+
+class VAEReportModel(ColorizationModel):
+    """`vae_report`: trained by squared error plus the Kullback–Leibler divergence of the code from N(0, 1)."""
+
+    network: VAEReport
+
+    def training_loss(
+        self, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """MSE + KLD, both as sums over a picture divided by its number of values, as a Gaussian likelihood has it.
+
+        Args:
+            lightness: `(N, 1, 128, 128)`, L in 0..100.
+            ab: `(N, 2, 128, 128)`, the true chroma.
+            step: is not used; nothing warms up.
+            generator: draws the codes.
+        """
+        mean, log_variance = self.network.encode(lightness)
+        mean, log_variance = mean.float(), log_variance.float()
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        raw = self.network.decode(mean + noise * (log_variance / 2).exp())
+        divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
+        with torch.autocast(lightness.device.type, enabled=False):
+            mse = self.head.loss(raw.float(), lightness, ab)["loss"]
+        kld = divergence / raw[0].numel()
+        return {"loss": mse + kld, "mse": mse.detach(), "kld": kld.detach()}
+
+
+@register_model(CNNReport_Weights)
+def cnn_report(
+    *, weights: WeightsArgument = None, width: int | None = None, size: int | None = None
+) -> ColorizationModel:
+    """Builds `cnn_report`: the report's six convolutions and three BatchNorms, trained for RGB by MSE.
+
+    Args:
+        weights: `None` for an untrained network, a `CNNReport_Weights` member, its name, `"DEFAULT"`, or the path
+            of a weights file, whose own config then decides the network.
+        width: channels of the widest layer, 64 if not given.
+        size: working size in pixels, 200 if not given.
+
+    Returns:
+        The model, in evaluation mode if it has weights.
+
+    Raises:
+        ConfigError: an unknown name, or a keyword that contradicts the weights file.
+        WeightsError: the file is missing or damaged, or does not fit.
+
+    Example:
+        >>> import torch
+        >>> cnn_report(width=16).colorize(torch.rand(1, 1, 37, 50)).shape
+        torch.Size([1, 3, 37, 50])
+    """
+    return assemble("cnn_report", CNNReport, RGBHead, weights, network={"width": width}, head={"kernel": 3}, size=size)
+
+
+@register_model(AEReport_Weights)
+def ae_report(
+    *, weights: WeightsArgument = None, width: int | None = None, size: int | None = None
+) -> ColorizationModel:
+    """Builds `ae_report`: the report's autoencoder (8 convolutions, 4 transposed ones, 1 convolution), RGB by MSE.
+
+    Args:
+        weights: `None` for an untrained network, an `AEReport_Weights` member, its name, `"DEFAULT"`, or the path
+            of a weights file, whose own config then decides the network.
+        width: channels at 1/16 size, 256 if not given.
+        size: working size in pixels, 200 if not given.
+
+    Returns:
+        The model, in evaluation mode if it has weights.
+
+    Raises:
+        ConfigError: an unknown name, or a keyword that contradicts the weights file.
+        WeightsError: the file is missing or damaged, or does not fit.
+
+    Example:
+        >>> import torch
+        >>> ae_report(width=32).colorize(torch.rand(1, 1, 37, 50)).shape
+        torch.Size([1, 3, 37, 50])
+    """
+    return assemble("ae_report", AEReport, RGBHead, weights, network={"width": width}, head={"kernel": 3}, size=size)
+
+
+@register_model(VAEReport_Weights)
+def vae_report(
+    *,
+    weights: WeightsArgument = None,
+    width: int | None = None,
+    code: int | None = None,
+    size: int | None = None,
+) -> VAEReportModel:
+    """Builds `vae_report`: the report's VAE with a flat code, trained for RGB by MSE + KLD at 128 px.
+
+    Args:
+        weights: `None` for an untrained network, a `VAEReport_Weights` member, its name, `"DEFAULT"`, or the path
+            of a weights file, whose own config then decides the network.
+        width: channels at 1/32 size, 256 if not given.
+        code: numbers in the code, 128 if not given.
+        size: working size in pixels, 128 if not given; the network itself always sees 128 × 128.
+
+    Returns:
+        The model, in evaluation mode if it has weights.
+
+    Raises:
+        ConfigError: an unknown name, or a keyword that contradicts the weights file.
+        WeightsError: the file is missing or damaged, or does not fit.
+
+    Example:
+        >>> import torch
+        >>> vae_report(width=32).colorize(torch.rand(1, 1, 37, 50)).shape
+        torch.Size([1, 3, 37, 50])
+    """
+    return assemble(
+        "vae_report",
+        VAEReport,
+        RGBHead,
+        weights,
+        network={"width": width, "code": code},
+        head={"kernel": 0},
+        size=size,
+        model_type=VAEReportModel,
+    )

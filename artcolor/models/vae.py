@@ -1,0 +1,378 @@
+"""`vae`: the network of `unet` with a latent that codes nothing but colour, so that one picture has many colourings.
+
+Sources: Sohn, Lee, Yan 2015 (conditional VAE with a learned prior); Deshpande et al. 2017 (a latent for colour alone,
+structure from features of the gray picture); Kingma et al. 2016 (free bits).
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from artcolor.color.lab import rgb_to_lab, rgb_to_lightness
+from artcolor.errors import ConfigError
+from artcolor.models.base import ColorizationModel
+from artcolor.models.heads import DistributionHead
+from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
+from artcolor.models.unet import UNet, unet
+from artcolor.transforms import JoinChroma
+
+SPREAD = 0.6
+"""Default spread of samples: at full spread, some are a single strong cast."""
+
+_KL_WEIGHT = 0.004
+_KL_WARMUP = 600
+_FREE_GRID_NATS = 8.0
+_PLAIN_SHARE = 0.25
+
+
+class VAE_Weights(WeightsEnum):
+    """Released weights of `vae`."""
+
+
+class Latent(NamedTuple):
+    """A latent: numbers for the whole picture, and a coarse grid.
+
+    Attributes:
+        whole: `(N, codes)`.
+        grid: `(N, grid, H / 32, W / 32)`.
+    """
+
+    whole: Tensor
+    grid: Tensor
+
+    def scaled(self, by: Tensor) -> "Latent":
+        """Both parts of each picture multiplied by its own number of `by`, `(N,)`."""
+        return Latent(self.whole * by[:, None], self.grid * by[:, None, None, None])
+
+
+class Gaussian(NamedTuple):
+    """A diagonal Gaussian over latents.
+
+    Attributes:
+        mean: its mean.
+        log_variance: logarithm of its variance, entry by entry.
+    """
+
+    mean: Latent
+    log_variance: Latent
+
+    def sample(self, noise: Latent, spread: float = 1.0) -> Latent:
+        """Mean plus `spread` deviations of a standard normal `noise`."""
+        whole, grid = (
+            mean + spread * (log_variance / 2).exp() * eps
+            for mean, log_variance, eps in zip(self.mean, self.log_variance, noise, strict=True)
+        )
+        return Latent(whole, grid)
+
+    def divergence(self, prior: "Gaussian") -> tuple[Tensor, Tensor]:
+        """KL(self ‖ prior) in nats per picture, `(N,)` each: of the numbers for the whole picture, of the grid."""
+        whole, grid = (
+            0.5 * (p_log - q_log + (q_log.exp() + (q - p) ** 2) / p_log.exp() - 1).flatten(1).sum(1)
+            for q, q_log, p, p_log in zip(self.mean, self.log_variance, prior.mean, prior.log_variance, strict=True)
+        )
+        return whole, grid
+
+
+class _GaussianLayer(nn.Module):
+    """The Gaussian that features on the coarsest grid call for. It begins as the standard normal."""
+
+    def __init__(self, channels: int, codes: int, grid: int) -> None:
+        super().__init__()
+        self.whole = nn.Linear(channels, 2 * codes)
+        self.grid = nn.Conv2d(channels, 2 * grid, 1)
+        for layer in (self.whole, self.grid):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor) -> Gaussian:
+        whole_mean, whole_log = self.whole(features.mean((2, 3))).float().chunk(2, dim=1)
+        grid_mean, grid_log = self.grid(features).float().chunk(2, dim=1)
+        # Within these bounds neither the deviation nor its inverse can overflow.
+        return Gaussian(Latent(whole_mean, grid_mean), Latent(whole_log.clamp(-8, 4), grid_log.clamp(-8, 4)))
+
+
+class VAE(UNet):
+    """`UNet` whose decoder listens to a latent: scale and shift at each stage, and a grid added at the coarsest.
+
+    Without a latent (`None`) it is a plain `UNet`.
+
+    Args:
+        width: channels of the decoder at 1/4 size; deeper stages have more.
+        codes: numbers that code the whole picture's colours.
+        grid: channels of the grid that codes where they are.
+        hidden: channels of the layers that guess the latent.
+
+    Example:
+        >>> import torch
+        >>> VAE(width=16)(torch.rand(1, 1, 64, 96) * 100).shape
+        torch.Size([1, 16, 16, 24])
+    """
+
+    def __init__(self, width: int = 96, *, codes: int = 16, grid: int = 4, hidden: int = 96) -> None:
+        super().__init__(width)
+        self.config = {"width": width, "codes": codes, "grid": grid, "hidden": hidden}
+        self.codes, self.grid = codes, grid
+        deepest = self.encoder.feature_info.channels()[-1]
+        self.styles = nn.ModuleList(nn.Linear(codes, 2 * channels) for channels in self.stages)
+        self.place = nn.Conv2d(grid, self.stages[0], 1, bias=False)
+        for layer in (*self.styles, self.place):
+            # Small, not zero: a latent that nothing listens to would never be used.
+            nn.init.normal_(layer.weight, std=0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        self.prior_features = nn.Sequential(
+            nn.Conv2d(deepest, hidden, 1), nn.ReLU(inplace=True), nn.Conv2d(hidden, hidden, 3, padding=1), nn.ReLU()
+        )
+        self.prior_layer = _GaussianLayer(hidden, codes, grid)
+        self.colours = nn.Sequential(
+            nn.Conv2d(3, hidden // 3, 3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(hidden // 3, hidden * 2 // 3, 3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(hidden * 2 // 3, hidden, 3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+        )
+        self.posterior_features = nn.Sequential(
+            nn.Conv2d(hidden + deepest, hidden, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(hidden, hidden, 3, padding=1),
+            nn.ReLU(inplace=True),
+        )
+        self.posterior_layer = _GaussianLayer(hidden, codes, grid)
+
+    def prior(self, seen: list[Tensor]) -> Gaussian:
+        """p(z | L), from what `encode` gave. No gradient goes back to the encoder."""
+        gaussian: Gaussian = self.prior_layer(self.prior_features(seen[-1].detach()))
+        return gaussian
+
+    def posterior(self, seen: list[Tensor], lightness: Tensor, ab: Tensor) -> Gaussian:
+        """q(z | L, ab), from what `encode` gave. No gradient goes back to the encoder.
+
+        Args:
+            seen: the encoder's features.
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            ab: `(N, 2, H, W)` in Lab units.
+        """
+        small = F.avg_pool2d(torch.cat((lightness / 50 - 1, ab / 50), dim=1), self.out_stride)
+        joined = torch.cat((self.colours(small), seen[-1].detach()), dim=1)
+        gaussian: Gaussian = self.posterior_layer(self.posterior_features(joined))
+        return gaussian
+
+    def decode_with(self, seen: list[Tensor], latent: Latent) -> Tensor:
+        """Gives `(N, width, H / 4, W / 4)` from what `encode` gave and a latent for each picture."""
+
+        def change(stage: int, features: Tensor) -> Tensor:
+            if stage == 0:
+                features = features + self.place(latent.grid)
+            scale, shift = self.styles[stage](latent.whole)[:, :, None, None].chunk(2, dim=1)
+            styled: Tensor = features * (1 + scale) + shift
+            return styled
+
+        return self.decode(seen, change)
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Decodes the most typical latent, the prior's mean, of L `(N, 1, H, W)` in 0..100."""
+        seen = self.encode(lightness)
+        return self.decode_with(seen, self.prior(seen).mean)
+
+
+class VAEModel(ColorizationModel):
+    """`vae`: without options, the most typical colouring; with `samples`, several; with `palette`, another's mood."""
+
+    network: VAE
+
+    def training_loss(
+        self, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Mean cross-entropy per pixel plus 0.004 of the KL divergence in nats per picture.
+
+        The KL divergence warms up over 600 steps; the grid's has 8 free nats, as it would collapse otherwise. A
+        quarter of the pictures goes without the latent, so that the weights serve as a plain model too.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            ab: `(N, 2, H, W)`, the true chroma.
+            step: number of the optimizer step, for the warm-up.
+            generator: draws latents, and who goes without.
+        """
+        network, device = self.network, lightness.device
+        seen = network.encode(lightness)
+        prior, posterior = network.prior(seen), network.posterior(seen, lightness, ab)
+        noise = Latent(*(torch.randn(part.shape, generator=generator, device=device) for part in posterior.mean))
+        listens = (torch.rand(len(lightness), generator=generator, device=device) >= _PLAIN_SHARE).float()
+        raw = self.head(network.decode_with(seen, posterior.sample(noise).scaled(listens)), lightness)
+        with torch.autocast(device.type, enabled=False):
+            nll = self.head.loss(raw.float(), lightness, ab)["loss"]
+            whole, grid = ((kl * listens).mean() for kl in posterior.divergence(prior))
+        warm = min(1.0, step / _KL_WARMUP)
+        loss = nll + warm * _KL_WEIGHT * (whole + grid.clamp(min=_FREE_GRID_NATS))
+        return {"loss": loss, "nll": nll.detach(), "kl_whole": whole.detach(), "kl_grid": grid.detach()}
+
+    @torch.no_grad()
+    def sample_ab_grid(
+        self,
+        lightness: Tensor,
+        *,
+        samples: int = 1,
+        seed: int = 0,
+        spread: float | None = SPREAD,
+        palette: Tensor | None = None,
+        temperature: float | None = None,
+        vividness: float | None = None,
+    ) -> Tensor:
+        """Predicts several different chromas for each picture, at the resolution of the network's output.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100, any size.
+            samples: how many.
+            seed: of the latents; the same for every picture of the batch.
+            spread: deviations from the most typical latent, 0 or more; `None` goes without the latent, as a plain
+                `unet` does.
+            palette: `(1|N, 3, h, w)`, sRGB in 0..1: coloured pictures whose mood is taken over. It replaces the
+                numbers for the whole picture; the grid is still sampled.
+            temperature: see `DistributionHead`; `None` takes the model's own.
+            vividness: see `DistributionHead`; `None` takes the model's own.
+
+        Returns:
+            `(samples, N, 2, ⌈H / 4⌉, ⌈W / 4⌉)` in Lab units.
+
+        Raises:
+            ConfigError: an option out of range.
+
+        Example:
+            >>> import torch
+            >>> vae(width=16).sample_ab_grid(torch.rand(1, 1, 64, 64) * 100, samples=3).shape
+            torch.Size([3, 1, 2, 16, 16])
+        """
+        if samples < 1:
+            raise ConfigError(f"samples must be at least 1, not {samples}")
+        if spread is not None and not 0 <= spread < float("inf"):
+            raise ConfigError(f"spread must be 0 or more, not {spread}")
+        mood = None if palette is None else self._mood(palette.to(lightness.device))
+        generator = torch.Generator().manual_seed(seed)
+
+        def run(padded: Tensor) -> Tensor:
+            network = self.network
+            seen = network.encode(padded)
+            if spread is None:
+                return torch.cat([self.head(network.decode(seen), padded)] * samples)
+            prior = network.prior(seen)
+            found = []
+            for _ in range(samples):
+                noise = (torch.randn((1, *part.shape[1:]), generator=generator).to(part) for part in prior.mean)
+                latent = prior.sample(Latent(*noise), spread)
+                if mood is not None:
+                    latent = latent._replace(whole=mood.expand_as(latent.whole))
+                found.append(self.head(network.decode_with(seen, latent), padded))
+            return torch.cat(found)
+
+        ab = self.head.decode(self._raw(lightness, run), temperature=temperature, vividness=vividness)
+        return ab.reshape(samples, -1, *ab.shape[1:])
+
+    def _mood(self, palette: Tensor) -> Tensor:
+        """The whole picture's numbers `(N, codes)`, as the posterior reads them off coloured pictures."""
+        if palette.ndim != 4 or palette.shape[1] != 3:
+            raise ConfigError(f"palette must be (N, 3, H, W), sRGB in 0..1, not {tuple(palette.shape)}")
+        height, width = self.transforms().output_size(*palette.shape[-2:])
+        stride = self.network.stride
+        height, width = (max(stride, round(side / stride) * stride) for side in (height, width))
+        lab = rgb_to_lab(F.interpolate(palette, (height, width), mode="bicubic", antialias=True).clamp(0, 1))
+        lightness, ab = lab[:, :1], lab[:, 1:]
+        return self.network.posterior(self.network.encode(lightness), lightness, ab).mean.whole
+
+    @torch.no_grad()
+    def colorize_samples(
+        self,
+        gray: Tensor,
+        *,
+        samples: int = 4,
+        seed: int = 0,
+        spread: float | None = SPREAD,
+        palette: Tensor | None = None,
+        size: int | None = None,
+        temperature: float | None = None,
+        vividness: float | None = None,
+    ) -> Tensor:
+        """Gives pictures several different colourings each; their lightness stays as it is.
+
+        Args:
+            gray: `(N, 1|3, H, W)`, sRGB in 0..1, any size.
+            samples: how many.
+            seed: of the latents.
+            spread: see `sample_ab_grid`.
+            palette: see `sample_ab_grid`.
+            size: working size; `None` takes the model's own.
+            temperature: see `DistributionHead`; `None` takes the model's own.
+            vividness: see `DistributionHead`; `None` takes the model's own.
+
+        Returns:
+            `(samples, N, 3, H, W)`, sRGB in 0..1.
+        """
+        grids = self.sample_ab_grid(
+            self.transforms(size)(gray),
+            samples=samples,
+            seed=seed,
+            spread=spread,
+            palette=palette,
+            temperature=temperature,
+            vividness=vividness,
+        )
+        lightness = rgb_to_lightness(gray)
+        return torch.stack([JoinChroma(ab, *gray.shape[-2:])(lightness) for ab in grids])
+
+
+@register_model(VAE_Weights)
+def vae(
+    *,
+    weights: WeightsArgument = None,
+    width: int | None = None,
+    start: str | Path | None = None,
+    bins: int | None = None,
+    size: int | None = None,
+) -> VAEModel:
+    """Builds `vae`: `unet` with a latent for colour; `sample_ab_grid` and `colorize_samples` give several colourings.
+
+    Args:
+        weights: `None` for an untrained network, a `VAE_Weights` member, its name, `"DEFAULT"`, or the path of
+            a weights file, whose own config then decides the network.
+        width: channels of the decoder at 1/4 size, 96 if not given.
+        start: weights of `unet` that network and head of an untrained model start from; they decide width, bins
+            and size.
+        bins: number of colour bins; those of the sRGB gamut if not given.
+        size: working size in pixels, 192 if not given.
+
+    Returns:
+        The model, in evaluation mode if it has weights.
+
+    Raises:
+        ConfigError: an unknown name, or a keyword that contradicts the weights file.
+        WeightsError: the file is missing or damaged, or does not fit.
+
+    Example:
+        >>> import torch
+        >>> vae(width=16).colorize(torch.rand(1, 1, 37, 50)).shape
+        torch.Size([1, 3, 37, 50])
+    """
+    plain = None
+    if start is not None:
+        if weights is not None:
+            raise ConfigError("give either weights=... or start=..., not both")
+        plain = unet(weights=start, width=width, bins=bins, size=size)
+        width, bins, size = plain.network.channels, plain.head.config["bins"], plain.size
+    model = assemble(
+        "vae",
+        VAE,
+        DistributionHead,
+        weights,
+        network={"width": width},
+        head={"bins": bins},
+        size=size,
+        model_type=VAEModel,
+    )
+    if plain is not None:
+        model.network.load_state_dict({**model.network.state_dict(), **plain.network.state_dict()})
+        model.head.load_state_dict(plain.head.state_dict())
+    return model

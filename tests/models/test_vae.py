@@ -1,0 +1,121 @@
+import pytest
+import torch
+
+import artcolor
+from artcolor.color.lab import rgb_to_lab
+from artcolor.errors import ConfigError
+from artcolor.models.vae import Gaussian, Latent, VAEModel
+from tests.models.base import ModelTester
+
+
+class TestVAE(ModelTester):
+    builder = staticmethod(artcolor.vae)
+    small = {"width": 16}
+
+
+@pytest.fixture(scope="module")
+def model() -> VAEModel:
+    torch.manual_seed(0)
+    model = artcolor.vae(width=16).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return model
+
+
+LIGHT = torch.rand(2, 1, 50, 70, generator=torch.Generator().manual_seed(1)) * 100
+
+
+def test_samples_differ_and_repeat(model: VAEModel) -> None:
+    first = model.sample_ab_grid(LIGHT, samples=3, seed=5, spread=1.0)
+    assert first.shape == (3, 2, 2, 13, 18)
+    assert (first[0] - first[1]).abs().max() > 0.1
+    torch.testing.assert_close(model.sample_ab_grid(LIGHT, samples=3, seed=5, spread=1.0), first)
+    assert (model.sample_ab_grid(LIGHT, samples=3, seed=6, spread=1.0) - first).abs().max() > 0.1
+    alone = model.sample_ab_grid(LIGHT[1:], samples=3, seed=5, spread=1.0)
+    torch.testing.assert_close(alone, first[:, 1:], rtol=1e-3, atol=1e-2)
+
+
+def test_no_spread_is_the_most_typical(model: VAEModel) -> None:
+    typical = model.sample_ab_grid(LIGHT, samples=2, spread=0)
+    torch.testing.assert_close(typical[0], model.predict_ab_grid(LIGHT))
+    torch.testing.assert_close(typical[0], typical[1])
+
+
+def test_without_the_latent_it_is_a_unet(model: VAEModel) -> None:
+    plain = artcolor.unet(width=16).eval()
+    plain.load_state_dict({name: model.state_dict()[name] for name in plain.state_dict()})
+    ours = model.sample_ab_grid(LIGHT, samples=2, spread=None)
+    torch.testing.assert_close(ours[1], plain.predict_ab_grid(LIGHT))
+
+
+def test_it_starts_from_a_unet(tmp_path) -> None:
+    plain = artcolor.unet(width=16, size=160).eval()
+    torch.nn.init.normal_(plain.head.project.weight, std=0.1)
+    path = tmp_path / "unet.safetensors"
+    artcolor.save_weights(plain, path)
+    model = artcolor.vae(start=path).eval()
+    assert model.size == 160
+    ours = model.sample_ab_grid(LIGHT, spread=None)[0]
+    torch.testing.assert_close(ours, artcolor.unet(weights=path).predict_ab_grid(LIGHT))
+    with pytest.raises(ConfigError, match=r"either weights=\.\.\. or start="):
+        artcolor.vae(weights=path, start=path)
+
+
+def test_palette_takes_over_the_whole_pictures_numbers(model: VAEModel) -> None:
+    reds, blues = torch.zeros(1, 3, 60, 40), torch.zeros(1, 3, 60, 40)
+    reds[:, 0], blues[:, 2] = 0.8, 0.8
+    red = model.sample_ab_grid(LIGHT, spread=0, palette=reds)
+    blue = model.sample_ab_grid(LIGHT, spread=0, palette=blues)
+    assert (red - blue).abs().max() > 0.05
+    lab = rgb_to_lab(torch.nn.functional.interpolate(reds, (256, 160), mode="bicubic", antialias=True).clamp(0, 1))
+    assert model.transforms().output_size(60, 40) == (236, 156)
+    seen = model.network.encode(lab[:, :1])
+    expected = model.network.posterior(seen, lab[:, :1], lab[:, 1:]).mean.whole
+    torch.testing.assert_close(model._mood(reds), expected, rtol=1e-2, atol=1e-2)
+    with pytest.raises(ConfigError, match=r"palette must be \(N, 3, H, W\)"):
+        model.sample_ab_grid(LIGHT, palette=torch.rand(3, 20, 20))
+
+
+def test_options_out_of_range(model: VAEModel) -> None:
+    with pytest.raises(ConfigError, match="samples must be at least 1, not 0"):
+        model.sample_ab_grid(LIGHT, samples=0)
+    with pytest.raises(ConfigError, match="spread must be 0 or more, not -1"):
+        model.sample_ab_grid(LIGHT, spread=-1)
+
+
+def test_colorized_samples_keep_lightness_and_size(model: VAEModel) -> None:
+    gray = torch.rand(2, 1, 33, 47)
+    found = model.colorize_samples(gray, samples=2, seed=3)
+    assert found.shape == (2, 2, 3, 33, 47)
+    lightness = rgb_to_lab(gray.expand(-1, 3, -1, -1))[:, :1]
+    for sample in found:
+        assert (rgb_to_lab(sample)[:, :1] - lightness).abs().max() < 0.02
+
+
+def test_divergence_is_that_of_normals() -> None:
+    torch.manual_seed(0)
+
+    def gaussian() -> Gaussian:
+        return Gaussian(
+            Latent(torch.randn(3, 5), torch.randn(3, 2, 4, 4)), Latent(torch.randn(3, 5), torch.randn(3, 2, 4, 4))
+        )
+
+    q, p = gaussian(), gaussian()
+    for part, ours in enumerate(q.divergence(p)):
+        normals = [torch.distributions.Normal(g.mean[part], (g.log_variance[part] / 2).exp()) for g in (q, p)]
+        expected = torch.distributions.kl_divergence(*normals).flatten(1).sum(1)
+        torch.testing.assert_close(ours, expected)
+
+
+def test_the_divergence_warms_up_and_the_grid_has_free_nats(model: VAEModel) -> None:
+    light, ab = torch.rand(4, 1, 64, 64) * 100, torch.randn(4, 2, 64, 64) * 20
+
+    def losses(step: int) -> dict[str, float]:
+        found = model.training_loss(light, ab, step=step, generator=torch.Generator().manual_seed(0))
+        return {name: float(value) for name, value in found.items()}
+
+    start, half, warm = losses(0), losses(300), losses(600)
+    assert start["loss"] == pytest.approx(start["nll"])
+    penalty = 0.004 * (warm["kl_whole"] + max(8.0, warm["kl_grid"]))
+    assert warm["loss"] == pytest.approx(warm["nll"] + penalty, rel=1e-5)
+    assert half["loss"] == pytest.approx(half["nll"] + penalty / 2, rel=1e-5)
