@@ -2,7 +2,7 @@
 
 import functools
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from artcolor.color.lab import decode_8bit, linear_to_lightness, rgb_to_lightness
+from artcolor.color.lab import (
+    decode_8bit,
+    encode_8bit,
+    gray_8bit_to_lightness,
+    linear_to_lightness,
+    linear_to_srgb,
+    rgb_to_lightness,
+)
 from artcolor.errors import ImageError
 from artcolor.images import SUFFIXES, Picture, decode, encode, open_picture, output_suffix, save_picture
 from artcolor.models.base import ColorizationModel
@@ -136,10 +143,12 @@ class Colorizer:
         ab = self.model.predict_ab_grid(small.to(self.device), **self.options).cpu()
         join = JoinChroma(ab, height, width)
         result = np.empty((height, width, 3), pixels.dtype)
-        largest = _largest(pixels.dtype)
+        encode = _encoder(pixels.dtype)
         for start, stop in join.strips():
-            rgb = join.rows(_lightness(pixels[start:stop]), start)[0].permute(1, 2, 0)
-            result[start:stop] = ((rgb * largest).round_() if largest > 1 else rgb).numpy()
+            rgb = join.rows(_lightness(pixels[start:stop]), start, encode)[0].numpy()
+            # Channel by channel is three times as fast as a transposition.
+            for channel in range(3):
+                result[start:stop, :, channel] = rgb[channel]
         return result
 
 
@@ -153,9 +162,19 @@ def _largest(dtype: np.dtype[Any]) -> int:
     return int(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1
 
 
+def _encoder(dtype: np.dtype[Any]) -> Callable[[Tensor], Tensor]:
+    """What makes sRGB pixels of this type out of linear light."""
+    if dtype == np.uint8:
+        return encode_8bit
+    largest = _largest(dtype)
+    return linear_to_srgb if largest == 1 else lambda linear: (linear_to_srgb(linear) * largest).round_()
+
+
 def _lightness(pixels: npt.NDArray[Any]) -> Tensor:
     """L `(1, 1, H, W)` of pixels `(H, W)` or `(H, W, 3)`."""
     shaped = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    if pixels.dtype == np.uint8 and pixels.ndim == 2:
+        return gray_8bit_to_lightness(torch.from_numpy(np.array(shaped, order="C")))[None]
     if pixels.dtype == np.uint8:
         return linear_to_lightness(decode_8bit(torch.from_numpy(np.array(shaped, order="C"))))[None]
     values = torch.from_numpy(shaped.astype(np.float32)) / _largest(pixels.dtype)

@@ -1,16 +1,25 @@
 """Between pictures and networks: lightness at working size going in, full-size L joined with chroma coming out."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lightness
+from artcolor.color.lab import (
+    lab_to_linear,
+    lab_to_linear_in_gamut,
+    linear_to_srgb,
+    outside_gamut,
+    rgb_to_lightness,
+)
 from artcolor.errors import ConfigError
 
-# A strip this large stays in the processor's cache through the dozen steps from Lab to sRGB.
-_STRIP_PIXELS = 1 << 16
+# Strips bound the memory that a picture takes. A part of one this large stays in the processor's cache through the
+# dozen steps from Lab to sRGB.
+_STRIP_PIXELS = 1 << 20
+_PART_PIXELS = 1 << 17
 # Beyond this many times the working size, a long side is squeezed; else a hairline picture would fill the memory.
 _LONGEST = 32
 
@@ -114,22 +123,42 @@ class JoinChroma(nn.Module):
 
     def ab_rows(self, start: int, stop: int) -> Tensor:
         """Chroma of the rows from `start` up to `stop`: `(N, 2, stop - start, W)`, in Lab units."""
-        return self._rows[start:stop] @ self._wide
+        rows = self._rows[start:stop]
+        # A row of the result comes from four of the grid, so a strip needs few of them.
+        used = rows.any(dim=0).nonzero()
+        first, last = int(used[0]), int(used[-1]) + 1
+        return rows[:, first:last] @ self._wide[..., first:last, :]
 
-    def rows(self, lightness: Tensor, start: int) -> Tensor:
+    def rows(self, lightness: Tensor, start: int, encode: Callable[[Tensor], Tensor] = linear_to_srgb) -> Tensor:
         """Joins a strip.
 
         Args:
             lightness: `(N, 1, rows, W)`, L in 0..100 of the rows from `start` on.
             start: the first row's number.
+            encode: makes what is wanted of linear light in 0..1, pixel by pixel.
 
         Returns:
-            `(N, 3, rows, W)`, sRGB in 0..1.
+            `(N, 3, rows, W)`, sRGB in 0..1, or what `encode` gives.
         """
-        return lab_to_rgb_in_gamut(lightness, self.ab_rows(start, start + lightness.shape[-2]))
+        step = max(1, _PART_PIXELS // self.width)
+        parts, beyond = [], []
+        for top in range(0, lightness.shape[-2], step):
+            light = lightness[..., top : top + step, :]
+            ab = self.ab_rows(start + top, start + top + light.shape[-2])
+            linear = lab_to_linear(light, ab)
+            n, y, x = outside_gamut(linear)
+            beyond.append((n, y + top, x, light[n, 0, y, x], ab[n, :, y, x]))
+            parts.append(encode(linear.clamp_(0, 1)))
+        joined = torch.cat(parts, dim=-2)
+        # Bisection costs about as much for a thousand pixels as for one, so it is done once for all parts.
+        n, y, x, light, ab = (torch.cat(column) for column in zip(*beyond, strict=True))
+        if len(n):
+            inside = lab_to_linear_in_gamut(light.reshape(1, -1, 1), ab.T.unsqueeze(-1))
+            joined[n, :, y, x] = encode(inside).squeeze(-1).T
+        return joined
 
     def strips(self) -> list[tuple[int, int]]:
-        """First and last-but-one row of each strip that is best done at once."""
+        """First row of each strip that is best done at once, and the first row after it."""
         step = max(1, _STRIP_PIXELS // self.width)
         return [(y, min(y + step, self.height)) for y in range(0, self.height, step)]
 

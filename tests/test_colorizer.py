@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 import artcolor
+from artcolor import transforms
 from artcolor.color.lab import rgb_to_lightness
 from artcolor.errors import ConfigError, ImageError
 from tests.conftest import ROOT, make_painting
@@ -107,11 +108,13 @@ def test_knobs_change_the_picture(painting: Image.Image) -> None:
 
 def test_strips_leave_no_seams() -> None:
     colorizer = artcolor.Colorizer()
-    flat = np.full((600, 700), 120, np.uint8)
+    flat = np.full((1300, 900), 120, np.uint8)
     result = colorizer(flat).astype(int)
     steps = np.abs(np.diff(result, axis=0)).max(axis=(1, 2))
-    strip = (1 << 16) // 700
-    borders = np.arange(strip - 1, 599, strip)
+    strip, part = transforms._STRIP_PIXELS // 900, transforms._PART_PIXELS // 900
+    borders = np.array([strip - 1, *range(part - 1, 1299, part)])
+    assert strip < 1300
+    assert len(borders) > 3
     assert steps[borders].max() <= np.delete(steps, borders).max()
 
 

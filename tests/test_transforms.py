@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lightness
+from artcolor.color.lab import encode_8bit, lab_to_rgb_in_gamut, rgb_to_lightness
 from artcolor.transforms import JoinChroma, ToLightness, working_size
 from tests.conftest import make_painting
 
@@ -50,10 +50,23 @@ def test_joining_is_a_bicubic_enlargement(size: tuple[int, int]) -> None:
 
 
 def test_strips_cover_every_row_once_and_agree_with_the_whole() -> None:
-    join = JoinChroma(torch.randn(1, 2, 6, 6) * 10, 700, 650)
-    light = torch.rand(1, 1, 700, 650) * 100
+    height, width = 1300, 900
+    join = JoinChroma(torch.randn(1, 2, 6, 6) * 10, height, width)
+    light = torch.rand(1, 1, height, width) * 100
     strips = join.strips()
     assert len(strips) > 1
-    assert [y for a, b in strips for y in range(a, b)] == list(range(700))
+    assert [y for a, b in strips for y in range(a, b)] == list(range(height))
     a, b = strips[1]
     torch.testing.assert_close(join(light)[..., a:b, :], join.rows(light[..., a:b, :], a))
+
+
+def test_joining_keeps_lightness_where_chroma_leaves_the_gamut() -> None:
+    join = JoinChroma(torch.randn(2, 2, 12, 16) * 60, 400, 500)
+    light = torch.rand(2, 1, 400, 500) * 96 + 2
+    whole = lab_to_rgb_in_gamut(light, join.ab_rows(0, 400))
+    rgb = join(light)
+    torch.testing.assert_close(rgb, whole, atol=1e-5, rtol=0)
+    assert (rgb_to_lightness(rgb) - light).abs().max() < 0.02
+    bytes_ = join.rows(light, 0, encode_8bit)
+    assert bytes_.dtype == torch.uint8
+    assert (bytes_ - whole * 255).abs().max() < 0.53
