@@ -1,0 +1,99 @@
+"""What the latent of `vae` is worth, on pictures of a data set.
+
+    python benchmarks/vae.py DATA [--model vae] [--split test] [--limit N] [--sheet FILE]
+
+Prints: PSNR of the posterior's mean and its nats, of the prior's mean, of the plain model, of the best of 8 samples;
+how far samples are apart; and FD-grid and colourfulness of one sample at the model's own decoding. --sheet writes a PNG
+of a few pictures: gray, the most typical colouring, samples, truth.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from torchvision.utils import save_image
+
+from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
+from artcolor.evaluate import metrics
+from artcolor.evaluate.contestants import lightness_at_working_size
+from artcolor.evaluate.frechet import frechet_distance, grid_features
+from artcolor.evaluate.protocol import choose, protocol_of
+from artcolor.models.registry import from_pretrained
+from artcolor.models.vae import SPREAD, VAEModel
+from artcolor.transforms import JoinChroma
+
+BATCH, SAMPLES, SHOWN = 20, 8, 10
+
+
+def posterior(model: VAEModel, small, lab):
+    """Chroma decoded from the posterior's mean as learned (τ = 0, T = 1), and nats per picture: whole, grid."""
+    network = model.network
+    sides = [max(network.stride, round(side / network.stride) * network.stride) for side in small.shape[-2:]]
+    resized = torch.nn.functional.interpolate(lab, sides, mode="bilinear", antialias=True)
+    lightness, ab = resized[:, :1], resized[:, 1:]
+    seen = network.encode(lightness)
+    q = network.posterior(seen, lightness, ab)
+    raw = model.head(network.decode_with(seen, q.mean), lightness)
+    return model.head.decode(raw, temperature=1, vividness=0), q.divergence(network.prior(seen))
+
+
+@torch.no_grad()
+def main(
+    data: Annotated[Path, typer.Argument(help="Folder of colour pictures.")],
+    model: Annotated[str, typer.Option(help="Name, or a weights file.")] = "vae",
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    limit: Annotated[int | None, typer.Option(help="Only so many pictures.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="PNG of some pictures.")] = None,
+) -> None:
+    """Measures and prints."""
+    loaded = from_pretrained(model)
+    if not isinstance(loaded, VAEModel):
+        raise typer.BadParameter(f"{model} is a {loaded.name}, not a vae")
+    paths = choose(data, split, limit)
+    sums: dict[str, list[torch.Tensor]] = {}
+    single, true, rows = [], [], []
+
+    def note(**values: torch.Tensor) -> None:
+        for name, value in values.items():
+            sums.setdefault(name, []).append(value)
+
+    for truth in protocol_of("paintings-256").batches(paths, BATCH):
+        lab = rgb_to_lab(truth)
+        small = lightness_at_working_size(loaded, lab)
+
+        def paint(ab: torch.Tensor, lab=lab, truth=truth) -> torch.Tensor:
+            return JoinChroma(ab, *truth.shape[-2:])(lab[:, :1])
+
+        accurate = {"temperature": 1.0, "vividness": 0.0}
+        ab, (whole, grid) = posterior(loaded, small, lab)
+        prior = loaded.sample_ab_grid(small, spread=0, **accurate)[0]
+        plain = loaded.sample_ab_grid(small, spread=None, **accurate)[0]
+        full = loaded.sample_ab_grid(small, samples=SAMPLES, spread=1.0, temperature=1.0, vividness=0.5)
+        each = torch.stack([metrics.psnr(paint(ab_), truth) for ab_ in full])
+        note(posterior=metrics.psnr(paint(ab), truth), nats_whole=whole, nats_grid=grid)
+        note(prior=metrics.psnr(paint(prior), truth), plain=metrics.psnr(paint(plain), truth))
+        note(best_of_8=each.max(0).values, one_at_full_spread=each[0])
+        default = [paint(ab_) for ab_ in loaded.sample_ab_grid(small, samples=SAMPLES, spread=SPREAD)]
+        note(one_at_default_spread=metrics.psnr(default[0], truth))
+        apart = [metrics.abrmse(a, b) for i, a in enumerate(default) for b in default[:i]]
+        note(pairwise_abrmse=torch.stack(apart).mean(0))
+        note(delta_colorfulness=metrics.colorfulness(default[0]) - metrics.colorfulness(truth))
+        single.append(grid_features(default[0]))
+        true.append(grid_features(truth))
+        if sheet is not None and len(rows) < SHOWN:
+            gray = lab_to_rgb_in_gamut(lab[:, :1], torch.zeros_like(lab[:, 1:]))
+            typical = paint(loaded.predict_ab_grid(small))
+            rows += list(torch.stack((gray, typical, *default[:4], truth), dim=1)[: SHOWN - len(rows)])
+        print(f"\r{sum(map(len, single))}/{len(paths)}", end="", flush=True)
+    print()
+    for name, values in sums.items():
+        print(f"{name}: {float(torch.cat(values).mean()):.3f}")
+    print(f"fd_grid of one sample: {frechet_distance(torch.cat(single), torch.cat(true)):.0f} (n = {len(paths)})")
+    if sheet is not None:
+        pictures = torch.stack(rows)
+        save_image(pictures.flatten(0, 1), sheet, nrow=pictures.shape[1], padding=4, pad_value=1.0)
+
+
+if __name__ == "__main__":
+    typer.run(main)

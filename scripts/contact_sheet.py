@@ -1,0 +1,46 @@
+"""Draws a contact sheet for looking at: gray, each model, truth, for a fixed random set of pictures.
+
+Run it from a checkout: python scripts/contact_sheet.py ../shared/art OUT.png unet unet:vividness=0,temperature=1 cnn
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from torchvision.utils import save_image
+
+from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
+from artcolor.evaluate.contestants import contestant
+from artcolor.evaluate.protocol import choose, protocol_of
+from artcolor.evaluate.reference import load_reference
+from artcolor.transforms import JoinChroma
+
+
+@torch.no_grad()
+def main(
+    data: Annotated[Path, typer.Argument(help="Folder of colour pictures.")],
+    out: Annotated[Path, typer.Argument(help="PNG to write.")],
+    models: Annotated[list[str], typer.Argument(help="As `artcolor evaluate` takes them.")],
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    count: Annotated[int, typer.Option(help="How many pictures.")] = 40,
+    seed: Annotated[int, typer.Option(help="Which pictures.")] = 1,
+) -> None:
+    """Draws, two pictures a row."""
+    paths = choose(data, split, None)
+    chosen = [paths[i] for i in np.random.default_rng(seed).permutation(len(paths))[:count]]
+    reference = load_reference()
+    painters = [contestant(name, reference) for name in models]
+    rows = []
+    for truth in protocol_of("paintings-256").batches(chosen, 10):
+        lab = rgb_to_lab(truth)
+        gray = lab_to_rgb_in_gamut(lab[:, :1], torch.zeros_like(lab[:, 1:]))
+        painted = [JoinChroma(one.predict(lab).ab, *truth.shape[-2:])(lab[:, :1]) for one in painters]
+        rows.append(torch.stack((gray, *painted, truth), dim=1))
+    pictures = torch.nn.functional.interpolate(torch.cat(rows).flatten(0, 1), scale_factor=0.75, mode="area")
+    save_image(pictures, out, nrow=2 * (len(painters) + 2), padding=3, pad_value=1.0)
+
+
+if __name__ == "__main__":
+    typer.run(main)
