@@ -15,10 +15,12 @@ from torch.nn import functional as F
 
 from artcolor.color.lab import lab_to_rgb
 from artcolor.errors import ConfigError
+from artcolor.evaluate.protocol import Protocol
 from artcolor.evaluate.reference import Reference, l_bin
 from artcolor.models.base import ColorizationModel, Network
 from artcolor.models.heads import DistributionHead
 from artcolor.models.registry import from_pretrained
+from artcolor.transforms import JoinChroma
 
 L_PRIOR = "l_prior"
 """Name of the model that knows p(bin | L) of the training paintings and nothing else: any before training."""
@@ -34,11 +36,31 @@ class Prediction(NamedTuple):
         ab: `(N, 2, h, w)` in Lab units, at any resolution.
         probabilities: `(N, Q, h, w)`, the distribution behind it as learned, or `None`.
         centres: `(Q, 2)`, the bins of the distribution, or `None`.
+        rgb: `(N, 3, h, w)`, sRGB in 0..1: the network's own picture, if it predicts one, else `None`.
     """
 
     ab: Tensor
     probabilities: Tensor | None = None
     centres: Tensor | None = None
+    rgb: Tensor | None = None
+
+    def picture(self, lightness: Tensor, protocol: Protocol) -> Tensor:
+        """The picture that is judged: the chroma joined with the true lightness, or the network's own RGB.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L of the true pictures.
+            protocol: decides which of the two.
+
+        Returns:
+            `(N, 3, H, W)`, sRGB in 0..1.
+        """
+        size = (lightness.shape[-2], lightness.shape[-1])
+        if not protocol.own_rgb or self.rgb is None:
+            joined: Tensor = JoinChroma(self.ab, *size)(lightness)
+            return joined
+        if self.rgb.shape[-2:] == lightness.shape[-2:]:
+            return self.rgb
+        return F.interpolate(self.rgb, size, mode="bilinear", antialias=True)
 
 
 @dataclass(frozen=True)
@@ -143,7 +165,15 @@ class ModelContestant(Contestant):
             # Logits may be off by any constant, so log p serves as well and the network runs once.
             ab = head.decode(log_of(probabilities), **decoding)
             return Prediction(ab.cpu() * knobs.gain, probabilities.cpu(), head.codebook.centres.cpu())
-        return Prediction(self.model.predict_ab_grid(small, **decoding).cpu() * knobs.gain)
+        ab = self.model.predict_ab_grid(small, **decoding).cpu() * knobs.gain
+        return Prediction(ab, rgb=self._own_rgb(small))
+
+    def _own_rgb(self, small: Tensor) -> Tensor | None:
+        to_rgb = getattr(self.model.head, "to_rgb", None)
+        if to_rgb is None:
+            return None
+        rgb: Tensor = to_rgb(self.model._raw(small)).cpu()
+        return rgb
 
 
 def log_of(probabilities: Tensor) -> Tensor:

@@ -28,10 +28,13 @@ class Protocol:
     Attributes:
         name: what `protocol_of` finds it by.
         side: of the square, in pixels.
+        own_rgb: whether a network that predicts RGB is judged by that picture, whose lightness is its own, and not by
+            its chroma alone.
     """
 
     name: str
     side: int
+    own_rgb: bool = False
 
     def read(self, path: Path) -> Tensor:
         """Reads a picture.
@@ -66,7 +69,7 @@ class Protocol:
             yield torch.stack([self.read(path) for path in paths[start : start + length]])
 
 
-_PROTOCOLS = (Protocol("paintings-256", 256), Protocol("report-200", 200), Protocol("report-128", 128))
+_PROTOCOLS = (Protocol("paintings-256", 256), Protocol("report-200", 200, True), Protocol("report-128", 128, True))
 
 PROTOCOLS = {protocol.name: protocol for protocol in _PROTOCOLS}
 """The protocols by their names. "report-200" and "report-128" are for the MSE at the report's own sizes."""

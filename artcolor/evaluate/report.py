@@ -19,7 +19,6 @@ from artcolor.errors import ConfigError
 from artcolor.evaluate.contestants import Baseline, Contestant
 from artcolor.evaluate.protocol import Protocol
 from artcolor.evaluate.results import METRICS, Interval, Metric, Results, cell, heading
-from artcolor.transforms import JoinChroma
 from artcolor.zoo import store
 
 if TYPE_CHECKING:
@@ -260,19 +259,20 @@ def _galleries(results: Results, models: Sequence[Contestant], paths: Sequence[P
     head = ["gray", *(_label(one.name) for one in models), "truth"]
     parts = []
     for title, chosen in groups.items():
-        rows = [_picture_row(results, models, int(number), protocol.read(paths[number])) for number in chosen]
+        rows = [_picture_row(results, models, int(number), paths[number], protocol) for number in chosen]
         parts.append(f"<h3>{title}</h3>{_table(head, rows, 'pictures')}")
     return parts
 
 
 @torch.no_grad()
-def _picture_row(results: Results, models: Sequence[Contestant], number: int, truth: Tensor) -> str:
+def _picture_row(results: Results, models: Sequence[Contestant], number: int, path: Path, protocol: Protocol) -> str:
+    truth = protocol.read(path)
     lab = rgb_to_lab(truth.unsqueeze(0))
     gray = lab_to_rgb_in_gamut(lab[:, :1], torch.zeros_like(lab[:, 1:]))[0]
     file = results.pictures[number]
     cells = [_picture(gray, f"{file}, gray", file)]
     for one in models:
-        colour = JoinChroma(one.predict(lab).ab, *truth.shape[-2:])(lab[:, :1])[0]
+        colour = one.predict(lab).picture(lab[:, :1], protocol)[0]
         table = results.models[one.name].table
         caption = f"ΔE00 {table['delta_e'][number]:.1f}, CF\u00a0{table['colorfulness'][number]:.0f}"
         cells.append(_picture(colour, f"{file} by {one.name}", caption))

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,10 +21,32 @@ from artcolor.evaluate.protocol import choose, protocol_of
 from artcolor.evaluate.reference import fit_reference, load_reference, save_reference
 from artcolor.evaluate.results import Results
 from artcolor.models.cnn import cnn
+from artcolor.models.heads import Head
 from artcolor.models.registry import save_weights
 from artcolor.transforms import JoinChroma
 
 judge = functools.partial(evaluate, protocol="report-128", seconds=False)
+
+
+class AlwaysOrange(Head):
+    """Predicts an RGB picture without looking."""
+
+    COLOUR = torch.tensor([0.9, 0.6, 0.2]).reshape(1, 3, 1, 1)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {}
+
+    def forward(self, features: torch.Tensor, lightness: torch.Tensor) -> torch.Tensor:
+        return self.COLOUR.expand(len(features), 3, *features.shape[-2:])
+
+    def to_rgb(self, raw: torch.Tensor) -> torch.Tensor:
+        return raw
+
+    def decode(
+        self, raw: torch.Tensor, *, temperature: float | None = None, vividness: float | None = None
+    ) -> torch.Tensor:
+        return rgb_to_lab(self.to_rgb(raw))[:, 1:]
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +159,18 @@ class TestModels:
             wanted = model.colorize(gray, size=knobs.size, temperature=knobs.temperature, vividness=knobs.vividness)
             torch.testing.assert_close(picture, wanted, atol=2e-3, rtol=0)
             torch.testing.assert_close(rgb_to_lab(picture)[:, :1], lab[:, :1], atol=0.05, rtol=0)
+
+    def test_that_predict_rgb_are_judged_by_it_under_the_reports_protocols(self, gallery: Path) -> None:
+        model = cnn(width=16).eval()
+        model.head = AlwaysOrange()
+        found = judge([model], gallery, limit=2)
+        truth = torch.stack([protocol_of("report-128").read(path) for path in choose(gallery, "test", 2)])
+        orange = AlwaysOrange.COLOUR.expand_as(truth)
+        np.testing.assert_allclose(found.models["cnn"].table["mse"], metrics.mse(orange, truth).numpy(), rtol=1e-4)
+        # Elsewhere a prediction keeps the true lightness.
+        lab = rgb_to_lab(truth)
+        picture = ModelContestant("cnn", model, Knobs()).predict(lab).picture(lab[:, :1], protocol_of("paintings-256"))
+        torch.testing.assert_close(rgb_to_lab(picture)[:, :1], lab[:, :1], atol=0.05, rtol=0)
 
     def test_by_file_with_settings(self, gallery: Path, tmp_path: Path) -> None:
         model = cnn(width=16)
