@@ -4,22 +4,19 @@ Run it from a checkout: python scripts/release_weights.py ~/runs/cnn cnn.art_v1 
 """
 
 import hashlib
-import json
 import subprocess
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
-from torch.utils.flop_counter import FlopCounterMode
 
 from artcolor.evaluate.benchmark import evaluate
 from artcolor.evaluate.sweep import sweep
 from artcolor.evaluate.sweep_report import save_sweep, summary
-from artcolor.models.base import ColorizationModel
 from artcolor.models.registry import from_pretrained, save_weights
-from artcolor.zoo.manifest import SCHEMA_VERSION, manifest_path
-from artcolor.zoo.store import replace_with
+from artcolor.models.verify import count_parameters, make_golden, multiply_adds
+from artcolor.zoo.manifest import manifest_path, update
 
 _WEIGHTS = Path(__file__).resolve().parent.parent / "artcolor" / "weights"
 _DATA = (
@@ -28,14 +25,6 @@ _DATA = (
 )
 _KEPT = ("mse", "psnr", "ssim", "abrmse", "auc", "auc_rebalanced", "delta_e", "colorfulness", "delta_colorfulness")
 _KEPT += ("fd_grid", "fd_lite0", "nll", "ece")
-
-
-def multiply_adds(model: ColorizationModel) -> int:
-    """Multiply-adds for one square picture at the model's working size."""
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        model(torch.zeros(1, 1, model.size, model.size))
-    return counter.get_total_flops() // 2
 
 
 def figures(results: dict[str, Any], name: str) -> dict[str, Any]:
@@ -84,8 +73,10 @@ def main(
         "file": target.name,
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
+        "hub_repo": None,
+        "hub_revision": None,
         "config": model.config,
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": count_parameters(model),
         "multiply_adds": multiply_adds(model),
         "metrics": {
             "paintings-256": {
@@ -100,12 +91,11 @@ def main(
         "data": _DATA,
         "licence": "Apache-2.0",
         "torch": torch.__version__.partition("+")[0],
+        # Of the file as it was written: its kernels were rounded to half precision.
+        "golden": make_golden(from_pretrained(target)),
     }
-    path = manifest_path()
-    manifest = json.loads(path.read_text()) if path.exists() else {"schema_version": SCHEMA_VERSION, "weights": {}}
-    manifest["weights"][key] = entry
-    replace_with(path, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
-    print(f"{target}: {len(content) / 2**20:.1f} MB; entry written to {path}")
+    update(key, entry)
+    print(f"{target}: {len(content) / 2**20:.1f} MB; entry written to {manifest_path()}")
 
 
 def _progress(name: str, done: int, total: int) -> None:

@@ -1,18 +1,16 @@
 """Names of models and weights, and building models from them."""
 
 import enum
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from torch import Tensor
-
-from artcolor.errors import ConfigError, WeightsError
-from artcolor.models.base import CONFIG_SCHEMA, ColorizationModel, Network
-from artcolor.models.heads import HEADS, Head
+from artcolor.errors import ConfigError
+from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.heads import Head
+from artcolor.models.loading import build
 from artcolor.transforms import ToLightness
-from artcolor.zoo import hub, manifest, store
+from artcolor.zoo import hub, manifest, sources, store
 
 
 class WeightsEnum(enum.Enum):
@@ -27,7 +25,7 @@ class WeightsEnum(enum.Enum):
     def meta(self) -> dict[str, Any]:
         """Parameters, multiply-adds, size, hash, metrics, recipe, data and licence, as a dictionary."""
         entry = self.entry
-        return {name: value for name, value in vars(entry).items() if name not in ("key", "config")}
+        return {name: value for name, value in vars(entry).items() if name not in ("key", "config", "golden")}
 
     def transforms(self) -> ToLightness:
         """What turns a picture into the input of the network that has these weights."""
@@ -40,6 +38,7 @@ WeightsArgument = WeightsEnum | str | Path | None
 
 Builder = Callable[..., ColorizationModel]
 _B = TypeVar("_B", bound=Builder)
+_M = TypeVar("_M", bound=ColorizationModel)
 
 _BUILDERS: dict[str, Builder] = {}
 _WEIGHTS: dict[str, type[WeightsEnum]] = {}
@@ -57,7 +56,8 @@ def register_model(weights: type[WeightsEnum]) -> Callable[[_B], _B]:
 
 
 def _families() -> None:
-    from artcolor.models import cnn, unet  # noqa: F401, PLC0415  (importing a family registers it)
+    # Importing a family registers it.
+    from artcolor.models import ae, cic, cnn, report, splitbrain, unet, vae  # noqa: F401, PLC0415
 
 
 def list_models() -> list[str]:
@@ -134,41 +134,38 @@ def get_weight(name: str) -> WeightsEnum:
     raise ConfigError(f"there are no weights called {name!r}. There are: {', '.join(known)}.")
 
 
-def from_pretrained(name: str | Path) -> ColorizationModel:
+def from_pretrained(name: str | Path, *, progress: bool = True) -> ColorizationModel:
     """Loads any model with weights; the weights' own config says which model it is.
 
     Args:
         name: a model (`"cnn"`, its default weights), weights (`"cnn.art_v1"`), the path of a weights file,
             `hf-hub:org/repo@revision`, or `local-dir:path`.
+        progress: show a bar while something is downloaded.
 
     Raises:
         ConfigError: there is no model, no weights and no file of this name.
-        WeightsError: the file is damaged or does not fit.
+        WeightsError: the file is damaged or does not fit, or could not be downloaded.
 
     Example:
         >>> from_pretrained("cnn").name
         'cnn'
     """
     if isinstance(name, str) and not _looks_like_path(name):
-        weights = get_weight(name)
-        return get_model(weights.entry.model, weights=weights)
-    path = _path_of(name)
-    config, _ = store.read(path)
-    return get_model(str(config.get("model")), weights=path)
-
-
-def _path_of(name: str | Path) -> Path:
-    if isinstance(name, str) and name.startswith((hub.HUB, hub.LOCAL)):
-        return hub.locate(name)
-    return Path(name)
+        found = sources.fetch(get_weight(name).entry, progress=progress)
+    else:
+        found = sources.open_weights(name, progress=progress)
+    # Given to the builder as it is, so that the bytes that were looked at are those that are loaded.
+    return get_model(str(found.config.get("model"))[:100], weights=found)
 
 
 def _looks_like_path(name: str) -> bool:
     return name.startswith((hub.HUB, hub.LOCAL)) or name.endswith(".safetensors") or "/" in name or "\\" in name
 
 
-def _resolve(model: str, weights: WeightsEnum | str | Path) -> tuple[Path, str | None]:
-    """The file that a `weights` argument means, and the hash it must have, if that is known."""
+def _read(model: str, weights: WeightsEnum | str | Path | sources.Weights, progress: bool) -> sources.Weights:
+    """The file that a `weights` argument means."""
+    if isinstance(weights, sources.Weights):
+        return weights
     members = _WEIGHTS[model]
     if isinstance(weights, str) and not _looks_like_path(weights):
         if weights in members.__members__:
@@ -184,8 +181,8 @@ def _resolve(model: str, weights: WeightsEnum | str | Path) -> tuple[Path, str |
     if isinstance(weights, WeightsEnum):
         if not isinstance(weights, members):
             raise ConfigError(f"{weights} are not weights of {model}, but of {weights.entry.model}")
-        return store.find(weights.entry), weights.entry.sha256
-    return _path_of(weights), None
+        return sources.fetch(weights.entry, progress=progress)
+    return sources.open_weights(weights, progress=progress)
 
 
 def assemble(
@@ -197,7 +194,9 @@ def assemble(
     network: Mapping[str, Any],
     head: Mapping[str, Any],
     size: int | None,
-) -> ColorizationModel:
+    model_type: type[_M] = ColorizationModel,  # type: ignore[assignment]
+    progress: bool = True,
+) -> _M:
     """What builders share: a network with a head, untrained or with weights.
 
     A weights file's own config decides everything; keywords that contradict it are an error.
@@ -210,83 +209,18 @@ def assemble(
         network: keywords of the network; those that are `None` were not given.
         head: keywords of the head, likewise.
         size: working size, or `None`.
+        model_type: what network and head become.
+        progress: show a bar while weights are downloaded.
     """
     if weights is None:
         net = network_type(**_given(network))
-        return ColorizationModel(name, net, head_type(net.channels, **_given(head)), **_given({"size": size}))
-    path, sha256 = _resolve(name, weights)
-    config, tensors = store.read(path, sha256)
-    _check_config(config, name, _given({**network, **head, "size": size}), path)
-    net = _construct(network_type, config["network"], path)
-    keywords = dict(config["head"])
-    kind = keywords.pop("kind", None)
-    if kind not in HEADS:
-        raise WeightsError(f"{path} asks for a head called {kind!r}; there are {', '.join(HEADS)}")
-    model = ColorizationModel(name, net, _construct(HEADS[kind], keywords, path, net.channels), size=config["size"])
-    load_state(model, tensors, path)
-    return model.eval()
+        return model_type(name, net, head_type(net.channels, **_given(head)), **_given({"size": size}))
+    found = _read(name, weights, progress)
+    return build(name, network_type, model_type, found, _given({**network, **head, "size": size}))
 
 
 def _given(keywords: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in keywords.items() if value is not None}
-
-
-def _check_config(config: dict[str, Any], name: str, given: dict[str, Any], path: Path) -> None:
-    if config.get("schema") != CONFIG_SCHEMA or not {"model", "network", "head", "size"} <= set(config):
-        raise WeightsError(
-            f"{path} has a config that this artcolor does not read (schema {config.get('schema')!r}, "
-            f"not {CONFIG_SCHEMA}). Update artcolor."
-        )
-    if config["model"] != name:
-        raise WeightsError(
-            f"{path} holds weights of {config['model']!r}, not of {name!r}: "
-            f"load them with artcolor.{config['model']}(weights=...) or artcolor.from_pretrained(...)."
-        )
-    stored = {"size": config["size"], **config["network"], **config["head"]}
-    for key, value in given.items():
-        if stored.get(key) != value:
-            raise ConfigError(
-                f"{key}={value!r} contradicts the weights file {path}, which has {key}={stored.get(key)!r}. "
-                f"Leave {key} out, or build the model without weights."
-            )
-
-
-_T = TypeVar("_T")
-
-
-def _construct(kind: type[_T], keywords: dict[str, Any], path: Path, *positional: Any) -> _T:
-    unknown = set(keywords) - set(inspect.signature(kind).parameters)
-    if unknown:
-        raise WeightsError(f"{path}: {kind.__name__} does not know {', '.join(sorted(unknown))}. Update artcolor.")
-    return kind(*positional, **keywords)
-
-
-def load_state(model: ColorizationModel, tensors: Mapping[str, Tensor], source: str | Path) -> None:
-    """Loads tensors into a model: all of them, and nothing else.
-
-    Args:
-        model: takes them.
-        tensors: as in a weights file.
-        source: where they come from, for messages.
-
-    Raises:
-        WeightsError: a tensor is missing, too many, or of another shape; the model is then left as it was.
-    """
-    state = model.state_dict()
-    problems = [f"{name} is missing" for name in state if name not in tensors]
-    problems += [f"{name} is not part of the model" for name in tensors if name not in state]
-    problems += [
-        f"{name} has shape {tuple(tensors[name].shape)} instead of {tuple(state[name].shape)}"
-        for name in state
-        if name in tensors and tensors[name].shape != state[name].shape
-    ]
-    if problems:
-        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
-        raise WeightsError(
-            f"{source} does not fit {model.name}: {'; '.join(problems[:5])}{more}. "
-            "It belongs to another version or was changed; download or train it again."
-        )
-    model.load_state_dict(dict(tensors), strict=True)
 
 
 def save_weights(model: ColorizationModel, path: str | Path) -> None:

@@ -1,39 +1,77 @@
 """What people read about released weights, made from the manifest."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from artcolor.zoo.manifest import Entry, entries
 
 COLUMNS = ("weights", "parameters", "file", "multiply-adds", "PSNR, vividness 0", "PSNR", "ΔCF", "FD-grid", "defaults")
+PICTURES = ("gray.png", "colour.jpg")
+"""Names of the two pictures on the card of released weights: what the model was given, and what it made of it."""
+
+_NONE = "–"
+_FILE_COLUMNS = ("weights", "file", "bytes", "SHA-256", "licence", "on the Hub")
+_SETTINGS = {"default": "at its defaults", "accurate": "at vividness 0"}
 
 
 def table_row(entry: Entry) -> tuple[str, ...]:
     """One line about weights, in the order of `COLUMNS`."""
     figures, head = entry.metrics["paintings-256"], entry.config["head"]
-    default, accurate = figures["default"], figures["accurate"]
+    default, accurate = figures["default"], figures.get("accurate")
     return (
         entry.key,
         f"{entry.parameters / 1e6:.2f} M",
         f"{entry.bytes / 2**20:.1f} MB",
         f"{entry.multiply_adds / 1e9:.2f} G at {entry.config['size']} px",
-        f"{accurate['psnr']['mean']:.2f} dB",
+        f"{accurate['psnr']['mean']:.2f} dB" if accurate else _NONE,
         f"{default['psnr']['mean']:.2f} dB",
         f"{default['delta_colorfulness']['mean']:+.2f}",
         f"{default['fd_grid']['mean']:.0f}",
-        f"vividness {head['vividness']:g}, temperature {head['temperature']:g}",
+        f"vividness {head['vividness']:g}, temperature {head['temperature']:g}" if "vividness" in head else _NONE,
     )
 
 
 def markdown_table() -> str:
     """All released weights as a Markdown table, for README and docs."""
-    rows = [COLUMNS, tuple("---" for _ in COLUMNS), *(table_row(entry) for entry in entries().values())]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return _table(COLUMNS, [table_row(entry) for entry in entries().values()])
+
+
+def files_table() -> str:
+    """The files of all released weights as a Markdown table, for the docs."""
+    return _table(
+        _FILE_COLUMNS,
+        [
+            (
+                entry.key,
+                f"`{entry.file}`",
+                f"{entry.bytes:,}",
+                f"`{entry.sha256}`",
+                entry.licence,
+                f"`hf-hub:{entry.hub_repo}@{entry.hub_revision}`" if entry.hub_repo else "not yet",
+            )
+            for entry in entries().values()
+        ],
+    )
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [columns, tuple("---" for _ in columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def as_json() -> str:
+    """All that the manifest says, by the keys of the weights."""
+    return json.dumps(
+        {key: {"model": e.model, "tag": e.tag, **asdict(e)} for key, e in entries().items()},
+        indent=2,
+        ensure_ascii=False,
+    )
 
 
 _CARD = """---
-license: apache-2.0
-library_name: artcolor
+{licence}library_name: artcolor
 pipeline_tag: image-to-image
 tags: [colorization, art, paintings]
 ---
@@ -41,46 +79,95 @@ tags: [colorization, art, paintings]
 
 Gives grayscale art its colours back. A model of [artcolor](https://pypi.org/project/artcolor/).
 
+{pictures}## How to use
+
+```bash
+pip install artcolor
+```
+
 ```python
 import artcolor
 
 model = artcolor.from_pretrained("{name}")
-artcolor.colorize("gray.jpg", model=model).save("colour.png")
+artcolor.colorize("gray.png", model=model).save("colour.png")
 ```
 
-{facts}
-## Limits
+{facts}## Limits
 
-A colouring is a plausible guess, not the colours that once were. Faces and landscapes of the 15th to 19th century
-are what it knows best; where a colour cannot be told from lightness (clothes, flags, flowers) it guesses.
+A colouring is a plausible guess, not the colours that once were. {known}Where a colour cannot be told from lightness
+(clothes, flags, flowers) the model guesses. Where you show its pictures, say that the colours are a guess.
+"""
+
+_SHOWN = """| given | made of it |
+|---|---|
+| ![gray](gray.png) | ![colorized](colour.jpg) |
+
+*Frédéric Bazille, Les remparts d'Aigues-Mortes, 1867, in the public domain.*
+
+"""
+
+_TO_BE_TOLD = """## Data and licence
+
+Not told by artcolor. Whoever publishes this model says here what it was trained on, how well it does, and under which
+licence it may be used.
+
 """
 
 
-def model_card(config: Mapping[str, Any], entry: Entry | None = None) -> str:
+def model_card(
+    config: Mapping[str, Any], entry: Entry | None = None, *, repo: str | None = None, pictures: bool = False
+) -> str:
     """A model card in Markdown.
 
     Args:
         config: of the model.
         entry: what the manifest says of it; `None` for a model of one's own, which then has no figures.
+        repo: where it is published, if that is known.
+        pictures: show `PICTURES`, which then lie beside the card.
     """
+    source = f"hf-hub:{repo or 'ORGANISATION/REPOSITORY'}"
+    shown = _SHOWN if pictures else ""
     if entry is None:
-        return _CARD.format(title=f"{config['model']}, trained by its owner", name="hf-hub:ORG/REPO", facts="")
-    figures = entry.metrics["paintings-256"]
+        title = f"{config['model']}, trained by its owner"
+        return _CARD.format(licence="", title=title, name=source, facts=_TO_BE_TOLD, pictures=shown, known="")
+    return _CARD.format(
+        licence=f"license: {entry.licence.lower()}\n",
+        title=entry.key,
+        name=source if repo else entry.key,
+        facts=_facts(entry),
+        pictures=shown,
+        known="Faces and landscapes of the 15th to 19th century are what it knows best. ",
+    )
+
+
+def _facts(entry: Entry) -> str:
+    head = entry.config["head"]
+    defaults = {name: head[name] for name in ("vividness", "temperature") if name in head}
     lines = [
-        f"- {entry.parameters:,} parameters, {entry.multiply_adds / 1e9:.2f} G multiply-adds "
-        f"at {entry.config['size']} px",
+        "## Data and licence",
+        "",
         f"- Trained on: {entry.data}. Recipe `{entry.recipe}`, commit {entry.commit}, PyTorch {entry.torch}.",
         f"- Licence of the weights: {entry.licence}. SHA-256 of the file: `{entry.sha256}`.",
-        "",
-        f"Measured on {figures['n']} paintings (protocol paintings-256, split {figures['split']}), 95 % intervals:",
-        "",
-        "| metric | at its defaults | at vividness 0 |",
-        "|---|---|---|",
+        f"- {entry.parameters:,} parameters, {entry.multiply_adds / 1e9:.2f} G multiply-adds "
+        f"at {entry.config['size']} px.",
     ]
-    for metric, value in figures["default"].items():
-        cells = [_with_interval(value), _with_interval(figures["accurate"][metric])]
-        lines.append(f"| {metric} | {' | '.join(cells)} |")
-    return _CARD.format(title=entry.key, name=entry.key, facts="\n".join(lines) + "\n\n")
+    if defaults:
+        lines.append(f"- Defaults: {', '.join(f'{name} {value:g}' for name, value in defaults.items())}.")
+    for protocol, figures in entry.metrics.items():
+        settings = [name for name in _SETTINGS if name in figures]
+        rows = [
+            (metric, *(_with_interval(figures[setting][metric]) for setting in settings))
+            for metric in figures["default"]
+        ]
+        lines += [
+            "",
+            f"## Figures: {protocol}",
+            "",
+            f"Measured on {figures['n']} paintings (split {figures['split']}), with 95 % intervals.",
+            "",
+            _table(("metric", *(_SETTINGS[name] for name in settings)), rows),
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _with_interval(value: Mapping[str, float | None]) -> str:

@@ -3,100 +3,210 @@
 Unlike huggingface_hub's mixin this is strict: without config or weights there is an error, never a random network.
 """
 
+import contextlib
+import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from huggingface_hub import HfApi, hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from torch import Tensor
 
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.zoo import card, store
-from artcolor.zoo.manifest import Entry
+from artcolor.zoo.manifest import REPO, Entry, entries
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 HUB, LOCAL = "hf-hub:", "local-dir:"
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+Contents = tuple[Path, dict[str, Any], dict[str, Tensor]]
+"""The path of a weights file, the config in its header, and its tensors."""
+
+# Slashes, since branches may have them, but no step upward: the client keeps a file of this name in its cache.
+_REVISION = re.compile(r"[A-Za-z0-9_]([\w./-]*[\w-])?", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def locate(name: str) -> Path:
-    """Finds the weights file that `hf-hub:org/repo@revision` or `local-dir:path` means.
-
-    Args:
-        name: with its prefix. Without `@revision` the main branch is taken.
-
-    Returns:
-        Path of `model.safetensors`; `config.json` lies beside it and agrees with its header.
+def open_folder(folder: Path) -> Contents:
+    """Reads the model in a folder that `save` has made.
 
     Raises:
-        ConfigError: the name makes no sense.
-        WeightsError: the folder or repository lacks a file, or the Hub cannot be reached.
+        WeightsError: the folder lacks a file, or one of them is damaged.
     """
-    if name.startswith(LOCAL):
-        folder = Path(name.removeprefix(LOCAL))
-    else:
-        repo, _, revision = name.removeprefix(HUB).partition("@")
-        if not _REPO.fullmatch(repo):
-            raise ConfigError(f"{name!r} names no repository; write {HUB}organisation/repository[@revision]")
-        folder = _download(repo, revision or None)
     for file in (CONFIG, WEIGHTS):
         if not (folder / file).is_file():
             raise WeightsError(
                 f"{folder} has no {file}; a model's folder holds {CONFIG} and {WEIGHTS}, "
                 "as model.save_pretrained makes it"
             )
-    _agree(folder)
-    return folder / WEIGHTS
+    config, tensors = store.read(folder / WEIGHTS)
+    _agree(folder / CONFIG, config)
+    return folder / WEIGHTS, config, tensors
 
 
-def _download(repo: str, revision: str | None) -> Path:
-    path = ""
+def open_repository(name: str, *, progress: bool) -> Contents:
+    """Reads the model in a repository on the Hub, or the cached copy of it.
+
+    Args:
+        name: `organisation/repository@revision`. Without `@revision` the main branch is taken.
+        progress: show a bar while something is downloaded.
+
+    Raises:
+        ConfigError: the name makes no sense.
+        WeightsError: the repository lacks a file, one of them is damaged, or the Hub cannot be reached.
+    """
+    repo, at, revision = name.partition("@")
+    if not REPO.fullmatch(repo):
+        raise ConfigError(f"{name!r} names no repository; write {HUB}organisation/repository[@revision]")
+    if at and (not _REVISION.fullmatch(revision) or ".." in revision):
+        raise ConfigError(f"{revision!r} in {name!r} names no revision; write a branch, a tag or a commit")
+    stated = _download(repo, CONFIG, revision or None, progress=progress)
+    # The cache has a folder a commit: both files are of the same one, though somebody may be pushing another.
+    path, config, tensors = open_verified(repo, stated.parent.name, None, progress=progress)
+    _agree(stated, config)
+    return path, config, tensors
+
+
+def open_verified(repo: str, revision: str | None, sha256: str | None, *, progress: bool) -> Contents:
+    """Reads weights from the cache or the Hub; if they are damaged, they are downloaded once more.
+
+    Args:
+        repo: `organisation/repository`.
+        revision: branch, tag or commit. A commit that is in the cache needs no network.
+        sha256: what the file must hash to; `None` takes what the Hub said when it was downloaded.
+        progress: show a bar while something is downloaded.
+
+    Raises:
+        WeightsError: damaged twice, not there, or the Hub cannot be reached.
+    """
+    cure = "Delete it and try again; if it happens again, look at what serves it (HF_ENDPOINT, a proxy)."
+    path = _download(repo, WEIGHTS, revision, progress=progress)
     try:
-        for file in (CONFIG, WEIGHTS):
-            path = hf_hub_download(repo, file, revision=revision)
-    except LocalEntryNotFoundError as error:
+        return path, *store.read(path, sha256 or _stated_hash(path), cure=cure)
+    except store.DamagedError as error:
+        damaged = error
+    _forget(path)
+    try:
+        path = _download(repo, WEIGHTS, revision, progress=progress)
+    except WeightsError as error:
+        raise WeightsError(f"{damaged} And it could not be downloaded again: {error}") from error
+    try:
+        return path, *store.read(path, sha256 or _stated_hash(path), cure=cure)
+    except store.DamagedError:
+        _forget(path)
+        raise
+
+
+def _blob(path: Path) -> Path | None:
+    """The file that an entry of the cache stands for, where the cache is made of links."""
+    target = path.parent / path.readlink() if path.is_symlink() else None
+    return target if target is not None and target.parent.name == "blobs" else None
+
+
+def _stated_hash(path: Path) -> str | None:
+    """The SHA-256 that the Hub gave for a large file: the cache keeps it under that name."""
+    blob = _blob(path)
+    return blob.name if blob is not None and _SHA256.fullmatch(blob.name) else None
+
+
+def _forget(path: Path) -> None:
+    """Takes a damaged file out of the cache, so that it is downloaded again."""
+    with contextlib.suppress(OSError):
+        blob = _blob(path)
+        path.unlink()
+        if blob is not None:
+            blob.unlink()
+
+
+def _download(repo: str, file: str, revision: str | None, *, progress: bool) -> Path:
+    try:
+        with _bars(progress):
+            return Path(hf_hub_download(repo, file, revision=revision))
+    except Exception as error:  # What the client raises differs from version to version.
+        _explain(error, repo)
+
+
+@contextlib.contextmanager
+def _bars(shown: bool) -> Iterator[None]:
+    if shown or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
+
+
+def _explain(error: Exception, repo: str) -> NoReturn:
+    why = f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
+    if isinstance(error, LocalEntryNotFoundError):
         raise WeightsError(
-            f"{repo} is not in the cache and the Hub cannot be reached ({error}). "
+            f"{repo} is not in the cache and the Hub cannot be reached: {why}. "
             "Check the network, HF_ENDPOINT and HF_HUB_OFFLINE, or download it elsewhere and use local-dir:PATH."
         ) from error
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    if isinstance(error, OSError) and error.errno is not None:
         raise WeightsError(
-            f"{repo} cannot be had from the Hub: {error}. Check the name and the revision; "
-            "a private or gated repository needs a token (HF_TOKEN)."
+            f"{repo} cannot be kept: {why}. Make room, or let HF_HOME name a folder that may be written to."
         ) from error
-    return Path(path).parent
+    raise WeightsError(
+        f"{repo} cannot be had from the Hub: {why}. Check the name and the revision; "
+        "a private or gated repository needs a token (HF_TOKEN)."
+    ) from error
 
 
-def _agree(folder: Path) -> None:
+def _agree(stated: Path, config: Mapping[str, Any]) -> None:
     try:
-        stated = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise WeightsError(f"{folder / CONFIG} is not JSON: {error}") from error
-    config, _ = store.read(folder / WEIGHTS)
-    if stated != config:
+        same = json.loads(stated.read_text(encoding="utf-8")) == config
+    except (ValueError, OSError, RecursionError) as error:
+        raise WeightsError(f"{stated} is not JSON: {error}") from error
+    if not same:
         raise WeightsError(
-            f"{folder / CONFIG} and the header of {WEIGHTS} beside it differ, so one of them was changed. "
+            f"{stated} and the header of {WEIGHTS} beside it differ, so one of them was changed. "
             "Save the model again with model.save_pretrained."
         )
 
 
-def save(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], entry: Entry | None = None) -> None:
+def save(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """Writes config, weights and card into a folder, each whole or not at all.
 
     Args:
         folder: is made if it is not there.
         config: of the model.
-        tensors: its state.
-        entry: what the manifest says of it, for the card; `None` for a model of one's own.
+        tensors: its state. If they are those of released weights, the card has their figures.
+    """
+    data = store.pack(config, tensors)
+    sha256 = hashlib.sha256(data).hexdigest()
+    released = next((entry for entry in entries().values() if entry.sha256 == sha256), None)
+    lay_out(folder, config, data, card.model_card(config, released))
+
+
+def lay_out(
+    folder: Path, config: Mapping[str, Any], data: bytes, text: str, pictures: Mapping[str, bytes] | None = None
+) -> None:
+    """Fills a folder as a repository on the Hub is filled.
+
+    Args:
+        folder: is made if it is not there.
+        config: of the model.
+        data: the bytes of its weights file.
+        text: its card.
+        pictures: that the card shows, by the names of their files.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    store.write(folder / WEIGHTS, config, tensors)
-    store.replace_with(folder / CONFIG, (json.dumps(config, indent=2, sort_keys=True) + "\n").encode())
-    store.replace_with(folder / "README.md", card.model_card(config, entry).encode())
+    files = {
+        WEIGHTS: data,
+        CONFIG: (json.dumps(config, indent=2, sort_keys=True) + "\n").encode(),
+        CARD: text.encode(),
+        **(pictures or {}),
+    }
+    for name, content in files.items():
+        store.replace_with(folder / name, content)
 
 
 def push(
@@ -117,16 +227,61 @@ def push(
         ConfigError: the name makes no sense.
         WeightsError: the Hub refused or cannot be reached.
     """
-    if not _REPO.fullmatch(repo):
-        raise ConfigError(f"{repo!r} names no repository; write organisation/repository")
-    api = HfApi(token=token)
+    check_repository(repo)
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder), config, tensors)
-        try:
-            api.create_repo(repo, private=private, exist_ok=True)
-            return str(api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message).oid)
-        except (HfHubHTTPError, OSError) as error:
-            raise WeightsError(
-                f"{repo} could not be uploaded: {error}. Log in with `hf auth login`, or set HF_TOKEN "
-                "to a token that may write."
-            ) from error
+        return upload(repo, Path(folder), private=private, token=token, message=message)
+
+
+def check_repository(repo: str) -> None:
+    """Refuses what names no repository.
+
+    Raises:
+        ConfigError: the name makes no sense.
+    """
+    if not REPO.fullmatch(repo):
+        raise ConfigError(f"{repo!r} names no repository; write organisation/repository")
+
+
+def upload(repo: str, folder: Path, *, private: bool, token: str | None, message: str) -> str:
+    """Uploads a folder as one commit; the repository is made if it is not there.
+
+    Returns:
+        The commit, in hexadecimal.
+
+    Raises:
+        WeightsError: the Hub refused or cannot be reached.
+    """
+    api = HfApi(token=token)
+    try:
+        api.create_repo(repo, private=private, exist_ok=True)
+        return str(api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message).oid)
+    except Exception as error:  # As in `_download`.
+        raise WeightsError(
+            f"{repo} could not be uploaded: {error}. Log in with `hf auth login`, or set HF_TOKEN "
+            "to a token that may write."
+        ) from error
+
+
+def publish(entry: Entry, data: bytes, pictures: Mapping[str, bytes], repo: str, *, token: str | None) -> str:
+    """Uploads released weights, byte for byte, with a card that has their figures.
+
+    Args:
+        entry: what the manifest says of them.
+        data: the bytes of their file.
+        pictures: see `artcolor.zoo.card.PICTURES`.
+        repo: `organisation/repository`.
+        token: of the Hub; `None` takes the one you are logged in with.
+
+    Returns:
+        The commit, in hexadecimal.
+
+    Raises:
+        ConfigError: the name makes no sense.
+        WeightsError: the Hub refused or cannot be reached.
+    """
+    check_repository(repo)
+    with tempfile.TemporaryDirectory() as folder:
+        text = card.model_card(entry.config, entry, repo=repo, pictures=True)
+        lay_out(Path(folder), entry.config, data, text, pictures)
+        return upload(repo, Path(folder), private=False, token=token, message=f"Publish {entry.key}")

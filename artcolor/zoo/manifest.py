@@ -3,17 +3,25 @@
 import functools
 import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from artcolor.atomic import replacing
 from artcolor.errors import ConfigError, WeightsError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+MAX_BYTES = 1 << 30
+"""No weights file is larger; what claims to be is refused before it is read."""
+REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+"""What names a repository on the Hub."""
+
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.safetensors")
 _KEY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,8 @@ class Entry:
         file: its name in `artcolor/weights/`.
         bytes: its size.
         sha256: of its bytes, in hexadecimal.
+        hub_repo: where it is on the Hugging Face Hub; `None` until it is published.
+        hub_revision: the commit there.
         config: what the file's own header says: network, head with decoding defaults, working size.
         parameters: number of trained numbers.
         multiply_adds: for one square picture at the working size.
@@ -34,12 +44,16 @@ class Entry:
         data: what it was trained on.
         licence: of the weights.
         torch: version of PyTorch that trained it.
+        golden: a small picture, the colours that the model gives it, and how far they may be off; see
+            `artcolor.models.verify`.
     """
 
     key: str
     file: str
     bytes: int
     sha256: str
+    hub_repo: str | None
+    hub_revision: str | None
     config: dict[str, Any] = field(repr=False)
     parameters: int
     multiply_adds: int
@@ -49,6 +63,7 @@ class Entry:
     data: str = field(repr=False)
     licence: str
     torch: str
+    golden: dict[str, Any] = field(repr=False)
 
     @property
     def model(self) -> str:
@@ -98,13 +113,50 @@ def parse_manifest(text: str, name: str) -> dict[str, Entry]:
     try:
         manifest = json.loads(text)
         version, weights = manifest["schema_version"], dict(manifest["weights"])
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise WeightsError(f"{name} is not a manifest of weights: {error!r}") from error
     if version != SCHEMA_VERSION:
         raise WeightsError(
             f"{name} has schema version {version!r}; this artcolor reads {SCHEMA_VERSION}. Update artcolor."
         )
     return {key: _entry(key, value, name) for key, value in weights.items()}
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _positive(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+# Only what loading relies on; the whole truth about the form is weights_manifest.schema.json, which a test holds it to.
+_POSSIBLE: dict[str, Callable[[Any], bool]] = {
+    "key": _matches(_KEY),
+    "file": _matches(_FILE_NAME),
+    "bytes": lambda value: _positive(value) and value <= MAX_BYTES,
+    "sha256": _matches(_SHA256),
+    "hub_repo": lambda value: value is None or _matches(REPO)(value),
+    "hub_revision": lambda value: value is None or _matches(_COMMIT)(value),
+    "config": _mapping,
+    "parameters": _positive,
+    "multiply_adds": _positive,
+    "metrics": _mapping,
+    "recipe": _text,
+    "commit": _matches(_COMMIT),
+    "data": _text,
+    "licence": _text,
+    "torch": _text,
+    "golden": _mapping,
+}
 
 
 def _entry(key: str, value: Any, name: str) -> Entry:
@@ -114,27 +166,42 @@ def _entry(key: str, value: Any, name: str) -> Entry:
         raise WeightsError(
             f"{name}: entry {key!r} lacks {sorted(expected - given)} and must not have {sorted(given - expected)}"
         )
-    entry = Entry(key=key, **value)
-    for what, text, pattern in (
-        ("key", key, _KEY),
-        ("file", entry.file, _FILE_NAME),
-        ("sha256", entry.sha256, _SHA256),
-    ):
-        if not isinstance(text, str) or not pattern.fullmatch(text):
-            raise WeightsError(f"{name}: entry {key!r} has an impossible {what}: {text!r}")
-    return entry
+    for what, possible in _POSSIBLE.items():
+        found = key if what == "key" else value[what]
+        if not possible(found):
+            raise WeightsError(f"{name}: entry {key!r} has an impossible {what}: {str(found)[:200]!r}")
+    if (value["hub_repo"] is None) != (value["hub_revision"] is None):
+        raise WeightsError(f"{name}: entry {key!r} needs hub_repo and hub_revision both, or neither")
+    return Entry(key=key, **value)
 
 
-def entry_of(name: str) -> Entry:
-    """Finds released weights by `model` (its default) or `model.tag`.
+def update(key: str, values: Mapping[str, Any]) -> None:
+    """Writes fields of an entry into the manifest, which is replaced as a whole if it then still makes sense.
+
+    Args:
+        key: `model.tag`; a new one needs all fields.
+        values: field → value, as JSON has them.
+
+    Raises:
+        WeightsError: the entry would make no sense, or the manifest is damaged.
+    """
+    path = manifest_path()
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["weights"].setdefault(key, {}).update(values)
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    parse_manifest(text, str(path))
+    with replacing(path) as file:
+        file.write(text.encode())
+    entries.cache_clear()
+
+
+def entry_of(key: str) -> Entry:
+    """Finds released weights by `model.tag`.
 
     Raises:
         ConfigError: there are none of this name.
     """
     every = entries()
-    if name in every:
-        return every[name]
-    of_model = [entry for entry in every.values() if entry.model == name]
-    if of_model:
-        return of_model[-1]
-    raise ConfigError(f"there are no weights called {name!r}. There are: {', '.join(sorted(every))}.")
+    if key not in every:
+        raise ConfigError(f"there are no weights called {key!r}. There are: {', '.join(sorted(every))}.")
+    return every[key]

@@ -1,13 +1,31 @@
 import ast
+import copy
 import hashlib
 import json
+import re
 
+import jsonschema
 import pytest
+import torch
 
 import artcolor
 from artcolor.errors import ConfigError, WeightsError
-from artcolor.zoo import card, manifest, store
+from artcolor.models.verify import golden_difference, verify
+from artcolor.zoo import card, manifest, sources, store
 from tests.conftest import ROOT
+
+WHOLE = json.loads(manifest.manifest_path().read_text())
+SCHEMA = json.loads((ROOT / "weights_manifest.schema.json").read_text())
+
+
+def is_valid(whole: object) -> bool:
+    return jsonschema.Draft202012Validator(SCHEMA).is_valid(whole)
+
+
+def test_the_manifest_has_the_form_of_its_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.Draft202012Validator(SCHEMA).validate(WHOLE)
+    assert (ROOT / WHOLE["$schema"]).samefile(ROOT / "weights_manifest.schema.json")
 
 
 def test_enums_and_manifest_agree_in_both_directions() -> None:
@@ -20,11 +38,49 @@ def test_enums_and_manifest_agree_in_both_directions() -> None:
 @pytest.mark.parametrize("key", sorted(manifest.entries()))
 def test_entries_tell_the_truth_about_their_file(key: str) -> None:
     entry = manifest.entries()[key]
-    data = store.find(entry).read_bytes()
+    path = sources.BESIDE / entry.file
+    data = path.read_bytes()
     assert entry.bytes == len(data) <= 12 * 2**20
     assert entry.sha256 == hashlib.sha256(data).hexdigest()
-    config, _ = store.read(store.find(entry), entry.sha256)
-    assert entry.config == config
+    # Strict loading, config, parameters, multiply-adds and golden colours.
+    verdict = verify(entry)
+    assert verdict.problems == ()
+    assert verdict.path == path
+
+
+def test_no_weights_file_is_unknown() -> None:
+    assert {p.name for p in sources.BESIDE.iterdir()} == {e.file for e in manifest.entries().values()}
+
+
+def test_golden_colours_find_a_changed_network() -> None:
+    entry = manifest.entries()["cnn.art_v1"]
+    model = artcolor.cnn(weights="DEFAULT")
+    state = model.state_dict()
+    for name, change in {
+        "network.layers.0.weight": lambda t: t * 1.05,
+        "network.layers.3.running_mean": lambda t: t + t.std() / 10,
+        "head.codebook.centres": lambda t: t.flip(1),
+        "head.codebook.prior": lambda t: t.flip(0),
+    }.items():
+        model.load_state_dict({**state, name: change(state[name])})
+        assert golden_difference(model, entry.golden) > entry.golden["tolerance"], name
+    model.load_state_dict(state)
+    model.head.vividness = 0.0
+    assert golden_difference(model, entry.golden) > entry.golden["tolerance"]
+
+
+@pytest.mark.parametrize(
+    "golden",
+    [
+        {},
+        {"lightness": {"shape": [1, 1, 2, 2], "dtype": "uint8", "data": "AAAA"}},
+        {"lightness": {"shape": [1, 1, 10**9, 10**9], "dtype": "uint8", "data": ""}},
+        {"lightness": {"shape": [1], "dtype": "object", "data": "gASVAAAAAAAAAAAu"}},
+    ],
+)
+def test_damaged_golden_tensors(golden: dict[str, object]) -> None:
+    with pytest.raises(WeightsError, match="golden tensors of cnn are damaged"):
+        golden_difference(artcolor.cnn(width=16), golden)
 
 
 def test_names() -> None:
@@ -44,40 +100,135 @@ def test_names() -> None:
     [
         ({"file": "../../etc/passwd"}, "impossible file"),
         ({"file": "/etc/passwd.safetensors"}, "impossible file"),
+        ({"file": "..\\..\\x.safetensors"}, "impossible file"),
+        ({"file": "C:x.safetensors"}, "impossible file"),
+        ({"file": None}, "impossible file"),
         ({"sha256": "abc"}, "impossible sha256"),
+        ({"bytes": 0}, "impossible bytes"),
+        ({"bytes": 2**40}, "impossible bytes"),
+        ({"bytes": "1"}, "impossible bytes"),
+        ({"parameters": -1}, "impossible parameters"),
+        ({"commit": "main"}, "impossible commit"),
+        ({"config": []}, "impossible config"),
+        ({"hub_repo": "../x", "hub_revision": "0" * 40}, "impossible hub_repo"),
+        ({"hub_repo": "org/x", "hub_revision": "main"}, "impossible hub_revision"),
+        ({"hub_repo": "org/x", "hub_revision": None}, "both, or neither"),
         ({"surprise": 1}, "must not have"),
-        ({"bytes": None}, None),
+        ({"bytes": ...}, r"lacks \['bytes'\]"),
     ],
 )
-def test_hostile_manifests(change: dict[str, object], message: str | None) -> None:
-    whole = json.loads(manifest.manifest_path().read_text())
-    entry = whole["weights"]["cnn.art_v1"]
-    if message is None:
-        del entry["bytes"]
-        message = r"lacks \['bytes'\]"
-    else:
-        entry.update(change)
+def test_hostile_manifests(change: dict[str, object], message: str) -> None:
+    whole = copy.deepcopy(WHOLE)
+    entry = {**whole["weights"]["cnn.art_v1"], **change}
+    whole["weights"]["cnn.art_v1"] = {name: value for name, value in entry.items() if value is not ...}
     with pytest.raises(WeightsError, match=message):
         manifest.parse_manifest(json.dumps(whole), "test.json")
+    assert not is_valid(whole)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 1}', "nonsense"])
+@pytest.mark.parametrize("key", ["../x.y", "cnn", "cnn.art v1", "CNN.x", "a.b.c"])
+def test_impossible_keys(key: str) -> None:
+    whole = {**WHOLE, "weights": {key: WHOLE["weights"]["cnn.art_v1"]}}
+    with pytest.raises(WeightsError, match="impossible key"):
+        manifest.parse_manifest(json.dumps(whole), "test.json")
+    assert not is_valid(whole)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": 2}', "nonsense", "[" * 10**5])
 def test_no_manifest_at_all(text: str) -> None:
     with pytest.raises(WeightsError, match="not a manifest"):
         manifest.parse_manifest(text, "test.json")
-    with pytest.raises(WeightsError, match="schema version 2"):
-        manifest.parse_manifest('{"schema_version": 2, "weights": {}}', "test.json")
 
 
-def test_readme_shows_the_table_of_the_manifest() -> None:
-    shown = (ROOT / "README.md").read_text().split("<!-- zoo -->\n")[1].split("<!-- /zoo -->")[0]
-    assert shown == card.markdown_table(), "put the output of artcolor.zoo.card.markdown_table() there"
+def test_another_schema_version() -> None:
+    with pytest.raises(WeightsError, match=r"schema version 1; this artcolor reads 2. Update artcolor"):
+        manifest.parse_manifest('{"schema_version": 1, "weights": {}}', "test.json")
+
+
+def test_updating_keeps_all_else_and_refuses_nonsense(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "weights_manifest.json"
+    path.write_text(manifest.manifest_path().read_text())
+    monkeypatch.setattr(manifest, "manifest_path", lambda: path)
+    before = path.read_bytes()
+    manifest.update("cnn.art_v1", {"licence": "Apache-2.0"})
+    assert path.read_bytes() == before
+    for values in ({"hub_repo": "org/x"}, {"surprise": 1}):
+        with pytest.raises(WeightsError):
+            manifest.update("cnn.art_v1", values)
+    with pytest.raises(WeightsError):
+        manifest.update("cnn.new", {"licence": "Apache-2.0"})
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    manifest.update("cnn.art_v1", {"hub_repo": "org/x", "hub_revision": "0" * 40})
+    assert manifest.entries()["cnn.art_v1"].hub_repo == "org/x"
+    manifest.entries.cache_clear()
+
+
+def between(text: str, marker: str) -> str:
+    return text.split(f"<!-- {marker} -->\n")[1].split(f"<!-- /{marker} -->")[0]
+
+
+@pytest.mark.parametrize(
+    ("document", "marker", "made"),
+    [("README.md", "zoo", card.markdown_table), ("docs/weights.md", "files", card.files_table)],
+)
+def test_documents_show_the_tables_of_the_manifest(document: str, marker: str, made) -> None:
+    shown = between((ROOT / document).read_text(), marker)
+    assert shown == made(), f"run python scripts/update_tables.py, which puts it into {document}"
 
 
 def test_hub_help_shows_the_figures_of_the_manifest() -> None:
     for key, entry in manifest.entries().items():
-        psnr = entry.metrics["paintings-256"]["accurate"]["psnr"]["mean"]
+        figures = entry.metrics["paintings-256"]
+        psnr = figures.get("accurate", figures["default"])["psnr"]["mean"]
         help_text = ast.get_docstring(
             next(n for n in ast.parse((ROOT / "hubconf.py").read_text()).body if getattr(n, "name", "") == entry.model)
         )
         assert f"PSNR {psnr:.2f} dB" in help_text, key
+
+
+@pytest.mark.parametrize("key", sorted(manifest.entries()))
+def test_cards_tell_figures_data_licence_limits_and_use(key: str) -> None:
+    entry = manifest.entries()[key]
+    text = card.model_card(entry.config, entry, repo=f"org/{key}", pictures=True)
+    psnr = entry.metrics["paintings-256"]["default"]["psnr"]["mean"]
+    for part in (
+        f"license: {entry.licence.lower()}\n",
+        entry.data,
+        entry.sha256,
+        f"{psnr:.4g} (",
+        "## Limits",
+        f'from_pretrained("hf-hub:org/{key}")',
+        *card.PICTURES,
+    ):
+        assert part in text, part
+    assert "{" not in text
+
+
+def test_json_of_the_zoo_is_the_manifest() -> None:
+    found = json.loads(card.as_json())
+    for key, entry in WHOLE["weights"].items():
+        assert found[key].items() >= entry.items()
+        assert f"{found[key]['model']}.{found[key]['tag']}" == key
+
+
+def test_only_two_places_unpickle_and_both_are_guarded() -> None:
+    calls = []
+    for path in sorted((ROOT / "artcolor").rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+                assert not re.search(r"\b(pickle|cPickle|dill|joblib|shelve|marshal)\b", " ".join(names)), path
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "load_state_dict_from_url"):
+                assert "weights_only=True" in ast.unparse(node), path
+                calls.append(path.relative_to(ROOT).as_posix())
+            if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "weights_only"):
+                assert ast.unparse(node.value) == str(node.arg == "weights_only"), path
+    assert sorted(set(calls)) == ["artcolor/models/lite0.py", "artcolor/train/checkpoint.py"]
+
+
+def test_equal_models_are_equal_files() -> None:
+    torch.manual_seed(0)
+    model = artcolor.cnn(width=16)
+    assert store.pack(model.config, model.state_dict()) == store.pack(model.config, model.state_dict())

@@ -1,0 +1,173 @@
+"""From a weights file that has been read to a model: strictly, and without trusting the file's config."""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from artcolor.errors import ConfigError, WeightsError
+from artcolor.models.base import CONFIG_SCHEMA, ColorizationModel, Network
+from artcolor.models.heads import HEADS
+from artcolor.zoo import store
+from artcolor.zoo.sources import Weights
+
+_T = TypeVar("_T")
+_M = TypeVar("_M", bound=ColorizationModel)
+
+_SIZES = range(16, 8193)
+# No keyword of a network or a head is near it, and loops as long as that end soon.
+_MAX_NUMBER = 1 << 16
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32)
+
+
+def build(
+    name: str, network_type: type[Network], model_type: type[_M], weights: Weights, given: Mapping[str, Any]
+) -> _M:
+    """Builds the model that a weights file describes and loads it.
+
+    Args:
+        name: of the family that is wanted.
+        network_type: its network.
+        model_type: what network and head become.
+        weights: the file.
+        given: keywords that the caller insists on.
+
+    Returns:
+        The model, in evaluation mode.
+
+    Raises:
+        ConfigError: a keyword contradicts the file.
+        WeightsError: the file holds another model, or does not fit.
+    """
+    _check_config(weights, name)
+    _check_keywords(weights, given)
+
+    def make() -> _M:
+        config = weights.config
+        net = _construct(network_type, config["network"], weights)
+        keywords = dict(config["head"])
+        kind = keywords.pop("kind", None)
+        if kind not in HEADS:
+            raise WeightsError(f"{weights.path} asks for a head called {kind!r}; there are {', '.join(HEADS)}")
+        head = _construct(HEADS[kind], keywords, weights, net.channels)
+        return model_type(name, net, head, size=config["size"])
+
+    if not weights.released:
+        # Whoever wrote the file may ask for a network of any size: without memory it costs nothing to find out that
+        # the file's tensors are not those of such a network.
+        with torch.device("meta"):
+            check_state(_made(make, weights), weights.tensors, weights.path)
+    model = _made(make, weights)
+    load_state(model, weights.tensors, weights.path)
+    return model.eval()
+
+
+def _made(make: Callable[[], _M], weights: Weights) -> _M:
+    try:
+        return make()
+    except (ConfigError, TypeError, ValueError, ArithmeticError, RuntimeError, LookupError) as error:
+        raise WeightsError(f"{weights.path} has a config that no model can be built from: {error}") from error
+
+
+def _check_config(weights: Weights, name: str) -> None:
+    config, path = weights.config, weights.path
+    if config.get("schema") != CONFIG_SCHEMA or not {"model", "network", "head", "size"} <= set(config):
+        raise WeightsError(
+            f"{path} has a config that this artcolor does not read (schema {str(config.get('schema'))[:50]!r}, "
+            f"not {CONFIG_SCHEMA}). Update artcolor."
+        )
+    if config["model"] != name:
+        raise WeightsError(
+            f"{path} holds weights of {config['model']!r}, not of {name!r}: "
+            f"load them with artcolor.{config['model']}(weights=...) or artcolor.from_pretrained(...)."
+        )
+    for part in ("network", "head"):
+        if not isinstance(config[part], dict) or not all(_is_modest(value) for value in config[part].values()):
+            raise WeightsError(f"{path} has a config whose {part} makes no sense: {str(config[part])[:200]}")
+    if type(config["size"]) is not int or config["size"] not in _SIZES:
+        raise WeightsError(
+            f"{path} has a config whose size makes no sense: {str(config['size'])[:50]}; "
+            f"it is a number of pixels, {_SIZES.start} to {_SIZES.stop - 1}"
+        )
+
+
+def _is_modest(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) <= 64 and all(not isinstance(item, list) and _is_modest(item) for item in value)
+    if isinstance(value, str):
+        return len(value) <= 200
+    if isinstance(value, int | float):
+        return math.isfinite(value) and abs(value) <= _MAX_NUMBER
+    return value is None
+
+
+def _check_keywords(weights: Weights, given: Mapping[str, Any]) -> None:
+    config = weights.config
+    stored = {"size": config["size"], **config["network"], **config["head"]}
+    for key, value in given.items():
+        if stored.get(key) != value:
+            raise ConfigError(
+                f"{key}={value!r} contradicts the weights file {weights.path}, which has {key}={stored.get(key)!r}. "
+                f"Leave {key} out, or build the model without weights."
+            )
+
+
+def _construct(kind: type[_T], keywords: dict[str, Any], weights: Weights, *positional: Any) -> _T:
+    unknown = set(keywords) - set(inspect.signature(kind).parameters)
+    if unknown:
+        raise WeightsError(
+            f"{weights.path}: {kind.__name__} does not know {', '.join(sorted(unknown))}. Update artcolor."
+        )
+    return kind(*positional, **keywords)
+
+
+def check_state(model: ColorizationModel, tensors: Mapping[str, Tensor], source: object) -> None:
+    """Compares names, shapes and types of tensors with those that a model has.
+
+    Args:
+        model: may be on the meta device.
+        tensors: as in a weights file.
+        source: where they come from, for messages.
+
+    Raises:
+        WeightsError: a tensor is missing, too many, or of another shape or type.
+    """
+    state = model.state_dict()
+    problems = [f"{name} is missing" for name in state if name not in tensors]
+    problems += [f"{name} is not part of the model" for name in tensors if name not in state]
+    for name in state:
+        if name not in tensors:
+            continue
+        found, wanted = tensors[name], state[name]
+        if found.shape != wanted.shape:
+            problems.append(f"{name} has shape {tuple(found.shape)} instead of {tuple(wanted.shape)}")
+        elif found.dtype != wanted.dtype and not (wanted.is_floating_point() and found.dtype in _FLOATS):
+            problems.append(f"{name} is of type {found.dtype} instead of {wanted.dtype}")
+    if problems:
+        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+        raise WeightsError(
+            f"{source} does not fit {model.name}: {'; '.join(problems[:5])}{more}. "
+            "It belongs to another version or was changed; download or train it again."
+        )
+
+
+def load_state(model: ColorizationModel, tensors: Mapping[str, Tensor], source: object) -> None:
+    """Loads tensors into a model: all of them, and nothing else.
+
+    Args:
+        model: takes them.
+        tensors: as in a weights file.
+        source: where they come from, for messages.
+
+    Raises:
+        WeightsError: a tensor is missing, too many, of another shape or type, or holds NaN; the model is then left
+            as it was.
+    """
+    check_state(model, tensors, source)
+    for name, tensor in tensors.items():
+        if not store.is_finite(tensor):
+            raise WeightsError(f"{source} holds NaN or infinity in {name}; download or train it again")
+    model.load_state_dict(dict(tensors), strict=True)
