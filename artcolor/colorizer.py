@@ -24,6 +24,7 @@ from artcolor.color.lab import (
 from artcolor.errors import ImageError
 from artcolor.images import SUFFIXES, Picture, decode, encode, open_picture, output_suffix, save_picture
 from artcolor.models.base import ColorizationModel
+from artcolor.models.inference import inference_copy
 from artcolor.models.registry import from_pretrained
 from artcolor.transforms import JoinChroma
 
@@ -37,7 +38,8 @@ class Colorizer:
     """Colorizes pictures with one model; safe to use from several threads.
 
     Args:
-        model: name of a model or of weights, path of a weights file, or a model.
+        model: name of a model or of weights, path of a weights file, or a model, which stays as it is: a copy of it
+            colorizes, in evaluation mode (see `artcolor.models.inference.inference_copy`).
         vividness: τ ≥ 0: 0 is the most accurate and brownish, 1 vivid; `None` takes what the weights say.
         temperature: T in (0, 1]: lower is more decided; `None` takes what the weights say.
         size: working size in pixels; `None` takes what the weights say. Results are always as large as inputs.
@@ -63,8 +65,6 @@ class Colorizer:
         device: str | torch.device = "cpu",
     ) -> None:
         self.model = model if isinstance(model, ColorizationModel) else _pretrained(str(model))
-        if torch.device(device).type != "cpu":
-            self.model = self.model.to(device)
         self.device = torch.device(device)
         self.options = {"vividness": vividness, "temperature": temperature}
         self.transform = self.model.transforms(size)
@@ -99,6 +99,9 @@ class Colorizer:
             "or a list of these"
         )
 
+    def _fast(self) -> ColorizationModel:
+        return inference_copy(self.model, self.device)
+
     def _image(self, picture: Picture) -> Image.Image:
         return encode(picture, self._pixels(picture.pixels))
 
@@ -131,7 +134,7 @@ class Colorizer:
         scale = 255 if x.dtype == torch.uint8 else 1
         batch = x.reshape(-1, shape[-3] if x.ndim > 2 else 1, *shape[-2:]).to(self.device).float() / scale
         _check_range(float(batch.min()), float(batch.max()), "tensor")
-        rgb = self.model.colorize(batch, size=self.transform.size, **self.options).to(x.device)
+        rgb = self._fast().colorize(batch, size=self.transform.size, **self.options).to(x.device)
         rgb = (rgb * 255).round().byte() if scale == 255 else rgb.to(x.dtype)
         return rgb if x.ndim == 4 else rgb[0]
 
@@ -140,7 +143,7 @@ class Colorizer:
         """Colorizes `(H, W)` or `(H, W, 3)` strip by strip, so that memory is bounded by the picture itself."""
         height, width = pixels.shape[:2]
         small = _lightness(_resized(pixels, self.transform.output_size(height, width)))
-        ab = self.model.predict_ab_grid(small.to(self.device), **self.options).cpu()
+        ab = self._fast().predict_ab_grid(small.to(self.device), **self.options).cpu()
         join = JoinChroma(ab, height, width)
         result = np.empty((height, width, 3), pixels.dtype)
         encode = _encoder(pixels.dtype)
