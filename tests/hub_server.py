@@ -5,11 +5,24 @@ import hashlib
 import json
 import re
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
 
 
 class HubServer(ThreadingHTTPServer):
-    """Keeps repositories in memory: repository → commit → file → bytes. `token` is what writing asks for."""
+    """Keeps repositories in memory: repository → commit → file → bytes.
+
+    Attributes:
+        token: what writing, and reading `private` repositories, asks for.
+        faults: what goes wrong with the next requests, by method and file: `{"GET model.safetensors": iter(["500"])}`.
+            One of `429`, `500`, `cut` (the connection, in the middle of the body), `short` (half a body, that claims
+            to be all), `corrupt` (one bit of the body), `meet` (waits at `barrier`).
+        elsewhere: another server that files are redirected to, as the Hub does with large ones.
+    """
 
     daemon_threads = True
 
@@ -18,6 +31,11 @@ class HubServer(ThreadingHTTPServer):
         self.token = token
         self.commits: dict[str, list[tuple[str, dict[str, bytes]]]] = {}
         self.requests: list[str] = []
+        self.tokens: list[str | None] = []
+        self.private: set[str] = set()
+        self.faults: dict[str, Iterator[str]] = {}
+        self.barrier = threading.Barrier(2, timeout=120)
+        self.elsewhere: HubServer | None = None
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -38,6 +56,17 @@ class HubServer(ThreadingHTTPServer):
         if revision == "main":
             return history[-1] if history else None
         return next((commit for commit in history if commit[0] == revision), None)
+
+
+def point_client_to(server: HubServer, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Does for the client in this process, which has read its environment, what HF_ENDPOINT and HF_HOME do."""
+    monkeypatch.setattr(constants, "ENDPOINT", server.url)
+    monkeypatch.setattr(
+        constants, "HUGGINGFACE_CO_URL_TEMPLATE", server.url + "/{repo_id}/resolve/{revision}/{filename}"
+    )
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(cache.parent / "token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -65,23 +94,59 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append(f"{self.command} {self.path}")
-        match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path.partition("?")[0])
+        self.server.tokens.append(self.headers.get("Authorization"))
+        path = self.path.partition("?")[0]
+        if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?", path):
+            return self._model_info(match[1], match[2] or "main")
+        match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
+        if match and match[1] in self.server.private and self._token() != self.server.token:
+            return self._json(401, {"error": "Invalid username or password."})
         commit = self.server.at(match[1], match[2]) if match else None
         if match is None or commit is None:
             return self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
         oid, files = commit
         if match[3] not in files:
             return self._answer(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": oid})
-        data = files[match[3]]
+        self._file(match[3], files[match[3]], oid)
+
+    def _file(self, name: str, data: bytes, oid: str) -> None:
+        fault = next(self.server.faults.get(f"{self.command} {name}", iter(())), None)
+        if fault == "meet":
+            self.server.barrier.wait()
+        if fault in ("429", "500"):
+            return self._answer(int(fault), b"", {"Retry-After": "3"} if fault == "429" else {})
         etag = f'"{hashlib.sha256(data).hexdigest()}"'
-        return self._answer(200, data, {"ETag": etag, "X-Repo-Commit": oid}, "application/octet-stream")
+        headers = {"ETag": etag, "X-Repo-Commit": oid}
+        if self.server.elsewhere is not None:
+            headers |= {"X-Linked-Etag": etag, "X-Linked-Size": str(len(data))}
+            headers["Location"] = f"http://localhost:{self.server.elsewhere.server_port}{self.path}"
+            return self._answer(302, b"", headers)
+        if fault == "corrupt":
+            data = data[:-9] + bytes([data[-9] ^ 4]) + data[-8:]
+        if fault == "short":
+            data = data[: len(data) // 2]
+        if fault == "cut":
+            headers["Content-Length"] = str(len(data))
+            data = data[: len(data) // 2]
+            self.close_connection = True
+        return self._answer(200, data, headers, "application/octet-stream")
+
+    def _model_info(self, repo: str, revision: str) -> None:
+        commit = self.server.at(repo, revision)
+        if commit is None:
+            return self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
+        oid, files = commit
+        return self._json(200, {"id": repo, "sha": oid, "siblings": [{"rfilename": name} for name in files]})
+
+    def _token(self) -> str:
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
 
     def do_POST(self) -> None:
         self.server.requests.append(f"{self.command} {self.path}")
         body = self._body()
         if self.path == "/api/validate-yaml":
             return self._json(200, {"errors": [], "warnings": []})
-        if self.headers.get("Authorization") != f"Bearer {self.server.token}":
+        if self._token() != self.server.token:
             return self._json(401, {"error": "Invalid username or password."})
         if self.path == "/api/repos/create":
             wanted = json.loads(body)

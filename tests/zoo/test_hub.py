@@ -1,6 +1,11 @@
 """The real huggingface_hub client against a server on loopback."""
 
+import dataclasses
+import hashlib
+import itertools
 import json
+import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -9,17 +14,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import HfApi, constants
 
 import artcolor
-from artcolor.errors import ConfigError, WeightsError
-from tests.hub_server import HubServer
+from artcolor.errors import WeightsError
+from artcolor.zoo import manifest, sources
+from tests.hub_server import HubServer, point_client_to
+from tests.zoo import blocked
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[HubServer]:
-    server = HubServer()
-    yield server
-    server.shutdown()
+FILE = "model.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -30,28 +33,84 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def client(code: str, server: HubServer, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs code in a process of its own, since huggingface_hub reads its settings when it is imported."""
-    import os
+@pytest.fixture
+def server() -> Iterator[HubServer]:
+    server = HubServer()
+    yield server
+    server.shutdown()
 
-    settings = {"HF_ENDPOINT": server.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", **environment}
-    return subprocess.run(
-        [sys.executable, "-c", f"import artcolor\n{code}"], capture_output=True, text=True, env=os.environ | settings
+
+@pytest.fixture
+def entry(server: HubServer, folder: Path) -> manifest.Entry:
+    """Small weights that are on the Hub and nowhere else."""
+    data = (folder / FILE).read_bytes()
+    revision = server.add("org/painter", {p.name: p.read_bytes() for p in folder.iterdir()})
+    return dataclasses.replace(
+        artcolor.get_weight("cnn").entry,
+        key="cnn.small",
+        file="cnn.small.safetensors",
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        hub_repo="org/painter",
+        hub_revision=revision,
     )
 
 
+@pytest.fixture
+def cache(server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, with the client in this process pointed to the server, as HF_HOME and HF_ENDPOINT do."""
+    cache = tmp_path / "hub"
+    point_client_to(server, cache, monkeypatch)
+    return cache
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The client's waits between attempts, which are then not waited."""
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    return waits
+
+
+def client(code: str, server: HubServer, home: Path, *prefix: str, **environment: str) -> subprocess.Popen[str]:
+    """Runs code in a process of its own, since huggingface_hub reads its settings when it is imported."""
+    settings = {"HF_ENDPOINT": server.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", **environment}
+    return subprocess.Popen(
+        [*prefix, sys.executable, "-c", f"import artcolor\n{code}"],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | settings,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out
+
+
+def contents(cache: Path) -> list[str]:
+    """What the cache holds of files, whole or not."""
+    kept = [p for p in cache.rglob("*") if p.is_file() and {"blobs", "snapshots"} & set(p.parts)]
+    return [str(p.relative_to(cache)) for p in kept]
+
+
+def downloads(server: HubServer) -> int:
+    return sum(line.startswith("GET") and line.endswith(FILE) for line in server.requests)
+
+
 def test_saved_folders_load_again(folder: Path) -> None:
-    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", FILE]
     model = artcolor.from_pretrained(f"local-dir:{folder}")
     assert (
         model.config
         == artcolor.cnn(weights=f"local-dir:{folder}").config
         == json.loads((folder / "config.json").read_text())
     )
-    assert "license: apache-2.0" in (folder / "README.md").read_text()
 
 
-@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("missing", ["config.json", FILE])
 def test_a_folder_without_a_file_is_an_error(folder: Path, tmp_path: Path, missing: str) -> None:
     shutil.copytree(folder, tmp_path / "m")
     (tmp_path / "m" / missing).unlink()
@@ -59,57 +118,219 @@ def test_a_folder_without_a_file_is_an_error(folder: Path, tmp_path: Path, missi
         artcolor.from_pretrained(f"local-dir:{tmp_path / 'm'}")
 
 
-def test_a_changed_config_is_an_error(folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder, tmp_path / "m")
-    (tmp_path / "m" / "config.json").write_text('{"model": "other"}')
-    with pytest.raises(WeightsError, match="differ, so one of them was changed"):
-        artcolor.from_pretrained(f"local-dir:{tmp_path / 'm'}")
-
-
-def test_push_and_load_back(folder: Path, server: HubServer, tmp_path: Path) -> None:
+def test_push_load_back_and_offline_through_the_environment(folder: Path, server: HubServer, tmp_path: Path) -> None:
     code = f"""
 model = artcolor.from_pretrained("local-dir:{folder}")
-commit = model.push_to_hub("org/painter", token="hf_test")
-again = artcolor.from_pretrained("hf-hub:org/painter@" + commit)
+commit = model.push_to_hub("org/pushed", token="hf_test")
+again = artcolor.from_pretrained("hf-hub:org/pushed@" + commit)
 assert again.config == model.config
 assert all((a == b).all() for a, b in zip(again.state_dict().values(), model.state_dict().values()))
 """
-    done = client(code, server, tmp_path)
-    assert done.returncode == 0, done.stderr
-    _, files = server.at("org/painter", "main") or ("", {})
-    assert files["model.safetensors"] == (folder / "model.safetensors").read_bytes()
-    # What is in the cache, at a pinned revision, needs no network.
-    commit = server.commits["org/painter"][-1][0]
+    finish(client(code, server, tmp_path))
+    commit, files = server.at("org/pushed", "main") or ("", {})
+    assert files[FILE] == (folder / FILE).read_bytes()
+    info = HfApi(endpoint=server.url).model_info("org/pushed")
+    assert info.sha == commit
+    assert {s.rfilename for s in info.siblings or []} == {"README.md", "config.json", FILE}
     asked = len(server.requests)
-    done = client(f"artcolor.from_pretrained('hf-hub:org/painter@{commit}')", server, tmp_path, HF_HUB_OFFLINE="1")
-    assert done.returncode == 0, done.stderr
+    code = f"""
+artcolor.from_pretrained("hf-hub:org/pushed@{commit}")
+artcolor.from_pretrained("hf-hub:org/pushed@{commit}")
+try:
+    artcolor.from_pretrained("hf-hub:org/other")
+except artcolor.ArtcolorError as error:
+    assert "use local-dir:PATH" in str(error), error
+else:
+    raise SystemExit("no error")
+"""
+    finish(client(blocked.IN_A_PROCESS + code, server, tmp_path, HF_HUB_OFFLINE="1"))
     assert len(server.requests) == asked
 
 
+def test_a_branch_is_followed_and_a_commit_is_not_asked_for_again(
+    entry: manifest.Entry, server: HubServer, cache: Path, folder: Path
+) -> None:
+    assert artcolor.from_pretrained("hf-hub:org/painter").config["network"] == {"width": 16}
+    artcolor.cnn(width=8).save_pretrained(cache / "new")
+    server.add("org/painter", {p.name: p.read_bytes() for p in (cache / "new").iterdir()})
+    assert artcolor.from_pretrained("hf-hub:org/painter").config["network"] == {"width": 8}
+    with blocked.sockets():
+        pinned = artcolor.from_pretrained(f"hf-hub:org/painter@{entry.hub_revision}")
+    assert pinned.config["network"] == {"width": 16}
+
+
 @pytest.mark.parametrize(
-    ("code", "message"),
+    ("files", "message"),
     [
-        ("artcolor.from_pretrained('hf-hub:org/nothing')", "cannot be had from the Hub"),
-        ("artcolor.from_pretrained('hf-hub:org/half')", "cannot be had from the Hub"),
-        ("artcolor.cnn(width=16).push_to_hub('org/x', token='wrong')", "could not be uploaded.*token that may write"),
+        ({}, "cannot be had from the Hub.*404.*Check the name"),
+        ({"config.json": b"{}"}, "cannot be had from the Hub.*404"),
+        ({"model.safetensors": b""}, "cannot be had from the Hub.*404"),
+        ({"config.json": b"{}", "model.safetensors": b""}, "not a safetensors file"),
     ],
 )
-def test_refusals_say_what_to_do(code: str, message: str, server: HubServer, tmp_path: Path) -> None:
-    server.add("org/half", {"config.json": b"{}"})
-    script = (
-        f"import re\ntry:\n    {code}\nexcept artcolor.ArtcolorError as error:\n"
-        f"    assert re.search({message!r}, str(error), re.DOTALL), error\nelse:\n    raise SystemExit('no error')\n"
-    )
-    done = client(script, server, tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_404_and_repositories_that_lack_a_file(
+    files: dict[str, bytes], message: str, server: HubServer, cache: Path
+) -> None:
+    if files:
+        server.add("org/half", files)
+    with pytest.raises(WeightsError, match=f"(?s){message}"):
+        artcolor.from_pretrained("hf-hub:org/half")
 
 
-def test_offline_without_a_cached_copy(server: HubServer, tmp_path: Path) -> None:
-    done = client("artcolor.from_pretrained('hf-hub:org/painter')", server, tmp_path, HF_HUB_OFFLINE="1")
-    assert "use local-dir:PATH" in done.stderr
+def test_a_config_that_is_not_that_of_the_weights(entry: manifest.Entry, server: HubServer, cache: Path) -> None:
+    server.add("org/painter", {"config.json": b'{"model": "other"}'})
+    with pytest.raises(WeightsError, match="differ, so one of them was changed"):
+        artcolor.from_pretrained("hf-hub:org/painter")
 
 
-@pytest.mark.parametrize("name", ["hf-hub:", "hf-hub:painter", "hf-hub:a/b/c", "hf-hub:../x@main/.."])
-def test_names_that_make_no_sense(name: str) -> None:
-    with pytest.raises(ConfigError, match="names no repository"):
-        artcolor.from_pretrained(name)
+def test_401_asks_for_a_token_and_a_token_helps(
+    entry: manifest.Entry, server: HubServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.private.add("org/painter")
+    with pytest.raises(WeightsError, match=r"(?s)401.*needs a token \(HF_TOKEN\)"):
+        sources.fetch(entry)
+    monkeypatch.setenv("HF_TOKEN", server.token)
+    assert sources.fetch(entry).config["network"] == {"width": 16}
+    with pytest.raises(WeightsError, match="(?s)could not be uploaded.*token that may write"):
+        artcolor.cnn(width=16).push_to_hub("org/x", token="wrong")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_429_is_waited_for(
+    method: str, entry: manifest.Entry, server: HubServer, cache: Path, waits: list[float]
+) -> None:
+    server.faults[f"{method} {FILE}"] = iter(["429", "429"])
+    assert sources.fetch(entry).config["network"] == {"width": 16}
+    assert any(wait >= 3 for wait in waits), "Retry-After says three seconds"
+
+
+@pytest.mark.parametrize("fault", ["429", "500"])
+def test_429_and_500_without_end(
+    fault: str, entry: manifest.Entry, server: HubServer, cache: Path, waits: list[float]
+) -> None:
+    server.faults[f"HEAD {FILE}"] = itertools.repeat(fault)
+    with pytest.raises(WeightsError, match=f"(?s){fault}.*ARTCOLOR_WEIGHTS_DIR"):
+        sources.fetch(entry)
+    assert contents(cache) == []
+    server.faults.clear()
+    assert sources.fetch(entry).config["network"] == {"width": 16}
+
+
+def test_one_500_is_survived(entry: manifest.Entry, server: HubServer, cache: Path, waits: list[float]) -> None:
+    server.faults[f"HEAD {FILE}"] = iter(["500"])
+    assert sources.fetch(entry).config["network"] == {"width": 16}
+
+
+def test_a_connection_cut_in_the_middle(
+    entry: manifest.Entry, server: HubServer, cache: Path, waits: list[float]
+) -> None:
+    server.faults[f"GET {FILE}"] = itertools.repeat("cut")
+    with pytest.raises(WeightsError, match="cannot be"):
+        sources.fetch(entry)
+    assert contents(cache) == []
+    server.faults[f"GET {FILE}"] = iter(["cut"])
+    assert sources.fetch(entry).config["network"] == {"width": 16}
+
+
+def test_a_truncated_body(entry: manifest.Entry, server: HubServer, cache: Path, waits: list[float]) -> None:
+    server.faults[f"GET {FILE}"] = iter(["short"])
+    with pytest.raises(WeightsError, match=f"should be of size {entry.bytes} but has size {entry.bytes // 2}"):
+        sources.fetch(entry)
+    assert contents(cache) == []
+    assert sources.fetch(entry).config["network"] == {"width": 16}
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_corrupted_byte_is_downloaded_once_more(
+    by_name: bool, entry: manifest.Entry, server: HubServer, cache: Path
+) -> None:
+    def load() -> object:
+        name = f"hf-hub:org/painter@{entry.hub_revision}"
+        return artcolor.from_pretrained(name) if by_name else sources.fetch(entry)
+
+    server.faults[f"GET {FILE}"] = iter(["corrupt", "corrupt"])
+    with pytest.raises(WeightsError) as error:
+        load()
+    for part in (str(cache), FILE, entry.sha256, "its SHA-256 is", "Delete it and try again"):
+        assert part in str(error.value)
+    assert downloads(server) == 2
+    assert not [name for name in contents(cache) if name.endswith(FILE)]
+    server.faults[f"GET {FILE}"] = iter(["corrupt"])
+    load()
+    assert downloads(server) == 4
+
+
+def test_a_cached_file_is_checked_too(
+    entry: manifest.Entry, server: HubServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = sources.fetch(entry).path
+    good = path.read_bytes()
+    path.resolve().write_bytes(good[:-1] + b"?")
+    assert sources.fetch(entry).path.read_bytes() == good
+    path.resolve().write_bytes(good[:-1] + b"?")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(WeightsError, match="(?s)damaged or was changed.*could not be downloaded again"):
+        sources.fetch(entry)
+
+
+def test_a_redirect_to_another_host_keeps_the_token_at_home(
+    entry: manifest.Entry, server: HubServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = HubServer()
+    elsewhere.commits = server.commits
+    server.elsewhere = elsewhere
+    monkeypatch.setenv("HF_TOKEN", server.token)
+    assert sources.fetch(entry).config["network"] == {"width": 16}
+    assert f"Bearer {server.token}" in server.tokens
+    assert elsewhere.tokens == [None]
+    elsewhere.shutdown()
+
+
+def test_two_processes_at_once(entry: manifest.Entry, server: HubServer, tmp_path: Path) -> None:
+    server.faults[f"HEAD {FILE}"] = iter(["meet", "meet"])
+    code = f"artcolor.from_pretrained('hf-hub:org/painter@{entry.hub_revision}')"
+    both = [client(code, server, tmp_path) for _ in range(2)]
+    for process in both:
+        finish(process)
+    assert sum(line.startswith("HEAD") and line.endswith(FILE) for line in server.requests) == 2
+    (path,) = (tmp_path / "hub").rglob(f"snapshots/*/{FILE}")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == entry.sha256
+    assert not list(tmp_path.rglob("*.incomplete"))
+
+
+def test_a_read_only_cache(entry: manifest.Entry, server: HubServer, tmp_path: Path) -> None:
+    # Permissions mean nothing to root, so it gives up the privilege of ignoring them.
+    prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    server.add("org/second", {"config.json": b"{}"})
+    code = f"""
+import os, pathlib
+artcolor.from_pretrained("hf-hub:org/painter@{entry.hub_revision}")
+folders = [pathlib.Path(p) for p, _, _ in os.walk(os.environ["HF_HOME"])]
+for folder in folders:
+    folder.chmod(0o555)
+try:
+    artcolor.from_pretrained("hf-hub:org/painter@{entry.hub_revision}")
+    try:
+        artcolor.from_pretrained("hf-hub:org/second")
+    except artcolor.ArtcolorError as error:
+        assert "cannot be kept" in str(error) and "HF_HOME" in str(error), error
+    else:
+        raise SystemExit("no error")
+finally:
+    for folder in folders:
+        folder.chmod(0o755)
+"""
+    finish(client(code, server, tmp_path / "home", *prefix))
+
+
+def test_a_full_disk(entry: manifest.Entry, server: HubServer, cache: Path) -> None:
+    # The limit on the size of a file stops writing in the middle, as a disk without room does.
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (entry.bytes // 2, hard))
+    try:
+        with pytest.raises(WeightsError, match="cannot be kept.*Make room"):
+            sources.fetch(entry)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert contents(cache) == []
+    assert sources.fetch(entry).config["network"] == {"width": 16}
