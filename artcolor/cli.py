@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markdown import Markdown
 from rich.progress import Progress, TaskID
-from rich.table import Column, Table
 from rich.text import Text
 
-from artcolor import __version__
+from artcolor import __version__, cli_zoo
 from artcolor.errors import ArtcolorError, ConfigError, ImageError
 
 app = typer.Typer(help="Gives grayscale art its colours back.", no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(cli_zoo.app)
 _OUT = Console()
 _ERR = Console(stderr=True)
 
@@ -102,18 +102,6 @@ def colorize(
         _complain("failed", f"{job.source}: {error}")
     if failed:
         raise typer.Exit(1)
-
-
-@app.command()
-def models() -> None:
-    """Print the zoo as a table."""
-    from artcolor.zoo import card, manifest
-
-    first, *others = card.COLUMNS
-    table = Table(Column(first, no_wrap=True), *others)
-    for entry in manifest.entries().values():
-        table.add_row(*card.table_row(entry))
-    _OUT.print(table)
 
 
 @app.command()

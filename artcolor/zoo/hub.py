@@ -183,28 +183,28 @@ def save(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor])
     data = store.pack(config, tensors)
     sha256 = hashlib.sha256(data).hexdigest()
     released = next((entry for entry in entries().values() if entry.sha256 == sha256), None)
-    lay_out(folder, config, data, card.model_card(config, released))
+    _write(folder, _files(config, data, card.model_card(config, released)))
 
 
-def lay_out(
-    folder: Path, config: Mapping[str, Any], data: bytes, text: str, pictures: Mapping[str, bytes] | None = None
-) -> None:
-    """Fills a folder as a repository on the Hub is filled.
+def _files(config: Mapping[str, Any], data: bytes, text: str) -> dict[str, bytes]:
+    stated = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    return {WEIGHTS: data, CONFIG: stated.encode(), CARD: text.encode()}
+
+
+def files_of(entry: Entry, data: bytes, pictures: Mapping[str, bytes], repo: str) -> dict[str, bytes]:
+    """What the repository of released weights holds.
 
     Args:
-        folder: is made if it is not there.
-        config: of the model.
-        data: the bytes of its weights file.
-        text: its card.
-        pictures: that the card shows, by the names of their files.
+        entry: what the manifest says of them.
+        data: the bytes of their file.
+        pictures: `artcolor.zoo.card.PICTURES`, which the card shows.
+        repo: `organisation/repository`.
     """
+    return {**_files(entry.config, data, card.model_card(entry.config, entry, repo=repo, pictures=True)), **pictures}
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    files = {
-        WEIGHTS: data,
-        CONFIG: (json.dumps(config, indent=2, sort_keys=True) + "\n").encode(),
-        CARD: text.encode(),
-        **(pictures or {}),
-    }
     for name, content in files.items():
         store.replace_with(folder / name, content)
 
@@ -230,7 +230,7 @@ def push(
     check_repository(repo)
     with tempfile.TemporaryDirectory() as folder:
         save(Path(folder), config, tensors)
-        return upload(repo, Path(folder), private=private, token=token, message=message)
+        return _upload(repo, Path(folder), private=private, token=token, message=message)
 
 
 def check_repository(repo: str) -> None:
@@ -243,7 +243,7 @@ def check_repository(repo: str) -> None:
         raise ConfigError(f"{repo!r} names no repository; write organisation/repository")
 
 
-def upload(repo: str, folder: Path, *, private: bool, token: str | None, message: str) -> str:
+def _upload(repo: str, folder: Path, *, private: bool, token: str | None, message: str) -> str:
     """Uploads a folder as one commit; the repository is made if it is not there.
 
     Returns:
@@ -263,15 +263,14 @@ def upload(repo: str, folder: Path, *, private: bool, token: str | None, message
         ) from error
 
 
-def publish(entry: Entry, data: bytes, pictures: Mapping[str, bytes], repo: str, *, token: str | None) -> str:
-    """Uploads released weights, byte for byte, with a card that has their figures.
+def publish(entry: Entry, data: bytes, pictures: Mapping[str, bytes], repo: str) -> str:
+    """Uploads released weights, byte for byte, with a card that has their figures, as whoever is logged in.
 
     Args:
         entry: what the manifest says of them.
         data: the bytes of their file.
-        pictures: see `artcolor.zoo.card.PICTURES`.
+        pictures: see `files_of`.
         repo: `organisation/repository`.
-        token: of the Hub; `None` takes the one you are logged in with.
 
     Returns:
         The commit, in hexadecimal.
@@ -282,6 +281,5 @@ def publish(entry: Entry, data: bytes, pictures: Mapping[str, bytes], repo: str,
     """
     check_repository(repo)
     with tempfile.TemporaryDirectory() as folder:
-        text = card.model_card(entry.config, entry, repo=repo, pictures=True)
-        lay_out(Path(folder), entry.config, data, text, pictures)
-        return upload(repo, Path(folder), private=False, token=token, message=f"Publish {entry.key}")
+        _write(Path(folder), files_of(entry, data, pictures, repo))
+        return _upload(repo, Path(folder), private=False, token=None, message=f"Publish {entry.key}")
