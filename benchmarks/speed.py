@@ -1,0 +1,362 @@
+"""How fast models colorize, beside the networks of eccv16 and siggraph17, as Markdown tables.
+
+    pip install rz-colorization ipython
+    python benchmarks/speed.py
+    python benchmarks/speed.py --parts network files stages --megapixels 1 --models unet
+
+eccv16 and siggraph17 (Zhang et al. 2016 and 2017, from the package rz-colorization) have random weights and their own
+pre- and post-processing, at 256 px. Whatever is compared runs in turns within one process, so that a ratio holds even
+where the times do not; ratios are given as minimum / median / maximum over the rounds.
+"""
+
+import argparse
+import contextlib
+import importlib
+import importlib.metadata
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+from PIL import Image
+
+import artcolor
+from artcolor import colorizer as colorizing
+from artcolor import images
+from artcolor.models.base import ColorizationModel
+from artcolor.models.heads import Head
+from artcolor.models.inference import inference_copy
+from artcolor.transforms import JoinChroma
+
+PARTS = ("start", "network", "files", "stages", "memory")
+RIVALS = ("eccv16", "siggraph17")
+RIVAL_SIDE = 256
+# As artcolor writes JPEG.
+JPEG = {"quality": 95, "subsampling": 0}
+# scikit-image takes about 250 bytes a pixel.
+RIVAL_MEGAPIXELS = 12
+
+
+def picture(megapixels, path):
+    """Writes a gray picture with soft fields and the grain that scans have."""
+    rng = np.random.default_rng(0)
+    height, width = (round((megapixels * 1e6 * ratio) ** 0.5) for ratio in (0.75, 4 / 3))
+    fields = Image.fromarray(rng.integers(40, 216, (12, 16), dtype=np.uint8))
+    pixels = np.array(fields.resize((width, height), Image.Resampling.BICUBIC))
+    grain = rng.normal(0, 4, (512, width)).round().astype(np.int16)
+    for start in range(0, height, 512):
+        strip = pixels[start : start + 512]
+        strip[:] = (strip + grain[: len(strip)]).clip(0, 255)
+    Image.fromarray(pixels).save(path, **(JPEG if path.suffix == ".jpg" else {}))
+
+
+def model_of(name):
+    """One of ours with its weights, or untrained if none are released yet: just as fast, unless colours are vivid."""
+    released = "DEFAULT" in artcolor.get_model_weights(name).__members__
+    return artcolor.get_model(name, weights="DEFAULT" if released else None).eval()
+
+
+def rival_of(name):
+    return getattr(importlib.import_module("colorizers"), name)(pretrained=False).eval()
+
+
+@torch.inference_mode()
+def rival_colorize(network, source, target):
+    colorizers = importlib.import_module("colorizers")
+    whole, small = colorizers.preprocess_img(colorizers.load_img(source), HW=(RIVAL_SIDE, RIVAL_SIDE))
+    rgb = colorizers.postprocess_tens(whole, network(small))
+    save(Image.fromarray((rgb * 255).astype(np.uint8)), target)
+
+
+def our_colorize(colorizer, source, target):
+    images.save_picture(colorizer(source), target)
+
+
+def save(image, path):
+    image.save(path, **(JPEG if path.suffix == ".jpg" else {}))
+
+
+def runner(name):
+    """What colorizes from file to file."""
+    if name in RIVALS:
+        network = rival_of(name)
+        return lambda source, target: rival_colorize(network, source, target)
+    colorizer = artcolor.Colorizer(model_of(name))
+    return lambda source, target: our_colorize(colorizer, source, target)
+
+
+def in_turns(tasks, rounds):
+    """Seconds of each task in each round, after one round that does not count."""
+    seconds = {name: [] for name in tasks}
+    for number in range(rounds + 1):
+        for name, task in tasks.items():
+            start = time.perf_counter()
+            task()
+            if number:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def spread(values, form="{:.1f}"):
+    return " / ".join(form.format(f(values)) for f in (min, statistics.median, max))
+
+
+def ratio(slow, fast):
+    return spread([a / b for a, b in zip(slow, fast, strict=True)]) if slow else ""
+
+
+def table(title, header, rows):
+    print(f"\n### {title}\n\n| {' | '.join(header)} |\n|{'---|' * len(header)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+    sys.stdout.flush()
+
+
+def ms(seconds):
+    return f"{1000 * statistics.median(seconds):.1f}"
+
+
+def start(args):
+    """Import, loading and the first picture, in processes of their own."""
+    programs = {"import torch": "import torch", "import artcolor": "import artcolor"}
+    programs["import artcolor.Colorizer"] = "from artcolor import Colorizer"
+    for name in (*args.models, *args.rivals):
+        programs[f"`{name}`: import and load"] = (
+            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import speed; speed.runner({name!r})"
+        )
+    commands = {
+        what: lambda program=program: subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)
+        for what, program in programs.items()
+    }
+    commands = {"an empty program": lambda: subprocess.run([sys.executable, "-c", ""], check=True), **commands}
+    rows = [(what, spread(seconds, "{:.2f}")) for what, seconds in in_turns(commands, min(args.rounds, 3)).items()]
+    table("Start, in seconds", ("", "min / median / max"), rows)
+
+
+@torch.inference_mode()
+def network(args):
+    """Networks alone, the way `Colorizer` runs them, at their own working size and at that of the rivals."""
+    rivals = {name: rival_of(name) for name in args.rivals}
+    ours = {name: inference_copy(model_of(name)) for name in args.models}
+    for batch in args.batches:
+        tasks = {}
+        for name, model in rivals.items():
+            light = torch.rand(batch, 1, RIVAL_SIDE, RIVAL_SIDE) * 100
+            tasks[name, RIVAL_SIDE] = lambda model=model, light=light: model(light)
+        for name, model in ours.items():
+            fixed = model.network.fixed_size
+            for side in sorted({fixed} if fixed else {model.size, RIVAL_SIDE}):
+                light = torch.rand(batch, 1, side, side) * 100
+                tasks[name, side] = lambda model=model, light=light: model(light)
+        seconds = in_turns(tasks, args.rounds if batch == 1 else min(args.rounds, 2))
+        rows = [
+            (
+                f"`{name}`",
+                str(side),
+                ms([s / batch for s in spent]),
+                *(ratio(seconds[rival, RIVAL_SIDE], spent) for rival in rivals),
+            )
+            for (name, side), spent in seconds.items()
+        ]
+        table(
+            f"Network, batch of {batch}",
+            ("", "size in px", "ms a picture", *(f"{rival} takes × as long" for rival in rivals)),
+            rows,
+        )
+
+
+def pillow(source, target):
+    """Decoding and encoding, with nothing in between; the colours are those of a result."""
+    colours = Image.open(target)
+    colours.load()
+
+    def task():
+        Image.open(source).load()
+        save(colours, target)
+
+    return task
+
+
+def files(args):
+    """From file to file."""
+    for kind in args.formats:
+        for megapixels in args.megapixels:
+            with tempfile.TemporaryDirectory() as folder:
+                source = Path(folder) / f"gray.{kind}"
+                picture(megapixels, source)
+                names = args.models if megapixels <= RIVAL_MEGAPIXELS else args.models[:1]
+                rivals = args.rivals if megapixels <= RIVAL_MEGAPIXELS else []
+                tasks = {}
+                for name in (*rivals, *names):
+                    run, target = runner(name), Path(folder) / f"{name}.{kind}"
+                    tasks[name] = lambda run=run, target=target, source=source: run(source, target)
+                tasks[names[0]]()
+                tasks["Pillow decodes and encodes"] = pillow(source, Path(folder) / f"{names[0]}.{kind}")
+                seconds = in_turns(tasks, args.rounds if megapixels <= 1 else min(args.rounds, 2))
+            rows = [
+                (
+                    name if " " in name else f"`{name}`",
+                    ms(spent),
+                    *(ratio(seconds[rival], spent) for rival in rivals),
+                )
+                for name, spent in seconds.items()
+            ]
+            table(
+                f"File to file, {megapixels:g} megapixels, {kind}",
+                ("", "ms", *(f"{rival} takes × as long" for rival in rivals)),
+                rows,
+            )
+
+
+class Stages:
+    """Adds up where the time goes, each stage without those that it calls."""
+
+    def __init__(self):
+        self.seconds, self.running = {}, []
+
+    def wrap(self, stage, function):
+        def timed(*args, **keywords):
+            self.running.append(0.0)
+            begun = time.perf_counter()
+            try:
+                return function(*args, **keywords)
+            finally:
+                spent = time.perf_counter() - begun
+                inner = self.running.pop()
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + spent - inner
+                if self.running:
+                    self.running[-1] += spent
+
+        return timed
+
+    @contextlib.contextmanager
+    def watch(self, model):
+        places = [
+            (colorizing, "open_picture", "decode"),
+            (colorizing, "_resized", "resize"),
+            (colorizing, "_lightness", "L of pixels"),
+            (ColorizationModel, "forward", "network"),
+            (type(model.head), "decode", "decode of the head"),
+            (JoinChroma, "__init__", "upsampling"),
+            (JoinChroma, "ab_rows", "upsampling"),
+            (JoinChroma, "rows", "gamut and sRGB"),
+            (colorizing, "encode", "encode"),
+            (images, "save_picture", "encode"),
+        ]
+        assert isinstance(model.head, Head)
+        with contextlib.ExitStack() as stack:
+            for owner, name, stage in places:
+                stack.enter_context(mock.patch.object(owner, name, self.wrap(stage, getattr(owner, name))))
+            yield
+
+
+def stages(args):
+    """Where the time of the first model goes, and what the rest around the network costs in units of Pillow."""
+    model = model_of(args.models[0])
+    colorizer = artcolor.Colorizer(model)
+    for kind in args.formats:
+        columns, around = {}, []
+        for megapixels in args.megapixels:
+            with tempfile.TemporaryDirectory() as folder:
+                source, target = Path(folder) / f"gray.{kind}", Path(folder) / f"colour.{kind}"
+                picture(megapixels, source)
+                our_colorize(colorizer, source, target)
+                plain, runs, decoded = pillow(source, target), [], []
+                for _ in range(args.rounds if megapixels <= 1 else min(args.rounds, 2)):
+                    watch = Stages()
+                    with watch.watch(model):
+                        watch.wrap("other", our_colorize)(colorizer, source, target)
+                    runs.append(watch.seconds)
+                    begun = time.perf_counter()
+                    plain()
+                    decoded.append(time.perf_counter() - begun)
+            columns[megapixels] = {stage: ms([run[stage] for run in runs]) for stage in runs[0]}
+            rest = [sum(run.values()) - run["network"] for run in runs]
+            around.append((f"{megapixels:g}", ms(rest), ms(decoded), ratio(rest, decoded)))
+        names = [f"{megapixels:g} MP" for megapixels in args.megapixels]
+        rows = [(stage, *(column[stage] for column in columns.values())) for stage in columns[args.megapixels[0]]]
+        table(f"Where the time of `{args.models[0]}` goes, {kind}, ms", ("", *names), rows)
+        header = ("megapixels", "all but the network, ms", "Pillow decodes and encodes, ms", "ratio; the goal is 2")
+        table(f"Around the network, {kind}", header, around)
+
+
+def peak(name, source, target):
+    """Prints the peak memory of this process in MiB, before and after one picture."""
+    run = runner(name)
+    before = resident_peak()
+    run(Path(source), Path(target))
+    print(before, resident_peak())
+
+
+def resident_peak():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def memory(args):
+    """Peak memory, each picture in a process of its own."""
+    rows = []
+    for megapixels in args.megapixels:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "gray.jpg"
+            picture(megapixels, source)
+            for name in (*args.models[:1], *(args.rivals if megapixels <= RIVAL_MEGAPIXELS else [])):
+                command = [sys.executable, "-W", "ignore", __file__, "--peak", name, source, Path(folder) / "out.jpg"]
+                done = subprocess.run(command, check=True, capture_output=True, text=True)
+                before, after = map(int, done.stdout.split()[-2:])
+                rows.append((f"{megapixels:g}", f"`{name}`", str(before), str(after), str(after - before)))
+    table("Peak memory, MiB", ("megapixels", "", "loaded", "with the picture", "the picture alone"), rows)
+
+
+def machine():
+    """Names the machine."""
+    model = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), model)
+        flags = next((line for line in lines if line.startswith("flags")), "").split()
+        model += "".join(f", {flag}" for flag in ("avx2", "avx512f", "amx_bf16") if flag in flags)
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "pillow", "timm"))
+    busy = f"load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    print(
+        f"{model}; {os.cpu_count()} cores, {torch.get_num_threads()} threads; Python {platform.python_version()}, "
+        f"{versions}, artcolor {artcolor.__version__}; {time.strftime('%Y-%m-%d')}; {busy}"
+    )
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--models", nargs="+", default=["unet", "cnn"], help="Ours; the first one gets the details.")
+    parser.add_argument("--rivals", nargs="*", choices=RIVALS, default=RIVALS)
+    parser.add_argument("--megapixels", nargs="+", type=float, default=[0.065536, 1, 12, 100])
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 16])
+    parser.add_argument("--formats", nargs="+", choices=("jpg", "png"), default=["jpg"])
+    parser.add_argument("--rounds", type=int, default=7, help="At most 2 for what takes long.")
+    parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main():
+    """Runs the parts that are asked for."""
+    # Pillow warns of pictures beyond 90 megapixels, torch of some of the rivals' arguments.
+    warnings.simplefilter("ignore")
+    args = arguments()
+    if args.peak:
+        peak(*args.peak)
+        return
+    machine()
+    for part in args.parts:
+        {"start": start, "network": network, "files": files, "stages": stages, "memory": memory}[part](args)
+
+
+if __name__ == "__main__":
+    main()
