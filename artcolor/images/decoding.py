@@ -1,0 +1,259 @@
+"""From a Pillow image of any mode to upright sRGB pixels, and back."""
+
+import importlib
+import io
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms
+
+from artcolor.errors import ImageError
+from artcolor.images.metadata import ORIENTATION, SRGB, kept, tag
+
+_LOG = logging.getLogger(__name__)
+_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
+
+Array = npt.NDArray[Any]
+
+# What brings a picture of each EXIF orientation upright. All are views, so none takes memory.
+_UPRIGHT: Mapping[int, Callable[[Array], Array]] = {
+    2: lambda x: x[:, ::-1],
+    3: lambda x: x[::-1, ::-1],
+    4: lambda x: x[::-1],
+    5: lambda x: x.swapaxes(0, 1),
+    6: lambda x: x.swapaxes(0, 1)[:, ::-1],
+    7: lambda x: x.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda x: x.swapaxes(0, 1)[::-1],
+}
+
+
+@dataclass
+class Picture:
+    """A decoded picture, upright and in sRGB, and what of it must survive.
+
+    Attributes:
+        pixels: `(H, W)` gray or `(H, W, 3)`, uint8, uint16 or float32 in 0..1.
+        alpha: `(H, W)`, uint8 or uint16, or `None`.
+        info: what saving needs to know, under Pillow's names where it has one: `exif`, `xmp`, `dpi`, `comment`, `text`,
+            `iptc`, `icc_profile`; of an animation `duration`, `loop` and `default_image`; and how the file was made:
+            `format`, `quality`, `subsampling`, `progressive`, `lossless`, `compression`, `big_tiff`.
+    """
+
+    pixels: npt.NDArray[Any]
+    alpha: npt.NDArray[Any] | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def transparent(self) -> bool:
+        """Whether it can be seen through anywhere."""
+        return self.alpha is not None and bool(self.alpha.min() < np.iinfo(self.alpha.dtype).max)
+
+
+def decode(image: Image.Image) -> Picture:
+    """Turns a Pillow image of any mode into upright sRGB pixels, alpha and metadata.
+
+    Args:
+        image: of any mode.
+
+    Raises:
+        ImageError: its numbers have no meaning as a picture.
+
+    Example:
+        >>> decode(Image.new("CMYK", (5, 4))).pixels.shape
+        (4, 5, 3)
+    """
+    if 0 in image.size:
+        raise ImageError(f"the picture is empty: {image.width} × {image.height} pixels")
+    if image.mode.startswith(("I", "F")):
+        pixels, alpha = _high_depth(image)
+        if image.mode != "F":
+            pixels = to_srgb_16bit(pixels, image.info.get("icc_profile"))
+    else:
+        opaque, alpha = _without_alpha(image)
+        pixels = np.asarray(_to_srgb(opaque))
+    return upright(image, pixels, alpha)
+
+
+def upright(image: Image.Image, pixels: Array, alpha: Array | None) -> Picture:
+    """Turns decoded pixels as the image's EXIF says, and adds what must survive of it.
+
+    Args:
+        image: where they come from.
+        pixels: `(H, W)` or `(H, W, 3)`, as the file holds them.
+        alpha: `(H, W)` or `None`.
+    """
+    orientation = tag(image, ORIENTATION)
+    if orientation in _UPRIGHT:
+        turn = _UPRIGHT[orientation]
+        pixels = np.ascontiguousarray(turn(pixels))
+        alpha = None if alpha is None else np.ascontiguousarray(turn(alpha))
+    return Picture(pixels, alpha, kept(image, turned=orientation in (5, 6, 7, 8)))
+
+
+def _high_depth(image: Image.Image) -> tuple[Array, Array | None]:
+    """Gray of more than 8 bits, as uint16 or float32 in 0..1. `Image.convert("L")` would clip it."""
+    values = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    inverted = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    if image.mode.startswith("I;16"):
+        alpha = None
+        if isinstance(image.info.get("transparency"), int):
+            alpha = np.where(values == image.info["transparency"], 0, 255).astype(np.uint8)
+        pixels: Array = values.astype(np.uint16)
+        if tags.get(_BITS) in (12, (12,)):
+            # Pillow hands 12 bits over as they are.
+            pixels = pixels << 4 | pixels >> 8
+        return 65535 - pixels if inverted else pixels, alpha
+    if not np.isfinite(values).all():
+        raise ImageError("the picture holds NaN or infinity")
+    low, high = float(values.min()), float(values.max())
+    if image.mode == "F":
+        limit = 1.0 if high <= 1 else 255.0
+        if low < 0 or high > limit:
+            raise ImageError(f"a float picture must lie in 0..1 or 0..255, but holds {low:g} to {high:g}")
+        pixels = (values / limit).astype(np.float32)
+        return 1 - pixels if inverted else pixels, None
+    if low < 0 or high > 65535:
+        raise ImageError(f"an integer picture must lie in 0..65535, but holds {low:g} to {high:g}")
+    return values.astype(np.uint16), None
+
+
+def _without_alpha(image: Image.Image) -> tuple[Image.Image, Array | None]:
+    """Splits a picture of up to 8 bits into opaque pixels and alpha."""
+    straight = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
+    if image.mode in straight:
+        image = image.convert(straight[image.mode])
+    elif image.mode == "P" or (image.mode in ("1", "L", "RGB") and "transparency" in image.info):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode == "1":
+        image = image.convert("L")
+    if image.mode not in ("LA", "RGBA"):
+        return image, None
+    alpha = np.asarray(image.getchannel("A"))
+    channels = [image.getchannel(band) for band in image.getbands()[:-1]]
+    opaque = Image.merge("L" if len(channels) == 1 else "RGB", channels)
+    opaque.info.update(image.info)
+    return opaque, alpha
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if image.mode == "LAB":
+        return _through(ImageCms.createProfile("LAB"), image)
+    mode = "L" if image.mode == "L" else "RGB"
+    if profile:
+        if image.mode not in ("L", "RGB", "CMYK"):
+            image = image.convert("RGB")
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            # LittleCMS has no gray sRGB to go to, so what the profile makes of gray is looked up in a table.
+            return image.point(_gray_table(source)) if mode == "L" else _through(source, image)
+        except (ImageCms.PyCMSError, OSError, ValueError) as error:
+            _ignore_profile(error)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _through(profile: Any, image: Image.Image) -> Image.Image:
+    converted = ImageCms.profileToProfile(image, profile, ImageCms.ImageCmsProfile(io.BytesIO(SRGB)), outputMode="RGB")
+    if converted is None:
+        raise ValueError("nothing came out of the conversion")
+    return converted
+
+
+def _gray_table(profile: ImageCms.ImageCmsProfile) -> list[int]:
+    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    # Gray files often carry the profile of the colour scan that they were made from.
+    ramp = ramp if profile.profile.xcolor_space.strip() == "GRAY" else ramp.convert("RGB")
+    return list(_through(profile, ramp).getchannel("G").tobytes())
+
+
+def to_srgb_16bit(pixels: Array, profile: bytes | None) -> Array:
+    """Converts 16-bit gray or RGB through the profile it came with.
+
+    Args:
+        pixels: `(H, W)` or `(H, W, 3)`, uint16.
+        profile: ICC, or `None`.
+
+    Returns:
+        The same shape and type, in sRGB.
+    """
+    if not profile:
+        return pixels
+    try:
+        if pixels.ndim == 2:
+            table = _gray_table_16bit(profile)
+            return np.take(table, pixels)
+        codecs = importlib.import_module("imagecodecs")
+        converted = np.empty_like(pixels)
+        rows = max(1, (1 << 20) // pixels.shape[1])
+        for top in range(0, pixels.shape[0], rows):
+            strip = np.ascontiguousarray(pixels[top : top + rows])
+            converted[top : top + rows] = codecs.cms_transform(
+                strip, profile, SRGB, outcolorspace="rgb", outdtype="uint16"
+            )
+        return converted
+    except (ImageCms.PyCMSError, OSError, ValueError, RuntimeError) as error:
+        _ignore_profile(error)
+        return pixels
+
+
+def _gray_table_16bit(profile: bytes) -> Array:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    ramp = np.arange(65536, dtype=np.uint16)[None]
+    try:
+        codecs = importlib.import_module("imagecodecs")
+    except ImportError:
+        # Results then have 8 bits, for which a table made of 8 bits is enough.
+        table = np.interp(ramp[0] / 257, np.arange(256), _gray_table(source)) * 257
+        return np.round(table).astype(np.uint16)
+    if source.profile.xcolor_space.strip() != "GRAY":
+        ramp = np.repeat(ramp[..., None], 3, axis=-1)
+    converted: Array = codecs.cms_transform(ramp, profile, SRGB, outcolorspace="rgb", outdtype="uint16")
+    return converted[0, :, 1]
+
+
+def _ignore_profile(error: Exception) -> None:
+    _LOG.warning("the colour profile of the picture is ignored: %s", error)
+
+
+def encode(picture: Picture, rgb: npt.NDArray[Any]) -> Image.Image:
+    """Makes a Pillow image of coloured pixels, with the alpha and metadata of the picture they came from.
+
+    Args:
+        picture: the original.
+        rgb: `(H, W, 3)`, uint8, uint16 or float in 0..1. Pillow holds 8 bits a channel, so deeper ones are rounded.
+
+    Returns:
+        An image of mode RGB, or RGBA if there is alpha.
+    """
+    image = Image.fromarray(at_depth(rgb, 8))
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(at_depth(picture.alpha, 8)))
+    image.info.update(picture.info)
+    return image
+
+
+def at_depth(values: npt.NDArray[Any], depth: int) -> npt.NDArray[Any]:
+    """Rounds to so many bits a channel; what has them already comes back itself.
+
+    Args:
+        values: uint8, uint16, or float in 0..1.
+        depth: 8 or 16.
+
+    Example:
+        >>> at_depth(np.array([0, 300, 65535], np.uint16), 8), at_depth(np.array([255], np.uint8), 16)
+        (array([  0,   1, 255], dtype=uint8), array([65535], dtype=uint16))
+    """
+    wanted = np.dtype(np.uint8 if depth == 8 else np.uint16)
+    if values.dtype == wanted:
+        return values
+    if values.dtype == np.uint8:
+        return values.astype(np.uint16) * np.uint16(257)
+    if values.dtype == np.uint16:
+        return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    scaled: Array = np.round(values * (255 if depth == 8 else 65535)).astype(wanted)
+    return scaled

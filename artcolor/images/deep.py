@@ -1,0 +1,227 @@
+"""16 bits a channel, which Pillow holds for gray only: read and written through tifffile and imagecodecs."""
+
+import importlib
+import importlib.util
+import re
+import zlib
+from collections.abc import Iterable
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, PngImagePlugin, TiffImagePlugin
+
+from artcolor.images.decoding import to_srgb_16bit
+from artcolor.images.metadata import SRGB, tiff_tags, to_png_info
+
+EXTRA = "pip install 'artcolor[formats]'"
+"""How the libraries of this module are installed."""
+
+_DEEP = re.compile(r"(LA|RGB[AaX]*);16[BLN]")
+_ASSOCIATED = 1
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_DESCRIPTION, _SOFTWARE, _DATE_TIME = 270, 305, 306
+_COMPRESSION = {"raw": None, "packbits": "packbits", "tiff_lzw": "lzw", "zstd": "zstd", "lzma": "lzma"}
+_PREDICTABLE = frozenset({"lzw", "zstd", "adobe_deflate"})
+
+Array = npt.NDArray[Any]
+
+
+def available() -> bool:
+    """Whether the extra `formats` is installed, which 16-bit PNG and TIFF and BigTIFF need."""
+    return all(importlib.util.find_spec(name) for name in ("tifffile", "imagecodecs"))
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether an opened image has 16 bits in more than one channel, of which Pillow would read 8.
+
+    Args:
+        image: opened, but not loaded.
+    """
+    if getattr(image, "n_frames", 1) > 1 and image.format != "TIFF":
+        return False
+    for tile in getattr(image, "tile", []):
+        arguments = tile.args if isinstance(tile.args, tuple) else (tile.args,)
+        if image.format == "PPM":
+            return image.mode == "RGB" and tile.codec_name == "ppm" and arguments[1] > 255
+        return bool(arguments and isinstance(arguments[0], str) and _DEEP.match(arguments[0]))
+    return False
+
+
+def read(image: Image.Image, file: IO[bytes], number: int) -> tuple[Array, Array | None] | None:
+    """Reads all 16 bits of what `is_deep` says yes to.
+
+    Args:
+        image: opened, but not loaded.
+        file: the same file.
+        number: of the page in a TIFF.
+
+    Returns:
+        Gray `(H, W)` or RGB `(H, W, 3)` in sRGB, and alpha `(H, W)` or `None`, all uint16; `None` instead of both if
+        the libraries are missing.
+    """
+    if image.format == "PPM":
+        values = _read_ppm(image, file)
+    elif not available():
+        return None
+    elif image.format == "PNG":
+        file.seek(0)
+        values = importlib.import_module("imagecodecs").png_decode(file.read())
+    else:
+        values = _read_tiff(file, number)
+    if values.shape[:2] != (image.height, image.width):
+        raise ValueError(
+            f"it says {image.width} × {image.height} pixels, and holds {values.shape[1]} × {values.shape[0]}"
+        )
+    channels = 1 if values.shape[2] < 3 else 3
+    alpha = np.ascontiguousarray(values[..., channels]) if values.shape[2] > channels else None
+    pixels = np.ascontiguousarray(values[..., 0] if channels == 1 else values[..., :3])
+    return to_srgb_16bit(pixels, image.info.get("icc_profile")), alpha
+
+
+def _read_ppm(image: Image.Image, file: IO[bytes]) -> Array:
+    tile = image.tile[0]  # type: ignore[attr-defined]
+    file.seek(tile.offset)
+    shape = (image.height, image.width, 3)
+    data = file.read(2 * shape[0] * shape[1] * shape[2])
+    values = np.frombuffer(data, ">u2").reshape(shape).astype(np.uint32)
+    largest = tile.args[1]
+    if int(values.max()) > largest:
+        raise ValueError(f"it holds {values.max()}, which is more than its largest value {largest}")
+    scaled: Array = ((values * 65535 + largest // 2) // largest).astype(np.uint16)
+    return scaled
+
+
+def _read_tiff(file: IO[bytes], number: int) -> Array:
+    file.seek(0)
+    with importlib.import_module("tifffile").TiffFile(file) as tiff:
+        page = tiff.pages[number]
+        values: Array = page.asarray()
+        extra = tuple(page.extrasamples)
+        if values.ndim == 3 and page.planarconfig == 2:
+            values = values.transpose(1, 2, 0)
+    if values.dtype != np.uint16 or values.ndim != 3:
+        raise ValueError(f"it holds {values.dtype} of shape {values.shape}")
+    colours = values.shape[2] - len(extra)
+    if not extra or not extra[0]:
+        # A channel of unknown meaning is not taken for transparency.
+        return values[..., :colours]
+    values = values[..., : colours + 1]
+    if extra[0] == _ASSOCIATED:
+        alpha = values[..., -1:].astype(np.float32)
+        straight = values[..., :-1] * (65535 / np.maximum(alpha, 1))
+        values = np.concatenate([straight.round().clip(0, 65535).astype(np.uint16), values[..., -1:]], axis=-1)
+    return values
+
+
+def write_ppm(file: IO[bytes], rgb: Array) -> None:
+    """Writes a PPM of 16 bits.
+
+    Args:
+        file: is written to.
+        rgb: `(H, W, 3)`, uint16.
+    """
+    file.write(b"P6\n%d %d\n65535\n" % (rgb.shape[1], rgb.shape[0]))
+    for row in rgb:
+        file.write(row.astype(">u2").tobytes())
+
+
+def write_png(file: IO[bytes], rgb: Array, alpha: Array | None, info: dict[str, Any], xmp: bytes | None) -> None:
+    """Writes a PNG of 16 bits a channel.
+
+    Args:
+        file: is written to.
+        rgb: `(H, W, 3)`, uint16.
+        alpha: `(H, W)`, uint16, or `None`.
+        info: as `Picture.info` explains.
+        xmp: what is written, with where the colours came from.
+    """
+    data = importlib.import_module("imagecodecs").png_encode(_stacked(rgb, alpha), level=6)
+    # Signature and header come first, then what describes the picture.
+    head = 8 + 25
+    file.write(data[:head])
+    PngImagePlugin.putchunk(file, b"iCCP", b"sRGB\0\0", zlib.compress(SRGB))
+    for chunk in to_png_info(info, xmp).chunks:
+        PngImagePlugin.putchunk(file, chunk[0], chunk[1])
+    if "dpi" in info:
+        across, down = (round(value / 0.0254).to_bytes(4, "big") for value in info["dpi"])
+        PngImagePlugin.putchunk(file, b"pHYs", across, down, b"\1")
+    if "exif" in info:
+        PngImagePlugin.putchunk(file, b"eXIf", info["exif"].removeprefix(b"Exif\0\0"))
+    file.write(memoryview(data)[head:])
+
+
+def _stacked(rgb: Array, alpha: Array | None) -> Array:
+    return rgb if alpha is None else np.concatenate([rgb, alpha[..., None]], axis=-1)
+
+
+def write_tiff(
+    path: str, pages: Iterable[tuple[Array, Array | None, dict[str, Any], bytes | None]], *, big: bool
+) -> None:
+    """Writes a TIFF, page by page.
+
+    Args:
+        path: of the file.
+        pages: of each page RGB `(H, W, 3)` and alpha `(H, W)` or `None` of one type, uint8 or uint16, what
+            `Picture.info` explains, and XMP.
+        big: as BigTIFF, which may be larger than 4 GB.
+    """
+    tifffile = importlib.import_module("tifffile")
+    directories = []
+    with tifffile.TiffWriter(path, bigtiff=big, byteorder="<") as tiff:
+        for rgb, alpha, info, xmp in pages:
+            tags = tiff_tags(info, xmp)
+            groups = {group: dict(tags.get_ifd(group)) for group in (_EXIF_IFD, _GPS_IFD) if tags.get_ifd(group)}
+            directories.append(groups)
+            compression = _COMPRESSION.get(info.get("compression", ""), "adobe_deflate")
+            tiff.write(
+                _stacked(rgb, alpha),
+                photometric="rgb",
+                extrasamples=None if alpha is None else ["unassalpha"],
+                compression=compression,
+                predictor=compression in _PREDICTABLE,
+                iccprofile=SRGB,
+                resolution=info.get("dpi"),
+                resolutionunit="INCH" if "dpi" in info else None,
+                description=_ascii(tags.pop(_DESCRIPTION, None)),
+                software=_ascii(tags.pop(_SOFTWARE, None)) or False,
+                datetime=tags.pop(_DATE_TIME, None),
+                metadata=None,
+                extratags=[_extra(tag, value) for tag, value in tags.items() if tag not in (_EXIF_IFD, _GPS_IFD)]
+                + [(group, "I", 1, 0, True) for group in groups],
+            )
+    _append_directories(path, directories, big)
+
+
+def _ascii(value: Any) -> bytes | None:
+    return None if value is None else value if isinstance(value, bytes) else str(value).encode()
+
+
+def _extra(tag: int, value: Any) -> tuple[int, Any, int, Any, bool]:
+    if isinstance(value, bytes):
+        return tag, "B", len(value), value, True
+    if isinstance(value, str):
+        return tag, "s", 0, value.encode() + b"\0", True
+    values = value if isinstance(value, tuple) else (value,)
+    if all(isinstance(each, int) for each in values):
+        return tag, "I", len(values), values if len(values) > 1 else values[0], True
+    floats = [float(each) for each in values]
+    return tag, "d", len(floats), floats if len(floats) > 1 else floats[0], True
+
+
+def _append_directories(path: str, directories: list[dict[int, dict[int, Any]]], big: bool) -> None:
+    """Puts EXIF and GPS, which tifffile does not write, behind the pages and lets their tags point there."""
+    if not any(directories):
+        return
+    header = b"II\x2b\0\x08\0\0\0" + bytes(8) if big else b"II\x2a\0\0\0\0\0"
+    with open(path, "r+b") as file, importlib.import_module("tifffile").TiffFile(file) as tiff:  # noqa: PTH123
+        for page, groups in zip(tiff.pages, directories, strict=True):
+            for group, values in groups.items():
+                directory = TiffImagePlugin.ImageFileDirectory_v2(header, group=group)
+                for tag, value in values.items():
+                    directory[tag] = value
+                file.seek(0, 2)
+                offset = file.tell() + file.tell() % 2
+                file.seek(offset)
+                file.write(directory.tobytes(offset))
+                page.tags[group].overwrite(offset)

@@ -1,0 +1,152 @@
+"""What each file format can hold, and what is written where one cannot hold the result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from artcolor.errors import ImageError
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Attributes:
+        name: as Pillow calls it.
+        suffixes: of its files, the usual one first.
+        largest: the longest side in pixels that it can hold.
+        writes: it can hold 8-bit RGB, so that results are written in it.
+        alpha: it can hold transparency beside RGB.
+        frames: it can hold several pictures in one file.
+        deep: it can hold 16-bit RGB.
+        profile: it can hold an ICC profile; the others mean sRGB.
+        exif: it can hold EXIF.
+        xmp: it can hold XMP, and with it where the colours came from.
+        resolution: it can hold DPI.
+        comment: it can hold a comment or captions.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    largest: int = 2**31 - 1
+    writes: bool = True
+    alpha: bool = True
+    frames: bool = False
+    deep: bool = False
+    profile: bool = True
+    exif: bool = True
+    xmp: bool = True
+    resolution: bool = False
+    comment: bool = False
+
+
+_PLAIN = {"alpha": False, "profile": False, "exif": False, "xmp": False}
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            Format("JPEG", (".jpg", ".jpeg"), 65500, alpha=False, resolution=True, comment=True),
+            Format("PNG", (".png", ".apng"), frames=True, deep=True, resolution=True, comment=True),
+            Format("WEBP", (".webp",), 16383, frames=True),
+            Format("TIFF", (".tif", ".tiff"), frames=True, deep=True, resolution=True),
+            Format("GIF", (".gif",), 65535, writes=False, frames=True, comment=True, **_PLAIN),
+            Format("BMP", (".bmp",), resolution=True, **_PLAIN),
+            Format("PPM", (".ppm", ".pgm", ".pbm"), deep=True, **_PLAIN),
+            Format("AVIF", (".avif",), 65535, frames=True),
+            Format("JPEG2000", (".jp2", ".j2k"), comment=True),
+            Format("HEIF", (".heic", ".heif"), 16384),
+        )
+    }
+)
+"""The formats that are read, and written where they can hold the result, by Pillow's name."""
+
+SUFFIXES = frozenset(suffix for each in FORMATS.values() for suffix in each.suffixes)
+"""What is taken for a picture when a folder is gone through."""
+
+# What cannot hold a colouring, and what is written in its place.
+_INSTEAD = {".gif": ".png", ".pgm": ".ppm", ".pbm": ".ppm", ".j2k": ".jp2"}
+
+
+def output_suffix(suffix: str) -> str:
+    """The suffix of the result for an input's: the same, unless that format cannot hold the result.
+
+    GIF becomes PNG, and an animated one an animated PNG: a palette of 256 colours is too small for paintings, and would
+    change lightness. PGM and PBM, which are gray, become PPM. A bare codestream of JPEG 2000, which has no room for
+    metadata, becomes JP2.
+
+    Args:
+        suffix: of the input, with its dot.
+
+    Example:
+        >>> output_suffix(".JPG"), output_suffix(".pgm"), output_suffix(".gif")
+        ('.JPG', '.ppm', '.png')
+    """
+    return _INSTEAD.get(suffix.lower(), suffix)
+
+
+def format_of(path: str | Path, format: str | None = None) -> Format:
+    """The format that a picture is written in.
+
+    Args:
+        path: of the file to write; its suffix decides.
+        format: a suffix or a name (`"webp"`, `".tif"`, `"JPEG"`) that decides instead.
+
+    Raises:
+        ImageError: it is none of `FORMATS`, or cannot hold colour.
+
+    Example:
+        >>> format_of("a.TIF").name, format_of("a.png", "webp").name
+        ('TIFF', 'WEBP')
+    """
+    path = Path(path)
+    wanted = format or path.suffix
+    suffix = f".{wanted.lower().removeprefix('.')}"
+    found = FORMATS.get(wanted.upper()) or next((each for each in FORMATS.values() if suffix in each.suffixes), None)
+    if found is None:
+        known = ", ".join(each.suffixes[0] for each in FORMATS.values() if each.writes)
+        raise ImageError(f"{path}: {wanted or 'no suffix'} is not a format that pictures can be saved in; use {known}")
+    if not found.writes or suffix in _INSTEAD:
+        raise ImageError(f"{path}: {wanted} cannot hold a colouring; use {_INSTEAD[suffix]}")
+    return found
+
+
+def check_target(
+    path: str | Path, width: int, height: int, *, alpha: bool = False, frames: int = 1, format: str | None = None
+) -> Format:
+    """Says before the work whether its result can be written.
+
+    Args:
+        path: of the file to write.
+        width: of the picture, in pixels.
+        height: of the picture, in pixels.
+        alpha: it is transparent somewhere.
+        frames: how many pages or frames it has.
+        format: what decides instead of the path's suffix.
+
+    Returns:
+        The format of the file.
+
+    Raises:
+        ImageError: the format is unknown, or cannot hold this; the message says why and what can.
+
+    Example:
+        >>> check_target("wall.webp", 20000, 300)
+        Traceback (most recent call last):
+            ...
+        artcolor.errors.ImageError: wall.webp: WEBP holds at most 16383 pixels a side, not 20000; use .png or .tif
+    """
+    found = format_of(path, format)
+    if max(width, height) > found.largest:
+        raise ImageError(
+            f"{path}: {found.name} holds at most {found.largest} pixels a side, not {max(width, height)}; "
+            "use .png or .tif"
+        )
+    if alpha and not found.alpha:
+        raise ImageError(f"{path}: {found.name} cannot hold transparency; use .png, .webp or .tif")
+    if frames > 1 and not found.frames:
+        raise ImageError(
+            f"{path}: {found.name} holds one picture, not {frames}; use .tif for pages, .png or .webp for animations"
+        )
+    return found

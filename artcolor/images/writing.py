@@ -1,0 +1,355 @@
+"""Writing pictures: whole or not at all, with what the original said and how it was compressed."""
+
+import importlib
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, TiffImagePlugin
+
+from artcolor.atomic import replacing
+from artcolor.errors import ImageError
+from artcolor.images import deep
+from artcolor.images.boxes import jp2_boxes
+from artcolor.images.decoding import Picture, at_depth
+from artcolor.images.formats import Format, check_target, format_of
+from artcolor.images.metadata import SRGB, iptc_segment, tiff_tags, to_png_info, with_resolution
+from artcolor.images.provenance import Provenance
+
+_LOG = logging.getLogger(__name__)
+_QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
+_TIFF_KEPT = frozenset({"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "zstd", "lzma", "jpeg"})
+_SEGMENT = {"exif": 65533, "xmp": 65504, "comment": 65533}
+# A TIFF points with 32 bits; some room is left for all that is no pixel.
+_CLASSIC_TIFF = 4_000_000_000
+
+
+@dataclass(frozen=True)
+class _Options:
+    path: Path
+    format: Format
+    quality: int | None
+    depth: int | None
+    provenance: Provenance | None
+    said: set[str] = field(default_factory=set)
+
+    def warn(self, message: str) -> None:
+        """Once for a file, however many pages it has."""
+        if message not in self.said:
+            self.said.add(message)
+            _LOG.warning("%s: %s", self.path, message)
+
+
+def save_picture(
+    picture: Picture | Image.Image,
+    path: str | Path,
+    *,
+    format: str | None = None,
+    quality: int | None = None,
+    depth: int | None = None,
+    provenance: Provenance | None = None,
+) -> None:
+    """Writes one picture, whole or not at all.
+
+    Args:
+        picture: in colour; or a Pillow image, with metadata in its `info`.
+        path: of the file; one that is there is replaced. Its suffix decides the format.
+        format: decides instead of the suffix: `"png"`, `".webp"`.
+        quality: 1..100 for JPEG, WebP, AVIF, HEIC. `None` is about the original's, or 95 (90 for AVIF and HEIC).
+        depth: 8 or 16 bits a channel. `None` is 16 where the picture has more than 8 and the format can hold them.
+        provenance: what is written about where the colours come from.
+
+    Raises:
+        ImageError: the format is unknown or cannot hold the picture, or the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_picture(Image.new("RGB", (6, 4), "teal"), f"{folder}/a.png")
+    """
+    save_pictures([picture], path, format=format, quality=quality, depth=depth, provenance=provenance)
+
+
+def save_pictures(
+    pictures: Iterable[Picture | Image.Image],
+    path: str | Path,
+    *,
+    format: str | None = None,
+    quality: int | None = None,
+    depth: int | None = None,
+    provenance: Provenance | None = None,
+) -> None:
+    """Writes pages or frames into one file, whole or not at all. Pages of TIFF are written as they come.
+
+    Args:
+        pictures: one or more; the frames of an animation have one size.
+        path: as `save_picture` takes it.
+        format: as `save_picture` takes it.
+        quality: as `save_picture` takes it.
+        depth: as `save_picture` takes it; that of the first page holds for all.
+        provenance: as `save_picture` takes it.
+
+    Raises:
+        ImageError: the format is unknown or cannot hold the pictures, or the file cannot be written.
+    """
+    path = Path(path)
+    options = _Options(path, format_of(path, format), quality, depth, provenance)
+    _check(options)
+    several = iter(pictures)
+    first = next(several, None)
+    if first is None:
+        raise ImageError(f"{path}: there is no picture to write")
+    second = next(several, None)
+    rest = several if second is None else itertools.chain([second], several)
+    frames = 1 if second is None else 2
+    checked = _checked(itertools.chain([first], rest), options, frames)
+    try:
+        with replacing(path) as file:
+            _write(file, checked, frames, options)
+    except ImageError:
+        raise
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, OverflowError) as error:
+        raise ImageError(f"{path} cannot be written: {error}") from error
+
+
+def _check(options: _Options) -> None:
+    name = options.format.name
+    if options.quality is not None:
+        if not 1 <= options.quality <= 100:
+            raise ImageError(f"quality is 1 to 100, not {options.quality}")
+        if name not in (*_QUALITY, "TIFF"):
+            raise ImageError(f"{options.path}: {name} is written without loss and has no quality")
+    if options.depth not in (None, 8, 16):
+        raise ImageError(f"depth is 8 or 16 bits, not {options.depth}")
+    if options.depth == 16 and not _holds_16_bits(options.format):
+        cure = f"that needs {deep.EXTRA}" if options.format.deep else "use .png or .tif"
+        raise ImageError(f"{options.path}: {name} cannot be written with 16 bits; {cure}")
+
+
+def _holds_16_bits(format: Format) -> bool:
+    return format.deep and (format.name == "PPM" or deep.available())
+
+
+def _checked(pictures: Iterable[Picture | Image.Image], options: _Options, frames: int) -> Iterator[Picture]:
+    for given in pictures:
+        picture = given if isinstance(given, Picture) else _from_pillow(given)
+        height, width = picture.pixels.shape[:2]
+        check_target(
+            options.path,
+            width,
+            height,
+            alpha=picture.transparent,
+            frames=frames,
+            format=options.format.name,
+        )
+        # What nobody can see through needs no alpha in a format that has none.
+        yield picture if options.format.alpha else Picture(picture.pixels, None, picture.info)
+
+
+def _from_pillow(image: Image.Image) -> Picture:
+    alpha = None
+    if image.has_transparency_data:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A"))
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    return Picture(np.asarray(rgb), alpha, {str(key): value for key, value in image.info.items()})
+
+
+def _depth(picture: Picture, options: _Options) -> int:
+    if options.depth is not None:
+        return options.depth
+    if picture.pixels.dtype == np.uint8:
+        return 8
+    if _holds_16_bits(options.format):
+        return 16
+    why = f"16 need {deep.EXTRA}" if options.format.deep else f"{options.format.name} holds no more"
+    options.warn(f"written with 8 bits a channel; {why}")
+    return 8
+
+
+def _write(file: BinaryIO, pictures: Iterator[Picture], frames: int, options: _Options) -> None:
+    first = next(pictures)
+    depth = _depth(first, options)
+    if options.format.name == "TIFF":
+        _write_tiff(file, itertools.chain([first], pictures), first, depth, frames, options)
+    elif frames > 1:
+        _write_animation(file, [first, *pictures], options)
+    elif depth == 16:
+        rgb = at_depth(first.pixels, 16)
+        if options.format.name == "PPM":
+            deep.write_ppm(file, rgb)
+            _xmp(first, options)
+        else:
+            alpha = None if first.alpha is None else at_depth(first.alpha, 16)
+            deep.write_png(file, rgb, alpha, first.info, _xmp(first, options))
+    else:
+        _write_one(file, first, options)
+
+
+def _image(picture: Picture) -> Image.Image:
+    image = Image.fromarray(at_depth(picture.pixels, 8))
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(at_depth(picture.alpha, 8)))
+    return image
+
+
+def _write_one(file: BinaryIO, picture: Picture, options: _Options) -> None:
+    image, keywords = _image(picture), _keywords(picture, options)
+    if options.format.name == "HEIF":
+        _write_heif(file, image, keywords)
+    else:
+        image.save(file, format=options.format.name, **keywords)
+    if options.format.name == "JPEG2000":
+        file.seek(0, 2)
+        file.write(jp2_boxes(picture.info.get("exif"), _xmp(picture, options)))
+
+
+def _write_heif(file: BinaryIO, image: Image.Image, keywords: dict[str, Any]) -> None:
+    try:
+        heif = importlib.import_module("pillow_heif")
+    except ImportError as error:
+        raise ImageError(f"HEIC needs pillow-heif: {deep.EXTRA}") from error
+    image.info["icc_profile"] = keywords.pop("icc_profile")
+    heif.from_pillow(image).save(file, **keywords)
+
+
+def _write_animation(file: BinaryIO, pictures: list[Picture], options: _Options) -> None:
+    see_through = any(picture.alpha is not None for picture in pictures)
+    images = [image.convert("RGBA") if see_through else image for image in map(_image, pictures)]
+    durations = [picture.info.get("duration", 0) for picture in pictures]
+    keywords = _keywords(pictures[0], options) | {"loop": pictures[0].info.get("loop", 0)}
+    if options.format.name == "PNG":
+        # A picture shown by programs that cannot move it has no duration, so a list of them would be one off.
+        for image, duration in zip(images, durations, strict=True):
+            image.info["duration"] = duration
+        keywords["default_image"] = pictures[0].info.get("default_image", False)
+    else:
+        keywords["duration"] = [round(duration) for duration in durations]
+    images[0].save(file, format=options.format.name, save_all=True, append_images=images[1:], **keywords)
+
+
+def _write_tiff(
+    file: BinaryIO, pictures: Iterator[Picture], first: Picture, depth: int, frames: int, options: _Options
+) -> None:
+    large = first.pixels.shape[0] * first.pixels.shape[1] * 4 * depth // 8 > _CLASSIC_TIFF
+    big = large or bool(first.info.get("big_tiff"))
+    if depth == 16 or (big and deep.available()):
+        pages = (
+            (
+                at_depth(picture.pixels, depth),
+                None if picture.alpha is None else at_depth(picture.alpha, depth),
+                picture.info,
+                _xmp(picture, options),
+            )
+            for picture in pictures
+        )
+        deep.write_tiff(file.name, pages, big=big)
+        return
+    if big:
+        options.warn(f"written as a TIFF of at most 4 GB; BigTIFF needs {deep.EXTRA}")
+    if frames == 1:
+        _write_one(file, first, options)
+        return
+    with TiffImagePlugin.AppendingTiffWriter(file.name, new=True) as tiff:
+        for picture in pictures:
+            _image(picture).save(tiff, format="TIFF", **_keywords(picture, options))
+            tiff.newFrame()
+
+
+def _xmp(picture: Picture, options: _Options) -> bytes | None:
+    """The XMP of the result, with where its colours come from."""
+    xmp: bytes | None = picture.info.get("xmp")
+    if options.provenance is None:
+        return xmp
+    if not options.format.xmp:
+        options.warn(f"{options.format.name} has no place for saying that this is a colouring")
+        return None
+    return options.provenance.into(xmp)
+
+
+def _keywords(picture: Picture, options: _Options) -> dict[str, Any]:
+    """What Pillow is to write beside the pixels, and how."""
+    format, info = options.format, picture.info
+    same = info if info.get("format") == format.name else {}
+    keywords: dict[str, Any] = {}
+    if format.profile and format.name != "JPEG2000":
+        keywords["icc_profile"] = SRGB
+    if format.exif and "exif" in info:
+        keywords["exif"] = info["exif"]
+    if format.xmp:
+        keywords["xmp"] = _xmp(picture, options)
+    if "dpi" in info:
+        if format.resolution:
+            keywords["dpi"] = info["dpi"]
+        elif format.exif:
+            keywords["exif"] = with_resolution(info.get("exif"), info["dpi"])
+    adapt = _ADAPT.get(format.name)
+    return adapt(keywords, same, picture, options) if adapt else keywords
+
+
+def _for_jpeg(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    text = picture.info.get("text", {})
+    comment = picture.info.get("comment") or text.get("Comment", text.get("Description", "")).encode()
+    keywords |= {
+        "quality": options.quality or same.get("quality") or _QUALITY["JPEG"],
+        "subsampling": same.get("subsampling", 0),
+        "progressive": same.get("progressive", False),
+        "comment": comment,
+        "extra": iptc_segment(picture.info["iptc"]) if "iptc" in picture.info else b"",
+    }
+    if len(keywords["xmp"] or b"") > _SEGMENT["xmp"] and options.provenance is not None:
+        options.warn("the XMP of the picture is too long for JPEG and left out")
+        keywords["xmp"] = options.provenance.into(None)
+    for key, longest in _SEGMENT.items():
+        if len(keywords.get(key) or b"") > longest:
+            options.warn(f"the {key} of the picture is too long for JPEG and left out")
+            del keywords[key]
+    return keywords
+
+
+def _for_png(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    keywords["pnginfo"] = to_png_info(picture.info, keywords.pop("xmp"))
+    return keywords
+
+
+def _for_webp(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    if options.quality is None and same.get("lossless"):
+        # `exact` keeps the colours under what is fully transparent.
+        return keywords | {"lossless": True, "exact": True, "xmp": keywords["xmp"] or b""}
+    quality = options.quality or same.get("quality") or _QUALITY["WEBP"]
+    return keywords | {"quality": quality, "xmp": keywords["xmp"] or b""}
+
+
+def _for_tiff(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    keywords["exif"] = tiff_tags(picture.info, keywords.pop("xmp"))
+    compression = same.get("compression", "")
+    if compression not in _TIFF_KEPT or (compression == "jpeg" and picture.alpha is not None):
+        compression = "tiff_adobe_deflate"
+    if compression == "jpeg":
+        keywords["quality"] = options.quality or _QUALITY["JPEG"]
+    elif options.quality is not None:
+        raise ImageError(f"{options.path}: TIFF is written without loss here and has no quality")
+    return keywords | {"compression": compression}
+
+
+def _for_jp2(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    return {"comment": picture.info["comment"]} if "comment" in picture.info else {}
+
+
+def _for_avif(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    return keywords | {"quality": options.quality or _QUALITY[options.format.name]}
+
+
+_ADAPT: dict[str, Callable[[dict[str, Any], dict[str, Any], Picture, _Options], dict[str, Any]]] = {
+    "JPEG": _for_jpeg,
+    "PNG": _for_png,
+    "WEBP": _for_webp,
+    "TIFF": _for_tiff,
+    "JPEG2000": _for_jp2,
+    "AVIF": _for_avif,
+    "HEIF": _for_avif,
+}
