@@ -6,12 +6,22 @@ dependencies = ["torch", "torchvision", "timm", "safetensors", "huggingface_hub"
 def _registry():
     import os
     import sys
+    import warnings
 
     # torch.hub puts this folder first on sys.path, and takes it off again after loading; but spawned DataLoader
     # workers need it there, so it is put at the end as well.
     here = os.path.dirname(os.path.abspath(__file__))
     if here not in sys.path[1:]:
         sys.path.append(here)
+    other = sys.modules.get("artcolor")
+    if other is not None:
+        there = os.path.dirname(os.path.abspath(getattr(other, "__file__", None) or ""))
+        if os.path.realpath(there) != os.path.realpath(os.path.join(here, "artcolor")):
+            warnings.warn(
+                f"artcolor is imported already, from {there}; it is used instead of the one that torch.hub has in "
+                f"{here}. To use that one, load it in a new process, before anything imports the other.",
+                stacklevel=3,
+            )
     from artcolor.models import registry
 
     return registry
@@ -23,6 +33,7 @@ def cnn(pretrained=False, **keywords):
     Args:
         pretrained (bool): load the default weights.
         weights (str): instead of `pretrained`: the name of released weights ("ART_V1") or a file's path.
+        progress (bool): show a bar while weights are downloaded; on if not given.
         width (int): channels at 1/8 size, for a network without weights; 256 if not given.
         bins (int): colour bins, likewise; those of the sRGB gamut if not given.
         size (int): working size in pixels; 192 if not given.
@@ -52,6 +63,7 @@ def unet(pretrained=False, **keywords):
     Args:
         pretrained (bool): load the default weights.
         weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        progress (bool): show a bar while weights are downloaded; on if not given.
         width (int): channels of the decoder at 1/4 size, for a network without weights; 96 if not given.
         imagenet (bool): start the encoder of a network without weights from ImageNet.
         bins (int): colour bins, likewise; those of the sRGB gamut if not given.

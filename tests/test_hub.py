@@ -1,54 +1,163 @@
 """torch.hub as its users meet it, from a checkout that is not installed."""
 
 import doctest
+import io
 import os
+import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 import artcolor
 from tests.conftest import ROOT
+from tests.github_server import serving
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `git clone` gives: the files that git knows of, and nothing else."""
-    target = tmp_path_factory.mktemp("hub") / "checkout"
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
-    for name in listed.stdout.decode().split("\0"):
-        if name and (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
-    return target
+def archive(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The zip that GitHub would make of this working tree: `git archive`, with the export-ignore of .gitattributes."""
+    folder = tmp_path_factory.mktemp("git")
+    objects = subprocess.run(["git", "rev-parse", "--git-path", "objects"], cwd=ROOT, capture_output=True, check=True)
+    (folder / "objects").mkdir()
+    # An index and objects of its own, so that the repository stays as it is.
+    environment = os.environ | {
+        "GIT_INDEX_FILE": str(folder / "index"),
+        "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(ROOT / objects.stdout.decode().strip()),
+    }
+
+    def git(*arguments: str) -> bytes:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True, env=environment).stdout
+
+    git("add", "--all")
+    tree = git("write-tree").decode().strip()
+    return git("archive", "--format=zip", "--prefix=org-artcolor-0123abc/", tree)
 
 
-def run(code: str, clone: Path, tmp_path: Path) -> str:
+@pytest.fixture(scope="module")
+def clone(archive: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout, unpacked."""
+    target = tmp_path_factory.mktemp("hub")
+    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+        file.extractall(target)
+    return target / "org-artcolor-0123abc"
+
+
+def run(
+    code: str,
+    clone: Path,
+    tmp_path: Path,
+    *,
+    packages: list[str] | None = None,
+    environment: dict[str, str] | None = None,
+) -> str:
     """Runs code where artcolor is not installed, only its dependencies are."""
     # An editable install reaches its folder through a .pth file, which -S leaves out, with all other packages;
     # so the packages are put back by their folder.
-    packages = [p for p in sys.path if p.endswith("site-packages")]
+    packages = packages or [p for p in sys.path if p.endswith("site-packages")]
     script = tmp_path / "script.py"
     script.write_text(f"import sys\nsys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]\n" + code)
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    environment |= {"PYTHONPATH": os.pathsep.join(packages), "TORCH_HOME": str(tmp_path), "REPO": str(clone)}
-    done = subprocess.run([sys.executable, "-S", script], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    settings = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    settings |= {"PYTHONPATH": os.pathsep.join(packages), "TORCH_HOME": str(tmp_path / "torch"), "REPO": str(clone)}
+    command = [sys.executable, "-S", script]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=settings | (environment or {}))
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def as_downloaded(clone: Path, tmp_path: Path) -> None:
-    """Puts the clone where torch.hub keeps what it has downloaded, since list and help know no local source."""
-    (tmp_path / "hub").mkdir()
-    (tmp_path / "hub" / "org_artcolor_main").symlink_to(clone)
+def test_a_checkout_is_as_small_as_the_docs_say_and_has_no_pictures_of_the_docs(archive: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+        names = file.namelist()
+    assert not [n for n in names if re.search(r"/docs/.*\.(png|jpe?g|webp|gif|svg|avif)$", n)]
+    for needed in ("hubconf.py", "weights_manifest.json", "artcolor/weights/cnn.art_v1.safetensors", "README.md"):
+        assert f"org-artcolor-0123abc/{needed}" in names
+    stated = float(re.search(r"A checkout is a download of ([\d.]+) MB", (ROOT / "docs/weights.md").read_text())[1])
+    size = len(archive) / 1e6
+    assert abs(stated - size) < max(0.5, size / 20), f"it is {size:.1f} MB: say so in docs/weights.md"
+
+
+def test_pictures_of_the_docs_would_be_left_out() -> None:
+    asked = ["docs/a.png", "docs/img/deep/b.webp", "docs/c.md", "examples/d.png"]
+    done = subprocess.run(
+        ["git", "check-attr", "export-ignore", "--", *asked], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    answers = [line.rpartition(": ")[2] for line in done.stdout.splitlines()]
+    assert answers == ["set", "set", "unspecified", "unspecified"]
+
+
+def test_download_load_list_and_help(archive: bytes, tmp_path: Path) -> None:
+    """torch.hub as it is; only the address of GitHub leads to loopback, by proxy and certificate."""
+    for name in ("utils", "models"):  # What many other repositories bring along.
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("mine = True\n")
+    code = f"""
+sys.path.insert(0, {str(tmp_path)!r})
+import utils, models, torch
+model = torch.hub.load("org/artcolor", "cnn", pretrained=True, trust_repo=True, skip_validation=True)
+rgb = model.colorize(torch.linspace(0, 1, 48 * 64).reshape(1, 1, 48, 64))
+assert rgb.shape == (1, 3, 48, 64) and rgb.std(dim=1).mean() > 0.005
+import artcolor, utils, models
+assert "org_artcolor_main" in artcolor.__file__, artcolor.__file__
+assert utils.mine and models.mine
+print("names", *torch.hub.list("org/artcolor", trust_repo=True, skip_validation=True))
+print(torch.hub.help("org/artcolor", "cnn", trust_repo=True, skip_validation=True))
+"""
+    with serving("org/artcolor", archive, tmp_path) as server:
+        text = run(code, tmp_path, tmp_path, environment=server.environment)
+    names = text.split("names ")[1].split("\n")[0]
+    assert sorted(names.split()) == artcolor.list_models()
+    for part in ("pretrained", "0..1", "PSNR", ">>> model = torch.hub.load"):
+        assert part in text
+    assert server.requests[:3] == [
+        "github.com/org/artcolor/tree/main/",
+        "github.com/org/artcolor/zipball/main",
+        "codeload.github.com/org/artcolor/legacy.zip/refs/heads/main",
+    ]
+    # Later calls look for the branch and then use what is there; nothing else is asked for, of anybody.
+    assert set(server.requests[3:]) == {"github.com/org/artcolor/tree/main/"}
+
+
+def test_another_artcolor_that_is_imported_already(clone: Path, tmp_path: Path) -> None:
+    shutil.copytree(clone / "artcolor", tmp_path / "other" / "artcolor", ignore=shutil.ignore_patterns("weights"))
+    code = f"""
+sys.path.insert(0, {str(tmp_path / "other")!r})
+import os, warnings, torch
+import artcolor
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    torch.hub.load(os.environ["REPO"], "cnn", source="local", width=16)
+(message,) = [str(w.message) for w in caught if "artcolor" in str(w.message)]
+assert {str(tmp_path / "other" / "artcolor")!r} in message and os.environ["REPO"] in message, message
+"""
+    run(code, clone, tmp_path)
+
+
+def test_torch_hub_names_a_missing_dependency(clone: Path, tmp_path: Path) -> None:
+    (tmp_path / "packages").mkdir()
+    for folder in (Path(p) for p in sys.path if p.endswith("site-packages")):
+        for package in folder.iterdir():
+            if package.name not in ("timm", "artcolor") and package.suffix != ".pth":
+                (tmp_path / "packages" / package.name).symlink_to(package)
+    code = """
+import os, torch
+try:
+    torch.hub.load(os.environ["REPO"], "cnn", source="local")
+except RuntimeError as error:
+    assert str(error) == "Missing dependencies: timm", error
+else:
+    raise SystemExit("no error")
+"""
+    run(code, clone, tmp_path, packages=[str(tmp_path / "packages")])
 
 
 def test_load_and_colorize(clone: Path, tmp_path: Path) -> None:
     code = """
-import os, torch
+import os, warnings, torch
+warnings.simplefilter("error", UserWarning)  # Of another artcolor: there is none, so there is none.
 model = torch.hub.load(os.environ["REPO"], "cnn", source="local", pretrained=True)
 import artcolor
 assert artcolor.__file__.startswith(os.environ["REPO"]), artcolor.__file__
@@ -58,21 +167,6 @@ untrained = torch.hub.load(os.environ["REPO"], "cnn", source="local", width=16)
 print(sum(p.numel() for p in untrained.parameters()))
 """
     assert int(run(code, clone, tmp_path)) > 0
-
-
-def test_list_shows_exactly_the_zoo(clone: Path, tmp_path: Path) -> None:
-    code = "import torch\nprint('names', *torch.hub.list('org/artcolor:main', trust_repo=True, skip_validation=True))"
-    as_downloaded(clone, tmp_path)
-    names = run(code, clone, tmp_path).split("names ")[1]
-    assert sorted(names.split()) == artcolor.list_models()
-
-
-def test_help_tells_arguments_ranges_figures_and_an_example(clone: Path, tmp_path: Path) -> None:
-    code = "import torch\nprint(torch.hub.help('org/artcolor:main', 'cnn', trust_repo=True, skip_validation=True))"
-    as_downloaded(clone, tmp_path)
-    text = run(code, clone, tmp_path)
-    for part in ("pretrained", "0..1", "PSNR", ">>> model = torch.hub.load"):
-        assert part in text
 
 
 def test_the_example_in_the_help_runs(monkeypatch: pytest.MonkeyPatch) -> None:
