@@ -68,6 +68,8 @@ def decode(image: Image.Image) -> Picture:
     """
     if 0 in image.size:
         raise ImageError(f"the picture is empty: {image.width} × {image.height} pixels")
+    stored = tag(image, ORIENTATION)
+    image.load()
     if image.mode.startswith(("I", "F")):
         pixels, alpha = _high_depth(image)
         if image.mode != "F":
@@ -75,23 +77,28 @@ def decode(image: Image.Image) -> Picture:
     else:
         opaque, alpha = _without_alpha(image)
         pixels = np.asarray(_to_srgb(opaque))
-    return upright(image, pixels, alpha)
+    # Pillow turns TIFF by itself, and then forgets that it did.
+    return upright(image, pixels, alpha, stored, turn=tag(image, ORIENTATION) == stored)
 
 
-def upright(image: Image.Image, pixels: Array, alpha: Array | None) -> Picture:
+def upright(
+    image: Image.Image, pixels: Array, alpha: Array | None, orientation: int | None, *, turn: bool = True
+) -> Picture:
     """Turns decoded pixels as the image's EXIF says, and adds what must survive of it.
 
     Args:
         image: where they come from.
-        pixels: `(H, W)` or `(H, W, 3)`, as the file holds them.
+        pixels: `(H, W)` or `(H, W, 3)`.
         alpha: `(H, W)` or `None`.
+        orientation: of the file, by EXIF: 1 to 8; all else is upright.
+        turn: the pixels still lie as the file holds them.
     """
-    orientation = tag(image, ORIENTATION)
-    if orientation in _UPRIGHT:
-        turn = _UPRIGHT[orientation]
-        pixels = np.ascontiguousarray(turn(pixels))
-        alpha = None if alpha is None else np.ascontiguousarray(turn(alpha))
-    return Picture(pixels, alpha, kept(image, turned=orientation in (5, 6, 7, 8)))
+    towards = _UPRIGHT.get(orientation or 1) if turn else None
+    if towards is not None:
+        pixels = np.ascontiguousarray(towards(pixels))
+        alpha = None if alpha is None else np.ascontiguousarray(towards(alpha))
+    height, width = pixels.shape[:2]
+    return Picture(pixels, alpha, kept(image, width, height, turned=orientation in (5, 6, 7, 8)))
 
 
 def _high_depth(image: Image.Image) -> tuple[Array, Array | None]:
@@ -186,14 +193,15 @@ def to_srgb_16bit(pixels: Array, profile: bytes | None) -> Array:
     try:
         if pixels.ndim == 2:
             table = _gray_table_16bit(profile)
-            return np.take(table, pixels)
+            seen: Array = table[pixels]
+            return seen
         codecs = importlib.import_module("imagecodecs")
         converted = np.empty_like(pixels)
         rows = max(1, (1 << 20) // pixels.shape[1])
         for top in range(0, pixels.shape[0], rows):
             strip = np.ascontiguousarray(pixels[top : top + rows])
             converted[top : top + rows] = codecs.cms_transform(
-                strip, profile, SRGB, outcolorspace="rgb", outdtype="uint16"
+                strip, profile, SRGB, colorspace="rgb", outcolorspace="rgb", outdtype="uint16"
             )
         return converted
     except (ImageCms.PyCMSError, OSError, ValueError, RuntimeError) as error:
@@ -208,11 +216,18 @@ def _gray_table_16bit(profile: bytes) -> Array:
         codecs = importlib.import_module("imagecodecs")
     except ImportError:
         # Results then have 8 bits, for which a table made of 8 bits is enough.
-        table = np.interp(ramp[0] / 257, np.arange(256), _gray_table(source)) * 257
-        return np.round(table).astype(np.uint16)
-    if source.profile.xcolor_space.strip() != "GRAY":
-        ramp = np.repeat(ramp[..., None], 3, axis=-1)
-    converted: Array = codecs.cms_transform(ramp, profile, SRGB, outcolorspace="rgb", outdtype="uint16")
+        table: Array = np.interp(ramp[0] / 257, np.arange(256), _gray_table(source)) * 257
+        table = np.round(table).astype(np.uint16)
+        return table
+    gray = source.profile.xcolor_space.strip() == "GRAY"
+    converted: Array = codecs.cms_transform(
+        ramp if gray else np.repeat(ramp[..., None], 3, axis=-1),
+        profile,
+        SRGB,
+        colorspace="gray" if gray else "rgb",
+        outcolorspace="rgb",
+        outdtype="uint16",
+    )
     return converted[0, :, 1]
 
 

@@ -69,7 +69,8 @@ def read(image: Image.Image, file: IO[bytes], number: int) -> tuple[Array, Array
         values = importlib.import_module("imagecodecs").png_decode(file.read())
     else:
         values = _read_tiff(file, number)
-    if values.shape[:2] != (image.height, image.width):
+    # Pillow already gives the size of a TIFF as it is once it is turned.
+    if sorted(values.shape[:2]) != sorted(image.size):
         raise ValueError(
             f"it says {image.width} × {image.height} pixels, and holds {values.shape[1]} × {values.shape[0]}"
         )
@@ -188,13 +189,13 @@ def write_tiff(
                 datetime=tags.pop(_DATE_TIME, None),
                 metadata=None,
                 extratags=[_extra(tag, value) for tag, value in tags.items() if tag not in (_EXIF_IFD, _GPS_IFD)]
-                + [(group, "I", 1, 0, True) for group in groups],
+                + [(group - 1, "I", 1, 0, True) for group in groups],
             )
     _append_directories(path, directories, big)
 
 
 def _ascii(value: Any) -> bytes | None:
-    return None if value is None else value if isinstance(value, bytes) else str(value).encode()
+    return None if value is None else value if isinstance(value, bytes) else str(value).encode("ascii", "replace")
 
 
 def _extra(tag: int, value: Any) -> tuple[int, Any, int, Any, bool]:
@@ -210,7 +211,10 @@ def _extra(tag: int, value: Any) -> tuple[int, Any, int, Any, bool]:
 
 
 def _append_directories(path: str, directories: list[dict[int, dict[int, Any]]], big: bool) -> None:
-    """Puts EXIF and GPS, which tifffile does not write, behind the pages and lets their tags point there."""
+    """Puts EXIF and GPS, which tifffile does not write, behind the pages and lets their tags point there.
+
+    It does not write those tags either, so their place is held by tags with a number of one less, which is no tag's.
+    """
     if not any(directories):
         return
     header = b"II\x2b\0\x08\0\0\0" + bytes(8) if big else b"II\x2a\0\0\0\0\0"
@@ -224,4 +228,7 @@ def _append_directories(path: str, directories: list[dict[int, dict[int, Any]]],
                 offset = file.tell() + file.tell() % 2
                 file.seek(offset)
                 file.write(directory.tobytes(offset))
-                page.tags[group].overwrite(offset)
+                place = page.tags[group - 1]
+                place.overwrite(offset)
+                file.seek(place.offset)
+                file.write(group.to_bytes(2, "little"))

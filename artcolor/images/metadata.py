@@ -46,12 +46,14 @@ def tag(image: Image.Image, number: int) -> Any:
         return None
 
 
-def kept(image: Image.Image, *, turned: bool) -> dict[str, Any]:
+def kept(image: Image.Image, width: int, height: int, *, turned: bool) -> dict[str, Any]:
     """Gathers what must survive, and how the file was made.
 
     Args:
         image: as it was opened.
-        turned: width and height change places, as its EXIF orientation says.
+        width: of the upright picture.
+        height: of the upright picture.
+        turned: width and height have changed places, as its EXIF orientation says.
 
     Returns:
         As `Picture.info` explains.
@@ -61,7 +63,7 @@ def kept(image: Image.Image, *, turned: bool) -> dict[str, Any]:
     resolution = _resolution(image)
     if resolution:
         info["dpi"] = resolution[::-1] if turned else resolution
-    exif = _exif(image, image.size[::-1] if turned else image.size)
+    exif = _exif(image, (width, height))
     if exif:
         info["exif"] = exif
     if image.info.get("xmp"):
@@ -114,10 +116,10 @@ def _exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
         storage = _STORAGE | ({_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT} if image.format == "TIFF" else set())
         for number, value in old.items():
             if number not in storage and number not in (_EXIF_IFD, _GPS_IFD):
-                new[number] = value
+                new[number] = _as_written(value)
         for group in (_EXIF_IFD, _GPS_IFD):
-            if found := old.get_ifd(group):
-                new.get_ifd(group).update(found)
+            for number, value in old.get_ifd(group).items():
+                new.get_ifd(group)[number] = _as_written(value)
         inner = new.get_ifd(_EXIF_IFD)
         if _INTEROP_IFD in inner:
             inner[_INTEROP_IFD] = dict(old.get_ifd(_INTEROP_IFD))
@@ -129,6 +131,13 @@ def _exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
         # EXIF of damaged files raises almost anything; the picture is still good.
         _LOG.warning("the EXIF of the picture is damaged and left out: %s", error)
         return None
+
+
+def _as_written(value: Any) -> Any:
+    """The bytes of a text: EXIF means ASCII, people write UTF-8, and Pillow would write question marks."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("latin-1", "replace")
+    return value
 
 
 def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
@@ -148,6 +157,10 @@ def load_exif(exif: bytes | None) -> Image.Exif:
     loaded = Image.Exif()
     if exif:
         loaded.load(exif)
+        for group in (loaded, loaded.get_ifd(_EXIF_IFD), loaded.get_ifd(_GPS_IFD)):
+            for number, value in list(group.items()):
+                if value is not (written := _as_written(value)):
+                    group[number] = written
     return loaded
 
 

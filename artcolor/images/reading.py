@@ -25,6 +25,7 @@ from artcolor.errors import ImageError
 from artcolor.images import deep
 from artcolor.images.boxes import jp2_metadata
 from artcolor.images.decoding import Picture, decode, upright
+from artcolor.images.metadata import ORIENTATION, tag
 from artcolor.images.provenance import Provenance, provenance_in
 from artcolor.images.quality import webp_compression
 
@@ -90,11 +91,7 @@ class PictureFile:
             found = deep.read(image, self._file, number)
             if found is None:
                 _LOG.warning("%s has 16 bits a channel, of which 8 are read; %s reads all", self.path, deep.EXTRA)
-        if found is not None:
-            picture = upright(image, *found)
-        else:
-            image.load()
-            picture = decode(image)
+        picture = decode(image) if found is None else upright(image, *found, tag(image, ORIENTATION))
         if self.format == "WEBP":
             picture.info |= webp_compression(self._file)
         elif self.format == "JPEG2000":
@@ -184,7 +181,8 @@ def _opened(path: Path, file: IO[bytes]) -> Image.Image:
             continue
         file.seek(0)
         try:
-            return factory(file, str(path))
+            # With a name Pillow maps the file into memory, which goes wrong for a TIFF that it has to turn.
+            return factory(file, "")
         except (SyntaxError, IndexError, TypeError, KeyError, ValueError, EOFError, OSError, ArithmeticError) as error:
             reason = error
     if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF_BRANDS:
