@@ -151,7 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/api/repos/create":
             wanted = json.loads(body)
             repo = f"{wanted['organization']}/{wanted['name']}"
-            self.server.commits.setdefault(repo, [])
+            if repo not in self.server.commits:
+                self.server.add(repo, {})  # As on the Hub: a new repository has a first commit.
             return self._json(200, {"url": f"{self.server.url}/{repo}", "id": repo, "name": repo})
         match = re.fullmatch(r"/api/models/([^/]+/[^/]+)/(preupload|commit)/main.*", self.path)
         if match is None:
