@@ -1,6 +1,7 @@
 """Colorizing what people have: files, folders, Pillow images, arrays and tensors."""
 
 import functools
+import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from artcolor.animation import SteadyChroma
 from artcolor.color.lab import (
     decode_8bit,
     encode_8bit,
@@ -21,11 +23,22 @@ from artcolor.color.lab import (
     linear_to_srgb,
     rgb_to_lightness,
 )
-from artcolor.errors import ImageError
-from artcolor.images import SUFFIXES, Picture, decode, encode, open_picture, output_suffix, save_picture
+from artcolor.errors import ConfigError, ImageError
+from artcolor.images import (
+    SUFFIXES,
+    Picture,
+    Provenance,
+    check_target,
+    decode,
+    encode,
+    open_file,
+    open_picture,
+    output_suffix,
+    save_pictures,
+)
 from artcolor.models.base import ColorizationModel
 from artcolor.models.inference import inference_copy
-from artcolor.models.registry import from_pretrained
+from artcolor.models.registry import from_pretrained, get_weight
 from artcolor.transforms import JoinChroma
 
 DEFAULT_MODEL = "cnn"
@@ -64,6 +77,7 @@ class Colorizer:
         size: int | None = None,
         device: str | torch.device = "cpu",
     ) -> None:
+        self._given = model
         self.model = model if isinstance(model, ColorizationModel) else _pretrained(str(model))
         self.device = torch.device(device)
         self.options = {"vividness": vividness, "temperature": temperature}
@@ -102,6 +116,26 @@ class Colorizer:
     def _fast(self) -> ColorizationModel:
         return inference_copy(self.model, self.device)
 
+    def pictures(self, pictures: Iterable[Picture], *, animated: bool = False) -> Iterator[Picture]:
+        """Colorizes the pages or frames of a file one by one, as they are asked for.
+
+        Args:
+            pictures: as `artcolor.images.open_file` gives them.
+            animated: they are the frames of one animation: what stands still keeps its colours (`SteadyChroma`).
+
+        Yields:
+            Each with coloured pixels of the same depth, for `artcolor.images.save_pictures`.
+        """
+        steady = SteadyChroma() if animated else None
+        for picture in pictures:
+            yield Picture(self._pixels(picture.pixels, steady), picture.alpha, picture.info)
+
+    @functools.cached_property
+    def provenance(self) -> Provenance:
+        """Where the colours come from, for the metadata of the result."""
+        options = {key: value for key, value in self.options.items() if value is not None}
+        return Provenance(*_identity(self._given), options | {"size": self.transform.size})
+
     def _image(self, picture: Picture) -> Image.Image:
         return encode(picture, self._pixels(picture.pixels))
 
@@ -139,11 +173,13 @@ class Colorizer:
         return rgb if x.ndim == 4 else rgb[0]
 
     @torch.no_grad()
-    def _pixels(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _pixels(self, pixels: npt.NDArray[Any], steady: SteadyChroma | None = None) -> npt.NDArray[Any]:
         """Colorizes `(H, W)` or `(H, W, 3)` strip by strip, so that memory is bounded by the picture itself."""
         height, width = pixels.shape[:2]
         small = _lightness(_resized(pixels, self.transform.output_size(height, width)))
         ab = self._fast().predict_ab_grid(small.to(self.device), **self.options).cpu()
+        if steady is not None:
+            ab = steady(small, ab)
         join = JoinChroma(ab, height, width)
         result = np.empty((height, width, 3), pixels.dtype)
         encode = _encoder(pixels.dtype)
@@ -200,6 +236,21 @@ def _resized(pixels: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any
 @functools.lru_cache(maxsize=4)
 def _loaded(name: str) -> ColorizationModel:
     return from_pretrained(name)
+
+
+def _identity(model: str | Path | ColorizationModel) -> tuple[str, str]:
+    """Tag and SHA-256 of the weights that were asked for; a model made in memory has only a name."""
+    if isinstance(model, ColorizationModel):
+        return model.name, ""
+    try:
+        entry = get_weight(str(model)).entry
+        return entry.key, entry.sha256
+    except ConfigError:
+        path = Path(model)
+    if not path.is_file():
+        return str(model), ""
+    with path.open("rb") as file:
+        return path.stem, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _pretrained(name: str) -> ColorizationModel:
@@ -289,7 +340,7 @@ def _target(relative: Path, out: Path) -> Path:
 
 
 def run_job(colorizer: Colorizer, job: Job, *, force: bool) -> None:
-    """Colorizes one file.
+    """Colorizes one file, with all its pages or frames.
 
     Args:
         colorizer: does it.
@@ -304,12 +355,22 @@ def run_job(colorizer: Colorizer, job: Job, *, force: bool) -> None:
             raise ImageError(f"the result would replace the original {job.source}; choose another -o")
         if not force:
             raise ImageError(f"{job.target} is already there; --force replaces it")
-    image = colorizer(job.source)
-    try:
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f"the folder {job.target.parent} cannot be made: {error}") from error
-    save_picture(image, job.target)
+    with open_file(job.source) as file:
+        check_target(job.target, *file.size, frames=file.frames)
+        pictures = colorizer.pictures(_opaque_enough(file, job.target), animated=file.animated)
+        try:
+            job.target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ImageError(f"the folder {job.target.parent} cannot be made: {error}") from error
+        save_pictures(pictures, job.target, provenance=colorizer.provenance)
+
+
+def _opaque_enough(pictures: Iterable[Picture], target: Path) -> Iterator[Picture]:
+    """Refuses what the target cannot hold before it is colorized."""
+    for picture in pictures:
+        height, width = picture.pixels.shape[:2]
+        check_target(target, width, height, alpha=picture.transparent)
+        yield picture
 
 
 def run_jobs(colorizer: Colorizer, jobs: Iterable[Job], *, force: bool) -> Iterator[tuple[Job, ImageError | None]]:

@@ -201,7 +201,13 @@ def to_srgb_16bit(pixels: Array, profile: bytes | None) -> Array:
         for top in range(0, pixels.shape[0], rows):
             strip = np.ascontiguousarray(pixels[top : top + rows])
             converted[top : top + rows] = codecs.cms_transform(
-                strip, profile, SRGB, colorspace="rgb", outcolorspace="rgb", outdtype="uint16"
+                strip,
+                profile,
+                SRGB,
+                colorspace="rgb",
+                outcolorspace="rgb",
+                outdtype="uint16",
+                flags=codecs.CMS.FLAGS.NOOPTIMIZE,
             )
         return converted
     except (ImageCms.PyCMSError, OSError, ValueError, RuntimeError) as error:
@@ -227,6 +233,8 @@ def _gray_table_16bit(profile: bytes) -> Array:
         colorspace="gray" if gray else "rgb",
         outcolorspace="rgb",
         outdtype="uint16",
+        # Its shortcuts are off by 350 of 65535 in the shadows.
+        flags=codecs.CMS.FLAGS.NOOPTIMIZE,
     )
     return converted[0, :, 1]
 

@@ -17,7 +17,7 @@ from artcolor.images import deep
 from artcolor.images.boxes import jp2_boxes
 from artcolor.images.decoding import Picture, at_depth
 from artcolor.images.formats import Format, check_target, format_of
-from artcolor.images.metadata import SRGB, iptc_segment, tiff_tags, to_png_info, with_resolution
+from artcolor.images.metadata import SRGB, iptc_segment, tiff_tags, to_png_info, with_resolution, without_groups
 from artcolor.images.provenance import Provenance
 
 _LOG = logging.getLogger(__name__)
@@ -99,6 +99,8 @@ def save_pictures(
     path = Path(path)
     options = _Options(path, format_of(path, format), quality, depth, provenance)
     _check(options)
+    if provenance is not None and not options.format.xmp:
+        options.warn(f"{options.format.name} has no place for saying that this is a colouring")
     several = iter(pictures)
     first = next(several, None)
     if first is None:
@@ -182,7 +184,6 @@ def _write(file: BinaryIO, pictures: Iterator[Picture], frames: int, options: _O
         rgb = at_depth(first.pixels, 16)
         if options.format.name == "PPM":
             deep.write_ppm(file, rgb)
-            _xmp(first, options)
         else:
             alpha = None if first.alpha is None else at_depth(first.alpha, 16)
             deep.write_png(file, rgb, alpha, first.info, _xmp(first, options))
@@ -237,7 +238,9 @@ def _write_tiff(
 ) -> None:
     large = first.pixels.shape[0] * first.pixels.shape[1] * 4 * depth // 8 > _CLASSIC_TIFF
     big = large or bool(first.info.get("big_tiff"))
-    if depth == 16 or (big and deep.available()):
+    lossy = first.info.get("compression") == "jpeg" and first.info.get("format") == "TIFF" and depth == 8
+    if deep.available() and not lossy:
+        _check_tiff_quality(options)
         pages = (
             (
                 at_depth(picture.pixels, depth),
@@ -263,12 +266,7 @@ def _write_tiff(
 def _xmp(picture: Picture, options: _Options) -> bytes | None:
     """The XMP of the result, with where its colours come from."""
     xmp: bytes | None = picture.info.get("xmp")
-    if options.provenance is None:
-        return xmp
-    if not options.format.xmp:
-        options.warn(f"{options.format.name} has no place for saying that this is a colouring")
-        return None
-    return options.provenance.into(xmp)
+    return xmp if options.provenance is None else options.provenance.into(xmp)
 
 
 def _keywords(picture: Picture, options: _Options) -> dict[str, Any]:
@@ -324,16 +322,23 @@ def _for_webp(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, 
     return keywords | {"quality": quality, "xmp": keywords["xmp"] or b""}
 
 
+def _check_tiff_quality(options: _Options) -> None:
+    if options.quality is not None:
+        raise ImageError(f"{options.path}: TIFF is written without loss here and has no quality")
+
+
 def _for_tiff(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
-    keywords["exif"] = tiff_tags(picture.info, keywords.pop("xmp"))
+    tags = tiff_tags(picture.info, keywords.pop("xmp"))
     compression = same.get("compression", "")
     if compression not in _TIFF_KEPT or (compression == "jpeg" and picture.alpha is not None):
         compression = "tiff_adobe_deflate"
+    if compression != "raw" and without_groups(tags):
+        options.warn(f"EXIF of camera and place are left out; in a compressed TIFF they need {deep.EXTRA}")
     if compression == "jpeg":
         keywords["quality"] = options.quality or _QUALITY["JPEG"]
-    elif options.quality is not None:
-        raise ImageError(f"{options.path}: TIFF is written without loss here and has no quality")
-    return keywords | {"compression": compression}
+    else:
+        _check_tiff_quality(options)
+    return keywords | {"compression": compression, "exif": tags}
 
 
 def _for_jp2(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
