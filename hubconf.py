@@ -90,6 +90,7 @@ def vae(pretrained=False, **keywords):
     Args:
         pretrained (bool): load the default weights.
         weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        progress (bool): show a bar while weights are downloaded; on if not given.
         width (int): channels of the decoder at 1/4 size, for a network without weights; 96 if not given.
         bins (int): colour bins, likewise; those of the sRGB gamut if not given.
         size (int): working size in pixels; 192 if not given.
@@ -116,6 +117,7 @@ def ae(pretrained=False, **keywords):
     Args:
         pretrained (bool): load the default weights.
         weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        progress (bool): show a bar while weights are downloaded; on if not given.
         width (int): channels at 1/16 size, for a network without weights; 384 if not given.
         bins (int): colour bins, likewise; those of the sRGB gamut if not given.
         size (int): working size in pixels; 192 if not given.
@@ -141,6 +143,7 @@ def cic(pretrained=False, **keywords):
     Args:
         pretrained (bool): load the default weights.
         weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        progress (bool): show a bar while weights are downloaded; on if not given.
         width (float): share of the paper's channels, for a network without weights; 0.375 if not given.
         bins (int): colour bins, likewise; those of the sRGB gamut if not given.
         size (int): working size in pixels; 192 if not given.
@@ -166,6 +169,7 @@ def splitbrain(pretrained=False, **keywords):
     Args:
         pretrained (bool): load the default weights.
         weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        progress (bool): show a bar while weights are downloaded; on if not given.
         width (int): channels of each half at 1/8 size, for a network without weights; 176 if not given.
         loss (str): "classification" (if not given) or "regression", likewise.
         bins (int): colour bins, likewise; those of the sRGB gamut if not given.
@@ -192,6 +196,7 @@ def cnn_report(pretrained=False, **keywords):
     Args:
         pretrained (bool): load the default weights.
         weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        progress (bool): show a bar while weights are downloaded; on if not given.
         width (int): channels of the widest layer, for a network without weights; 64 if not given.
         size (int): working size in pixels; 200 if not given.
         **keywords: these, given by name.
@@ -215,6 +220,7 @@ def ae_report(pretrained=False, **keywords):
     Args:
         pretrained (bool): load the default weights.
         weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        progress (bool): show a bar while weights are downloaded; on if not given.
         width (int): channels at 1/16 size, for a network without weights; 256 if not given.
         size (int): working size in pixels; 200 if not given.
         **keywords: these, given by name.
@@ -238,6 +244,7 @@ def vae_report(pretrained=False, **keywords):
     Args:
         pretrained (bool): load the default weights.
         weights (str): instead of `pretrained`: the name of released weights or a file's path.
+        progress (bool): show a bar while weights are downloaded; on if not given.
         width (int): channels at 1/32 size, for a network without weights; 256 if not given.
         code (int): numbers in the code, likewise; 128 if not given.
         size (int): working size in pixels; 128 if not given.

@@ -74,6 +74,7 @@ def _convolution(before: int, after: int, *, stride: int = 1, dilation: int = 1)
 def ae(
     *,
     weights: WeightsArgument = None,
+    progress: bool = True,
     width: int | None = None,
     bins: int | None = None,
     size: int | None = None,
@@ -83,6 +84,7 @@ def ae(
     Args:
         weights: `None` for an untrained network, an `AE_Weights` member, its name, `"DEFAULT"`, or the path of
             a weights file, whose own config then decides the network.
+        progress: show a bar while weights are downloaded.
         width: channels at 1/16 size, 384 if not given.
         bins: number of colour bins; those of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
@@ -99,4 +101,6 @@ def ae(
         >>> ae(width=48).colorize(torch.rand(1, 1, 37, 50)).shape
         torch.Size([1, 3, 37, 50])
     """
-    return assemble("ae", AE, DistributionHead, weights, network={"width": width}, head={"bins": bins}, size=size)
+    return assemble(
+        "ae", AE, DistributionHead, weights, network={"width": width}, head={"bins": bins}, size=size, progress=progress
+    )

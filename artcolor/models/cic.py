@@ -87,6 +87,7 @@ def _block(before: int, after: int, convolutions: int, *, dilation: int = 1, shr
 def cic(
     *,
     weights: WeightsArgument = None,
+    progress: bool = True,
     width: float | None = None,
     bins: int | None = None,
     size: int | None = None,
@@ -96,6 +97,7 @@ def cic(
     Args:
         weights: `None` for an untrained network, a `CIC_Weights` member, its name, `"DEFAULT"`, or the path of
             a weights file, whose own config then decides the network.
+        progress: show a bar while weights are downloaded.
         width: share of the paper's channels, 0.375 if not given; 1 is the paper's network.
         bins: number of colour bins; those of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
@@ -112,4 +114,6 @@ def cic(
         >>> cic(width=0.125).colorize(torch.rand(1, 1, 37, 50)).shape
         torch.Size([1, 3, 37, 50])
     """
-    return assemble("cic", CIC, RebalancedHead, weights, network={"width": width}, head={"bins": bins}, size=size)
+    return assemble(
+        "cic", CIC, RebalancedHead, weights, network={"width": width}, head={"bins": bins}, size=size, progress=progress
+    )

@@ -194,13 +194,14 @@ class VAEReportModel(ColorizationModel):
 
 @register_model(CNNReport_Weights)
 def cnn_report(
-    *, weights: WeightsArgument = None, width: int | None = None, size: int | None = None
+    *, weights: WeightsArgument = None, progress: bool = True, width: int | None = None, size: int | None = None
 ) -> ColorizationModel:
     """Builds `cnn_report`: the report's six convolutions and three BatchNorms, trained for RGB by MSE.
 
     Args:
         weights: `None` for an untrained network, a `CNNReport_Weights` member, its name, `"DEFAULT"`, or the path
             of a weights file, whose own config then decides the network.
+        progress: show a bar while weights are downloaded.
         width: channels of the widest layer, 64 if not given.
         size: working size in pixels, 200 if not given.
 
@@ -216,18 +217,28 @@ def cnn_report(
         >>> cnn_report(width=16).colorize(torch.rand(1, 1, 37, 50)).shape
         torch.Size([1, 3, 37, 50])
     """
-    return assemble("cnn_report", CNNReport, RGBHead, weights, network={"width": width}, head={"kernel": 3}, size=size)
+    return assemble(
+        "cnn_report",
+        CNNReport,
+        RGBHead,
+        weights,
+        network={"width": width},
+        head={"kernel": 3},
+        size=size,
+        progress=progress,
+    )
 
 
 @register_model(AEReport_Weights)
 def ae_report(
-    *, weights: WeightsArgument = None, width: int | None = None, size: int | None = None
+    *, weights: WeightsArgument = None, progress: bool = True, width: int | None = None, size: int | None = None
 ) -> ColorizationModel:
     """Builds `ae_report`: the report's autoencoder (8 convolutions, 4 transposed ones, 1 convolution), RGB by MSE.
 
     Args:
         weights: `None` for an untrained network, an `AEReport_Weights` member, its name, `"DEFAULT"`, or the path
             of a weights file, whose own config then decides the network.
+        progress: show a bar while weights are downloaded.
         width: channels at 1/16 size, 256 if not given.
         size: working size in pixels, 200 if not given.
 
@@ -243,13 +254,23 @@ def ae_report(
         >>> ae_report(width=32).colorize(torch.rand(1, 1, 37, 50)).shape
         torch.Size([1, 3, 37, 50])
     """
-    return assemble("ae_report", AEReport, RGBHead, weights, network={"width": width}, head={"kernel": 3}, size=size)
+    return assemble(
+        "ae_report",
+        AEReport,
+        RGBHead,
+        weights,
+        network={"width": width},
+        head={"kernel": 3},
+        size=size,
+        progress=progress,
+    )
 
 
 @register_model(VAEReport_Weights)
 def vae_report(
     *,
     weights: WeightsArgument = None,
+    progress: bool = True,
     width: int | None = None,
     code: int | None = None,
     size: int | None = None,
@@ -259,6 +280,7 @@ def vae_report(
     Args:
         weights: `None` for an untrained network, a `VAEReport_Weights` member, its name, `"DEFAULT"`, or the path
             of a weights file, whose own config then decides the network.
+        progress: show a bar while weights are downloaded.
         width: channels at 1/32 size, 256 if not given.
         code: numbers in the code, 128 if not given.
         size: working size in pixels, 128 if not given; the network itself always sees 128 × 128.
@@ -283,5 +305,6 @@ def vae_report(
         network={"width": width, "code": code},
         head={"kernel": 0},
         size=size,
+        progress=progress,
         model_type=VAEReportModel,
     )

@@ -170,6 +170,7 @@ class SplitBrainAutoencoder(nn.Module):
 def splitbrain(
     *,
     weights: WeightsArgument = None,
+    progress: bool = True,
     width: int | None = None,
     loss: Literal["classification", "regression"] | None = None,
     bins: int | None = None,
@@ -180,6 +181,7 @@ def splitbrain(
     Args:
         weights: `None` for an untrained network, a `SplitBrain_Weights` member, its name, `"DEFAULT"`, or the path
             of a weights file, whose own config then decides the network.
+        progress: show a bar while weights are downloaded.
         width: channels of each half at 1/8 size, 176 if not given.
         loss: of an untrained model: "classification" (if not given) or "regression".
         bins: number of colour bins of the classification; those of the sRGB gamut if not given.
@@ -209,6 +211,7 @@ def splitbrain(
         network={"width": width},
         head={"bins": bins},
         size=size,
+        progress=progress,
         model_type=SplitBrainModel,
     )
     if loss is not None and not isinstance(model.head, _HEADS[loss]):

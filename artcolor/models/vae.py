@@ -328,6 +328,7 @@ class VAEModel(ColorizationModel):
 def vae(
     *,
     weights: WeightsArgument = None,
+    progress: bool = True,
     width: int | None = None,
     start: str | Path | None = None,
     bins: int | None = None,
@@ -338,6 +339,7 @@ def vae(
     Args:
         weights: `None` for an untrained network, a `VAE_Weights` member, its name, `"DEFAULT"`, or the path of
             a weights file, whose own config then decides the network.
+        progress: show a bar while weights are downloaded.
         width: channels of the decoder at 1/4 size, 96 if not given.
         start: weights of `unet` that network and head of an untrained model start from; they decide width, bins
             and size.
@@ -370,6 +372,7 @@ def vae(
         network={"width": width},
         head={"bins": bins},
         size=size,
+        progress=progress,
         model_type=VAEModel,
     )
     if plain is not None:
