@@ -3,7 +3,7 @@
 import importlib
 import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from artcolor.errors import ImageError
 from artcolor.images.metadata import ORIENTATION, SRGB, kept, tag
 
 _LOG = logging.getLogger(__name__)
+_STRIP_PIXELS = 1 << 20
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 
 Array = npt.NDArray[Any]
@@ -75,8 +76,7 @@ def decode(image: Image.Image) -> Picture:
         if image.mode != "F":
             pixels = to_srgb_16bit(pixels, image.info.get("icc_profile"))
     else:
-        opaque, alpha = _without_alpha(image)
-        pixels = np.asarray(_to_srgb(opaque))
+        pixels, alpha = _eight_bits(image)
     # Pillow turns TIFF by itself, and then forgets that it did.
     return upright(image, pixels, alpha, stored, turn=tag(image, ORIENTATION) == stored)
 
@@ -103,14 +103,14 @@ def upright(
 
 def _high_depth(image: Image.Image) -> tuple[Array, Array | None]:
     """Gray of more than 8 bits, as uint16 or float32 in 0..1. `Image.convert("L")` would clip it."""
-    values = np.asarray(image)
+    values = _filled(image, (image.height, image.width), np.asarray(image.crop((0, 0, 1, 1))).dtype)
     tags = getattr(image, "tag_v2", {})
     inverted = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     if image.mode.startswith("I;16"):
         alpha = None
         if isinstance(image.info.get("transparency"), int):
             alpha = np.where(values == image.info["transparency"], 0, 255).astype(np.uint8)
-        pixels: Array = values.astype(np.uint16)
+        pixels: Array = values.astype(np.uint16, copy=False)
         if tags.get(_BITS) in (12, (12,)):
             # Pillow hands 12 bits over as they are.
             pixels = pixels << 4 | pixels >> 8
@@ -147,27 +147,66 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Array | None]:
     return opaque, alpha
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
+def _strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """Parts of all columns and some rows: whole, NumPy's and LittleCMS's copies would fill three times the memory."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _filled(image: Image.Image, shape: tuple[int, ...], dtype: Any) -> Array:
+    values = np.empty(shape, dtype)
+    for rows, strip in _strips(image):
+        values[rows] = np.asarray(strip)
+    return values
+
+
+def _eight_bits(image: Image.Image) -> tuple[Array, Array | None]:
+    """Pixels of up to 8 bits in sRGB, and alpha."""
+    pixels = alpha = convert = None
+    for rows, strip in _strips(image):
+        opaque, part = _without_alpha(strip)
+        convert = convert or _conversion(opaque)
+        seen = np.asarray(convert(opaque))
+        if pixels is None:
+            pixels = np.empty((image.height, *seen.shape[1:]), np.uint8)
+            alpha = None if part is None else np.empty((image.height, image.width), np.uint8)
+        pixels[rows] = seen
+        if alpha is not None and part is not None:
+            alpha[rows] = part
+    assert pixels is not None
+    return pixels, alpha
+
+
+def _conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """How an opaque image of this mode and profile becomes sRGB, or gray of the same curve."""
+    mode = image.mode if image.mode in ("L", "CMYK", "LAB") else "RGB"
+    target = "L" if mode == "L" else "RGB"
     profile = image.info.get("icc_profile")
-    if image.mode == "LAB":
-        return _through(ImageCms.createProfile("LAB"), image)
-    mode = "L" if image.mode == "L" else "RGB"
-    if profile:
-        if image.mode not in ("L", "RGB", "CMYK"):
-            image = image.convert("RGB")
+    if profile or mode == "LAB":
         try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            # LittleCMS has no gray sRGB to go to, so what the profile makes of gray is looked up in a table.
-            return image.point(_gray_table(source)) if mode == "L" else _through(source, image)
+            source = ImageCms.ImageCmsProfile(
+                ImageCms.createProfile("LAB") if mode == "LAB" else io.BytesIO(profile or b"")
+            )
+            if mode == "L":
+                # LittleCMS has no gray sRGB to go to, so what the profile makes of gray is looked up in a table.
+                table = _gray_table(source)
+                return lambda strip: strip.point(table)
+            transform = ImageCms.buildTransform(source, _srgb_profile(), mode, "RGB")
+            return lambda strip: _applied(transform, strip if strip.mode == mode else strip.convert(mode))
         except (ImageCms.PyCMSError, OSError, ValueError) as error:
             _ignore_profile(error)
-    return image if image.mode == mode else image.convert(mode)
+    return lambda strip: strip if strip.mode == target else strip.convert(target)
 
 
-def _through(profile: Any, image: Image.Image) -> Image.Image:
-    converted = ImageCms.profileToProfile(image, profile, ImageCms.ImageCmsProfile(io.BytesIO(SRGB)), outputMode="RGB")
-    if converted is None:
-        raise ValueError("nothing came out of the conversion")
+def _srgb_profile() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(io.BytesIO(SRGB))
+
+
+def _applied(transform: ImageCms.ImageCmsTransform, image: Image.Image) -> Image.Image:
+    converted = ImageCms.applyTransform(image, transform)
+    assert converted is not None
     return converted
 
 
@@ -175,7 +214,8 @@ def _gray_table(profile: ImageCms.ImageCmsProfile) -> list[int]:
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     # Gray files often carry the profile of the colour scan that they were made from.
     ramp = ramp if profile.profile.xcolor_space.strip() == "GRAY" else ramp.convert("RGB")
-    return list(_through(profile, ramp).getchannel("G").tobytes())
+    transform = ImageCms.buildTransform(profile, _srgb_profile(), ramp.mode, "RGB")
+    return list(_applied(transform, ramp).getchannel("G").tobytes())
 
 
 def to_srgb_16bit(pixels: Array, profile: bytes | None) -> Array:

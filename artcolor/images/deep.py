@@ -97,6 +97,10 @@ def _read_tiff(file: IO[bytes], number: int) -> Array:
     file.seek(0)
     with importlib.import_module("tifffile").TiffFile(file) as tiff:
         page = tiff.pages[number]
+        # A damaged file may ask for planes or tiles that fill the memory; only its sides were looked at before.
+        pixels = page.imagewidth * page.imagelength
+        if page.size > 5 * pixels or page.tilewidth * page.tilelength > max(1 << 24, 4 * pixels):
+            raise ValueError(f"its pixels have the shape {page.shape}, in tiles of {page.tile}")
         values: Array = page.asarray()
         extra = tuple(page.extrasamples)
         if values.ndim == 3 and page.planarconfig == 2:

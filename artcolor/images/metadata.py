@@ -66,12 +66,10 @@ def kept(image: Image.Image, width: int, height: int, *, turned: bool) -> dict[s
     exif = _exif(image, (width, height))
     if exif:
         info["exif"] = exif
-    if image.info.get("xmp"):
-        xmp = image.info["xmp"]
-        info["xmp"] = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
-    if image.info.get("comment"):
-        comment = image.info["comment"]
-        info["comment"] = comment.encode() if isinstance(comment, str) else bytes(comment)
+    for key in ("xmp", "comment"):
+        found = image.info.get(key)
+        if found and isinstance(found, str | bytes):
+            info[key] = found.encode() if isinstance(found, str) else found
     if image.format == "PNG" and (text := _text(image)):
         info["text"] = text
     resources = image.info.get("photoshop")
