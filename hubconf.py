@@ -75,9 +75,13 @@ def unet(pretrained=False, **keywords):
         any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
         options.
 
+    Figures on 500 paintings at 256 px: PSNR 25.12 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
+    defaults 23.73 dB, as colourful as real paintings (mean colourfulness 0.9 below 41.1), FD-grid 507. More, with
+    intervals: `artcolor.UNet_Weights.DEFAULT.meta["metrics"]`.
+
     Example:
         >>> import torch
-        >>> model = torch.hub.load(".", "unet", source="local", width=16)
+        >>> model = torch.hub.load(".", "unet", source="local", pretrained=True)
         >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
         torch.Size([1, 3, 64, 48])
     """

@@ -41,7 +41,7 @@ from artcolor.models.inference import inference_copy
 from artcolor.models.registry import from_pretrained, get_weight
 from artcolor.transforms import JoinChroma
 
-DEFAULT_MODEL = "cnn"
+DEFAULT_MODEL = "unet"
 """What `colorize` uses unless told otherwise."""
 
 _LOCK = threading.Lock()

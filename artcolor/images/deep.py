@@ -187,7 +187,7 @@ def write_tiff(
                 predictor=compression in _PREDICTABLE,
                 iccprofile=SRGB,
                 resolution=info.get("dpi"),
-                resolutionunit="INCH" if "dpi" in info else None,
+                resolutionunit="INCH" if "dpi" in info else "NONE",
                 description=_ascii(tags.pop(_DESCRIPTION, None)),
                 software=_ascii(tags.pop(_SOFTWARE, None)) or False,
                 datetime=tags.pop(_DATE_TIME, None),

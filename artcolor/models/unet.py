@@ -21,6 +21,9 @@ from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, reg
 class UNet_Weights(WeightsEnum):
     """Released weights of `unet`."""
 
+    ART_V1 = "unet.art_v1"
+    DEFAULT = ART_V1
+
 
 _STEM = "conv_stem.weight"
 
@@ -157,8 +160,8 @@ def unet(
         WeightsError: the file is missing or damaged, or does not fit.
 
     Example:
-        >>> import torch
-        >>> unet(width=24).colorize(torch.rand(1, 1, 37, 50)).shape
+        >>> import artcolor, torch
+        >>> artcolor.unet(weights="DEFAULT").colorize(torch.rand(1, 1, 37, 50)).shape
         torch.Size([1, 3, 37, 50])
     """
     return assemble(

@@ -4,12 +4,13 @@ from torch import nn
 
 import artcolor
 from artcolor.models.lite0 import load_lite0
-from tests.models.base import ModelTester
+from tests.models.base import ReleasedModelTester
 
 
-class TestUNet(ModelTester):
+class TestUNet(ReleasedModelTester):
     builder = staticmethod(artcolor.unet)
     small = {"width": 16}
+    weights = "unet.art_v1"
 
 
 def test_encoder_is_that_of_imagenet_on_gray_pictures() -> None:
