@@ -129,7 +129,9 @@ def test_sixteen_bits_of_colour_and_alpha(suffix: str, tmp_path: Path) -> None:
     assert eight.dtype == np.uint8
     assert np.abs(eight * 257.0 - rgb).max() <= 129
     save_picture(Picture(eight), tmp_path / f"c{suffix}", depth=16)
-    assert np.array_equal(open_picture(tmp_path / f"c{suffix}").pixels, eight * np.uint16(257))
+    third = open_picture(tmp_path / f"c{suffix}")
+    assert np.array_equal(third.pixels, eight * np.uint16(257))
+    assert "dpi" not in third.info
 
 
 def test_deep_formats_fall_back_with_a_warning(
@@ -202,11 +204,15 @@ def test_all_pages_of_a_tiff_but_not_its_thumbnails(tmp_path: Path) -> None:
         save_pictures(pages, tmp_path / "out.jpg")
 
 
-def test_classic_pages_keep_what_each_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("extra", [True, False])
+def test_pages_keep_what_each_says(extra: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not extra:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     pages = [Picture(np.asarray(small("RGB")), None, {"format": "TIFF", "compression": "packbits"}) for _ in range(3)]
     for number, page in enumerate(pages):
         exif = Image.Exif()
         exif[270] = f"page {number}"
+        exif.get_ifd(0x8769)[0x9003] = "2020:02:03 04:05:06"
         page.info["exif"] = exif.tobytes()
     save_pictures(iter(pages), tmp_path / "a.tif", provenance=artcolor.Colorizer().provenance)
     with Image.open(tmp_path / "a.tif") as image:
@@ -214,6 +220,7 @@ def test_classic_pages_keep_what_each_says(tmp_path: Path) -> None:
             image.seek(number)
             assert image.getexif()[270] == f"page {number}"
             assert image.info["compression"] == "packbits"
+            assert (0x9003 in image.getexif().get_ifd(0x8769)) == extra
             assert b"algorithmicallyEnhanced" in image.info["xmp"]
     with pytest.raises(ImageError, match="no picture to write"):
         save_pictures([], tmp_path / "b.tif")

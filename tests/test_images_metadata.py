@@ -101,6 +101,7 @@ def test_exif_of_the_result_fits_it(tmp_path: Path) -> None:
     back = Image.Exif()
     back.load(open_picture(tmp_path / "a.jpg").info["exif"])
     assert 0x0112 not in back
+    assert "dpi" not in open_picture(tmp_path / "a.jpg").info
     assert {key: back.get_ifd(0x8769)[key] for key in (0xA001, 0xA002, 0xA003)} == {0xA001: 1, 0xA002: 24, 0xA003: 30}
     make_painting(2, 30, 24).save(tmp_path / "a.tif", exif=tags)
     kept = Image.Exif()

@@ -84,6 +84,9 @@ def kept(image: Image.Image, width: int, height: int, *, turned: bool) -> dict[s
 
 def _resolution(image: Image.Image) -> tuple[float, float] | None:
     given: Any = image.info.get("dpi")
+    if image.format in ("JPEG", "MPO") and image.info.get("jfif_unit") not in (1, 2):
+        # Pillow says 72 where EXIF says nothing.
+        given = None
     if given is None:
         unit = {2: 1.0, 3: 2.54}.get(tag(image, _RESOLUTION_UNIT) or 2)
         pair = tag(image, _X_RESOLUTION), tag(image, _Y_RESOLUTION)
