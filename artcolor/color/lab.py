@@ -4,6 +4,8 @@ Sources: IEC 61966-2-1 (sRGB), CIE 15 (Lab). Every function takes any leading di
 float64, and is differentiable.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -127,10 +129,11 @@ def encode_8bit(linear: Tensor) -> Tensor:
     """
     flat = linear.reshape(-1)
     result = torch.empty(flat.shape, dtype=torch.uint8)
+    table = _8bit_of_linear()
     # A chunk stays in the processor's cache.
     for start in range(0, len(flat), _CHUNK):
         level = (flat[start : start + _CHUNK] * _LEVELS).int()
-        torch.index_select(_8BIT_OF_LINEAR, 0, level, out=result[start : start + _CHUNK])
+        torch.index_select(table, 0, level, out=result[start : start + _CHUNK])
     return result.view(linear.shape)
 
 
@@ -319,5 +322,13 @@ def lab_to_rgb_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
 
 _LINEAR_OF_8BIT = srgb_to_linear(torch.arange(256, dtype=torch.float64) / 255).float()
 _LIGHTNESS_OF_8BIT = linear_to_lightness(_LINEAR_OF_8BIT.double().reshape(1, 1, -1)).flatten().float()
-_MIDDLES = (torch.arange(_LEVELS + 1, dtype=torch.float64) + 0.5) / _LEVELS
-_8BIT_OF_LINEAR = linear_to_srgb(_MIDDLES).clamp(max=1).mul(255).round().byte()
+
+
+@functools.cache
+def _8bit_of_linear() -> Tensor:
+    """The 8-bit value of each of `_LEVELS + 1` steps of linear light.
+
+    Not made on import: it is large enough for torch to start threads, and a process that has threads must not fork.
+    """
+    middles = (torch.arange(_LEVELS + 1, dtype=torch.float64) + 0.5) / _LEVELS
+    return linear_to_srgb(middles).clamp(max=1).mul(255).round().byte()
