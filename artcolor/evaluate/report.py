@@ -183,7 +183,10 @@ def _verdict(difference: Interval, key: str) -> str:
 
 
 def _plots(results: Results, names: Sequence[str]) -> str:
-    styles: dict[str, dict[str, Any]] = {name: {"label": name, "color": f"C{i}"} for i, name in enumerate(names)}
+    # Of a path, its last part has room in a legend.
+    styles: dict[str, dict[str, Any]] = {
+        name: {"label": re.split(r"[/\\]", name)[-1], "color": f"C{i}"} for i, name in enumerate(names)
+    }
     styles.setdefault("l_table", {"label": "l_table", "color": "gray", "linestyle": "--"})
 
     def colorfulness(axes: "Axes") -> None:
@@ -231,10 +234,10 @@ def _plot(draw: Callable[["Axes"], None]) -> str:
         raise ConfigError(
             "the report needs matplotlib, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
         ) from error
-    figure = Figure(figsize=(4.6, 3.7), layout="constrained")
+    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
     axes = figure.subplots()
     draw(axes)
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside lower center", fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     data = io.BytesIO()
     figure.savefig(data, format="svg")
