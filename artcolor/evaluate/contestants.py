@@ -172,7 +172,7 @@ class ModelContestant(Contestant):
         to_rgb = getattr(self.model.head, "to_rgb", None)
         if to_rgb is None:
             return None
-        rgb: Tensor = to_rgb(self.model._raw(small)).cpu()
+        rgb: Tensor = to_rgb(self.model.predict_raw(small)).cpu()
         return rgb
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artcolor.color.lab import rgb_to_lightness
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.heads import DistributionHead, Head
 from artcolor.transforms import JoinChroma, ToLightness
 from artcolor.zoo import hub
@@ -184,7 +184,7 @@ class ColorizationModel(nn.Module):
         self, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
     ) -> Tensor:
         """Like `predict_ab`, at the resolution of the network's output: `(N, 2, ⌈H/s⌉, ⌈W/s⌉)`, s = out_stride."""
-        return self.head.decode(self._raw(lightness), temperature=temperature, vividness=vividness)
+        return self.head.decode(self.predict_raw(lightness), temperature=temperature, vividness=vividness)
 
     @torch.no_grad()
     def predict_distribution(self, lightness: Tensor) -> Tensor:
@@ -202,11 +202,28 @@ class ColorizationModel(nn.Module):
         """
         if not isinstance(self.head, DistributionHead):
             raise ConfigError(f"{self.name} predicts colours, not a distribution over them")
-        return self.head.distribution(self._raw(lightness))
+        return self.head.distribution(self.predict_raw(lightness))
 
-    def _raw(self, lightness: Tensor, run: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """The raw output for any size, from `run`, or from the model itself."""
-        run = run or self
+    @torch.no_grad()
+    def predict_raw(self, lightness: Tensor, run: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """The raw head output for lightness of any size: `(N, C, ⌈H/s⌉, ⌈W/s⌉)` with s = `network.out_stride`.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            run: gives the raw output where the sides suit the network; `None` is the model itself.
+
+        Raises:
+            WeightsError: the network's output is not finite. No picture is made of such numbers.
+        """
+        raw = self._fitted(lightness, run or self)
+        if not torch.isfinite(raw).all():
+            raise WeightsError(
+                f"the network {self.name} gave NaN or infinity. Its weights are damaged (`artcolor verify` checks "
+                "released ones), or the device does not compute as it should."
+            )
+        return raw
+
+    def _fitted(self, lightness: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
         height, width = lightness.shape[-2:]
         rows, columns = -(-height // self.network.out_stride), -(-width // self.network.out_stride)
         fixed = self.network.fixed_size

@@ -159,6 +159,25 @@ class DistributionHead(Head):
         """
         return torch.softmax(self._logits(raw, vividness) / _checked_temperature(temperature), dim=1)
 
+    def entropy(self, raw: Tensor) -> Tensor:
+        """How unsure the distribution is, as learned: its entropy as a share of log Q, that of knowing nothing.
+
+        Args:
+            raw: logits `(N, Q, h, w)`.
+
+        Returns:
+            `(N, 1, h, w)` in 0..1.
+
+        Example:
+            >>> import torch
+            >>> head = DistributionHead(8)
+            >>> head.entropy(torch.zeros(1, head.codebook.bins, 1, 1)).item()
+            1.0
+        """
+        log_p = torch.log_softmax(raw.float(), dim=1)
+        nats = -(log_p.exp() * log_p).sum(dim=1, keepdim=True)
+        return (nats / math.log(self.codebook.bins)).clamp(0, 1)
+
     def decode(self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None) -> Tensor:
         """The annealed mean of the distribution, weighted toward rare colours by `vividness`.
 

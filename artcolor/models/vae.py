@@ -212,6 +212,56 @@ class VAEModel(ColorizationModel):
         return {"loss": loss, "nll": nll.detach(), "kl_whole": whole.detach(), "kl_grid": grid.detach()}
 
     @torch.no_grad()
+    def sample_raw(
+        self,
+        lightness: Tensor,
+        *,
+        samples: int = 1,
+        seed: int = 0,
+        spread: float | None = SPREAD,
+        palette: Tensor | None = None,
+    ) -> Tensor:
+        """The raw head output of several latents for each picture, for lightness of any size.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            samples: see `sample_ab_grid`.
+            seed: see `sample_ab_grid`.
+            spread: see `sample_ab_grid`.
+            palette: see `sample_ab_grid`.
+
+        Returns:
+            `(samples · N, Q, ⌈H / 4⌉, ⌈W / 4⌉)`: all pictures of the first sample come first.
+
+        Raises:
+            ConfigError: an option out of range.
+            WeightsError: the network's output is not finite.
+        """
+        if samples < 1:
+            raise ConfigError(f"samples must be at least 1, not {samples}")
+        if spread is not None and not 0 <= spread < float("inf"):
+            raise ConfigError(f"spread must be 0 or more, not {spread}")
+        mood = None if palette is None else self._mood(palette.to(lightness.device))
+        generator = torch.Generator().manual_seed(seed)
+
+        def run(padded: Tensor) -> Tensor:
+            network = self.network
+            seen = network.encode(padded)
+            if spread is None:
+                return torch.cat([self.head(network.decode(seen), padded)] * samples)
+            prior = network.prior(seen)
+            found = []
+            for _ in range(samples):
+                noise = (torch.randn((1, *part.shape[1:]), generator=generator).to(part) for part in prior.mean)
+                latent = prior.sample(Latent(*noise), spread)
+                if mood is not None:
+                    latent = latent._replace(whole=mood.expand_as(latent.whole))
+                found.append(self.head(network.decode_with(seen, latent), padded))
+            return torch.cat(found)
+
+        return self.predict_raw(lightness, run)
+
+    @torch.no_grad()
     def sample_ab_grid(
         self,
         lightness: Tensor,
@@ -247,29 +297,8 @@ class VAEModel(ColorizationModel):
             >>> vae(width=16).sample_ab_grid(torch.rand(1, 1, 64, 64) * 100, samples=3).shape
             torch.Size([3, 1, 2, 16, 16])
         """
-        if samples < 1:
-            raise ConfigError(f"samples must be at least 1, not {samples}")
-        if spread is not None and not 0 <= spread < float("inf"):
-            raise ConfigError(f"spread must be 0 or more, not {spread}")
-        mood = None if palette is None else self._mood(palette.to(lightness.device))
-        generator = torch.Generator().manual_seed(seed)
-
-        def run(padded: Tensor) -> Tensor:
-            network = self.network
-            seen = network.encode(padded)
-            if spread is None:
-                return torch.cat([self.head(network.decode(seen), padded)] * samples)
-            prior = network.prior(seen)
-            found = []
-            for _ in range(samples):
-                noise = (torch.randn((1, *part.shape[1:]), generator=generator).to(part) for part in prior.mean)
-                latent = prior.sample(Latent(*noise), spread)
-                if mood is not None:
-                    latent = latent._replace(whole=mood.expand_as(latent.whole))
-                found.append(self.head(network.decode_with(seen, latent), padded))
-            return torch.cat(found)
-
-        ab = self.head.decode(self._raw(lightness, run), temperature=temperature, vividness=vividness)
+        raw = self.sample_raw(lightness, samples=samples, seed=seed, spread=spread, palette=palette)
+        ab = self.head.decode(raw, temperature=temperature, vividness=vividness)
         return ab.reshape(samples, -1, *ab.shape[1:])
 
     def _mood(self, palette: Tensor) -> Tensor:
