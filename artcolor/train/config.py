@@ -43,7 +43,8 @@ class TrainConfig(BaseModel):
         warmup_steps: linear rise to the peak; then a cosine falls to zero.
         clip_norm: largest norm of the gradient.
         ema_decay: of the exponential moving average that becomes the result.
-        precision: `"fp32"`, or autocast to `"bf16"` or `"fp16"`; losses and colour stay in fp32.
+        precision: `"fp32"`, autocast to `"bf16"` or `"fp16"`, or `"auto"`: bf16 where the hardware computes it, fp32
+            elsewhere. Losses and colour stay in fp32.
         fit_head: take bins and priors from the training pictures before the first step.
         validate_every: steps between validations.
         validate_pictures: how many of the val pictures are used for that.
@@ -80,7 +81,7 @@ class TrainConfig(BaseModel):
     warmup_steps: int = Field(200, ge=0)
     clip_norm: float = Field(1.0, gt=0)
     ema_decay: float = Field(0.999, ge=0, lt=1)
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
     fit_head: bool = False
     validate_every: int = Field(1000, gt=0)
     validate_pictures: int = Field(256, gt=0)

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 import torch
 import yaml
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -29,6 +29,7 @@ from artcolor.train.callbacks import Callback, CsvLog, PictureGrid
 from artcolor.train.config import TrainConfig
 from artcolor.train.measure import StepTime, measure_steps
 from artcolor.train.optimization import moving_average, parameter_groups, set_training_mode, warmup_cosine
+from artcolor.train.precision import fast_precision
 from artcolor.train.validation import validate
 
 _LOG = logging.getLogger(__name__)
@@ -83,9 +84,11 @@ class Trainer:
         self.model, self.config, self.train, self.val = model, config, train, val
         self.out = Path(out)
         self.callbacks = [CsvLog(), PictureGrid(), *callbacks]
-        self.accelerator = Accelerator(
-            mixed_precision="no" if config.precision == "fp32" else config.precision, cpu=config.device == "cpu"
+        cpu = config.device == "cpu"
+        self.precision = (
+            fast_precision(PartialState(cpu=cpu).device) if config.precision == "auto" else config.precision
         )
+        self.accelerator = Accelerator(mixed_precision="no" if self.precision == "fp32" else self.precision, cpu=cpu)
         self.device = self.accelerator.device
         self._world = self.accelerator.num_processes
         if config.batch_size % (self._world * config.accumulate):
@@ -256,7 +259,7 @@ class Trainer:
                 sums[name] = sums.get(name, 0.0) + float(mean) / config.accumulate
         norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm))
         # fp16 meets infinite gradients in its normal course; its scaler then skips the step.
-        if config.precision != "fp16":
+        if self.precision != "fp16":
             sums["grad_norm"] = norm
         self._stop_if_not_finite(sums)
         sums["grad_norm"] = norm

@@ -136,6 +136,16 @@ def trainer_stream(trainer: Trainer) -> SampleStream:
     )
 
 
+def test_auto_precision_is_what_the_processor_computes(make: Make) -> None:
+    trainer = make(steps=2, precision="auto", device="cpu")
+    trainer.fit()
+    assert all(torch.isfinite(p).all() for p in trainer.averaged().parameters())
+    flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").exists() else []
+    if flags and hasattr(torch.cpu, "get_capabilities"):
+        assert trainer.precision == ("bf16" if {"amx_bf16", "avx512_bf16"} & set(flags) else "fp32")
+    assert trainer.accelerator.mixed_precision == {"fp32": "no"}.get(trainer.precision, trainer.precision)
+
+
 def test_early_stopping(make: Make) -> None:
     trainer = make(steps=40, validate_every=2, patience=2, learning_rate=1e-12)
     trainer.fit()
