@@ -12,8 +12,12 @@ import torch
 import typer
 
 from artcolor.evaluate.benchmark import evaluate
+from artcolor.evaluate.calibration import fit_temperature
+from artcolor.evaluate.protocol import choose
+from artcolor.evaluate.reference import load_reference
 from artcolor.evaluate.sweep import sweep
 from artcolor.evaluate.sweep_report import save_sweep, summary
+from artcolor.models.heads import DistributionHead, RebalancedHead
 from artcolor.models.registry import from_pretrained, save_weights
 from artcolor.models.verify import count_parameters, make_golden, multiply_adds
 from artcolor.zoo.manifest import manifest_path, update
@@ -51,6 +55,15 @@ def main(
     results.mkdir(parents=True, exist_ok=True)
     source = run / "model.safetensors" if run.is_dir() else run
     model = from_pretrained(source)
+    if isinstance(model.head, DistributionHead) and not isinstance(model.head, RebalancedHead):
+        best, likelihoods = fit_temperature(
+            model, choose(data, "val", None), load_reference().codebook, progress=_progress
+        )
+        print("NLL by calibration temperature:", {at: round(value, 4) for at, value in likelihoods.items()})
+        model.head.calibrate(best)
+        source = results / "calibrated.safetensors"
+        save_weights(model, source)
+        print(f"calibrated by {best}")
     # Only the working size it was trained for: a larger one is slower, which no figure of the sweep weighs.
     found = sweep(source, data, split="val", sizes=(model.size,), lite0=False, out=results, progress=_progress)
     save_sweep(found, results)

@@ -6,15 +6,23 @@ The truth counts as one bin, the nearest. A model that learned from soft-encoded
 over five bins, with at most about 0.65 on the middle one; so it looks less confident here than it is right.
 """
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from artcolor.color.codebook import Codebook
 from artcolor.color.lab import rgb_to_lab
+from artcolor.evaluate.contestants import lightness_at_working_size, log_of
+from artcolor.evaluate.protocol import protocol_of
+from artcolor.models.base import ColorizationModel
 
 CONFIDENCE_BINS = 15
 """Bins of equal width that the confidence is sorted into, as in Guo et al. 2017."""
+
+_BATCH = 20
 
 # A model that has no bin near a true colour would have an infinite NLL; this much of the prior is mixed in,
 # which costs others 0.001 nats at most.
@@ -82,3 +90,38 @@ def ece(counts: Tensor) -> Tensor:
     """
     pixels, confidence, hits = counts.unbind(-2)
     return (confidence - hits).abs().sum(-1) / pixels.sum(-1)
+
+
+@torch.no_grad()
+def fit_temperature(
+    model: ColorizationModel,
+    paths: Sequence[Path],
+    codebook: Codebook,
+    *,
+    temperatures: Sequence[float] = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[float, dict[float, float]]:
+    """Finds what a model's logits are best divided by (Guo et al. 2017, 4.2); `DistributionHead.calibrate` does it.
+
+    Args:
+        model: with a `DistributionHead`, in evaluation mode.
+        paths: held-out pictures, read as "paintings-256".
+        codebook: the evaluation's.
+        temperatures: to try.
+        progress: is told of what is done, how many pictures, and of how many.
+
+    Returns:
+        The temperature of the lowest mean NLL, and the NLL of all of them, in nats per pixel.
+    """
+    protocol, centres = protocol_of("paintings-256"), model.head.codebook.centres
+    sums, done = dict.fromkeys(temperatures, 0.0), 0
+    for truth in protocol.batches(paths, _BATCH):
+        logits = log_of(model.predict_distribution(lightness_at_working_size(model, rgb_to_lab(truth))))
+        for temperature in temperatures:
+            sharpened = torch.softmax(logits / temperature, dim=1)
+            sums[temperature] += float(nll(sharpened.cpu(), centres.cpu(), truth, codebook).sum())
+        done += len(truth)
+        if progress is not None:
+            progress("calibration", done, len(paths))
+    means = {temperature: total / len(paths) for temperature, total in sums.items()}
+    return min(means, key=means.__getitem__), means

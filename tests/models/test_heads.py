@@ -1,4 +1,6 @@
+import copy
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -62,6 +64,30 @@ def test_vividness_weighs_bins_by_the_class_weights(head: DistributionHead) -> N
     expected = weighed / weighed.sum(1, keepdim=True)
     torch.testing.assert_close(head.distribution(raw, vividness=1.0), expected)
     torch.testing.assert_close(head.distribution(raw, vividness=0.0), raw.softmax(1))
+
+
+def test_calibrating_divides_all_logits(head: DistributionHead) -> None:
+    head = copy.deepcopy(head)
+    torch.nn.init.normal_(head.project.weight)
+    torch.nn.init.normal_(head.project.bias)
+    features, light = torch.randn(2, 6, 4, 6), torch.rand(2, 1, 16, 24) * 100
+    before = head.distribution(head(features, light), temperature=0.8)
+    unsure = head.entropy(head(features, light))
+    head.calibrate(0.8)
+    torch.testing.assert_close(head.distribution(head(features, light)), before, rtol=1e-4, atol=1e-6)
+    assert (head.entropy(head(features, light)) < unsure).all()
+    torch.testing.assert_close(head.codebook.prior_given_l.sum(1), torch.ones(20))
+    with pytest.raises(ConfigError, match="must be above 0, not 0"):
+        head.calibrate(0)
+
+
+def test_entropy_is_a_share_of_knowing_nothing(head: DistributionHead) -> None:
+    bins = head.codebook.bins
+    raw = torch.zeros(1, bins, 1, 3)
+    raw[:, 0, :, 1] = 100.0
+    raw[:, 2:, :, 2] = -100.0
+    found = head.entropy(raw).flatten()
+    torch.testing.assert_close(found, torch.tensor([1.0, 0.0, math.log(2) / math.log(bins)]), atol=1e-5, rtol=1e-5)
 
 
 def test_vividness_makes_colours_stronger(head: DistributionHead) -> None:
