@@ -1,9 +1,12 @@
 """The `artcolor` command. Torch is imported only by the commands that need it."""
 
 import contextlib
+import json
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +24,7 @@ app = typer.Typer(help="Gives grayscale art its colours back.", no_args_is_help=
 app.add_typer(cli_zoo.app)
 _OUT = Console()
 _ERR = Console(stderr=True)
+_COLOUR, _FILES, _RUN = "Colour", "Files", "Many pictures"
 
 
 def main() -> None:
@@ -38,11 +42,16 @@ def main() -> None:
 
 def _complain(kind: str, what: object) -> None:
     # Names of files and extras may hold brackets, which rich would take for markup.
-    _ERR.print(Text.assemble((f"{kind}: ", "red"), str(what)), soft_wrap=True, highlight=False)
+    _ERR.print(Text.assemble((f"{kind}: ", "red"), _printable(str(what))), soft_wrap=True, highlight=False)
 
 
 def _say(line: str) -> None:
-    _OUT.print(Text(line), soft_wrap=True, highlight=False)
+    _OUT.print(Text(_printable(line)), soft_wrap=True, highlight=False)
+
+
+def _printable(text: str) -> str:
+    # Names of files may hold bytes that are not UTF-8.
+    return text.encode(errors="backslashreplace").decode()
 
 
 @contextlib.contextmanager
@@ -74,33 +83,152 @@ def _options(
 def colorize(
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Pictures and folders of pictures.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="A file for one picture, else a folder.")],
-    model: Annotated[str | None, typer.Option(help="A model's name or a weights file.")] = None,
-    vividness: Annotated[float | None, typer.Option(min=0, help="0 is most accurate and brownish, 1 is vivid.")] = None,
-    temperature: Annotated[
-        float | None, typer.Option(min=0.01, max=1, help="Lower is more decided; 1 takes the mean.")
+    model: Annotated[
+        str | None, typer.Option(help="A model's name or a weights file.", rich_help_panel=_COLOUR)
     ] = None,
-    size: Annotated[int | None, typer.Option(min=16, help="Working size in pixels.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace results that are already there.")] = False,
+    vividness: Annotated[
+        float | None, typer.Option(min=0, help="0 is most accurate and brownish, 1 is vivid.", rich_help_panel=_COLOUR)
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=1, help="Lower is more decided; 1 takes the mean.", rich_help_panel=_COLOUR),
+    ] = None,
+    strength: Annotated[
+        float, typer.Option(min=0, help="Multiplies all chroma; 0 is gray.", rich_help_panel=_COLOUR)
+    ] = 1.0,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="A random colouring, of models that have several.", rich_help_panel=_COLOUR),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=16, help="Working size of the network in pixels.", rich_help_panel=_COLOUR)
+    ] = None,
+    skip_coloured: Annotated[
+        bool, typer.Option("--skip-coloured", help="Leave pictures alone that have colour already.")
+    ] = False,
+    chroma_only: Annotated[
+        bool,
+        typer.Option("--chroma-only", help="Write the colour as a layer of its own, for the mode 'Color'."),
+    ] = False,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Write beside each result how unsure the model is of it.")
+    ] = False,
+    format: Annotated[
+        str | None, typer.Option(help="png, jpg, tif, webp, ...; that of each input.", rich_help_panel=_FILES)
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Of JPEG, WebP, AVIF, HEIC.", rich_help_panel=_FILES)
+    ] = None,
+    depth: Annotated[int | None, typer.Option(help="8 or 16 bits a channel.", rich_help_panel=_FILES)] = None,
+    provenance: Annotated[
+        bool,
+        typer.Option(
+            "--provenance/--no-provenance", help="Say in the file that it is a colouring.", rich_help_panel=_FILES
+        ),
+    ] = True,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(min=1, help="Largest picture that is opened; 179 million.", rich_help_panel=_FILES),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace results that are already there.", rich_help_panel=_FILES)
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Pass over results that are already there.", rich_help_panel=_RUN)
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="CSV with a row for each file.", rich_help_panel=_RUN)] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads that read and write pictures.", rich_help_panel=_RUN)
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Pictures that go through the network together.", rich_help_panel=_RUN)
+    ] = 4,
+    device: Annotated[str, typer.Option(help="Where the network runs: cpu, cuda, mps.", rich_help_panel=_RUN)] = "cpu",
 ) -> None:
     """Colorize pictures, and folders with their sub-folders. Originals are never changed."""
-    from artcolor.colorizer import DEFAULT_MODEL, Colorizer, plan_jobs, run_jobs
+    from artcolor.colorizer import DEFAULT_MODEL, Colorizer
+    from artcolor.folder import Saving, run_jobs
+    from artcolor.folder_plan import plan_jobs
+    from artcolor.folder_report import Report
 
-    jobs = plan_jobs(inputs, out)
+    if force and resume:
+        raise ConfigError("--force replaces results that are there and --resume passes over them: give one of them")
+    jobs = plan_jobs(inputs, out, format=format)
     if not jobs:
         raise ImageError(f"there are no pictures in {', '.join(map(str, inputs))}")
-    colorizer = Colorizer(model or DEFAULT_MODEL, vividness=vividness, temperature=temperature, size=size)
-    failed = []
-    with Progress(console=_ERR, transient=True) as bar:
+    colorizer = Colorizer(
+        model or DEFAULT_MODEL,
+        vividness=vividness,
+        temperature=temperature,
+        size=size,
+        strength=strength,
+        seed=seed,
+        skip_coloured=skip_coloured,
+        chroma_only=chroma_only,
+        batch_size=batch_size,
+        device=device,
+    )
+    saving = Saving(
+        force=force,
+        resume=resume,
+        format=format,
+        quality=quality,
+        depth=depth,
+        provenance=provenance,
+        uncertainty=uncertainty,
+        max_pixels=max_pixels,
+    )
+    counts: Counter[str] = Counter()
+    with contextlib.ExitStack() as stack:
+        rows = stack.enter_context(Report(report, resume=resume, model=colorizer.provenance.model)) if report else None
+        bar = stack.enter_context(Progress(console=_ERR, transient=True))
         task = bar.add_task("colorizing", total=len(jobs))
-        for job, error in run_jobs(colorizer, jobs, force=force):
+        outcomes = stack.enter_context(contextlib.closing(run_jobs(colorizer, jobs, saving, workers=workers)))
+        for outcome in outcomes:
             bar.advance(task)
-            if error is not None:
-                failed.append((job, error))
-    done = len(jobs) - len(failed)
-    _say(f"{done} of {len(jobs)} colorized" + (f" into {out}" if done else ""))
-    for job, error in failed:
-        _complain("failed", f"{job.source}: {error}")
-    if failed:
+            counts[outcome.status] += 1
+            if rows is not None:
+                rows.add(outcome)
+            if outcome.error is not None:
+                _complain("failed", f"{outcome.job.source}: {outcome.error}")
+    _say(
+        f"{counts['colorized']} of {len(jobs)} colorized"
+        + (f" into {out}" if counts["colorized"] else "")
+        + (f", {counts['coloured']} have colour already" if counts["coloured"] else "")
+        + (f", {counts['there']} were there" if counts["there"] else "")
+    )
+    if counts["failed"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def inspect(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object a line.")] = False,
+) -> None:
+    """Tell whether artcolor coloured a picture: with which weights, and how. If not, the exit status is 1."""
+    from artcolor.images import read_provenance
+    from artcolor.zoo import manifest
+
+    unknown = 0
+    for path in files:
+        found = read_provenance(path)
+        unknown += found is None
+        if as_json:
+            typer.echo(json.dumps({"file": str(path), "colouring": None if found is None else asdict(found)}))
+            continue
+        if found is None:
+            _say(f"{path} does not say that artcolor coloured it")
+            continue
+        known = {entry.sha256: entry.key for entry in manifest.entries().values()}.get(found.weights_sha256)
+        weights = found.weights_sha256 or "not known"
+        _say(f"{path} was coloured by artcolor {found.version}")
+        _say(f"  model: {found.model}")
+        _say(f"  weights: {weights}" + (f" (released as {known})" if known else ""))
+        for name, value in found.options.items():
+            _say(f"  {name}: {value}")
+        _say(f"  source type: {found.source_type}")
+    if unknown:
         raise typer.Exit(1)
 
 

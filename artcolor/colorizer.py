@@ -1,7 +1,8 @@
-"""Colorizing what people have: files, folders, Pillow images, arrays and tensors."""
+"""Colorizing what people have: files, bytes, Pillow images, arrays and tensors."""
 
 import functools
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,42 +10,51 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 
+from artcolor import pixels as px
 from artcolor.animation import SteadyChroma
-from artcolor.color.lab import (
-    decode_8bit,
-    encode_8bit,
-    gray_8bit_to_lightness,
-    linear_to_lightness,
-    linear_to_srgb,
-    rgb_to_lightness,
-)
 from artcolor.errors import ConfigError, ImageError
-from artcolor.images import (
-    SUFFIXES,
-    Picture,
-    Provenance,
-    check_target,
-    decode,
-    encode,
-    open_file,
-    open_picture,
-    output_suffix,
-    save_pictures,
-)
+from artcolor.images import Picture, Provenance, decode, encode, open_picture
+from artcolor.images.coloured import is_coloured
+from artcolor.images.sources import is_source
 from artcolor.models.base import ColorizationModel
+from artcolor.models.heads import DistributionHead
 from artcolor.models.inference import inference_copy
 from artcolor.models.registry import from_pretrained, get_weight
-from artcolor.transforms import JoinChroma
+from artcolor.models.vae import VAEModel
 
 DEFAULT_MODEL = "unet"
 """What `colorize` uses unless told otherwise."""
 
+LAYER_LIGHTNESS = 60.0
+"""L of a layer that holds colour alone: where sRGB has most room for the colours of paintings."""
+
 _LOCK = threading.Lock()
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://|data:", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a network makes of one picture.
+
+    Attributes:
+        ab: `(1, 2, h, w)`, chroma in Lab units at the resolution of the network's output.
+        entropy: `(1, 1, h, w)` in 0..1, how unsure it is (see `DistributionHead.entropy`); `None` if it was not asked.
+    """
+
+    ab: Tensor
+    entropy: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One thing to colorize: its pictures, and how the thing is made again of their coloured pixels."""
+
+    pictures: list[Picture]
+    rebuilt: Callable[[list[px.Pixels]], Any]
 
 
 class Colorizer:
@@ -56,10 +66,16 @@ class Colorizer:
         vividness: τ ≥ 0: 0 is the most accurate and brownish, 1 vivid; `None` takes what the weights say.
         temperature: T in (0, 1]: lower is more decided; `None` takes what the weights say.
         size: working size in pixels; `None` takes what the weights say. Results are always as large as inputs.
+        strength: every chroma is multiplied by it, 0 or more; 1 is what the model says, 0 is gray.
+        seed: of a random colouring, for models that have several (`vae`); `None` is the most typical one.
+        skip_coloured: pictures that have colour already come back as they are (see `artcolor.images.coloured`).
+        chroma_only: give the colour as a layer of its own, all of it at L = 60, to be laid over the gray picture in
+            the mode that programs call "Color" (GIMP: "LCh Color").
+        batch_size: how many pictures of one working size go through the network together.
         device: where the network runs.
 
     Raises:
-        ConfigError: there is no model of this name, or an option is out of range.
+        ConfigError: there is no model of this name, or an option is out of range or not for this model.
         WeightsError: the weights are missing or damaged.
 
     Example:
@@ -75,162 +91,241 @@ class Colorizer:
         vividness: float | None = None,
         temperature: float | None = None,
         size: int | None = None,
+        strength: float = 1.0,
+        seed: int | None = None,
+        skip_coloured: bool = False,
+        chroma_only: bool = False,
+        batch_size: int = 4,
         device: str | torch.device = "cpu",
     ) -> None:
+        if not 0 <= strength < float("inf"):
+            raise ConfigError(f"strength must be 0 or more, not {strength}")
+        if batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, not {batch_size}")
         self._given = model
         self.model = model if isinstance(model, ColorizationModel) else _pretrained(str(model))
-        self.device = torch.device(device)
+        if seed is not None and not isinstance(self.model, VAEModel):
+            raise ConfigError(f"seed={seed}: {self.model.name} gives one colouring only; seed is for vae")
+        self.device = _device(device)
         self.options = {"vividness": vividness, "temperature": temperature}
+        self.strength, self.seed, self.batch_size = strength, seed, batch_size
+        self.skip_coloured, self.chroma_only = skip_coloured, chroma_only
         self.transform = self.model.transforms(size)
 
     def __call__(self, x: Any) -> Any:
-        """Colorizes one picture, or each of a list.
+        """Colorizes one picture, or each of several.
 
         Args:
-            x: a path (`str` or `pathlib.Path`), a Pillow image, a NumPy array `(H, W)`, `(H, W, 1)` or `(H, W, 3)`
-                (uint8, uint16, or float in 0..1), a tensor `(H, W)`, `(C, H, W)` or `(N, C, H, W)` with C 1 or 3
-                (uint8, or float in 0..1), or a list or tuple of these. Of colour pictures only the lightness is used.
+            x: a path (`str` or `os.PathLike`), the bytes of a picture file or a file object, a Pillow image, a NumPy
+                array `(H, W)`, `(H, W, 1)` or `(H, W, 3)` (uint8, uint16, or float in 0..1), a tensor `(H, W)`,
+                `(C, H, W)` or `(N, C, H, W)` with C 1 or 3 (uint8, or float in 0..1); or a list, tuple, iterator or
+                generator of these. Of colour pictures only the lightness is used.
 
         Returns:
-            The same kind, in colour: a path gives a Pillow image, an array `(H, W, 3)` of the same type, a tensor
-            with 3 channels of the same type, a list or tuple a list.
+            The same kind, in colour: a path, bytes or a file object give a Pillow image, an array `(H, W, 3)` of the
+            same type, a tensor with 3 channels of the same type. A list or tuple gives a list; an iterator gives an
+            iterator, which reads ahead by no more than `batch_size`.
 
         Raises:
             ImageError: the picture cannot be read or its numbers make no sense; the message says why.
         """
         if isinstance(x, list | tuple):
-            return [self(item) for item in x]
-        if isinstance(x, str | Path):
-            return self._image(open_picture(x))
-        if isinstance(x, Image.Image):
-            return self._image(decode(x))
-        if isinstance(x, np.ndarray):
-            return self._array(x)
-        if isinstance(x, Tensor):
-            return self._tensor(x)
-        raise ImageError(
-            f"cannot colorize a {type(x).__name__}; give a path, a Pillow image, a NumPy array, a tensor, "
-            "or a list of these"
-        )
+            return list(self._stream(x))
+        if isinstance(x, Iterator) and not is_source(x):
+            return self._stream(x)
+        return next(self._finished([self._item(x)]))
 
-    def _fast(self) -> ColorizationModel:
-        return inference_copy(self.model, self.device)
+    def uncertainty(self, x: Any) -> Image.Image:
+        """Maps how unsure the model is of its colours.
+
+        Args:
+            x: one picture, as `__call__` takes it.
+
+        Returns:
+            A Pillow image of mode L, as large as the picture: 0 is certain of one bin of colour, 255 finds all equally
+            likely (see `DistributionHead.entropy`).
+
+        Raises:
+            ConfigError: the model predicts no distribution.
+            ImageError: as for `__call__`; or the tensor holds several pictures.
+        """
+        pictures = self._item(x).pictures
+        if len(pictures) > 1:
+            raise ImageError(f"uncertainty takes one picture, not {len(pictures)}")
+        (guess,) = self.predict([self.look(pictures[0])], uncertainty=True)
+        return uncertainty_map(guess, pictures[0])
+
+    def look(self, picture: Picture) -> Tensor:
+        """What the network sees of a picture: L `(1, 1, h, w)` in 0..100 at working size."""
+        height, width = picture.pixels.shape[:2]
+        return px.lightness(px.resized(picture.pixels, self.transform.output_size(height, width)))
+
+    @torch.no_grad()
+    def predict(self, seen: Sequence[Tensor], *, uncertainty: bool = False) -> list[Guess]:
+        """Runs the network. What has one size goes through it together, at most `batch_size` at once.
+
+        Args:
+            seen: from `look`, of any sizes.
+            uncertainty: ask for the entropy, too.
+
+        Raises:
+            ConfigError: the model predicts no distribution, which an entropy could be of.
+            WeightsError: the network's output is not finite.
+        """
+        model = self._fast()
+        if uncertainty and not isinstance(model.head, DistributionHead):
+            raise ConfigError(f"{model.name} predicts colours, not a distribution over them, so it is never unsure")
+        groups: dict[torch.Size, list[int]] = {}
+        for number, light in enumerate(seen):
+            groups.setdefault(light.shape, []).append(number)
+        guesses: dict[int, Guess] = {}
+        for numbers in groups.values():
+            for start in range(0, len(numbers), self.batch_size):
+                part = numbers[start : start + self.batch_size]
+                raw = self._raw(model, torch.cat([seen[number] for number in part]).to(self.device))
+                ab = (model.head.decode(raw, **self.options) * self.strength).cpu()
+                unsure = model.head.entropy(raw).cpu() if uncertainty else None  # type: ignore[operator]
+                for place, number in enumerate(part):
+                    one = slice(place, place + 1)
+                    guesses[number] = Guess(ab[one], None if unsure is None else unsure[one])
+        return [guesses[number] for number in range(len(seen))]
+
+    def _raw(self, model: ColorizationModel, lightness: Tensor) -> Tensor:
+        if self.seed is not None and isinstance(model, VAEModel):
+            return model.sample_raw(lightness, seed=self.seed)
+        return model.predict_raw(lightness)
+
+    def paint(self, picture: Picture, guess: Guess) -> Picture:
+        """Joins a picture with its colours; alpha and all that must survive of the file go with it."""
+        at = LAYER_LIGHTNESS if self.chroma_only else None
+        return Picture(px.joined(picture.pixels, guess.ab, at_lightness=at), picture.alpha, picture.info)
+
+    def leaves_alone(self, picture: Picture) -> bool:
+        """Whether `skip_coloured` is on and the picture has colour already."""
+        return self.skip_coloured and is_coloured(picture.pixels)
 
     def pictures(self, pictures: Iterable[Picture], *, animated: bool = False) -> Iterator[Picture]:
         """Colorizes the pages or frames of a file one by one, as they are asked for.
 
         Args:
             pictures: as `artcolor.images.open_file` gives them.
-            animated: they are the frames of one animation: what stands still keeps its colours (`SteadyChroma`).
+            animated: they are the frames of one animation: what stands still keeps its colours (`SteadyChroma`), and
+                `skip_coloured` looks at the first frame only.
 
         Yields:
             Each with coloured pixels of the same depth, for `artcolor.images.save_pictures`.
         """
         steady = SteadyChroma() if animated else None
+        alone: bool | None = None
         for picture in pictures:
-            yield Picture(self._pixels(picture.pixels, steady), picture.alpha, picture.info)
+            alone = self.leaves_alone(picture) if alone is None or not animated else alone
+            if alone:
+                yield _in_rgb(picture)
+                continue
+            light = self.look(picture)
+            (guess,) = self.predict([light])
+            yield self.paint(picture, guess if steady is None else Guess(steady(light, guess.ab)))
 
     @functools.cached_property
     def provenance(self) -> Provenance:
         """Where the colours come from, for the metadata of the result."""
         options = {key: value for key, value in self.options.items() if value is not None}
-        return Provenance(*_identity(self._given), options | {"size": self.transform.size})
+        options["size"] = self.transform.size
+        if self.strength != 1:
+            options["strength"] = self.strength
+        if self.seed is not None:
+            options["seed"] = self.seed
+        if self.chroma_only:
+            options["chroma_only"] = True
+        return Provenance(*_identity(self._given), options)
 
-    def _image(self, picture: Picture) -> Image.Image:
-        return encode(picture, self._pixels(picture.pixels))
+    def _fast(self) -> ColorizationModel:
+        return inference_copy(self.model, self.device)
 
-    def _array(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if x.ndim == 3 and x.shape[-1] not in (1, 3) and x.shape[0] in (1, 3):
+    def _stream(self, xs: Iterable[Any]) -> Iterator[Any]:
+        waiting: list[_Item] = []
+        for x in xs:
+            try:
+                waiting.append(self._item(x))
+            except ImageError:
+                # Those before the bad one are good.
+                yield from self._finished(waiting)
+                raise
+            if len(waiting) >= self.batch_size:
+                yield from self._finished(waiting)
+                waiting = []
+        yield from self._finished(waiting)
+
+    def _finished(self, items: Sequence[_Item]) -> Iterator[Any]:
+        every = [picture for item in items for picture in item.pictures]
+        gray = [number for number, picture in enumerate(every) if not self.leaves_alone(picture)]
+        guesses = dict(zip(gray, self.predict([self.look(every[number]) for number in gray]), strict=True))
+        number = 0
+        for item in items:
+            done = []
+            for picture in item.pictures:
+                guess = guesses.get(number)
+                done.append((_in_rgb(picture) if guess is None else self.paint(picture, guess)).pixels)
+                number += 1
+            yield item.rebuilt(done)
+
+    def _item(self, x: Any) -> _Item:
+        if isinstance(x, str) and _ADDRESS.match(x):
             raise ImageError(
-                f"the array has shape {x.shape}, which looks like channels first; "
-                "give (H, W), (H, W, 1) or (H, W, 3), as x.transpose(1, 2, 0) does"
+                f"{x[:100]} is an address, and artcolor fetches nothing from the network; "
+                "download the picture and give its path or its bytes"
             )
-        if x.ndim not in (2, 3) or (x.ndim == 3 and x.shape[-1] not in (1, 3)):
-            raise ImageError(f"the array has shape {x.shape}; give (H, W), (H, W, 1) or (H, W, 3)")
-        if x.size == 0:
-            raise ImageError(f"the array is empty: its shape is {x.shape}")
-        if x.dtype in (np.uint8, np.uint16):
-            return self._pixels(x.squeeze(-1) if x.shape[-1:] == (1,) and x.ndim == 3 else x)
-        if not np.issubdtype(x.dtype, np.floating):
-            raise ImageError(f"the array holds {x.dtype}; give uint8, uint16, or floats in 0..1")
-        _check_range(float(x.min()), float(x.max()), "array")
-        flat = x.squeeze(-1) if x.ndim == 3 and x.shape[-1] == 1 else x
-        return self._pixels(flat.astype(np.float32)).astype(x.dtype)
-
-    def _tensor(self, x: Tensor) -> Tensor:
-        shape = tuple(x.shape)
-        if x.ndim not in (2, 3, 4) or (x.ndim > 2 and shape[-3] not in (1, 3)):
-            raise ImageError(f"the tensor has shape {shape}; give (H, W), (1|3, H, W) or (N, 1|3, H, W)")
-        if x.numel() == 0:
-            raise ImageError(f"the tensor is empty: its shape is {shape}")
-        if x.dtype != torch.uint8 and not x.is_floating_point():
-            raise ImageError(f"the tensor holds {x.dtype}; give torch.uint8, or floats in 0..1")
-        scale = 255 if x.dtype == torch.uint8 else 1
-        batch = x.reshape(-1, shape[-3] if x.ndim > 2 else 1, *shape[-2:]).to(self.device).float() / scale
-        _check_range(float(batch.min()), float(batch.max()), "tensor")
-        rgb = self._fast().colorize(batch, size=self.transform.size, **self.options).to(x.device)
-        rgb = (rgb * 255).round().byte() if scale == 255 else rgb.to(x.dtype)
-        return rgb if x.ndim == 4 else rgb[0]
-
-    @torch.no_grad()
-    def _pixels(self, pixels: npt.NDArray[Any], steady: SteadyChroma | None = None) -> npt.NDArray[Any]:
-        """Colorizes `(H, W)` or `(H, W, 3)` strip by strip, so that memory is bounded by the picture itself."""
-        height, width = pixels.shape[:2]
-        small = _lightness(_resized(pixels, self.transform.output_size(height, width)))
-        ab = self._fast().predict_ab_grid(small.to(self.device), **self.options).cpu()
-        if steady is not None:
-            ab = steady(small, ab)
-        join = JoinChroma(ab, height, width)
-        result = np.empty((height, width, 3), pixels.dtype)
-        encode = _encoder(pixels.dtype)
-        for start, stop in join.strips():
-            rgb = join.rows(_lightness(pixels[start:stop]), start, encode)[0].numpy()
-            # Channel by channel is three times as fast as a transposition.
-            for channel in range(3):
-                result[start:stop, :, channel] = rgb[channel]
-        return result
+        if isinstance(x, Image.Image):
+            return _of_picture(decode(x))
+        if isinstance(x, np.ndarray):
+            return _Item([Picture(px.of_array(x))], lambda done: done[0].astype(x.dtype, copy=False))
+        if isinstance(x, Tensor):
+            return _Item([Picture(each) for each in px.of_tensor(x)], lambda done: _as_tensor(done, x))
+        if is_source(x):
+            return _of_picture(open_picture(x))
+        raise ImageError(
+            f"cannot colorize a {type(x).__name__}; give a path, the bytes of a file, a file object, a Pillow image, "
+            "a NumPy array, a tensor, or a list or iterator of these"
+        )
 
 
-def _check_range(low: float, high: float, what: str) -> None:
-    if not (low >= 0 and high <= 1):
-        reason = "NaN" if low != low or high != high else f"{low:g} to {high:g}"
-        raise ImageError(f"the {what} holds {reason}; floats must lie in 0..1 (divide by 255?)")
+def uncertainty_map(guess: Guess, picture: Picture) -> Image.Image:
+    """A picture of a guess's entropy, in mode L and as large as the picture that it was made of.
+
+    Args:
+        guess: made with `uncertainty=True`.
+        picture: gives the size.
+    """
+    assert guess.entropy is not None, "predict(..., uncertainty=True) gives it"
+    height, width = picture.pixels.shape[:2]
+    small = (guess.entropy[0, 0] * 255).round().byte().numpy()
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR)
 
 
-def _largest(dtype: np.dtype[Any]) -> int:
-    return int(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1
+def _of_picture(picture: Picture) -> _Item:
+    return _Item([picture], lambda done: encode(picture, done[0]))
 
 
-def _encoder(dtype: np.dtype[Any]) -> Callable[[Tensor], Tensor]:
-    """What makes sRGB pixels of this type out of linear light."""
-    if dtype == np.uint8:
-        return encode_8bit
-    largest = _largest(dtype)
-    return linear_to_srgb if largest == 1 else lambda linear: (linear_to_srgb(linear) * largest).round_()
+def _as_tensor(done: list[px.Pixels], like: Tensor) -> Tensor:
+    pictures = torch.stack([torch.from_numpy(each).permute(2, 0, 1) for each in done])
+    return (pictures if like.ndim == 4 else pictures[0]).to(like.device, like.dtype)
 
 
-def _lightness(pixels: npt.NDArray[Any]) -> Tensor:
-    """L `(1, 1, H, W)` of pixels `(H, W)` or `(H, W, 3)`."""
-    shaped = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-    if pixels.dtype == np.uint8 and pixels.ndim == 2:
-        return gray_8bit_to_lightness(torch.from_numpy(np.array(shaped, order="C")))[None]
-    if pixels.dtype == np.uint8:
-        return linear_to_lightness(decode_8bit(torch.from_numpy(np.array(shaped, order="C"))))[None]
-    values = torch.from_numpy(shaped.astype(np.float32)) / _largest(pixels.dtype)
-    return rgb_to_lightness(values)[None]
+def _in_rgb(picture: Picture) -> Picture:
+    """The picture as it is, gray or not, with three channels."""
+    if picture.pixels.ndim == 3:
+        return picture
+    return Picture(np.repeat(picture.pixels[..., None], 3, axis=-1), picture.alpha, picture.info)
 
 
-def _resized(pixels: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
-    height, width = size
-    if pixels.dtype == np.uint8:
-        return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
-    planes = pixels[..., None] if pixels.ndim == 2 else pixels
-    resized = [
-        np.asarray(Image.fromarray(plane.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC))
-        for plane in planes.transpose(2, 0, 1)
-    ]
-    values = np.stack(resized, axis=-1) / _largest(pixels.dtype)
-    return (values[..., 0] if pixels.ndim == 2 else values).clip(0, 1)
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        found = torch.device(device)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"device {device} cannot be used here ({reason}); the CPU always can: 'cpu'") from error
+    return found
 
 
 @functools.lru_cache(maxsize=4)
@@ -266,18 +361,31 @@ def colorize(
     vividness: float | None = None,
     temperature: float | None = None,
     size: int | None = None,
+    strength: float = 1.0,
+    seed: int | None = None,
+    skip_coloured: bool = False,
+    chroma_only: bool = False,
+    batch_size: int = 4,
+    device: str | torch.device = "cpu",
 ) -> Any:
-    """Gives a picture, or each of a list, its colours back. The model is kept between calls.
+    """Gives a picture, or each of several, its colours back. The model is kept between calls.
 
     Args:
-        x: a path, Pillow image, NumPy array or tensor, or a list of these; see `Colorizer.__call__`.
+        x: a path, bytes, file object, Pillow image, NumPy array or tensor, or a list or iterator of these; see
+            `Colorizer.__call__`.
         model: name of a model or of weights, path of a weights file, or a model.
         vividness: τ ≥ 0: 0 is the most accurate and brownish, 1 vivid; `None` takes what the weights say.
         temperature: T in (0, 1]: lower is more decided; `None` takes what the weights say.
         size: working size in pixels; `None` takes what the weights say.
+        strength: every chroma is multiplied by it; 1 is what the model says.
+        seed: of a random colouring, for models that have several (`vae`).
+        skip_coloured: pictures that have colour already come back as they are.
+        chroma_only: give the colour as a layer of its own; see `Colorizer`.
+        batch_size: how many pictures go through the network together.
+        device: where the network runs.
 
     Returns:
-        The same kind, in colour; a path gives a Pillow image.
+        The same kind, in colour; a path, bytes or a file object give a Pillow image.
 
     Raises:
         ImageError: the picture cannot be read or its numbers make no sense.
@@ -289,100 +397,15 @@ def colorize(
         >>> colorize(Image.new("L", (50, 30), 128)).mode
         'RGB'
     """
-    return Colorizer(model, vividness=vividness, temperature=temperature, size=size)(x)
-
-
-@dataclass(frozen=True)
-class Job:
-    """A file to colorize and where the result goes."""
-
-    source: Path
-    target: Path
-
-
-def plan_jobs(inputs: Sequence[Path], out: Path) -> list[Job]:
-    """Decides where the result of each input goes; names and sub-folders are kept.
-
-    One file goes to `out` itself if that has a suffix; all else goes into `out` as a folder.
-
-    Args:
-        inputs: files and folders.
-        out: file or folder.
-
-    Raises:
-        ImageError: an input is missing, or two of them would go to the same place.
-    """
-    if len(inputs) == 1 and inputs[0].is_file() and out.suffix and not out.is_dir():
-        return [Job(inputs[0], out)]
-    jobs = []
-    for given in inputs:
-        if given.is_dir():
-            jobs += [Job(path, _target(path.relative_to(given), out)) for path in _pictures_in(given, out)]
-        else:
-            jobs.append(Job(given, _target(Path(given.name), out)))
-    taken: dict[Path, Path] = {}
-    for job in jobs:
-        first = taken.setdefault(job.target, job.source)
-        if first != job.source:
-            raise ImageError(f"{first} and {job.source} would both become {job.target}; colorize them one by one")
-    return jobs
-
-
-def _pictures_in(folder: Path, out: Path) -> Iterator[Path]:
-    # Results of an earlier run may lie below the input.
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_relative_to(out):
-            yield path
-
-
-def _target(relative: Path, out: Path) -> Path:
-    return out / relative.with_suffix(output_suffix(relative.suffix))
-
-
-def run_job(colorizer: Colorizer, job: Job, *, force: bool) -> None:
-    """Colorizes one file, with all its pages or frames.
-
-    Args:
-        colorizer: does it.
-        job: what and where.
-        force: replace a result that is already there; the input itself is never replaced.
-
-    Raises:
-        ImageError: it cannot be read or written, or the result is already there.
-    """
-    if job.target.exists():
-        if job.target.samefile(job.source):
-            raise ImageError(f"the result would replace the original {job.source}; choose another -o")
-        if not force:
-            raise ImageError(f"{job.target} is already there; --force replaces it")
-    with open_file(job.source) as file:
-        check_target(job.target, *file.size, frames=file.frames)
-        pictures = colorizer.pictures(_opaque_enough(file, job.target), animated=file.animated)
-        try:
-            job.target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ImageError(f"the folder {job.target.parent} cannot be made: {error}") from error
-        save_pictures(pictures, job.target, provenance=colorizer.provenance)
-
-
-def _opaque_enough(pictures: Iterable[Picture], target: Path) -> Iterator[Picture]:
-    """Refuses what the target cannot hold before it is colorized."""
-    for picture in pictures:
-        height, width = picture.pixels.shape[:2]
-        check_target(target, width, height, alpha=picture.transparent)
-        yield picture
-
-
-def run_jobs(colorizer: Colorizer, jobs: Iterable[Job], *, force: bool) -> Iterator[tuple[Job, ImageError | None]]:
-    """Colorizes files one after another and carries on past bad ones.
-
-    Yields:
-        Each job once it is done, with its error if it failed.
-    """
-    for job in jobs:
-        try:
-            run_job(colorizer, job, force=force)
-        except ImageError as error:
-            yield job, error
-        else:
-            yield job, None
+    return Colorizer(
+        model,
+        vividness=vividness,
+        temperature=temperature,
+        size=size,
+        strength=strength,
+        seed=seed,
+        skip_coloured=skip_coloured,
+        chroma_only=chroma_only,
+        batch_size=batch_size,
+        device=device,
+    )(x)

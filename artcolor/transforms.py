@@ -20,6 +20,7 @@ from artcolor.errors import ConfigError
 # dozen steps from Lab to sRGB.
 _STRIP_PIXELS = 1 << 20
 _PART_PIXELS = 1 << 17
+_KEYS = -0.75
 # Beyond this many times the working size, a long side is squeezed; else a hairline picture would fill the memory.
 _LONGEST = 32
 
@@ -101,8 +102,8 @@ class ToLightness(nn.Module):
 class JoinChroma(nn.Module):
     """Brings chroma to full size (bicubic) and joins it with the original L, within the gamut of sRGB.
 
-    A bicubic enlargement is linear and separable, so it is two small matrices; any strip of rows of the
-    result can then be had on its own, and a picture of any size needs the memory of a strip.
+    A bicubic enlargement is linear and separable, and each row of the result comes from four of the grid; so any strip
+    of rows can be had on its own, and a picture of any size and aspect needs the memory of a strip.
 
     Args:
         ab: `(N, 2, h, w)`, chroma on the network's grid, in Lab units.
@@ -118,16 +119,16 @@ class JoinChroma(nn.Module):
     def __init__(self, ab: Tensor, height: int, width: int) -> None:
         super().__init__()
         self.height, self.width = height, width
-        self._rows = _bicubic_matrix(ab.shape[-2], height).to(ab)
-        self._wide = ab @ _bicubic_matrix(ab.shape[-1], width).to(ab).T
+        if height < ab.shape[-2]:
+            ab = _shrinking_matrix(ab.shape[-2], height).to(ab) @ ab
+        if width < ab.shape[-1]:
+            ab = ab @ _shrinking_matrix(ab.shape[-1], width).to(ab).T
+        self._wide = F.interpolate(ab, (ab.shape[-2], width), mode="bicubic")
 
     def ab_rows(self, start: int, stop: int) -> Tensor:
         """Chroma of the rows from `start` up to `stop`: `(N, 2, stop - start, W)`, in Lab units."""
-        rows = self._rows[start:stop]
-        # A row of the result comes from four of the grid, so a strip needs few of them.
-        used = rows.any(dim=0).nonzero()
-        first, last = int(used[0]), int(used[-1]) + 1
-        return rows[:, first:last] @ self._wide[..., first:last, :]
+        matrix, first = _enlarging_rows(self._wide.shape[-2], self.height, start, stop)
+        return matrix.to(self._wide) @ self._wide[..., first : first + matrix.shape[1], :]
 
     def rows(self, lightness: Tensor, start: int, encode: Callable[[Tensor], Tensor] = linear_to_srgb) -> Tensor:
         """Joins a strip.
@@ -174,8 +175,36 @@ class JoinChroma(nn.Module):
         return torch.cat([self.rows(lightness[..., a:b, :], a) for a, b in self.strips()], dim=-2)
 
 
-def _bicubic_matrix(source: int, target: int) -> Tensor:
-    """The matrix `(target, source)` by which a bicubic resize multiplies columns."""
+def _shrinking_matrix(source: int, target: int) -> Tensor:
+    """The matrix `(target, source)` by which a bicubic reduction with antialiasing multiplies columns."""
     identity = torch.eye(source).reshape(1, source, source, 1)
-    resized = F.interpolate(identity, (target, 1), mode="bicubic", antialias=target < source)
+    resized = F.interpolate(identity, (target, 1), mode="bicubic", antialias=True)
     return resized[0, :, :, 0].T.contiguous()
+
+
+def _enlarging_rows(source: int, target: int, start: int, stop: int) -> tuple[Tensor, int]:
+    """Some rows of the matrix by which a bicubic enlargement multiplies columns, after Keys 1981 with PyTorch's a.
+
+    The whole matrix would be large where the result is: four of its columns at most are not zero in a row.
+
+    Args:
+        source: rows before.
+        target: rows after, at least as many.
+        start: first row wanted.
+        stop: the first row after.
+
+    Returns:
+        `(stop - start, columns)`, and the number of the first of these columns.
+    """
+    centre = (torch.arange(start, stop, dtype=torch.float64) + 0.5) * (source / target) - 0.5
+    before = centre.floor()
+    offsets = torch.arange(-1, 3)
+    distance = (centre - before)[:, None].sub(offsets).abs()
+    near = ((_KEYS + 2) * distance - (_KEYS + 3)) * distance**2 + 1
+    far = _KEYS * (((distance - 5) * distance + 8) * distance - 4)
+    # Beyond the border, its own pixels go on.
+    columns = (before.long()[:, None] + offsets).clamp(0, source - 1)
+    first = int(columns[0, 0])
+    matrix = torch.zeros(stop - start, int(columns[-1, -1]) + 1 - first, dtype=torch.float64)
+    matrix.scatter_add_(1, columns - first, torch.where(distance <= 1, near, far))
+    return matrix, first

@@ -30,7 +30,7 @@ from PIL import Image
 
 import artcolor
 from artcolor import colorizer as colorizing
-from artcolor import images
+from artcolor import images, pixels
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import Head
 from artcolor.models.inference import inference_copy
@@ -241,8 +241,8 @@ class Stages:
     def watch(self, model):
         places = [
             (colorizing, "open_picture", "decode"),
-            (colorizing, "_resized", "resize"),
-            (colorizing, "_lightness", "L of pixels"),
+            (pixels, "resized", "resize"),
+            (pixels, "lightness", "L of pixels"),
             (ColorizationModel, "forward", "network"),
             (type(model.head), "decode", "decode of the head"),
             (JoinChroma, "__init__", "upsampling"),

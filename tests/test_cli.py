@@ -1,3 +1,5 @@
+import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +68,66 @@ def test_a_folder_with_bad_files(folder: Path, tmp_path: Path) -> None:
             assert np.ptp(np.asarray(image).astype(int), axis=-1).mean() > 1
 
 
+def test_options_of_colour_and_file(tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    gray = make_painting(1).convert("L")
+    gray.save(source)
+    deep = np.asarray(gray).astype(np.uint16) * 257
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    options = ["--model", "cnn", "--strength", "0.5", "--vividness", "0", "--size", "64", "--device", "cpu"]
+    done = artcolor("colorize", source, "-o", tmp_path / "out", "--format", "jpg", "--quality", "40", *options)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out" / "a.jpg") as image:
+        assert image.format == "JPEG"
+        assert image.quantization[0][0] > 10, "a low quality"
+    half = {"vividness": 0.0, "size": 64, "strength": 0.5}
+    asked = artcolor("inspect", tmp_path / "out" / "a.jpg", "--json")
+    found = json.loads(asked.stdout)["colouring"]
+    assert (asked.returncode, found["model"], found["options"]) == (0, "cnn.art_v1", half)
+    assert "released as cnn.art_v1" in artcolor("inspect", tmp_path / "out" / "a.jpg").stdout
+
+    done = artcolor("colorize", tmp_path / "deep.png", "-o", tmp_path / "b.png", "--depth", "8", "--no-provenance")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.mode == "RGB"
+    silent = artcolor("inspect", tmp_path / "b.png")
+    assert (silent.returncode, "does not say that artcolor coloured it" in silent.stdout) == (1, True)
+
+
+def test_maps_and_layers(tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    make_painting(1).convert("L").save(source)
+    done = artcolor("colorize", source, "-o", tmp_path / "out", "--uncertainty", "--chroma-only", "--model", "cnn")
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "out"
+    with Image.open(out / "a.png") as layer, Image.open(out / "a.png.uncertainty.png") as unsure:
+        assert unsure.mode == "L"
+        assert layer.size == unsure.size == (96, 80)
+        assert np.ptp(np.asarray(layer.convert("LAB"))[..., 0]) <= 4
+
+
+def test_what_has_colour_is_left_alone_and_reported(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    make_painting(1).save(folder / "colour.png")
+    make_painting(1).convert("L").save(folder / "gray.png")
+    report = tmp_path / "report.csv"
+    run = ["colorize", folder, "-o", tmp_path / "out", "--model", "cnn", "--skip-coloured", "--report", report]
+    done = artcolor(*run)
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 colorized" in done.stdout
+    assert "1 have colour already" in done.stdout
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["gray.png"]
+    rows = {Path(row["file"]).name: row for row in csv.DictReader(report.open())}
+    assert {name: row["status"] for name, row in rows.items()} == {"colour.png": "coloured", "gray.png": "colorized"}
+    assert float(rows["colour.png"]["colour"]) > float(rows["gray.png"]["colour"]) == 0
+    assert rows["gray.png"]["model"] == "cnn.art_v1"
+    assert float(rows["gray.png"]["seconds"]) > 0
+    again = artcolor(*run, "--resume")
+    assert "1 were there" in again.stdout
+    assert artcolor(*run, "--resume", "--force").returncode == 1
+
+
 def test_results_inside_the_input_folder_are_not_colorized_again(folder: Path) -> None:
     (folder / "bad.jpg").unlink()
     (folder / "cut.png").unlink()
@@ -89,6 +151,13 @@ def test_the_original_is_never_replaced(folder: Path) -> None:
         (["colorize", "missing.png", "-o", "x.png"], "no file missing.png"),
         (["colorize", ".", "-o", "out", "--model", "nope"], "no weights called 'nope'"),
         (["colorize", "empty", "-o", "out"], "no pictures in empty"),
+        (["colorize", "a.png", "-o", "b.png", "--seed", "3"], "seed is for vae"),
+        (["colorize", "a.png", "-o", "b.png", "--device", "gpu"], "device gpu cannot be used here"),
+        (["colorize", "a.png", "-o", "b.png", "--depth", "12"], "depth is 8 or 16"),
+        (["colorize", "a.png", "-o", "b.png", "--quality", "50"], "no quality"),
+        (["colorize", "a.png", "-o", "out", "--format", "gif"], "gif cannot hold a colouring"),
+        (["colorize", "a.png", "-o", "b.png", "--max-pixels", "100"], "100 are allowed"),
+        (["inspect", "missing.png"], "no file missing.png"),
         (["train", "nope", "--data", ".", "--out", "x"], "no recipe nope"),
         (["train", "cnn", "--data", "empty", "--out", "x"], "holds no pictures"),
         (["train", "cnn", "--data", ".", "--out", "x", "--set", "sise=3"], "sise"),

@@ -1,3 +1,7 @@
+import io
+import itertools
+import math
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,8 +12,9 @@ from PIL import Image
 
 import artcolor
 from artcolor import transforms
-from artcolor.color.lab import rgb_to_lightness
-from artcolor.errors import ConfigError, ImageError
+from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab, rgb_to_lightness
+from artcolor.errors import ConfigError, ImageError, WeightsError
+from artcolor.images import decode
 from tests.conftest import ROOT, make_painting
 
 
@@ -142,7 +147,14 @@ def test_from_several_threads(painting: Image.Image) -> None:
         (torch.zeros(5, 5, dtype=torch.int64), "int64"),
         (torch.zeros(1, 0, 5), "empty"),
         (None, "cannot colorize a NoneType"),
-        (b"bytes", "cannot colorize a bytes"),
+        (b"bytes", "bytes given are not a picture"),
+        (b"", "empty"),
+        (io.StringIO("text"), "binary"),
+        ({"a": 1}, "cannot colorize a dict"),
+        ("https://example.org/a.jpg", "https://example.org/a.jpg is an address.*download"),
+        ("data:image/png;base64,AAAA", "is an address"),
+        (np.zeros((5, 5), bool), "holds bool"),
+        (torch.full((5, 5), float("nan")), "holds NaN"),
         ("no/such/file.png", "no file no/such/file.png"),
         (Path(), "is a folder"),
     ],
@@ -150,6 +162,146 @@ def test_from_several_threads(painting: Image.Image) -> None:
 def test_bad_input_is_refused_with_a_reason(x: object, message: str) -> None:
     with pytest.raises(ImageError, match=message):
         artcolor.colorize(x)
+
+
+class _Path:
+    """What libraries other than pathlib give for a path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def test_any_kind_of_path_and_bytes(tmp_path: Path, painting: Image.Image) -> None:
+    path = tmp_path / "a.png"
+    painting.convert("L").save(path)
+    expected = np.asarray(artcolor.colorize(painting.convert("L")))
+    for given in (path, str(path), _Path(path), path.read_bytes(), bytearray(path.read_bytes())):
+        assert np.array_equal(np.asarray(artcolor.colorize(given)), expected)
+    with path.open("rb") as file:
+        assert np.array_equal(np.asarray(artcolor.colorize(file)), expected)
+        assert not file.closed
+    assert np.array_equal(np.asarray(artcolor.colorize(io.BytesIO(path.read_bytes()))), expected)
+
+
+def test_iterators_are_streamed() -> None:
+    taken = []
+
+    def endless() -> Iterator[np.ndarray]:
+        for number in itertools.count():
+            taken.append(number)
+            yield np.full((20 + number % 2, 30), 100, np.uint8)
+
+    stream = artcolor.colorize(endless(), batch_size=3)
+    assert not taken, "nothing is read before it is asked for"
+    shapes = [next(stream).shape for _ in range(4)]
+    assert shapes == [(20, 30, 3), (21, 30, 3)] * 2
+    assert len(taken) == 6
+
+
+def test_what_comes_before_a_bad_one_in_a_stream_is_delivered() -> None:
+    stream = artcolor.colorize(iter([np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.int64)]), batch_size=8)
+    assert next(stream).shape == (4, 5, 3)
+    with pytest.raises(ImageError, match="int64"):
+        next(stream)
+
+
+def test_batches_do_not_change_colours() -> None:
+    pictures = [np.asarray(make_painting(seed, 60 + seed % 3 * 20, 64).convert("L")) for seed in range(7)]
+    alone = artcolor.colorize(pictures, batch_size=1)
+    for together, one in zip(artcolor.colorize(pictures, batch_size=4), alone, strict=True):
+        assert np.abs(together.astype(int) - one).max() <= 1
+    with pytest.raises(ConfigError, match="batch_size must be at least 1, not 0"):
+        artcolor.colorize(pictures, batch_size=0)
+
+
+def test_strength_is_a_gain_of_chroma(painting: Image.Image) -> None:
+    gray = np.asarray(painting.convert("L"))
+    chroma = [np.ptp(artcolor.colorize(gray, strength=s).astype(int), axis=-1).mean() for s in (0, 0.5, 1, 2)]
+    assert chroma[0] == 0
+    assert chroma[1] == pytest.approx(chroma[2] / 2, rel=0.1)
+    assert chroma[3] > 1.5 * chroma[2]
+    for bad in (-1, math.inf, math.nan):
+        with pytest.raises(ConfigError, match="strength must be 0 or more"):
+            artcolor.colorize(gray, strength=bad)
+
+
+def test_seeds_choose_among_the_colourings_of_a_vae(painting: Image.Image) -> None:
+    torch.manual_seed(0)
+    model = artcolor.vae(width=16)
+    for name, parameter in model.named_parameters():
+        if "encoder" not in name:
+            torch.nn.init.normal_(parameter, std=0.2)
+    gray = np.asarray(painting.convert("L"))
+    first, again, other, typical = (artcolor.colorize(gray, model, seed=seed) for seed in (1, 1, 2, None))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first, typical)
+    with pytest.raises(ConfigError, match="seed=1: unet gives one colouring only"):
+        artcolor.colorize(gray, seed=1)
+
+
+def test_coloured_pictures_can_be_left_alone(painting: Image.Image) -> None:
+    gray = Image.merge("RGB", [painting.convert("L")] * 3)
+    left, coloured = artcolor.colorize([painting, gray], skip_coloured=True)
+    assert np.array_equal(np.asarray(left), np.asarray(painting))
+    assert not np.array_equal(np.asarray(coloured), np.asarray(gray))
+    assert not np.array_equal(np.asarray(artcolor.colorize(painting)), np.asarray(painting))
+    tensor = torch.from_numpy(np.array(painting)).permute(2, 0, 1)
+    assert torch.equal(artcolor.colorize(tensor, skip_coloured=True), tensor)
+
+
+def test_a_layer_of_chroma_makes_the_colouring_again(painting: Image.Image) -> None:
+    gray = np.asarray(painting.convert("L"))
+    layer = artcolor.colorize(gray, chroma_only=True, vividness=0)
+    assert np.ptp(lightness(layer)) < 1.5 / 100
+    assert lightness(layer).mean() == pytest.approx(0.6, abs=0.01)
+    ab = rgb_to_lab(torch.from_numpy(layer).permute(2, 0, 1).float() / 255)[1:]
+    light = rgb_to_lightness(torch.from_numpy(gray.copy())[None].float() / 255)
+    laid_over = lab_to_rgb_in_gamut(light[None], ab[None])[0].permute(1, 2, 0).numpy() * 255
+    assert np.abs(laid_over - artcolor.colorize(gray, vividness=0)).max() < 4
+
+
+def test_uncertainty_is_a_map_of_the_pictures_size(painting: Image.Image) -> None:
+    colorizer = artcolor.Colorizer()
+    found = colorizer.uncertainty(painting)
+    assert (found.mode, found.size) == ("L", painting.size)
+    values = np.asarray(found)
+    assert 0 < values.min() < values.max() < 255
+    light = rgb_to_lightness(torch.from_numpy(np.array(painting)).permute(2, 0, 1)[None].float() / 255)
+    p = colorizer.model.predict_distribution(colorizer.look(decode(painting)))
+    nats = -(p * p.log()).sum(1) / math.log(p.shape[1])
+    assert values.mean() == pytest.approx(255 * float(nats.mean()), abs=1)
+    assert light.shape[-2:] == values.shape
+    with pytest.raises(ConfigError, match="cnn_report predicts colours, not a distribution"):
+        artcolor.Colorizer(artcolor.cnn_report(width=8)).uncertainty(painting)
+    with pytest.raises(ImageError, match="one picture, not 2"):
+        colorizer.uncertainty(torch.zeros(2, 1, 8, 8))
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_devices_that_are_not_there(device: str) -> None:
+    with pytest.raises(ConfigError, match=f"device {device} cannot be used here.*'cpu'"):
+        artcolor.Colorizer(device=device)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_no_picture_is_made_of_numbers_that_are_not_finite(value: float, painting: Image.Image) -> None:
+    model = artcolor.cnn(weights="DEFAULT")
+    with torch.no_grad():
+        model.head.project.bias[3] = value
+    light = torch.rand(1, 1, 32, 32) * 100
+    for run in (
+        lambda: artcolor.colorize(painting, model),
+        lambda: model.predict_ab(light),
+        lambda: model.predict_distribution(light),
+        lambda: model.colorize(light / 100),
+        lambda: artcolor.Colorizer(model).uncertainty(painting),
+    ):
+        with pytest.raises(WeightsError, match="the network cnn gave NaN or infinity"):
+            run()
 
 
 def test_a_text_file_is_no_picture(tmp_path: Path) -> None:

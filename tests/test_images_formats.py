@@ -16,8 +16,9 @@ from PIL import Image, ImageOps
 
 import artcolor
 from artcolor.color.lab import rgb_to_lightness
-from artcolor.colorizer import Job, run_job
 from artcolor.errors import ImageError
+from artcolor.folder import run_job
+from artcolor.folder_plan import Job
 from artcolor.images import (
     FORMATS,
     Picture,
@@ -145,6 +146,8 @@ def test_deep_formats_fall_back_with_a_warning(
     save_picture(Picture(rgb), tmp_path / "a.png")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     save_picture(Picture(rgb), tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    save_picture(Picture(rgb), tmp_path / "b.tif")
     assert r"16 need pip install 'artcolor[formats]'" in caplog.text
     assert open_picture(tmp_path / "a.png").pixels.dtype == np.uint8
     assert "of which 8 are read" in caplog.text

@@ -24,7 +24,7 @@ _CBRT_SLOPE = 1 / (3 * _DELTA**2)
 # Where the two pieces of the sRGB curve truly meet; the standard rounds it to 0.04045 and 0.0031308, hence a step.
 _KNEE = 0.0404482362771082
 _LINEAR_KNEE = _KNEE / 12.92
-_GAMUT_TOLERANCE = 1e-5
+_GAMUT_TOLERANCE = 1e-6
 _BISECTIONS = 22
 # Enough that two neighbours lie at most a twentieth of an 8-bit step apart, even near black.
 _LEVELS = 1 << 16

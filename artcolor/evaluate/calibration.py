@@ -18,6 +18,7 @@ from artcolor.color.lab import rgb_to_lab
 from artcolor.evaluate.contestants import lightness_at_working_size, log_of
 from artcolor.evaluate.protocol import protocol_of
 from artcolor.models.base import ColorizationModel
+from artcolor.models.heads import DistributionHead
 
 CONFIDENCE_BINS = 15
 """Bins of equal width that the confidence is sorted into, as in Guo et al. 2017."""
@@ -113,6 +114,7 @@ def fit_temperature(
     Returns:
         The temperature of the lowest mean NLL, and the NLL of all of them, in nats per pixel.
     """
+    assert isinstance(model.head, DistributionHead)
     protocol, centres = protocol_of("paintings-256"), model.head.codebook.centres
     sums, done = dict.fromkeys(temperatures, 0.0), 0
     for truth in protocol.batches(paths, _BATCH):

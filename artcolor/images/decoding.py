@@ -149,10 +149,23 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Array | None]:
 
 def _strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
     """Parts of all columns and some rows: whole, NumPy's and LittleCMS's copies would fill three times the memory."""
-    rows = max(1, _STRIP_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+    for rows in _slices(image.height, image.width):
+        yield rows, image.crop((0, rows.start, image.width, rows.stop))
+
+
+def row_strips(pixels: Array) -> Iterator[slice]:
+    """The rows of strips that are small beside a large picture.
+
+    Args:
+        pixels: `(H, W, ...)`.
+    """
+    return _slices(*pixels.shape[:2])
+
+
+def _slices(height: int, width: int) -> Iterator[slice]:
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
 
 
 def _filled(image: Image.Image, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -237,11 +250,9 @@ def to_srgb_16bit(pixels: Array, profile: bytes | None) -> Array:
             return seen
         codecs = importlib.import_module("imagecodecs")
         converted = np.empty_like(pixels)
-        rows = max(1, (1 << 20) // pixels.shape[1])
-        for top in range(0, pixels.shape[0], rows):
-            strip = np.ascontiguousarray(pixels[top : top + rows])
-            converted[top : top + rows] = codecs.cms_transform(
-                strip,
+        for rows in row_strips(pixels):
+            converted[rows] = codecs.cms_transform(
+                np.ascontiguousarray(pixels[rows]),
                 profile,
                 SRGB,
                 colorspace="rgb",
@@ -314,9 +325,19 @@ def at_depth(values: npt.NDArray[Any], depth: int) -> npt.NDArray[Any]:
     wanted = np.dtype(np.uint8 if depth == 8 else np.uint16)
     if values.dtype == wanted:
         return values
+    if values.ndim < 2:
+        return _rounded(values, wanted)
+    # Between the types lie wider ones, which would fill several times the memory.
+    result = np.empty(values.shape, wanted)
+    for rows in row_strips(values):
+        result[rows] = _rounded(values[rows], wanted)
+    return result
+
+
+def _rounded(values: Array, wanted: np.dtype[Any]) -> Array:
     if values.dtype == np.uint8:
         return values.astype(np.uint16) * np.uint16(257)
     if values.dtype == np.uint16:
         return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
-    scaled: Array = np.round(values * (255 if depth == 8 else 65535)).astype(wanted)
+    scaled: Array = np.round(values * np.iinfo(wanted).max).astype(wanted)
     return scaled

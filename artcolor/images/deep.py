@@ -3,16 +3,15 @@
 import importlib
 import importlib.util
 import re
-import zlib
 from collections.abc import Iterable
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
-from artcolor.images.decoding import to_srgb_16bit
-from artcolor.images.metadata import SRGB, tiff_tags, to_png_info
+from artcolor.images.decoding import at_depth, row_strips, to_srgb_16bit
+from artcolor.images.metadata import SRGB, tiff_tags
 
 EXTRA = "pip install 'artcolor[formats]'"
 """How the libraries of this module are installed."""
@@ -28,7 +27,7 @@ Array = npt.NDArray[Any]
 
 
 def available() -> bool:
-    """Whether the extra `formats` is installed, which 16-bit PNG and TIFF and BigTIFF need."""
+    """Whether the extra `formats` is installed, which reading PNG and TIFF of 16 bits and writing such TIFF need."""
     return all(importlib.util.find_spec(name) for name in ("tifffile", "imagecodecs"))
 
 
@@ -83,14 +82,18 @@ def read(image: Image.Image, file: IO[bytes], number: int) -> tuple[Array, Array
 def _read_ppm(image: Image.Image, file: IO[bytes]) -> Array:
     tile = image.tile[0]  # type: ignore[attr-defined]
     file.seek(tile.offset)
-    shape = (image.height, image.width, 3)
-    data = file.read(2 * shape[0] * shape[1] * shape[2])
-    values = np.frombuffer(data, ">u2").reshape(shape).astype(np.uint32)
     largest = tile.args[1]
-    if int(values.max()) > largest:
-        raise ValueError(f"it holds {values.max()}, which is more than its largest value {largest}")
-    scaled: Array = ((values * 65535 + largest // 2) // largest).astype(np.uint16)
-    return scaled
+    values = np.empty((image.height, image.width, 3), np.uint16)
+    for rows in row_strips(values):
+        strip = values[rows]
+        data = file.read(strip.nbytes)
+        if len(data) < strip.nbytes:
+            raise ValueError("the file is cut off")
+        given = np.frombuffer(data, ">u2").reshape(strip.shape).astype(np.uint32)
+        if int(given.max()) > largest:
+            raise ValueError(f"it holds {given.max()}, which is more than its largest value {largest}")
+        strip[:] = (given * 65535 + largest // 2) // largest
+    return values
 
 
 def _read_tiff(file: IO[bytes], number: int) -> Array:
@@ -119,41 +122,18 @@ def _read_tiff(file: IO[bytes], number: int) -> Array:
     return values
 
 
-def write_ppm(file: IO[bytes], rgb: Array) -> None:
-    """Writes a PPM of 16 bits.
+def write_ppm(file: IO[bytes], pixels: Array, depth: int) -> None:
+    """Writes a PPM, or a PGM of gray.
 
     Args:
         file: is written to.
-        rgb: `(H, W, 3)`, uint16.
+        pixels: `(H, W, 3)` or `(H, W)`, uint8, uint16, or float in 0..1.
+        depth: 8 or 16 bits a channel.
     """
-    file.write(b"P6\n%d %d\n65535\n" % (rgb.shape[1], rgb.shape[0]))
-    for row in rgb:
-        file.write(row.astype(">u2").tobytes())
-
-
-def write_png(file: IO[bytes], rgb: Array, alpha: Array | None, info: dict[str, Any], xmp: bytes | None) -> None:
-    """Writes a PNG of 16 bits a channel.
-
-    Args:
-        file: is written to.
-        rgb: `(H, W, 3)`, uint16.
-        alpha: `(H, W)`, uint16, or `None`.
-        info: as `Picture.info` explains.
-        xmp: what is written, with where the colours came from.
-    """
-    data = importlib.import_module("imagecodecs").png_encode(_stacked(rgb, alpha), level=6)
-    # Signature and header come first, then what describes the picture.
-    head = 8 + 25
-    file.write(data[:head])
-    PngImagePlugin.putchunk(file, b"iCCP", b"sRGB\0\0", zlib.compress(SRGB))
-    for chunk in to_png_info(info, xmp).chunks:
-        PngImagePlugin.putchunk(file, chunk[0], chunk[1])
-    if "dpi" in info:
-        across, down = (round(value / 0.0254).to_bytes(4, "big") for value in info["dpi"])
-        PngImagePlugin.putchunk(file, b"pHYs", across, down, b"\1")
-    if "exif" in info:
-        PngImagePlugin.putchunk(file, b"eXIf", info["exif"].removeprefix(b"Exif\0\0"))
-    file.write(memoryview(data)[head:])
+    kind = 5 if pixels.ndim == 2 else 6
+    file.write(b"P%d\n%d %d\n%d\n" % (kind, pixels.shape[1], pixels.shape[0], (1 << depth) - 1))
+    for rows in row_strips(pixels):
+        file.write(at_depth(pixels[rows], depth).astype(f">u{depth // 8}").tobytes())
 
 
 def _stacked(rgb: Array, alpha: Array | None) -> Array:

@@ -17,13 +17,17 @@ from artcolor.images import deep
 from artcolor.images.boxes import jp2_boxes
 from artcolor.images.decoding import Picture, at_depth
 from artcolor.images.formats import Format, check_target, format_of
+from artcolor.images.jpeg import write_jpeg
 from artcolor.images.metadata import SRGB, iptc_segment, tiff_tags, to_png_info, with_resolution, without_groups
+from artcolor.images.png import write_png
 from artcolor.images.provenance import Provenance
 
 _LOG = logging.getLogger(__name__)
 _QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
 _TIFF_KEPT = frozenset({"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "zstd", "lzma", "jpeg"})
 _SEGMENT = {"exif": 65533, "xmp": 65504, "comment": 65533}
+# Pixels of a JPEG that is encoded in strips.
+_LARGE = 1 << 25
 # A TIFF points with 32 bits; some room is left for all that is no pixel.
 _CLASSIC_TIFF = 4_000_000_000
 
@@ -133,7 +137,7 @@ def _check(options: _Options) -> None:
 
 
 def _holds_16_bits(format: Format) -> bool:
-    return format.deep and (format.name == "PPM" or deep.available())
+    return format.deep and (format.name != "TIFF" or deep.available())
 
 
 def _checked(pictures: Iterable[Picture | Image.Image], options: _Options, frames: int) -> Iterator[Picture]:
@@ -180,13 +184,10 @@ def _write(file: BinaryIO, pictures: Iterator[Picture], frames: int, options: _O
         _write_tiff(file, itertools.chain([first], pictures), first, depth, frames, options)
     elif frames > 1:
         _write_animation(file, [first, *pictures], options)
-    elif depth == 16:
-        rgb = at_depth(first.pixels, 16)
-        if options.format.name == "PPM":
-            deep.write_ppm(file, rgb)
-        else:
-            alpha = None if first.alpha is None else at_depth(first.alpha, 16)
-            deep.write_png(file, rgb, alpha, first.info, _xmp(first, options))
+    elif options.format.name == "PNG":
+        write_png(file, first.pixels, first.alpha, depth, first.info, _xmp(first, options))
+    elif options.format.name == "PPM":
+        deep.write_ppm(file, first.pixels, depth)
     else:
         _write_one(file, first, options)
 
@@ -199,7 +200,12 @@ def _image(picture: Picture) -> Image.Image:
 
 
 def _write_one(file: BinaryIO, picture: Picture, options: _Options) -> None:
-    image, keywords = _image(picture), _keywords(picture, options)
+    keywords = _keywords(picture, options)
+    height, width = picture.pixels.shape[:2]
+    if options.format.name == "JPEG" and height * width > _LARGE and not keywords["progressive"]:
+        write_jpeg(file, picture.pixels, keywords)
+        return
+    image = _image(picture)
     if options.format.name == "HEIF":
         _write_heif(file, image, keywords)
     else:

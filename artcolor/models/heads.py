@@ -168,7 +168,7 @@ class DistributionHead(Head):
         if not 0 < temperature < math.inf:
             raise ConfigError(f"a calibration temperature must be above 0, not {temperature}")
         for parameter in self.project.parameters():
-            parameter /= temperature
+            parameter.div_(temperature)
         table = self.codebook.prior_given_l
         table.copy_(torch.softmax(table.double().log() / temperature, dim=1))
 

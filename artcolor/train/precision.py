@@ -1,6 +1,7 @@
 """Which precision a device computes fast in."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 
@@ -24,6 +25,6 @@ def fast_precision(device: torch.device) -> Precision:
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     # PyTorch before 2.10 cannot tell.
-    tell = getattr(torch.cpu, "get_capabilities", dict) if device.type == "cpu" else dict
-    found = tell()
+    tell: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
+    found = tell() if device.type == "cpu" else {}
     return "bf16" if any(found.get(name) for name in _NATIVE) else "fp32"

@@ -1,0 +1,386 @@
+"""Colorizing many files: reading, the network and writing go on at the same time, and each bad file fails alone."""
+
+import contextlib
+import dataclasses
+import functools
+import os
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artcolor.atomic import remove_leftovers, replacing
+from artcolor.colorizer import Colorizer, Guess, uncertainty_map
+from artcolor.errors import ConfigError, ImageError
+from artcolor.folder_errors import check_folders, cure, hopeless, writing
+from artcolor.folder_plan import Job, Outcome, Saving, Status, check_listing, map_path, plan_jobs
+from artcolor.images import Picture, PictureFile, check_target, open_file, save_pictures
+from artcolor.images.coloured import colour_measure
+
+__all__ = ["Job", "Outcome", "Saving", "Status", "map_path", "plan_jobs", "run_job", "run_jobs"]
+
+# Decoded and coloured, a pixel takes some 10 bytes, of 16 bits 20.
+_PIXELS_A_WORKER = 12_000_000
+# With so many on their way, pictures of one size find together among others.
+_BATCHES = 8
+
+
+def run_job(colorizer: Colorizer, job: Job, saving: Saving | None = None, *, force: bool = False) -> Outcome:
+    """Colorizes one file, with all its pages or frames.
+
+    Args:
+        colorizer: does it.
+        job: what and where.
+        saving: how it is written.
+        force: replace a result that is there; the same as in `saving`.
+
+    Raises:
+        ImageError: it cannot be read or written, or the result is already there.
+        ConfigError: as for `run_jobs`.
+        WeightsError: as for `run_jobs`.
+    """
+    saving = saving or Saving()
+    saving = dataclasses.replace(saving, force=saving.force or force)
+    (outcome,) = run_jobs(colorizer, [job], saving, workers=1)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome
+
+
+def run_jobs(
+    colorizer: Colorizer, jobs: Sequence[Job], saving: Saving, *, workers: int | None = None
+) -> Generator[Outcome, None, None]:
+    """Colorizes files and carries on past bad ones.
+
+    Threads read, run the network, and write at the same time; up to `colorizer.batch_size` pictures of one working
+    size go through the network together. In memory are about 12 million pixels for each worker at a time, or one
+    picture that is larger than that.
+
+    A result appears when it is complete, its map of uncertainty just before it. Once the iterator is closed or an
+    error ends it, the files that are being written are finished and no others begun. If you may stop early, close it
+    for sure: `with contextlib.closing(run_jobs(...)) as outcomes`.
+
+    Args:
+        colorizer: does it.
+        jobs: what and where, as from `plan_jobs`.
+        saving: how results are written.
+        workers: threads that read, as many that write, and on the CPU as many that run the network. `None` is one for
+            each processor core, at most 8.
+
+    Yields:
+        Each job once it is done: in the order in which they are finished, not in that of `jobs`.
+
+    Raises:
+        ImageError: nothing can be written, or nothing more (the disk is full): a single error, not one for each file.
+        ConfigError: maps of uncertainty are asked of a model that has none.
+        WeightsError: the network's output is not finite.
+    """
+    colorizer.predict([], uncertainty=saving.uncertainty)
+    _check_maps(jobs, saving)
+    missing = [job for job in jobs if not (saving.resume and _exists(job.target))]
+    if saving.resume:
+        remove_leftovers(path for job in jobs for path in (job.target, map_path(job.target)))
+    check_folders(job.target.parent for job in missing)
+    workers = min(workers or min(8, _cores()), max(1, len(missing)))
+    yield from _Run(colorizer, saving, workers).outcomes(jobs)
+
+
+def _exists(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path.exists()
+    return False
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check_maps(jobs: Sequence[Job], saving: Saving) -> None:
+    if saving.uncertainty:
+        maps = {map_path(job.target): job for job in jobs}
+        for job in jobs:
+            if job.target in maps:
+                other = maps[job.target]
+                raise ImageError(f"{job.source} and the map of uncertainty of {other.source} would become {job.target}")
+
+
+@dataclass
+class _Work:
+    """A job on its way."""
+
+    job: Job
+    seconds: float = 0.0
+    measure: float | None = None
+    pixels: int = 0
+
+    def look_at(self, picture: Picture) -> None:
+        self.measure = max(self.measure or 0.0, colour_measure(picture.pixels))
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A picture that the network is to colour."""
+
+    work: _Work
+    picture: Picture
+    lightness: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Several:
+    """A file with pages or frames, to be coloured one after another."""
+
+    work: _Work
+
+
+class _ClosedError(Exception):
+    """The run ends before a picture was let in."""
+
+
+class _Room:
+    """Lets pictures in, first come, first served, as long as they fit; one that never would goes alone."""
+
+    def __init__(self, pixels: int) -> None:
+        self._pixels, self._used, self._closed = pixels, 0, False
+        self._door, self._changed = threading.Lock(), threading.Condition()
+
+    def enter(self, pixels: int) -> float:
+        """Waits, and gives the seconds that it took."""
+        begun = time.perf_counter()
+        with self._door, self._changed:
+            self._changed.wait_for(lambda: self._closed or not self._used or self._used + pixels <= self._pixels)
+            if self._closed:
+                raise _ClosedError
+            self._used += pixels
+        return time.perf_counter() - begun
+
+    def leave(self, pixels: int) -> None:
+        with self._changed:
+            self._used -= pixels
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+class _Run:
+    def __init__(self, colorizer: Colorizer, saving: Saving, workers: int) -> None:
+        self._colorizer, self._saving = colorizer, saving
+        self._room = _Room(workers * _PIXELS_A_WORKER)
+        self._most = _BATCHES * colorizer.batch_size + 2 * workers
+        # What steps end with: an outcome, work for the network, or an error that is not about one file.
+        self._done: queue.SimpleQueue[Outcome | _Seen | _Several | Exception | None] = queue.SimpleQueue()
+        self._hopeless: ImageError | None = None
+        # One network on all cores would wait at each layer for the core that reads or writes meanwhile.
+        self._lanes = workers if colorizer.device.type == "cpu" else 1
+        self._threads = torch.get_num_threads()
+        begin = functools.partial(torch.set_num_threads, max(1, self._threads // workers))
+        self._readers = ThreadPoolExecutor(workers, "artcolor-read", begin)
+        self._networks = ThreadPoolExecutor(self._lanes, "artcolor-network", begin)
+        self._writers = ThreadPoolExecutor(workers, "artcolor-write", begin)
+
+    def outcomes(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        todo, running, busy = iter(jobs), 0, 0
+        waiting: list[_Seen | _Several] = []
+        try:
+            while self._hopeless is None:
+                while running < self._most and (job := next(todo, None)) is not None:
+                    self._readers.submit(self._step, self._read, _Work(job))
+                    running += 1
+                # A network that is free does not wait until a batch is full.
+                while waiting and busy < self._lanes and self._done.empty():
+                    self._networks.submit(self._network, _next(waiting, self._colorizer.batch_size))
+                    busy += 1
+                if not running:
+                    return
+                done = self._done.get()
+                if isinstance(done, Exception):
+                    raise done
+                if isinstance(done, Outcome):
+                    running -= 1
+                    yield done
+                elif done is None:
+                    busy -= 1
+                else:
+                    waiting.append(done)
+        finally:
+            self._room.close()
+            for pool in (self._readers, self._networks, self._writers):
+                pool.shutdown(cancel_futures=True)
+            # Threads take over what was set last in any other.
+            torch.set_num_threads(self._threads)
+        while not self._done.empty():
+            if isinstance(done := self._done.get(), Outcome):
+                yield done
+        raise self._hopeless
+
+    def _step(self, step: Callable[..., Status | _Seen | _Several], work: _Work, *args: Any) -> None:
+        """Takes a job one step further, in any thread."""
+        begun = time.perf_counter()
+        error = None
+        try:
+            result = step(work, *args)
+        except _ClosedError:
+            return
+        except Exception as caught:
+            error = _of_one_file(caught, work.job)
+            if error is None:
+                self._done.put(caught)
+                return
+            if hopeless(error):
+                self._hopeless = ImageError(f"stopped, as no other result could be written, either: {error}")
+            result = "failed"
+        work.seconds += time.perf_counter() - begun
+        if isinstance(result, str):
+            self._room.leave(work.pixels)
+            self._done.put(Outcome(work.job, result, work.seconds, work.measure, error))
+        else:
+            self._done.put(result)
+
+    def _read(self, work: _Work) -> Status | _Seen | _Several:
+        job, saving = work.job, self._saving
+        if self._is_there(job):
+            return "there"
+        if job.source.is_dir():
+            # `plan_jobs` could not go through it.
+            check_listing(job.source)
+        with open_file(job.source, max_pixels=saving.max_pixels) as file:
+            check_target(job.target, *file.size, frames=file.frames, format=saving.format)
+            pixels = file.size[0] * file.size[1] * (file.frames if file.animated else 1)
+            work.seconds -= self._room.enter(pixels)
+            work.pixels = pixels
+            if file.frames > 1:
+                return "coloured" if self._leaves_all_alone(file, work) else _Several(work)
+            picture = next(iter(file))
+        work.look_at(picture)
+        if self._colorizer.leaves_alone(picture):
+            return "coloured"
+        self._check_alpha(picture, job)
+        return _Seen(work, picture, self._colorizer.look(picture))
+
+    def _is_there(self, job: Job) -> bool:
+        results = (job.target, map_path(job.target)) if self._saving.uncertainty else (job.target,)
+        for path in filter(Path.exists, results):
+            if job.source.exists() and path.samefile(job.source):
+                raise ImageError(f"the result would replace the original {job.source}; choose another -o")
+            if not self._saving.force and not self._saving.resume:
+                raise ImageError(f"{path} is already there; --force replaces it, and --resume passes over it")
+        return self._saving.resume and job.target.exists()
+
+    def _leaves_all_alone(self, file: PictureFile, work: _Work) -> bool:
+        if not self._colorizer.skip_coloured:
+            return False
+        alone = []
+        for picture in file:
+            work.look_at(picture)
+            alone.append(self._colorizer.leaves_alone(picture))
+        return any(alone) if file.animated else all(alone)
+
+    def _check_alpha(self, picture: Picture, job: Job) -> None:
+        """Refuses what the target cannot hold before it is colorized."""
+        height, width = picture.pixels.shape[:2]
+        check_target(job.target, width, height, alpha=picture.transparent, format=self._saving.format)
+
+    def _network(self, batch: list[_Seen] | _Several) -> None:
+        try:
+            if isinstance(batch, _Several):
+                self._step(self._colour_several, batch.work)
+            else:
+                self._colour(batch)
+        except Exception as error:
+            self._done.put(error)
+        self._done.put(None)
+
+    def _colour(self, batch: list[_Seen]) -> None:
+        begun = time.perf_counter()
+        guesses = self._predict([each.lightness for each in batch])
+        share = (time.perf_counter() - begun) / len(batch)
+        for each, guess in zip(batch, guesses, strict=True):
+            each.work.seconds += share
+            self._writers.submit(self._step, self._write, each.work, each.picture, guess)
+
+    def _predict(self, seen: Sequence[Tensor]) -> list[Guess]:
+        try:
+            return self._colorizer.predict(seen, uncertainty=self._saving.uncertainty)
+        except torch.OutOfMemoryError as error:
+            raise ConfigError(
+                f"the memory of {self._colorizer.device} is too small for a batch of {len(seen)}; "
+                "take a smaller batch_size or size"
+            ) from error
+
+    def _write(self, work: _Work, picture: Picture, guess: Guess) -> Status:
+        painted = self._colorizer.paint(picture, guess)
+        with writing(work.job.target, painted.pixels.nbytes):
+            self._save_map(work.job, picture, guess)
+            self._save([painted], work.job)
+        return "colorized"
+
+    def _colour_several(self, work: _Work) -> Status:
+        job = work.job
+        with open_file(job.source, max_pixels=self._saving.max_pixels) as file, writing(job.target, 6 * work.pixels):
+            pages = self._pages(file, work)
+            self._save(self._colorizer.pictures(pages, animated=file.animated), job)
+        return "colorized"
+
+    def _pages(self, file: PictureFile, work: _Work) -> Iterator[Picture]:
+        for number, picture in enumerate(file):
+            work.look_at(picture)
+            self._check_alpha(picture, work.job)
+            if number == 0 and self._saving.uncertainty:
+                self._save_map(work.job, picture, self._predict([self._colorizer.look(picture)])[0])
+            yield picture
+
+    def _save_map(self, job: Job, picture: Picture, guess: Guess) -> None:
+        if self._saving.uncertainty:
+            with replacing(map_path(job.target)) as file:
+                uncertainty_map(guess, picture).save(file, "PNG")
+
+    def _save(self, pictures: Iterable[Picture], job: Job) -> None:
+        saving = self._saving
+        save_pictures(
+            pictures,
+            job.target,
+            format=saving.format,
+            quality=saving.quality,
+            depth=saving.depth,
+            provenance=self._colorizer.provenance if saving.provenance else None,
+        )
+
+
+def _next(waiting: list[_Seen | _Several], most: int) -> list[_Seen] | _Several:
+    """Takes out what the network does next: a file with pages, which takes long, or many pictures of one size."""
+    several = next((each for each in waiting if isinstance(each, _Several)), None)
+    if several is not None:
+        waiting.remove(several)
+        return several
+    seen = [each for each in waiting if isinstance(each, _Seen)]
+    sizes = Counter(each.lightness.shape for each in seen)
+    size = max(sizes, key=sizes.__getitem__)
+    batch = [each for each in seen if each.lightness.shape == size][:most]
+    for each in batch:
+        waiting.remove(each)
+    return batch
+
+
+def _of_one_file(error: Exception, job: Job) -> ImageError | None:
+    """What is wrong with a file; `None` if the error is about all files, or nobody foresaw it."""
+    if isinstance(error, ImageError):
+        return error
+    # The allocator of torch has no type of error of its own.
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
+        return ImageError(f"{job.source} is too large for the memory of this machine")
+    if isinstance(error, OSError):
+        made = ImageError(f"{job.target} cannot be written: {cure(error)}")
+        made.__cause__ = error
+        return made
+    return None

@@ -1,0 +1,63 @@
+"""Large JPEG files, encoded strip by strip: Pillow would need the whole picture once more, with four bytes a pixel."""
+
+import io
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from artcolor.images.decoding import at_depth
+
+# How many rows of pixels one row of blocks has, by Pillow's number of the subsampling.
+_BLOCK = {0: (8, 8), 1: (16, 8), 2: (16, 16)}
+# What one interval between restart markers may hold.
+_LONGEST = 65535
+_HEIGHT_OF_FRAME = 3
+_STRIP_PIXELS = 1 << 21
+
+
+def write_jpeg(file: IO[bytes], pixels: npt.NDArray[Any], keywords: dict[str, Any]) -> None:
+    """Writes a baseline JPEG with the pixels that Pillow would write, and restart markers between strips.
+
+    What lies between two restart markers does not depend on what was before (ITU-T T.81, E.1.4), so each strip is a
+    small JPEG of Pillow's, of which the scan is kept; of the first also the headers.
+
+    Args:
+        file: is written to.
+        pixels: `(H, W, 3)`, uint8, uint16, or float in 0..1.
+        keywords: as `Image.save` takes them; `subsampling` is 0, 1 or 2, and `progressive` is not set.
+    """
+    height, width = pixels.shape[:2]
+    across, down = _BLOCK[keywords["subsampling"]]
+    wide = -(-width // across)
+    blocks = max(1, min(_LONGEST // wide, _STRIP_PIXELS // (width * down)))
+    same = {"quality": keywords["quality"], "subsampling": keywords["subsampling"], "restart_marker_rows": blocks}
+    rows = blocks * down
+    for number, top in enumerate(range(0, height, rows)):
+        buffer = io.BytesIO()
+        strip = Image.fromarray(np.ascontiguousarray(at_depth(pixels[top : top + rows], 8)))
+        strip.save(buffer, "JPEG", **(keywords if number == 0 else {}) | same)
+        data = memoryview(buffer.getvalue())
+        start, frame = _parts(data)
+        if number == 0:
+            head = bytearray(data[:start])
+            place = frame + 2 + _HEIGHT_OF_FRAME
+            head[place : place + 2] = height.to_bytes(2, "big")
+            file.write(head)
+        else:
+            file.write(bytes((0xFF, 0xD0 + (number - 1) % 8)))
+        file.write(data[start:-2])
+    file.write(b"\xff\xd9")
+
+
+def _parts(data: memoryview) -> tuple[int, int]:
+    """Where the scan of a JPEG begins, and where the segment that holds its size."""
+    place, frame = 2, 0
+    while True:
+        kind, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")
+        if kind == 0xC0:
+            frame = place
+        place += 2 + length
+        if kind == 0xDA:
+            return place, frame

@@ -1,0 +1,160 @@
+"""How fast a folder is colorized, beside the network alone, as Markdown tables.
+
+    python benchmarks/folder.py
+    python benchmarks/folder.py --model unet --workers 1 2 4 --sizes 400x300 --kinds jpg --rounds 3
+
+The network alone runs on as many pictures of working size, in batches as large and with as many threads, in turns with
+the folder within one process. Each stage is then timed by itself, one picture at a time and on one thread: the sum of
+their processor time gives the largest share that could be reached if no processor core ever waited. (Where the network
+runs on the CPU, it shares the cores with all else, so that this is far from 100 % for large pictures.)
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+import artcolor
+from artcolor import images
+from artcolor.folder import Saving, plan_jobs, run_jobs
+from artcolor.images.coloured import colour_measure
+
+
+def gray(width, height, seed):
+    """Soft fields and the grain that scans have."""
+    rng = np.random.default_rng(seed)
+    fields = Image.fromarray(rng.integers(40, 216, (12, 16), dtype=np.uint8))
+    pixels = np.array(fields.resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
+    grain = np.resize(rng.normal(0, 4, (512, width)).round().astype(np.int16), (height, width))
+    return Image.fromarray((pixels + grain).clip(0, 255).astype(np.uint8))
+
+
+def make(folder, width, height, kind, count):
+    folder.mkdir()
+    for number in range(count):
+        # A dozen different ones are enough.
+        if number < 12:
+            options = {"quality": 95} if kind == "jpg" else {}
+            gray(width, height, number).save(folder / f"{number:04}.{kind}", **options)
+        else:
+            shutil.copy(folder / f"{number % 12:04}.{kind}", folder / f"{number:04}.{kind}")
+
+
+def network_alone(colorizer, count, height, width):
+    size = colorizer.transform.output_size(height, width)
+    seen = [torch.rand(1, 1, *size) * 100 for _ in range(count)]
+    begun = time.perf_counter()
+    colorizer.predict(seen)
+    return time.perf_counter() - begun
+
+
+def folder_run(colorizer, source, target, count, workers):
+    shutil.rmtree(target, ignore_errors=True)
+    begun = time.perf_counter()
+    outcomes = list(run_jobs(colorizer, plan_jobs([source], target), Saving(), workers=workers))
+    spent = time.perf_counter() - begun
+    assert [outcome.status for outcome in outcomes] == ["colorized"] * count
+    return spent
+
+
+def stages(colorizer, source, target, rounds):
+    """Processor time of each stage for one picture on one thread, in seconds."""
+    threads = torch.get_num_threads()
+    # Threads that wait for each other spend time, too.
+    torch.set_num_threads(1)
+    spent = {"read": [], "look": [], "network": [], "join": [], "write": []}
+
+    def timed(stage, function, *args, **keywords):
+        begun = time.process_time()
+        result = function(*args, **keywords)
+        spent[stage].append(time.process_time() - begun)
+        return result
+
+    for path in sorted(source.iterdir())[:rounds]:
+        picture = timed("read", images.open_picture, path)
+        light = timed("look", lambda picture=picture: (colour_measure(picture.pixels), colorizer.look(picture))[1])
+        batch = [light] * colorizer.batch_size
+        guesses = timed("network", colorizer.predict, batch)
+        spent["network"][-1] /= len(batch)
+        painted = timed("join", colorizer.paint, picture, guesses[0])
+        target.parent.mkdir(exist_ok=True)
+        timed("write", images.save_picture, painted, target, provenance=colorizer.provenance)
+    torch.set_num_threads(threads)
+    return {stage: statistics.median(seconds[1:]) for stage, seconds in spent.items()}
+
+
+def table(title, header, rows):
+    print(f"\n### {title}\n")
+    for cells in (header, ["---"] * len(header), *rows):
+        print("| " + " | ".join(cells) + " |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="unet")
+    parser.add_argument("--sizes", nargs="+", default=["400x300", "1000x750", "3000x2000"])
+    parser.add_argument("--kinds", nargs="+", default=["jpg", "png"])
+    parser.add_argument("--workers", nargs="+", type=int, default=[0], help="0 is what `artcolor colorize` takes")
+    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=3, help="of the network alone; decides how many pictures")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    colorizer = artcolor.Colorizer(args.model, batch_size=args.batch_size, device=args.device)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    print(
+        f"`{args.model}` on {args.device}, {cores} cores, {torch.get_num_threads()} threads of torch "
+        f"{torch.__version__}, Python {platform.python_version()}; batches of {args.batch_size}"
+    )
+    shares, times = [], []
+    for size in args.sizes:
+        width, height = map(int, size.split("x"))
+        network_alone(colorizer, 8, height, width)
+        count = max(8, round(args.seconds * 16 / network_alone(colorizer, 16, height, width)))
+        count = min(count, max(24, int(1.5e8 / (width * height))))
+        for kind in args.kinds:
+            with tempfile.TemporaryDirectory() as place:
+                source, target = Path(place) / "in", Path(place) / "out"
+                make(source, width, height, kind, count)
+                cost = stages(colorizer, source, Path(place) / "one" / f"out.{kind}", 8)
+                alone, whole = [], {workers: [] for workers in args.workers}
+                for _ in range(args.rounds):
+                    alone.append(network_alone(colorizer, count, height, width))
+                    for workers, seconds in whole.items():
+                        seconds.append(folder_run(colorizer, source, target, count, workers or None))
+            best = statistics.median(alone) / count
+            around = sum(seconds for stage, seconds in cost.items() if stage != "network")
+            on_cpu = cost["network"] if args.device == "cpu" else 0.0
+            bound = min(1.0, best * cores / (on_cpu + around))
+            for workers, seconds in whole.items():
+                share = [a / w for a, w in zip(alone, seconds, strict=True)]
+                shares.append(
+                    (
+                        f"{width} × {height}",
+                        kind,
+                        str(workers or "default"),
+                        f"{1 / best:.1f}",
+                        f"{count / statistics.median(seconds):.1f}",
+                        f"{statistics.median(share):.0%} ({min(share):.0%} to {max(share):.0%})",
+                        f"{bound:.0%}",
+                    )
+                )
+            times.append((f"{width} × {height}", kind, *(f"{1000 * seconds:.1f}" for seconds in cost.values())))
+    table(
+        "Pictures a second",
+        ("picture", "file", "workers", "network alone", "folder", "share", "largest possible share"),
+        shares,
+    )
+    table("Processor time of one picture, in ms", ("picture", "file", *cost), times)
+
+
+if __name__ == "__main__":
+    main()
