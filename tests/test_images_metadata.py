@@ -7,17 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
+import artcolor
 from artcolor.images import (
     FORMATS,
     Picture,
     Provenance,
     decode,
+    open_file,
     open_picture,
     output_suffix,
     read_provenance,
     save_picture,
+    save_pictures,
 )
 from artcolor.images.metadata import SRGB
 from artcolor.images.provenance import ALGORITHMICALLY_ENHANCED, provenance_in
@@ -228,3 +232,15 @@ def test_the_table_of_the_documentation_is_true() -> None:
         assert told[name] == ["yes", "yes" if format.writes else "no", str(format.largest), *words]
         for suffix in format.suffixes:
             assert output_suffix(suffix) in {suffix, ".png", ".ppm", ".jp2"}
+
+
+def test_the_shape_that_tifffile_notes_does_not_outlive_the_gray_picture(tmp_path: Path) -> None:
+    gray = np.asarray(make_painting(1).convert("L"))
+    tifffile.imwrite(tmp_path / "a.tif", gray)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        assert tiff.pages[0].description.startswith('{"shape":')
+    with open_file(tmp_path / "a.tif") as file:
+        save_pictures(artcolor.Colorizer("cnn").pictures(file), tmp_path / "b.tif")
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert "shape" not in tiff.pages[0].description
+        assert tiff.asarray().shape == (*gray.shape, 3)

@@ -24,6 +24,7 @@ SRGB = _srgb()
 
 ORIENTATION = 274
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+_DESCRIPTION = 270
 _XMP, _IPTC, _PHOTOSHOP, _ICC = 700, 33723, 34377, 34675
 _EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
 _COLOR_SPACE, _WIDTH, _HEIGHT = 0xA001, 0xA002, 0xA003
@@ -116,7 +117,7 @@ def _exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
         old, new = image.getexif(), Image.Exif()
         storage = _STORAGE | ({_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT} if image.format == "TIFF" else set())
         for number, value in old.items():
-            if number not in storage and number not in (_EXIF_IFD, _GPS_IFD):
+            if number not in storage and number not in (_EXIF_IFD, _GPS_IFD) and not _is_shape(number, value):
                 new[number] = _as_written(value)
         for group in (_EXIF_IFD, _GPS_IFD):
             for number, value in old.get_ifd(group).items():
@@ -132,6 +133,11 @@ def _exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
         # EXIF of damaged files raises almost anything; the picture is still good.
         _LOG.warning("the EXIF of the picture is damaged and left out: %s", error)
         return None
+
+
+def _is_shape(number: int, value: Any) -> bool:
+    # tifffile describes pictures by the shape of their arrays, and coloured ones have another.
+    return number == _DESCRIPTION and isinstance(value, str) and value.startswith('{"shape":')
 
 
 def _as_written(value: Any) -> Any:
