@@ -99,6 +99,11 @@ def test_every_mode_in_every_format(suffix: str, mode: str, tmp_path: Path) -> N
     assert after.pixels.shape == (HEIGHT, WIDTH, 3)
     # Black and white leave no room for colour.
     assert mode == "1" or np.ptp(after.pixels.astype(float), axis=-1).max() > 0
+    image = artcolor.colorize(source, size=32)
+    assert image.size == (WIDTH, HEIGHT)
+    assert image.has_transparency_data == (before.alpha is not None)
+    shown = Picture(np.asarray(image.convert("RGB")))
+    assert np.abs(lightness(shown) - lightness(before)).max() <= 1 / 255
     error = np.abs(lightness(after) - lightness(before))
     if suffix in LOSSY:
         assert error.mean() < 0.04
