@@ -31,6 +31,9 @@ _PLAIN_SHARE = 0.25
 class VAE_Weights(WeightsEnum):
     """Released weights of `vae`."""
 
+    ART_V1 = "vae.art_v1"
+    DEFAULT = ART_V1
+
 
 class Latent(NamedTuple):
     """A latent: numbers for the whole picture, and a coarse grid.

@@ -7,12 +7,13 @@ from artcolor.color.lab import rgb_to_lab
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.vae import Gaussian, Latent, VAEModel
-from tests.models.base import ModelTester
+from tests.models.base import ReleasedModelTester
 
 
-class TestVAE(ModelTester):
+class TestVAE(ReleasedModelTester):
     builder = staticmethod(artcolor.vae)
     small = {"width": 16}
+    weights = "vae.art_v1"
 
     def test_training_loss_reaches_every_parameter(
         self, model: ColorizationModel, monkeypatch: pytest.MonkeyPatch
