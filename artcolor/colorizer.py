@@ -173,7 +173,8 @@ class Colorizer:
             WeightsError: the network's output is not finite.
         """
         model = self._fast()
-        if uncertainty and not isinstance(model.head, DistributionHead):
+        head = model.head
+        if uncertainty and not isinstance(head, DistributionHead):
             raise ConfigError(f"{model.name} predicts colours, not a distribution over them, so it is never unsure")
         groups: dict[torch.Size, list[int]] = {}
         for number, light in enumerate(seen):
@@ -183,8 +184,8 @@ class Colorizer:
             for start in range(0, len(numbers), self.batch_size):
                 part = numbers[start : start + self.batch_size]
                 raw = self._raw(model, torch.cat([seen[number] for number in part]).to(self.device))
-                ab = (model.head.decode(raw, **self.options) * self.strength).cpu()
-                unsure = model.head.entropy(raw).cpu() if uncertainty else None  # type: ignore[operator]
+                ab = (head.decode(raw, **self.options) * self.strength).cpu()
+                unsure = head.entropy(raw).cpu() if uncertainty and isinstance(head, DistributionHead) else None
                 for place, number in enumerate(part):
                     one = slice(place, place + 1)
                     guesses[number] = Guess(ab[one], None if unsure is None else unsure[one])
@@ -280,7 +281,7 @@ class Colorizer:
         if isinstance(x, np.ndarray):
             return _Item([Picture(px.of_array(x))], lambda done: done[0].astype(x.dtype, copy=False))
         if isinstance(x, Tensor):
-            return _Item([Picture(each) for each in px.of_tensor(x)], lambda done: _as_tensor(done, x))
+            return _Item([Picture(each) for each in px.of_tensor(x)], lambda done: px.as_tensor(done, x))
         if is_source(x):
             return _of_picture(open_picture(x))
         raise ImageError(
@@ -290,12 +291,7 @@ class Colorizer:
 
 
 def uncertainty_map(guess: Guess, picture: Picture) -> Image.Image:
-    """A picture of a guess's entropy, in mode L and as large as the picture that it was made of.
-
-    Args:
-        guess: made with `uncertainty=True`.
-        picture: gives the size.
-    """
+    """A picture of a guess's entropy, in mode L and as large as the one it was made of."""
     assert guess.entropy is not None, "predict(..., uncertainty=True) gives it"
     height, width = picture.pixels.shape[:2]
     small = (guess.entropy[0, 0] * 255).round().byte().numpy()
@@ -306,16 +302,9 @@ def _of_picture(picture: Picture) -> _Item:
     return _Item([picture], lambda done: encode(picture, done[0]))
 
 
-def _as_tensor(done: list[px.Pixels], like: Tensor) -> Tensor:
-    pictures = torch.stack([torch.from_numpy(each).permute(2, 0, 1) for each in done])
-    return (pictures if like.ndim == 4 else pictures[0]).to(like.device, like.dtype)
-
-
 def _in_rgb(picture: Picture) -> Picture:
     """The picture as it is, gray or not, with three channels."""
-    if picture.pixels.ndim == 3:
-        return picture
-    return Picture(np.repeat(picture.pixels[..., None], 3, axis=-1), picture.alpha, picture.info)
+    return Picture(px.in_rgb(picture.pixels), picture.alpha, picture.info)
 
 
 def _device(device: str | torch.device) -> torch.device:

@@ -1,7 +1,6 @@
 """Colorizing many files: reading, the network and writing go on at the same time, and each bad file fails alone."""
 
 import contextlib
-import dataclasses
 import functools
 import os
 import queue
@@ -33,23 +32,20 @@ _PIXELS_A_WORKER = 12_000_000
 _BATCHES = 8
 
 
-def run_job(colorizer: Colorizer, job: Job, saving: Saving | None = None, *, force: bool = False) -> Outcome:
+def run_job(colorizer: Colorizer, job: Job, saving: Saving | None = None) -> Outcome:
     """Colorizes one file, with all its pages or frames.
 
     Args:
         colorizer: does it.
         job: what and where.
-        saving: how it is written.
-        force: replace a result that is there; the same as in `saving`.
+        saving: how it is written; `None` takes the defaults.
 
     Raises:
         ImageError: it cannot be read or written, or the result is already there.
         ConfigError: as for `run_jobs`.
         WeightsError: as for `run_jobs`.
     """
-    saving = saving or Saving()
-    saving = dataclasses.replace(saving, force=saving.force or force)
-    (outcome,) = run_jobs(colorizer, [job], saving, workers=1)
+    (outcome,) = run_jobs(colorizer, [job], saving or Saving(), workers=1)
     if outcome.error is not None:
         raise outcome.error
     return outcome

@@ -88,6 +88,22 @@ def of_tensor(x: Tensor) -> list[Pixels]:
     return [picture.numpy()[0] if len(picture) == 1 else picture.permute(1, 2, 0).numpy() for picture in batch]
 
 
+def as_tensor(pictures: list[Pixels], like: Tensor) -> Tensor:
+    """Makes a tensor of coloured pixels, as the one that `of_tensor` took.
+
+    Args:
+        pictures: `(H, W, 3)` each.
+        like: gives type and device, and whether there is a dimension for several pictures.
+    """
+    stacked = torch.stack([torch.from_numpy(each).permute(2, 0, 1) for each in pictures])
+    return (stacked if like.ndim == 4 else stacked[0]).to(like.device, like.dtype)
+
+
+def in_rgb(pixels: Pixels) -> Pixels:
+    """`(H, W, 3)` of gray or coloured pixels."""
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+
+
 def _check_range(low: float, high: float, what: str) -> None:
     if not (low >= 0 and high <= 1):
         reason = "NaN" if low != low or high != high else f"{low:g} to {high:g}"

@@ -23,7 +23,7 @@ from artcolor.models.registry import from_pretrained
 from artcolor.models.vae import SPREAD, VAEModel
 from artcolor.transforms import JoinChroma
 
-BATCH, SAMPLES, SHOWN = 20, 8, 10
+SAMPLES, SHOWN = 8, 10
 
 
 def posterior(model: VAEModel, small, lab):
@@ -58,7 +58,9 @@ def main(
         for name, value in values.items():
             sums.setdefault(name, []).append(value)
 
-    for truth in protocol_of("paintings-256").batches(paths, BATCH):
+    for truth in protocol_of("paintings-256").batches(paths, 1):
+        # One seed for all would judge a single latent, that is, one mood laid over all pictures.
+        seed = len(true)
         lab = rgb_to_lab(truth)
         small = lightness_at_working_size(loaded, lab)
 
@@ -69,12 +71,12 @@ def main(
         ab, (whole, grid) = posterior(loaded, small, lab)
         prior = loaded.sample_ab_grid(small, spread=0, **accurate)[0]
         plain = loaded.sample_ab_grid(small, spread=None, **accurate)[0]
-        full = loaded.sample_ab_grid(small, samples=SAMPLES, spread=1.0, temperature=1.0, vividness=0.5)
+        full = loaded.sample_ab_grid(small, samples=SAMPLES, seed=seed, spread=1.0, temperature=1.0, vividness=0.5)
         each = torch.stack([metrics.psnr(paint(ab_), truth) for ab_ in full])
         note(posterior=metrics.psnr(paint(ab), truth), nats_whole=whole, nats_grid=grid)
         note(prior=metrics.psnr(paint(prior), truth), plain=metrics.psnr(paint(plain), truth))
         note(best_of_8=each.max(0).values, one_at_full_spread=each[0])
-        default = [paint(ab_) for ab_ in loaded.sample_ab_grid(small, samples=SAMPLES, spread=SPREAD)]
+        default = [paint(ab_) for ab_ in loaded.sample_ab_grid(small, samples=SAMPLES, seed=seed, spread=SPREAD)]
         note(one_at_default_spread=metrics.psnr(default[0], truth))
         apart = [metrics.abrmse(a, b) for i, a in enumerate(default) for b in default[:i]]
         note(pairwise_abrmse=torch.stack(apart).mean(0))

@@ -94,7 +94,7 @@ def test_every_mode_in_every_format(suffix: str, mode: str, tmp_path: Path) -> N
     write(small(mode), source)
     target = tmp_path / f"out{output_suffix(suffix)}"
     colorizer = artcolor.Colorizer(size=32)
-    run_job(colorizer, Job(source, target), force=False)
+    run_job(colorizer, Job(source, target))
     before, after = open_picture(source), open_picture(target)
     assert after.pixels.shape == (HEIGHT, WIDTH, 3)
     # Black and white leave no room for colour.
@@ -197,7 +197,7 @@ def test_all_pages_of_a_tiff_but_not_its_thumbnails(tmp_path: Path) -> None:
             tiff.write(gray[::4, ::4], photometric="minisblack", subfiletype=1)
     with open_file(tmp_path / "in.tif") as file:
         assert (file.frames, file.animated) == (2, False)
-    run_job(artcolor.Colorizer(size=32), Job(tmp_path / "in.tif", tmp_path / "out.tif"), force=False)
+    run_job(artcolor.Colorizer(size=32), Job(tmp_path / "in.tif", tmp_path / "out.tif"))
     assert (tmp_path / "out.tif").read_bytes()[2] == 43
     with open_file(tmp_path / "out.tif") as file:
         pages = list(file)
@@ -247,7 +247,7 @@ def test_animations_keep_time_and_do_not_flicker(suffix: str, tmp_path: Path) ->
         tmp_path / f"in{suffix}", save_all=True, append_images=frames[1:], duration=durations, loop=0, **kind
     )
     target = tmp_path / f"out{output_suffix(suffix)}"
-    run_job(artcolor.Colorizer(size=64), Job(tmp_path / f"in{suffix}", target), force=False)
+    run_job(artcolor.Colorizer(size=64), Job(tmp_path / f"in{suffix}", target))
     with open_file(target) as file:
         assert (file.frames, file.animated) == (4, True)
         found = list(file)
@@ -283,9 +283,9 @@ def test_a_job_that_cannot_be_written_is_not_begun(tmp_path: Path) -> None:
     Image.new("L", (16400, 1)).save(tmp_path / "in.png")
     small("LA").save(tmp_path / "alpha.png")
     with pytest.raises(ImageError, match="WEBP holds at most"):
-        run_job(artcolor.Colorizer(), Job(tmp_path / "in.png", tmp_path / "out.webp"), force=False)
+        run_job(artcolor.Colorizer(), Job(tmp_path / "in.png", tmp_path / "out.webp"))
     with pytest.raises(ImageError, match="JPEG cannot hold transparency"):
-        run_job(artcolor.Colorizer(), Job(tmp_path / "alpha.png", tmp_path / "out.jpg"), force=False)
+        run_job(artcolor.Colorizer(), Job(tmp_path / "alpha.png", tmp_path / "out.jpg"))
     assert not list(tmp_path.glob("*out*"))
 
 

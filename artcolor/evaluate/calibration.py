@@ -99,7 +99,7 @@ def fit_temperature(
     paths: Sequence[Path],
     codebook: Codebook,
     *,
-    temperatures: Sequence[float] = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0),
+    temperatures: Sequence[float] = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1, 1.2, 1.3, 1.5),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[float, dict[float, float]]:
     """Finds what a model's logits are best divided by (Guo et al. 2017, 4.2); `DistributionHead.calibrate` does it.

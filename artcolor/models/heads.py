@@ -151,8 +151,9 @@ class DistributionHead(Head):
         """Divides the logits by a constant from now on, after Guo et al. 2017 (4.2, temperature scaling).
 
         Soft-encoded truth teaches a network to spread a sure answer over five bins. A constant below 1, fitted on
-        held-out pictures, takes that back, so that the distribution says how often a bin is the true one. It goes into
-        the last layer and p(bin | L), so nothing is computed in addition; training on undoes it.
+        held-out pictures, takes that back, so that the distribution says how often a bin is the true one; a constant
+        above 1 humbles a network that is too sure. It goes into the last layer and p(bin | L), so nothing is computed
+        in addition; training on undoes it.
 
         Args:
             temperature: what logits are divided by, above 0.

@@ -5,7 +5,6 @@ structure from features of the gray picture); Kingma et al. 2016 (free bits).
 """
 
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from artcolor.color.lab import rgb_to_lab, rgb_to_lightness
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead
+from artcolor.models.latent import Gaussian, GaussianLayer, Latent
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.unet import UNet, unet
 from artcolor.transforms import JoinChroma
@@ -33,68 +33,6 @@ class VAE_Weights(WeightsEnum):
 
     ART_V1 = "vae.art_v1"
     DEFAULT = ART_V1
-
-
-class Latent(NamedTuple):
-    """A latent: numbers for the whole picture, and a coarse grid.
-
-    Attributes:
-        whole: `(N, codes)`.
-        grid: `(N, grid, H / 32, W / 32)`.
-    """
-
-    whole: Tensor
-    grid: Tensor
-
-    def scaled(self, by: Tensor) -> "Latent":
-        """Both parts of each picture multiplied by its own number of `by`, `(N,)`."""
-        return Latent(self.whole * by[:, None], self.grid * by[:, None, None, None])
-
-
-class Gaussian(NamedTuple):
-    """A diagonal Gaussian over latents.
-
-    Attributes:
-        mean: its mean.
-        log_variance: logarithm of its variance, entry by entry.
-    """
-
-    mean: Latent
-    log_variance: Latent
-
-    def sample(self, noise: Latent, spread: float = 1.0) -> Latent:
-        """Mean plus `spread` deviations of a standard normal `noise`."""
-        whole, grid = (
-            mean + spread * (log_variance / 2).exp() * eps
-            for mean, log_variance, eps in zip(self.mean, self.log_variance, noise, strict=True)
-        )
-        return Latent(whole, grid)
-
-    def divergence(self, prior: "Gaussian") -> tuple[Tensor, Tensor]:
-        """KL(self ‖ prior) in nats per picture, `(N,)` each: of the numbers for the whole picture, of the grid."""
-        whole, grid = (
-            0.5 * (p_log - q_log + (q_log.exp() + (q - p) ** 2) / p_log.exp() - 1).flatten(1).sum(1)
-            for q, q_log, p, p_log in zip(self.mean, self.log_variance, prior.mean, prior.log_variance, strict=True)
-        )
-        return whole, grid
-
-
-class _GaussianLayer(nn.Module):
-    """The Gaussian that features on the coarsest grid call for. It begins as the standard normal."""
-
-    def __init__(self, channels: int, codes: int, grid: int) -> None:
-        super().__init__()
-        self.whole = nn.Linear(channels, 2 * codes)
-        self.grid = nn.Conv2d(channels, 2 * grid, 1)
-        for layer in (self.whole, self.grid):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-
-    def forward(self, features: Tensor) -> Gaussian:
-        whole_mean, whole_log = self.whole(features.mean((2, 3))).float().chunk(2, dim=1)
-        grid_mean, grid_log = self.grid(features).float().chunk(2, dim=1)
-        # Within these bounds neither the deviation nor its inverse can overflow.
-        return Gaussian(Latent(whole_mean, grid_mean), Latent(whole_log.clamp(-8, 4), grid_log.clamp(-8, 4)))
 
 
 class VAE(UNet):
@@ -129,7 +67,7 @@ class VAE(UNet):
         self.prior_features = nn.Sequential(
             nn.Conv2d(deepest, hidden, 1), nn.ReLU(inplace=True), nn.Conv2d(hidden, hidden, 3, padding=1), nn.ReLU()
         )
-        self.prior_layer = _GaussianLayer(hidden, codes, grid)
+        self.prior_layer = GaussianLayer(hidden, codes, grid)
         self.colours = nn.Sequential(
             nn.Conv2d(3, hidden // 3, 3, stride=2, padding=1),
             nn.ReLU(inplace=True),
@@ -144,7 +82,7 @@ class VAE(UNet):
             nn.Conv2d(hidden, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
         )
-        self.posterior_layer = _GaussianLayer(hidden, codes, grid)
+        self.posterior_layer = GaussianLayer(hidden, codes, grid)
 
     def prior(self, seen: list[Tensor]) -> Gaussian:
         """p(z | L), from what `encode` gave. No gradient goes back to the encoder."""
