@@ -29,8 +29,12 @@ def gray(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and what they start inherits that.
+CODE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from artcolor.cli import main; main()"
+
+
 def start(gray: Path, out: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from artcolor.cli import main; main()", "colorize", gray, "-o", out]
+    command = [sys.executable, "-c", CODE, "colorize", gray, "-o", out]
     settings = ["--model", "unet", "--size", "32", "--uncertainty", "--report", out.with_suffix(".csv"), *options]
     return subprocess.Popen([*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
