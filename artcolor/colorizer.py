@@ -157,7 +157,7 @@ class Colorizer:
 
     def look(self, picture: Picture) -> Tensor:
         """What the network sees of a picture: L `(1, 1, h, w)` in 0..100 at working size."""
-        height, width = picture.pixels.shape[:2]
+        height, width = picture.rows.shape[:2]
         return px.lightness(px.resized(picture.pixels, self.transform.output_size(height, width)))
 
     @torch.no_grad()
@@ -197,9 +197,9 @@ class Colorizer:
         return model.predict_raw(lightness)
 
     def paint(self, picture: Picture, guess: Guess) -> Picture:
-        """Joins a picture with its colours; alpha and all that must survive of the file go with it."""
+        """Joins a picture with its colours, strip by strip as they are asked for; alpha and metadata go with it."""
         at = LAYER_LIGHTNESS if self.chroma_only else None
-        return Picture(px.joined(picture.pixels, guess.ab, at_lightness=at), picture.alpha, picture.info)
+        return Picture(px.joined(picture.rows, guess.ab, at_lightness=at), picture.alpha, picture.info)
 
     def leaves_alone(self, picture: Picture) -> bool:
         """Whether `skip_coloured` is on and the picture has colour already."""
@@ -214,7 +214,7 @@ class Colorizer:
                 `skip_coloured` looks at the first frame only.
 
         Yields:
-            Each with coloured pixels of the same depth, for `artcolor.images.save_pictures`.
+            Each with coloured pixels of the same depth, which `artcolor.images.save_pictures` makes strip by strip.
         """
         steady = SteadyChroma() if animated else None
         alone: bool | None = None
@@ -293,7 +293,7 @@ class Colorizer:
 def uncertainty_map(guess: Guess, picture: Picture) -> Image.Image:
     """A picture of a guess's entropy, in mode L and as large as the one it was made of."""
     assert guess.entropy is not None, "predict(..., uncertainty=True) gives it"
-    height, width = picture.pixels.shape[:2]
+    height, width = picture.rows.shape[:2]
     small = (guess.entropy[0, 0] * 255).round().byte().numpy()
     return Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR)
 
@@ -304,7 +304,7 @@ def _of_picture(picture: Picture) -> _Item:
 
 def _in_rgb(picture: Picture) -> Picture:
     """The picture as it is, gray or not, with three channels."""
-    return Picture(px.in_rgb(picture.pixels), picture.alpha, picture.info)
+    return Picture(px.in_rgb(picture.rows), picture.alpha, picture.info)
 
 
 def _device(device: str | torch.device) -> torch.device:

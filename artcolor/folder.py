@@ -23,6 +23,7 @@ from artcolor.folder_errors import check_folders, cure, hopeless, writing
 from artcolor.folder_plan import Job, Outcome, Saving, Status, check_listing, map_path, plan_jobs
 from artcolor.images import Picture, PictureFile, check_target, open_file, save_pictures
 from artcolor.images.coloured import colour_measure
+from artcolor.images.strips import bytes_of
 
 __all__ = ["Job", "Outcome", "Saving", "Status", "map_path", "plan_jobs", "run_job", "run_jobs"]
 
@@ -284,7 +285,7 @@ class _Run:
 
     def _check_alpha(self, picture: Picture, job: Job) -> None:
         """Refuses what the target cannot hold before it is colorized."""
-        height, width = picture.pixels.shape[:2]
+        height, width = picture.rows.shape[:2]
         check_target(job.target, width, height, alpha=picture.transparent, format=self._saving.format)
 
     def _network(self, batch: list[_Seen] | _Several) -> None:
@@ -316,7 +317,7 @@ class _Run:
 
     def _write(self, work: _Work, picture: Picture, guess: Guess) -> Status:
         painted = self._colorizer.paint(picture, guess)
-        with writing(work.job.target, painted.pixels.nbytes):
+        with writing(work.job.target, bytes_of(painted.rows)):
             self._save_map(work.job, picture, guess)
             self._save([painted], work.job)
         return "colorized"

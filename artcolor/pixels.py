@@ -18,6 +18,7 @@ from artcolor.color.lab import (
     rgb_to_lightness,
 )
 from artcolor.errors import ImageError
+from artcolor.images.strips import LazyRows, Rows
 from artcolor.transforms import JoinChroma
 
 Pixels = npt.NDArray[Any]
@@ -99,9 +100,12 @@ def as_tensor(pictures: list[Pixels], like: Tensor) -> Tensor:
     return (stacked if like.ndim == 4 else stacked[0]).to(like.device, like.dtype)
 
 
-def in_rgb(pixels: Pixels) -> Pixels:
+def in_rgb(pixels: Rows) -> Rows:
     """`(H, W, 3)` of gray or coloured pixels."""
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+    if len(pixels.shape) == 3:
+        return pixels
+    shape = (*pixels.shape, 3)
+    return LazyRows(shape, pixels.dtype, lambda start, stop: np.repeat(pixels[start:stop][..., None], 3, axis=-1))
 
 
 def _check_range(low: float, high: float, what: str) -> None:
@@ -141,8 +145,8 @@ def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     return flat
 
 
-def joined(pixels: Pixels, ab: Tensor, *, at_lightness: float | None = None) -> Pixels:
-    """Joins chroma with the lightness of pixels, strip by strip, so that memory is bounded by the picture itself.
+def joined(pixels: Rows, ab: Tensor, *, at_lightness: float | None = None) -> LazyRows:
+    """Joins chroma with the lightness of pixels when it is asked for, so that memory is bounded by the picture itself.
 
     Args:
         pixels: the original.
@@ -150,7 +154,7 @@ def joined(pixels: Pixels, ab: Tensor, *, at_lightness: float | None = None) -> 
         at_lightness: L in 0..100 that replaces the picture's own everywhere.
 
     Returns:
-        `(H, W, 3)` of the same type, within the gamut of sRGB.
+        `(H, W, 3)` of the same type, within the gamut of sRGB; `np.asarray` makes an array of it.
 
     Example:
         >>> joined(np.full((4, 6), 128, np.uint8), torch.full((1, 2, 1, 1), 20.0)).shape
@@ -158,18 +162,22 @@ def joined(pixels: Pixels, ab: Tensor, *, at_lightness: float | None = None) -> 
     """
     height, width = pixels.shape[:2]
     join = JoinChroma(ab, height, width)
-    result = np.empty((height, width, 3), pixels.dtype)
     encode = _encoder(pixels.dtype)
-    for start, stop in join.strips():
-        if at_lightness is None:
-            light = lightness(pixels[start:stop])
-        else:
-            light = torch.full((1, 1, stop - start, width), at_lightness)
-        rgb = join.rows(light, start, encode)[0].numpy()
-        # Channel by channel is three times as fast as a transposition.
-        for channel in range(3):
-            result[start:stop, :, channel] = rgb[channel]
-    return result
+
+    def make(first: int, last: int) -> Pixels:
+        result = np.empty((last - first, width, 3), pixels.dtype)
+        for start, stop in join.strips(first, last):
+            if at_lightness is None:
+                light = lightness(pixels[start:stop])
+            else:
+                light = torch.full((1, 1, stop - start, width), at_lightness)
+            rgb = join.rows(light, start, encode)[0].numpy()
+            # Channel by channel is three times as fast as a transposition.
+            for channel in range(3):
+                result[start - first : stop - first, :, channel] = rgb[channel]
+        return result
+
+    return LazyRows((height, width, 3), pixels.dtype, make)
 
 
 def _largest(dtype: np.dtype[Any]) -> int:

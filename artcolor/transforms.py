@@ -158,10 +158,15 @@ class JoinChroma(nn.Module):
             joined[n, :, y, x] = encode(inside).squeeze(-1).T
         return joined
 
-    def strips(self) -> list[tuple[int, int]]:
-        """First row of each strip that is best done at once, and the first row after it."""
-        step = max(1, _STRIP_PIXELS // self.width)
-        return [(y, min(y + step, self.height)) for y in range(0, self.height, step)]
+    def strips(self, start: int = 0, stop: int | None = None) -> list[tuple[int, int]]:
+        """First row of each strip that is best done at once, and the first row after it.
+
+        Args:
+            start: row to begin with.
+            stop: row to end before; `None` is the last one's next.
+        """
+        step, stop = max(1, _STRIP_PIXELS // self.width), self.height if stop is None else stop
+        return [(y, min(y + step, stop)) for y in range(start, stop, step)]
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Joins a whole picture.

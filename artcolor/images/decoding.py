@@ -1,5 +1,6 @@
 """From a Pillow image of any mode to upright sRGB pixels, and back."""
 
+import functools
 import importlib
 import io
 import logging
@@ -13,9 +14,9 @@ from PIL import Image, ImageCms
 
 from artcolor.errors import ImageError
 from artcolor.images.metadata import ORIENTATION, SRGB, kept, tag
+from artcolor.images.strips import Rows, row_strips, strips_of
 
 _LOG = logging.getLogger(__name__)
-_STRIP_PIXELS = 1 << 20
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 
 Array = npt.NDArray[Any]
@@ -37,16 +38,21 @@ class Picture:
     """A decoded picture, upright and in sRGB, and what of it must survive.
 
     Attributes:
-        pixels: `(H, W)` gray or `(H, W, 3)`, uint8, uint16 or float32 in 0..1.
+        rows: `(H, W)` gray or `(H, W, 3)`, uint8, uint16 or float32 in 0..1: an array, or what makes it strip by strip.
         alpha: `(H, W)`, uint8 or uint16, or `None`.
         info: what saving needs to know, under Pillow's names where it has one: `exif`, `xmp`, `dpi`, `comment`, `text`,
             `iptc`, `icc_profile`; of an animation `duration`, `loop` and `default_image`; and how the file was made:
             `format`, `quality`, `subsampling`, `progressive`, `lossless`, `compression`, `big_tiff`.
     """
 
-    pixels: npt.NDArray[Any]
-    alpha: npt.NDArray[Any] | None = None
+    rows: Rows
+    alpha: Array | None = None
     info: dict[str, Any] = field(default_factory=dict)
+
+    @functools.cached_property
+    def pixels(self) -> Array:
+        """All rows as an array, kept once it is made. `rows` takes no more memory than a strip."""
+        return np.asarray(self.rows)
 
     @property
     def transparent(self) -> bool:
@@ -149,23 +155,8 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Array | None]:
 
 def _strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
     """Parts of all columns and some rows: whole, NumPy's and LittleCMS's copies would fill three times the memory."""
-    for rows in _slices(image.height, image.width):
+    for rows in strips_of(image.height, image.width):
         yield rows, image.crop((0, rows.start, image.width, rows.stop))
-
-
-def row_strips(pixels: Array) -> Iterator[slice]:
-    """The rows of strips that are small beside a large picture.
-
-    Args:
-        pixels: `(H, W, ...)`.
-    """
-    return _slices(*pixels.shape[:2])
-
-
-def _slices(height: int, width: int) -> Iterator[slice]:
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        yield slice(top, min(top + rows, height))
 
 
 def _filled(image: Image.Image, shape: tuple[int, ...], dtype: Any) -> Array:

@@ -3,15 +3,17 @@
 import importlib
 import importlib.util
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
 
-from artcolor.images.decoding import at_depth, row_strips, to_srgb_16bit
+from artcolor.images.decoding import Picture, at_depth, to_srgb_16bit
 from artcolor.images.metadata import SRGB, tiff_tags
+from artcolor.images.strips import Rows, row_strips
 
 EXTRA = "pip install 'artcolor[formats]'"
 """How the libraries of this module are installed."""
@@ -21,7 +23,11 @@ _ASSOCIATED = 1
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _DESCRIPTION, _SOFTWARE, _DATE_TIME = 270, 305, 306
 _COMPRESSION = {"raw": None, "packbits": "packbits", "tiff_lzw": "lzw", "zstd": "zstd", "lzma": "lzma"}
+_CODEC = {"packbits": "packbits", "lzw": "lzw", "zstd": "zstd", "lzma": "lzma", "adobe_deflate": "zlib"}
 _PREDICTABLE = frozenset({"lzw", "zstd", "adobe_deflate"})
+_STRIP_BYTES = 1 << 18
+# Pixels that are made at once, and compressed in parallel.
+_AT_ONCE = 1 << 20
 
 Array = npt.NDArray[Any]
 
@@ -122,7 +128,7 @@ def _read_tiff(file: IO[bytes], number: int) -> Array:
     return values
 
 
-def write_ppm(file: IO[bytes], pixels: Array, depth: int) -> None:
+def write_ppm(file: IO[bytes], pixels: Rows, depth: int) -> None:
     """Writes a PPM, or a PGM of gray.
 
     Args:
@@ -130,41 +136,41 @@ def write_ppm(file: IO[bytes], pixels: Array, depth: int) -> None:
         pixels: `(H, W, 3)` or `(H, W)`, uint8, uint16, or float in 0..1.
         depth: 8 or 16 bits a channel.
     """
-    kind = 5 if pixels.ndim == 2 else 6
+    kind = 5 if len(pixels.shape) == 2 else 6
     file.write(b"P%d\n%d %d\n%d\n" % (kind, pixels.shape[1], pixels.shape[0], (1 << depth) - 1))
     for rows in row_strips(pixels):
         file.write(at_depth(pixels[rows], depth).astype(f">u{depth // 8}").tobytes())
 
 
-def _stacked(rgb: Array, alpha: Array | None) -> Array:
-    return rgb if alpha is None else np.concatenate([rgb, alpha[..., None]], axis=-1)
-
-
-def write_tiff(
-    path: str, pages: Iterable[tuple[Array, Array | None, dict[str, Any], bytes | None]], *, big: bool
-) -> None:
-    """Writes a TIFF, page by page.
+def write_tiff(path: str, pages: Iterable[tuple[Picture, bytes | None]], depth: int, *, big: bool) -> None:
+    """Writes a TIFF, page by page and strip by strip.
 
     Args:
         path: of the file.
-        pages: of each page RGB `(H, W, 3)` and alpha `(H, W)` or `None` of one type, uint8 or uint16, what
-            `Picture.info` explains, and XMP.
+        pages: each in colour, with its XMP.
+        depth: 8 or 16 bits a channel.
         big: as BigTIFF, which may be larger than 4 GB.
     """
     tifffile = importlib.import_module("tifffile")
     directories = []
     with tifffile.TiffWriter(path, bigtiff=big, byteorder="<") as tiff:
-        for rgb, alpha, info, xmp in pages:
+        for picture, xmp in pages:
+            info, height, width = picture.info, *picture.rows.shape[:2]
             tags = tiff_tags(info, xmp)
             groups = {group: dict(tags.get_ifd(group)) for group in (_EXIF_IFD, _GPS_IFD) if tags.get_ifd(group)}
             directories.append(groups)
             compression = _COMPRESSION.get(info.get("compression", ""), "adobe_deflate")
+            channels = 3 if picture.alpha is None else 4
+            rows = min(height, max(1, _STRIP_BYTES // (width * channels * depth // 8)))
             tiff.write(
-                _stacked(rgb, alpha),
+                _encoded(picture, depth, compression, rows),
+                shape=(height, width, channels),
+                dtype=np.uint8 if depth == 8 else np.uint16,
                 photometric="rgb",
-                extrasamples=None if alpha is None else ["unassalpha"],
+                extrasamples=None if picture.alpha is None else ["unassalpha"],
                 compression=compression,
                 predictor=compression in _PREDICTABLE,
+                rowsperstrip=rows,
                 iccprofile=SRGB,
                 resolution=info.get("dpi"),
                 resolutionunit="INCH" if "dpi" in info else "NONE",
@@ -176,6 +182,30 @@ def write_tiff(
                 + [(group - 1, "I", 1, 0, True) for group in groups],
             )
     _append_directories(path, directories, big)
+
+
+def _encoded(picture: Picture, depth: int, compression: str | None, rows: int) -> Iterator[bytes]:
+    """The strips of a page as they are stored; each has as many rows as is said, but the last."""
+    codecs = importlib.import_module("imagecodecs")
+    name = _CODEC.get(compression or "")
+
+    def encode(strip: Array) -> bytes:
+        if compression in _PREDICTABLE:
+            strip = codecs.delta_encode(strip, axis=-2)
+        data: bytes = getattr(codecs, f"{name}_encode")(strip) if name else strip.tobytes()
+        return data
+
+    height, width = picture.rows.shape[:2]
+    several = rows * max(1, _AT_ONCE // (rows * width))
+    # Libraries that compress let other threads run meanwhile.
+    with ThreadPoolExecutor() as pool:
+        for top in range(0, height, several):
+            values = at_depth(picture.rows[top : top + several], depth)
+            if picture.alpha is not None:
+                alpha = at_depth(picture.alpha[top : top + several], depth)
+                values = np.concatenate([values, alpha[..., None]], axis=-1)
+            values = values.astype(values.dtype.newbyteorder("<"), copy=False)
+            yield from pool.map(encode, [values[start : start + rows] for start in range(0, len(values), rows)])
 
 
 def _ascii(value: Any) -> bytes | None:

@@ -4,10 +4,10 @@ import io
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from artcolor.images.decoding import at_depth
+from artcolor.images.strips import Rows
 
 # How many rows of pixels one row of blocks has, by Pillow's number of the subsampling.
 _BLOCK = {0: (8, 8), 1: (16, 8), 2: (16, 16)}
@@ -17,7 +17,7 @@ _HEIGHT_OF_FRAME = 3
 _STRIP_PIXELS = 1 << 21
 
 
-def write_jpeg(file: IO[bytes], pixels: npt.NDArray[Any], keywords: dict[str, Any]) -> None:
+def write_jpeg(file: IO[bytes], pixels: Rows, keywords: dict[str, Any]) -> None:
     """Writes a baseline JPEG with the pixels that Pillow would write, and restart markers between strips.
 
     What lies between two restart markers does not depend on what was before (ITU-T T.81, E.1.4), so each strip is a

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import PngImagePlugin
 
-from artcolor.images.decoding import at_depth, row_strips
+from artcolor.images.decoding import at_depth
 from artcolor.images.metadata import SRGB, to_png_info
+from artcolor.images.strips import Rows, row_strips
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # By the number of channels: gray, gray and alpha, RGB, RGBA.
@@ -23,7 +24,7 @@ Array = npt.NDArray[Any]
 
 
 def write_png(
-    file: IO[bytes], pixels: Array, alpha: Array | None, depth: int, info: dict[str, Any], xmp: bytes | None
+    file: IO[bytes], pixels: Rows, alpha: Array | None, depth: int, info: dict[str, Any], xmp: bytes | None
 ) -> None:
     """Writes a PNG, of which no more than a strip is held in memory.
 
@@ -36,7 +37,7 @@ def write_png(
         xmp: what is written, with where the colours came from.
     """
     height, width = pixels.shape[:2]
-    channels = (1 if pixels.ndim == 2 else pixels.shape[2]) + (alpha is not None)
+    channels = (1 if len(pixels.shape) == 2 else pixels.shape[2]) + (alpha is not None)
     sides = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     file.write(_SIGNATURE)
     PngImagePlugin.putchunk(file, b"IHDR", sides, bytes((depth, _COLOUR_TYPE[channels], 0, 0, 0)))
@@ -59,7 +60,7 @@ def write_png(
     PngImagePlugin.putchunk(file, b"IEND", b"")
 
 
-def _filtered(pixels: Array, alpha: Array | None, depth: int) -> Iterator[Array]:
+def _filtered(pixels: Rows, alpha: Array | None, depth: int) -> Iterator[Array]:
     """Strips `(rows, 1 + bytes)` of the rows as PNG stores them, each after the number of its filter."""
     above = None
     for rows in row_strips(pixels):

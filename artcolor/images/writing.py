@@ -143,7 +143,7 @@ def _holds_16_bits(format: Format) -> bool:
 def _checked(pictures: Iterable[Picture | Image.Image], options: _Options, frames: int) -> Iterator[Picture]:
     for given in pictures:
         picture = given if isinstance(given, Picture) else _from_pillow(given)
-        height, width = picture.pixels.shape[:2]
+        height, width = picture.rows.shape[:2]
         check_target(
             options.path,
             width,
@@ -153,7 +153,7 @@ def _checked(pictures: Iterable[Picture | Image.Image], options: _Options, frame
             format=options.format.name,
         )
         # What nobody can see through needs no alpha in a format that has none.
-        yield picture if options.format.alpha else Picture(picture.pixels, None, picture.info)
+        yield picture if options.format.alpha else Picture(picture.rows, None, picture.info)
 
 
 def _from_pillow(image: Image.Image) -> Picture:
@@ -168,7 +168,7 @@ def _from_pillow(image: Image.Image) -> Picture:
 def _depth(picture: Picture, options: _Options) -> int:
     if options.depth is not None:
         return options.depth
-    if picture.pixels.dtype == np.uint8:
+    if picture.rows.dtype == np.uint8:
         return 8
     if _holds_16_bits(options.format):
         return 16
@@ -185,15 +185,15 @@ def _write(file: BinaryIO, pictures: Iterator[Picture], frames: int, options: _O
     elif frames > 1:
         _write_animation(file, [first, *pictures], options)
     elif options.format.name == "PNG":
-        write_png(file, first.pixels, first.alpha, depth, first.info, _xmp(first, options))
+        write_png(file, first.rows, first.alpha, depth, first.info, _xmp(first, options))
     elif options.format.name == "PPM":
-        deep.write_ppm(file, first.pixels, depth)
+        deep.write_ppm(file, first.rows, depth)
     else:
         _write_one(file, first, options)
 
 
 def _image(picture: Picture) -> Image.Image:
-    image = Image.fromarray(at_depth(picture.pixels, 8))
+    image = Image.fromarray(at_depth(np.asarray(picture.rows), 8))
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(at_depth(picture.alpha, 8)))
     return image
@@ -201,9 +201,9 @@ def _image(picture: Picture) -> Image.Image:
 
 def _write_one(file: BinaryIO, picture: Picture, options: _Options) -> None:
     keywords = _keywords(picture, options)
-    height, width = picture.pixels.shape[:2]
+    height, width = picture.rows.shape[:2]
     if options.format.name == "JPEG" and height * width > _LARGE and not keywords["progressive"]:
-        write_jpeg(file, picture.pixels, keywords)
+        write_jpeg(file, picture.rows, keywords)
         return
     image = _image(picture)
     if options.format.name == "HEIF":
@@ -242,21 +242,13 @@ def _write_animation(file: BinaryIO, pictures: list[Picture], options: _Options)
 def _write_tiff(
     file: BinaryIO, pictures: Iterator[Picture], first: Picture, depth: int, frames: int, options: _Options
 ) -> None:
-    large = first.pixels.shape[0] * first.pixels.shape[1] * 4 * depth // 8 > _CLASSIC_TIFF
+    large = first.rows.shape[0] * first.rows.shape[1] * 4 * depth // 8 > _CLASSIC_TIFF
     big = large or bool(first.info.get("big_tiff"))
     lossy = first.info.get("compression") == "jpeg" and first.info.get("format") == "TIFF" and depth == 8
     if deep.available() and not lossy:
         _check_tiff_quality(options)
-        pages = (
-            (
-                at_depth(picture.pixels, depth),
-                None if picture.alpha is None else at_depth(picture.alpha, depth),
-                picture.info,
-                _xmp(picture, options),
-            )
-            for picture in pictures
-        )
-        deep.write_tiff(file.name, pages, big=big)
+        pages = ((picture, _xmp(picture, options)) for picture in pictures)
+        deep.write_tiff(file.name, pages, depth, big=big)
         return
     if big:
         options.warn(f"written as a TIFF of at most 4 GB; BigTIFF needs {deep.EXTRA}")
