@@ -17,8 +17,10 @@ from artcolor.evaluate.protocol import choose
 from artcolor.evaluate.reference import load_reference
 from artcolor.evaluate.sweep import sweep
 from artcolor.evaluate.sweep_report import save_sweep, summary
+from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead, RebalancedHead
 from artcolor.models.registry import from_pretrained, save_weights
+from artcolor.models.regression import RGBHead
 from artcolor.models.verify import count_parameters, make_golden, multiply_adds
 from artcolor.zoo.manifest import manifest_path, update
 
@@ -41,6 +43,44 @@ def figures(results: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
+def _calibrate(model: ColorizationModel, data: Path) -> None:
+    assert isinstance(model.head, DistributionHead)
+    best, likelihoods = fit_temperature(model, choose(data, "val", None), load_reference().codebook, progress=_progress)
+    print("NLL by calibration temperature:", {at: round(value, 4) for at, value in likelihoods.items()})
+    model.head.calibrate(best)
+    print(f"calibrated by {best}")
+
+
+def _choose_defaults(model: ColorizationModel, source: Path, data: Path, results: Path) -> None:
+    assert isinstance(model.head, DistributionHead)
+    # Only the working size it was trained for: a larger one is slower, which no figure of the sweep weighs.
+    found = sweep(source, data, split="val", sizes=(model.size,), lite0=False, out=results, progress=_progress)
+    save_sweep(found, results)
+    print("\n".join(summary(found)))
+    model.head.vividness, model.head.temperature = found.chosen.setting.vividness, found.chosen.setting.temperature
+
+
+def _measured(model: ColorizationModel, target: Path, data: Path, results: Path) -> dict[str, Any]:
+    """What the manifest says of a file, by protocol: on test, at its defaults and, where it has any, at vividness 0."""
+    names, beside, protocols = {"default": str(target)}, [], ["paintings-256"]
+    if isinstance(model.head, DistributionHead) and not isinstance(model.head, RebalancedHead):
+        names["accurate"] = f"{target}:vividness=0,temperature=1"
+        knobs = f"vividness={model.head.vividness},temperature={model.head.temperature}"
+        beside = ["l_prior:vividness=0,temperature=1", f"l_prior:{knobs}"]
+    elif isinstance(model.head, RGBHead):
+        protocols.append(f"report-{model.size}")
+    found = {}
+    for protocol in protocols:
+        outcome = evaluate(
+            [*names.values(), *beside], data, protocol=protocol, out=results / protocol, progress=_progress
+        )
+        print(outcome.to_markdown())
+        table = outcome.to_json()
+        settings = {setting: figures(table, name) for setting, name in names.items()}
+        found[protocol] = {"n": table["n"], "split": "test", **settings}
+    return found
+
+
 def main(
     run: Annotated[Path, typer.Argument(help="Folder of a finished training, or a weights file.")],
     key: Annotated[str, typer.Argument(help="model.tag")],
@@ -55,31 +95,16 @@ def main(
     results.mkdir(parents=True, exist_ok=True)
     source = run / "model.safetensors" if run.is_dir() else run
     model = from_pretrained(source)
+    # What Zhang et al. 2016 published has its own weights and temperature, and RGB has nothing to choose.
     if isinstance(model.head, DistributionHead) and not isinstance(model.head, RebalancedHead):
-        best, likelihoods = fit_temperature(
-            model, choose(data, "val", None), load_reference().codebook, progress=_progress
-        )
-        print("NLL by calibration temperature:", {at: round(value, 4) for at, value in likelihoods.items()})
-        model.head.calibrate(best)
+        _calibrate(model, data)
         source = results / "calibrated.safetensors"
         save_weights(model, source)
-        print(f"calibrated by {best}")
-    # Only the working size it was trained for: a larger one is slower, which no figure of the sweep weighs.
-    found = sweep(source, data, split="val", sizes=(model.size,), lite0=False, out=results, progress=_progress)
-    save_sweep(found, results)
-    print("\n".join(summary(found)))
-    chosen = found.chosen
-    model.head.vividness, model.head.temperature = chosen.setting.vividness, chosen.setting.temperature
+        _choose_defaults(model, source, data, results)
     target = _WEIGHTS / f"{key}.safetensors"
     target.parent.mkdir(exist_ok=True)
     save_weights(model, target)
-    knobs = f"vividness={chosen.setting.vividness},temperature={chosen.setting.temperature}"
-    names = [str(target), f"{target}:vividness=0,temperature=1"]
-    outcome = evaluate(
-        [*names, "l_prior:vividness=0,temperature=1", f"l_prior:{knobs}"], data, out=results, progress=_progress
-    )
-    print(outcome.to_markdown())
-    table = outcome.to_json()
+    metrics = _measured(model, target, data, results)
     content = target.read_bytes()
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     entry = {
@@ -91,14 +116,7 @@ def main(
         "config": model.config,
         "parameters": count_parameters(model),
         "multiply_adds": multiply_adds(model),
-        "metrics": {
-            "paintings-256": {
-                "n": table["n"],
-                "split": "test",
-                "default": figures(table, names[0]),
-                "accurate": figures(table, names[1]),
-            }
-        },
+        "metrics": metrics,
         "recipe": recipe,
         "commit": commit or head,
         "data": _DATA,
