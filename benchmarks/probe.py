@@ -98,10 +98,10 @@ def untrained(batches):
 
 
 def lite0_features():
-    network = timm.create_model(LITE0, num_classes=0, global_pool="")
-    network.load_state_dict({k: v for k, v in load_lite0().state_dict().items() if k in network.state_dict()})
-    network.eval()
-    return lambda lightness, ab: network(lab_to_rgb(torch.cat((lightness, ab), dim=1)).clamp(0, 1) * 2 - 1)
+    network = timm.create_model(LITE0, features_only=True, out_indices=(4,)).eval()
+    whole = load_lite0().state_dict()
+    network.load_state_dict({name: whole[name] for name in network.state_dict()})
+    return lambda lightness, ab: network(lab_to_rgb(torch.cat((lightness, ab), dim=1)).clamp(0, 1) * 2 - 1)[0]
 
 
 def plain(lightness, ab):
