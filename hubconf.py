@@ -262,9 +262,14 @@ def vae_report(pretrained=False, **keywords):
         An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
         any size, and gives `(N, 3, H, W)`, sRGB in 0..1.
 
+    Figures on 500 paintings at 256 px, its chroma joined with the true lightness: PSNR 24.23 dB (a table of mean ab by
+    lightness: 24.11 dB), mean colourfulness 22.1 below the 41.1 of real paintings, FD-grid 3296. Its own picture, as
+    the report judged it: mean squared error 0.0153 at 128 px (a constant brown: 0.0063). More, with intervals:
+    `artcolor.VAEReport_Weights.DEFAULT.meta["metrics"]`.
+
     Example:
         >>> import torch
-        >>> model = torch.hub.load(".", "vae_report", source="local", width=32)
+        >>> model = torch.hub.load(".", "vae_report", source="local", pretrained=True)
         >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
         torch.Size([1, 3, 64, 48])
     """

@@ -39,7 +39,8 @@ def figures(results: dict[str, Any], name: str) -> dict[str, Any]:
     return {
         metric: {edge: value if value is None else round(value, 6) for edge, value in found[metric].items()}
         for metric in _KEPT
-        if metric in found
+        # Without a distribution there is no likelihood.
+        if metric in found and found[metric]["mean"] is not None
     }
 
 

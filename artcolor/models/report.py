@@ -25,6 +25,9 @@ class AEReport_Weights(WeightsEnum):
 class VAEReport_Weights(WeightsEnum):
     """Released weights of `vae_report`."""
 
+    ART_V1 = "vae_report.art_v1"
+    DEFAULT = ART_V1
+
 
 class CNNReport(Network):
     """Five convolutions at full size with three BatchNorms; the sixth convolution is the head's.

@@ -5,7 +5,7 @@ from torch import nn
 import artcolor
 from artcolor.color.lab import lab_to_rgb, rgb_to_lab
 from artcolor.errors import ConfigError
-from tests.models.base import ModelTester
+from tests.models.base import ModelTester, ReleasedModelTester
 
 
 class TestCNNReport(ModelTester):
@@ -18,10 +18,11 @@ class TestAEReport(ModelTester):
     small = {"width": 32}
 
 
-class TestVAEReport(ModelTester):
+class TestVAEReport(ReleasedModelTester):
     builder = staticmethod(artcolor.vae_report)
     small = {"width": 32, "code": 8}
     side = 128
+    weights = "vae_report.art_v1"
 
 
 @pytest.mark.parametrize(
