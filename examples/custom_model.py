@@ -1,12 +1,15 @@
 """A network and a head of one's own, trained without touching the library.
 
-    python examples/custom_model.py DATA OUT [STEPS]
+    python examples/custom_model.py [DATA] [--steps 40] [--out runs/custom_model]
 
-DATA is a folder of colour pictures. The network is two convolutions, the head regresses ab with a Huber loss.
+DATA is a folder of coloured pictures (see docs/training.md); without one, tiles of photographs are learned. The network
+is two convolutions, the head regresses ab with a Huber loss.
 """
 
-import sys
+import argparse
+from pathlib import Path
 
+from photographs import save_tiles
 from torch import nn
 from torch.nn import functional as F
 
@@ -45,15 +48,21 @@ class HuberHead(Head):
         return raw * 50
 
 
-def main(data, out, steps=200):
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--out", type=Path, default=Path("runs/custom_model"))
+    given = parser.parse_args()
+
+    data = given.data or save_tiles(given.out / "photographs")
     model = ColorizationModel("mine", TwoLayers(), HuberHead(32))
-    config = artcolor.TrainConfig(steps=int(steps), size=64, batch_size=16, warmup_steps=10)
-    trainer = artcolor.Trainer(
-        model, config, artcolor.ArtDataset(data, "train"), artcolor.ArtDataset(data, "val", augmentation=None), out=out
-    )
+    config = artcolor.TrainConfig(steps=given.steps, size=64, batch_size=16, warmup_steps=10)
+    train, val = artcolor.ArtDataset(data, "train"), artcolor.ArtDataset(data, "val", augmentation=None)
+    trainer = artcolor.Trainer(model, config, train, val, out=given.out)
     print("finished:", trainer.fit())
     print(trainer.evaluate())
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -1,9 +1,10 @@
-"""Fine-tune on 50 pictures of one artist, and see on others of that artist whether it helped.
+"""Fine-tune on pictures of one artist, and see on others of that artist whether it helped.
 
-    python examples/finetune.py DATA OUT [--artist "Vincent van Gogh"] [--model cnn] [--steps 150]
+    python examples/finetune.py [DATA --artist "Vincent van Gogh"] [--model cnn] [--steps 20] [--out runs/finetune]
 
-DATA is a folder of colour pictures with a metadata.csv that has the columns file_name, split and artist. Pictures of
-the splits val and test are held out.
+DATA is a folder of coloured pictures with a metadata.csv that has the columns file_name, split and artist. Pictures of
+the splits val and test are held out. Without DATA, tiles of a photograph stand for the artist. A real collection wants
+more steps: 150, say, for fifty pictures.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from photographs import save_tiles
 from PIL import Image
 
 import artcolor
@@ -19,23 +21,20 @@ from artcolor.evaluate.benchmark import evaluate
 
 
 def pictures_of(artist, data, out, count=50):
-    """Copies the artist's pictures into a small data set: `count` to train on, all held-out ones to test on."""
+    """Copies the artist's pictures into a small data set: at most `count` to train on, all held-out ones to test on."""
     with (data / "metadata.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["artist"] == artist]
     train = [row["file_name"] for row in rows if row["split"] == "train"]
     # Spread over the list, whose neighbours often come from one source.
     train = train[:: max(1, len(train) // count)][:count]
     test = [row["file_name"] for row in rows if row["split"] != "train"]
-    if len(train) < count or len(test) < 10:
+    if min(len(train), len(test)) < 8:
         raise SystemExit(f"{data} has {len(train)} training and {len(test)} held-out pictures of {artist!r}; too few")
-    lines = ["file_name,split"]
     for split, names in (("train", train), ("test", test)):
         (out / split).mkdir(parents=True, exist_ok=True)
         for name in names:
-            copy = f"{split}/{name.replace('/', '-')}"
-            shutil.copy(data / name, out / copy)
-            lines.append(f"{copy},{split}")
-    (out / "metadata.csv").write_text("\n".join(lines) + "\n")
+            shutil.copy(data / name, out / split / name.replace("/", "-"))
+    return out
 
 
 def sheet(paths, models, path, side=240):
@@ -50,19 +49,19 @@ def sheet(paths, models, path, side=240):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--artist", default="Vincent van Gogh")
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--artist", default="coffee")
     parser.add_argument("--model", default="cnn")
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--out", type=Path, default=Path("runs/finetune"))
     given = parser.parse_args()
 
-    small = given.out / "data"
-    pictures_of(given.artist, given.data, small)
+    data = given.data or save_tiles(given.out / "photographs")
+    small = pictures_of(given.artist, data, given.out / "data")
     before, model = (artcolor.from_pretrained(given.model) for _ in range(2))
     # With so few pictures only the last layer learns: the artist's palette changes, what the network sees does not.
     config = artcolor.TrainConfig(
-        steps=given.steps, batch_size=16, size=192, learning_rate=3e-4, warmup_steps=20, frozen=("network",)
+        steps=given.steps, batch_size=8, size=128, learning_rate=1e-3, warmup_steps=5, frozen=("network",)
     )
     after = artcolor.Trainer(model, config, artcolor.ArtDataset(small, "train"), None, out=given.out / "run").fit()
 
@@ -73,7 +72,7 @@ def main():
         gain = results.compare("after", "before", metric)
         print(f"{metric}: after − before = {gain.mean:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f})")
     sheet(artcolor.ArtDataset(small, "test").paths[:6], [before, tuned], given.out / "before_after.png")
-    print(f"{results.n} held-out pictures; before_after.png shows gray, before, after and truth of six")
+    print(f"{results.n} held-out pictures; {given.out / 'before_after.png'} shows gray, before, after, truth of six")
 
 
 if __name__ == "__main__":

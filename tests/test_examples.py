@@ -1,17 +1,134 @@
-"""Examples run as they stand."""
+"""Examples run as they stand, without arguments, in a folder of their own; the notebook as Jupyter runs it."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
+import nbformat
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from nbclient import NotebookClient
+from PIL import Image, ImageStat
+
+import artcolor
+from artcolor.images import read_provenance
+from artcolor.images.coloured import is_coloured
+from tests.conftest import ROOT, make_painting
+
+EXAMPLES = ROOT / "examples"
+RELEASED = [weights.value for name in artcolor.list_models() for weights in artcolor.get_model_weights(name)]
 
 
-def test_custom_model(art: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "examples" / "custom_model.py"), str(art), str(tmp_path / "run"), "30"]
-    done = subprocess.run(command, capture_output=True, text=True)
+def run(example: str, folder: Path, *arguments: object) -> str:
+    """Runs an example as its user does, and gives what it printed."""
+    command = [sys.executable, str(EXAMPLES / example), *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
     assert done.returncode == 0, done.stderr
-    assert "finished:" in done.stdout
-    rows = (tmp_path / "run" / "log.csv").read_text().splitlines()
-    assert rows[-1].startswith("30,")
-    assert (tmp_path / "run" / "model.safetensors").exists()
+    return done.stdout
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def test_hub_load(tmp_path: Path) -> None:
+    run("hub_load.py", tmp_path)
+    result = pixels(tmp_path / "runs" / "hub_load.png")
+    assert result.shape == pixels(EXAMPLES / "aigues_mortes.png").shape
+    assert is_coloured(result)
+
+
+def test_colorize_folder(tmp_path: Path) -> None:
+    first = run("colorize_folder.py", tmp_path)
+    assert "1 colorized" in first
+    assert "1 coloured" in first
+    out = tmp_path / "runs" / "colour"
+    assert [path.name for path in out.iterdir()] == ["aigues_mortes.png"]
+    assert is_coloured(pixels(out / "aigues_mortes.png"))
+    assert "1 there" in run("colorize_folder.py", tmp_path)
+
+
+@pytest.mark.parametrize("colour", [False, True], ids=["gray", "in colour"])
+def test_compare_models(tmp_path: Path, colour: bool) -> None:
+    make_painting(1, 120, 90).convert("RGB" if colour else "L").save(tmp_path / "mine.png")
+    printed = run("compare_models.py", tmp_path, "mine.png", "--width", 100)
+    shown = ["gray", *RELEASED, *(["original"] if colour else [])]
+    assert printed.startswith(", ".join(shown) + ":")
+    grid = pixels(tmp_path / "runs" / "compare_models.png")
+    rows = -(-len(shown) // 3)
+    assert grid.shape == (rows * (75 + 24), 300, 3)
+    cells = [grid[n // 3 * 99 + 24 : n // 3 * 99 + 99, n % 3 * 100 : n % 3 * 100 + 100] for n in range(len(shown))]
+    assert [is_coloured(cell) for cell in cells[:2]] == [False, True]
+    # Each model gives colours of its own.
+    assert len({cell.tobytes() for cell in cells}) == len(shown)
+
+
+def test_vae_samples(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40), "firebrick").save(tmp_path / "red.png")
+    run("vae_samples.py", tmp_path, "--palette", "red.png", "--samples", 2)
+    grid = pixels(tmp_path / "runs" / "vae_samples.png").astype(float)
+    rows, columns = grid.shape[0] // 2, grid.shape[1] // 3
+    typical, one, two = (grid[:rows, n * columns : (n + 1) * columns] for n in range(3))
+    _, red_one, red_two = (grid[rows:, n * columns : (n + 1) * columns] for n in range(3))
+    assert np.abs(typical - one).mean() > 1
+    assert np.abs(one - two).mean() > 1
+    for plain, red in ((one, red_one), (two, red_two)):
+        assert (red[..., 0] - red[..., 2]).mean() > (plain[..., 0] - plain[..., 2]).mean()
+
+
+def test_evaluate(tmp_path: Path) -> None:
+    printed = run("evaluate.py", tmp_path, "--limit", 2)
+    results = json.loads((tmp_path / "runs" / "evaluate" / "results.json").read_text())
+    assert results["n"] == 2
+    assert set(RELEASED) < set(results["models"])
+    assert all(f"| `{name}` |" in printed for name in RELEASED)
+    assert "less that of gray" in printed
+
+
+def test_finetune(tmp_path: Path) -> None:
+    printed = run("finetune.py", tmp_path)
+    gains = {line.split(":")[0]: float(line.split("= ")[1].split()[0]) for line in printed.splitlines() if "= " in line}
+    # On held-out tiles of the photograph that it was tuned on.
+    assert gains["psnr"] > 0
+    assert gains["nll"] < 0
+    with Image.open(tmp_path / "runs" / "finetune" / "before_after.png") as sheet:
+        assert sheet.size == (4 * 240, 6 * 240)
+
+
+def test_custom_model(tmp_path: Path) -> None:
+    assert "finished:" in run("custom_model.py", tmp_path)
+    out = tmp_path / "runs" / "custom_model"
+    assert (out / "log.csv").read_text().splitlines()[-1].startswith("40,")
+    learned = safetensors.torch.load_file(out / "model.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in learned.values())
+
+
+def test_notebook(tmp_path: Path) -> None:
+    path = EXAMPLES / "quickstart.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    # In git it holds no outputs.
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    (tmp_path / "aigues_mortes.png").symlink_to(EXAMPLES / "aigues_mortes.png")
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [cell.outputs[-1].data for cell in code]
+    pictures = [data for data in shown if "image/png" in data]
+    assert len(pictures) == 6
+    assert all(name in str(shown) for name in RELEASED)
+    with Image.open(tmp_path / "colour.png") as image:
+        assert ImageStat.Stat(image.convert("HSV")).mean[1] > 20
+    assert read_provenance(tmp_path / "colour.png") is not None
+
+
+def test_every_example_has_a_test() -> None:
+    here = Path(__file__).read_text()
+    # photographs.py is what those run that are given no pictures.
+    for path in EXAMPLES.glob("*.py"):
+        assert path.name == "photographs.py" or f'"{path.name}"' in here, path.name

@@ -1,0 +1,59 @@
+"""Several colourings of one picture by `vae`: the most typical one, one for each seed, and some in a palette's mood.
+
+    python examples/vae_samples.py [PICTURE] [--palette PICTURE] [--samples 3] [--seed 0] [--spread 0.6]
+                                   [--out runs/vae_samples.png]
+
+The upper row is the typical colouring and the samples, the lower row the palette and the same samples in its mood.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
+from torchvision.utils import make_grid
+
+import artcolor
+
+
+def read(path, mode, longest=480):
+    """A picture as a tensor `(1, C, H, W)`, sRGB in 0..1."""
+    with Image.open(path) as image:
+        image.thumbnail((longest, longest))
+        return pil_to_tensor(image.convert(mode))[None] / 255
+
+
+def evening():
+    """A palette to begin with: night blue below, brown and pale yellow above."""
+    ramp = ImageOps.flip(Image.linear_gradient("L"))
+    return pil_to_tensor(ImageOps.colorize(ramp, "midnightblue", "wheat", mid="peru"))[None] / 255
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("picture", type=Path, nargs="?", default=Path(__file__).with_name("aigues_mortes.png"))
+    parser.add_argument("--palette", type=Path, help="a coloured picture; an evening sky if not given")
+    parser.add_argument("--samples", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--spread", type=float, default=0.6, help="how far samples are from the typical one")
+    parser.add_argument("--out", type=Path, default=Path("runs/vae_samples.png"))
+    given = parser.parse_args()
+
+    model = artcolor.vae(weights="DEFAULT")
+    gray = read(given.picture, "L")
+    palette = evening() if given.palette is None else read(given.palette, "RGB")
+    how = {"samples": given.samples, "seed": given.seed, "spread": given.spread}
+    typical = model.colorize(gray)
+    samples = model.colorize_samples(gray, **how)[:, 0]
+    in_mood = model.colorize_samples(gray, palette=palette, **how)[:, 0]
+
+    shown = torch.nn.functional.interpolate(palette, gray.shape[-2:], mode="bilinear", antialias=True)
+    cells = torch.cat([typical, samples, shown, in_mood])
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    to_pil_image(make_grid(cells, nrow=1 + given.samples, padding=4, pad_value=1)).save(given.out)
+    print(f"typical, {given.samples} samples; palette, {given.samples} samples in its mood: {given.out}")
+
+
+if __name__ == "__main__":
+    main()
