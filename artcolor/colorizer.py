@@ -162,7 +162,7 @@ class Colorizer:
 
     @torch.no_grad()
     def predict(self, seen: Sequence[Tensor], *, uncertainty: bool = False) -> list[Guess]:
-        """Runs the network. What has one size goes through it together, at most `batch_size` at once.
+        """Gives the network's guesses. What has one size goes through it together, at most `batch_size` at once.
 
         Args:
             seen: from `look`, of any sizes.
@@ -197,7 +197,7 @@ class Colorizer:
         return model.predict_raw(lightness)
 
     def paint(self, picture: Picture, guess: Guess) -> Picture:
-        """Joins a picture with its colours, strip by strip as they are asked for; alpha and metadata go with it."""
+        """Gives `picture` the colours of `guess`, strip by strip as they are asked for; alpha and metadata stay."""
         at = LAYER_LIGHTNESS if self.chroma_only else None
         return Picture(px.joined(picture.rows, guess.ab, at_lightness=at), picture.alpha, picture.info)
 
@@ -291,7 +291,7 @@ class Colorizer:
 
 
 def uncertainty_map(guess: Guess, picture: Picture) -> Image.Image:
-    """A picture of a guess's entropy, in mode L and as large as the one it was made of."""
+    """A picture of the entropy of `guess`, in mode L and as large as `picture`, which it was made of."""
     assert guess.entropy is not None, "predict(..., uncertainty=True) gives it"
     height, width = picture.rows.shape[:2]
     small = (guess.entropy[0, 0] * 255).round().byte().numpy()

@@ -41,6 +41,9 @@ def run_job(colorizer: Colorizer, job: Job, saving: Saving | None = None) -> Out
         job: what and where.
         saving: how it is written; `None` takes the defaults.
 
+    Returns:
+        What became of it.
+
     Raises:
         ImageError: it cannot be read or written, or the result is already there.
         ConfigError: as for `run_jobs`.

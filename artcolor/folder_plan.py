@@ -15,7 +15,12 @@ Status = Literal["colorized", "coloured", "there", "failed"]
 
 @dataclass(frozen=True)
 class Job:
-    """A file to colorize and where the result goes."""
+    """A file to colorize and where the result goes.
+
+    Attributes:
+        source: the file.
+        target: the result.
+    """
 
     source: Path
     target: Path

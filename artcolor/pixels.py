@@ -131,7 +131,7 @@ def lightness(pixels: Pixels) -> Tensor:
 
 
 def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Pixels at another height and width, bicubic with antialiasing."""
+    """The `pixels` at another `size`, height and width; bicubic with antialiasing."""
     height, width = size
     if pixels.dtype == np.uint8:
         return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))

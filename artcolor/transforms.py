@@ -78,7 +78,7 @@ class ToLightness(nn.Module):
         self.size, self.stride, self.out_stride = size, stride, out_stride
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """The working size of a picture of this size."""
+        """The working size, height and width, of a picture of `height` × `width` pixels."""
         return working_size(height, width, size=self.size, stride=self.stride, out_stride=self.out_stride)
 
     def forward(self, image: Tensor) -> Tensor:

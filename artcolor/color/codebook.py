@@ -47,6 +47,9 @@ class Codebook(nn.Module):
 
     Make one with `Codebook.fit`, `Codebook.of_gamut`, or `Codebook(bins)` to load a stored one into.
 
+    Args:
+        bins: how many, Q.
+
     Attributes:
         centres: `(Q, 2)`, ab of each bin in Lab units.
         prior: `(Q,)`, p(bin), smoothed by the soft encoding; sums to 1.

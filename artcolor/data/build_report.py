@@ -100,6 +100,9 @@ def write_report(
         identity: of spec and seed.
         chosen: the pictures in it.
         dropped: the others.
+
+    Returns:
+        What they say.
     """
     order = list(REASONS)
     dropped = sorted(dropped, key=lambda each: order.index(each.reason))
@@ -207,7 +210,7 @@ def _wheel(angles: Any) -> list[tuple[float, float, float]]:
 
 
 def page(report: Report, dropped: Sequence[Dropped], cropped: Sequence[Candidate], statistics: bytes | None) -> str:
-    """Writes the report as one HTML page that needs no other file.
+    """Makes of the report one HTML page that needs no other file.
 
     Args:
         report: of the build.

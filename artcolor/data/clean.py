@@ -118,6 +118,9 @@ def clean(data: bytes, rules: CleanRules, output: Output) -> Cleaned:
         rules: what is dropped.
         output: how it is to be written.
 
+    Returns:
+        The picture as it is to be written, with what was found out about it.
+
     Raises:
         RejectedError: it is dropped.
     """

@@ -41,6 +41,10 @@ class Augmentation:
         crop: smallest side of the square crop, as a share of the short side; the largest is all of it.
         flip: whether half of the pictures are mirrored.
         lightness: L is raised to a power whose logarithm is uniform in ± this.
+
+    Example:
+        >>> Augmentation(flip=False)
+        Augmentation(crop=0.62, flip=False, lightness=0.15)
     """
 
     crop: float = 0.62
@@ -254,6 +258,15 @@ class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
 
     Raises:
         DataError: no pictures, or one that cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Image.new("RGB", (80, 60), "teal").save(f"{folder}/sea.png")
+        ...     sea = ArtDataset(folder, None, cache=Path(folder))
+        ...     lightness, ab = sea[0]
+        >>> lightness.shape, ab.shape
+        (torch.Size([1, 60, 80]), torch.Size([2, 60, 80]))
     """
 
     def __init__(

@@ -70,6 +70,9 @@ def drop_duplicates(candidates: Sequence[Candidate], rules: DuplicateRules) -> t
     Args:
         candidates: the cleaned pictures.
         rules: what counts as a duplicate.
+
+    Returns:
+        Those that stay, and those that do not.
     """
     if not candidates:
         return [], []
@@ -108,6 +111,9 @@ def balance(chosen: Sequence[Chosen], rule: Balance, seed: int) -> tuple[list[Ch
         chosen: the pictures.
         rule: what is counted, and the cap.
         seed: of the choice.
+
+    Returns:
+        Those that stay, and those that do not.
     """
     seen: Counter[str] = Counter()
     over = set()
@@ -135,6 +141,9 @@ def split(chosen: Sequence[Chosen], rules: SplitRules, seed: int) -> list[Chosen
         chosen: the pictures.
         rules: how many, and what is kept together.
         seed: of the choice.
+
+    Returns:
+        The pictures with their splits.
 
     Raises:
         DataError: there are too few pictures, families or artists for that.

@@ -139,6 +139,9 @@ class Judge:
         Args:
             one: is judged.
             seconds: whether to measure its time; baselines have none.
+
+        Returns:
+            What it achieved.
         """
         timed = seconds and isinstance(one, ModelContestant)
         path = self._file(one.name, f"{one.fingerprint} {timed}")

@@ -64,7 +64,7 @@ class Protocol:
         return torch.from_numpy(np.asarray(square).transpose(2, 0, 1).copy()).float() / 255
 
     def batches(self, paths: Sequence[Path], length: int) -> Iterator[Tensor]:
-        """Reads pictures in batches `(N, 3, side, side)` of at most `length`."""
+        """Reads the pictures at `paths` in batches `(N, 3, side, side)` of at most `length`."""
         for start in range(0, len(paths), length):
             yield torch.stack([self.read(path) for path in paths[start : start + length]])
 

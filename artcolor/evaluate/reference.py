@@ -60,6 +60,9 @@ def fit_reference(pictures: Iterable[tuple[Tensor, Tensor]]) -> Reference:
     Args:
         pictures: pairs of L `(N, 1, H, W)` in 0..100 and ab `(N, 2, H, W)` in Lab units.
 
+    Returns:
+        The constants.
+
     Raises:
         DataError: no pictures, or too few colours in them.
     """
@@ -81,7 +84,7 @@ def fit_reference(pictures: Iterable[tuple[Tensor, Tensor]]) -> Reference:
 
 
 def save_reference(reference: Reference, path: Path) -> None:
-    """Writes the constants as a safetensors file."""
+    """Writes the constants of `reference` as a safetensors file, `path`."""
     store.replace_with(path, safetensors.torch.save(reference.tensors))
 
 

@@ -274,7 +274,12 @@ def heading(metric: Metric) -> str:
 
 
 def cell(interval: Interval, digits: int) -> str:
-    """A figure with half the width of its interval, as `23.60 ± 0.35`; a dash where there is none."""
+    """A figure with half the width of its interval, as `23.60 ± 0.35`; a dash where there is none.
+
+    Args:
+        interval: the figure.
+        digits: after the point.
+    """
     if interval.mean is None:
         return "–"
     text = f"{interval.mean:.{digits}f}"

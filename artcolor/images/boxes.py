@@ -39,7 +39,7 @@ def jp2_metadata(file: IO[bytes]) -> dict[str, Any]:
 
 
 def jp2_boxes(exif: bytes | None, xmp: bytes | None) -> bytes:
-    """Makes the boxes that go to the end of a JP2 file.
+    """Makes the boxes with `exif` and `xmp` that go to the end of a JP2 file.
 
     Example:
         >>> import io

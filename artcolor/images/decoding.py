@@ -309,6 +309,9 @@ def at_depth(values: npt.NDArray[Any], depth: int) -> npt.NDArray[Any]:
         values: uint8, uint16, or float in 0..1.
         depth: 8 or 16.
 
+    Returns:
+        uint8 or uint16, of the same shape.
+
     Example:
         >>> at_depth(np.array([0, 300, 65535], np.uint16), 8), at_depth(np.array([255], np.uint8), 16)
         (array([  0,   1, 255], dtype=uint8), array([65535], dtype=uint16))

@@ -39,7 +39,7 @@ _STORAGE = frozenset(
 
 
 def tag(image: Image.Image, number: int) -> Any:
-    """A tag of the image's EXIF, or `None` if there is none or it cannot be read."""
+    """The tag `number` of the EXIF of `image`, or `None` if there is none or it cannot be read."""
     try:
         return image.getexif().get(number)
     except Exception:
@@ -153,6 +153,9 @@ def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
     Args:
         exif: as it was, or `None`.
         dpi: across and down.
+
+    Returns:
+        EXIF with it.
     """
     new = load_exif(exif)
     new[_X_RESOLUTION], new[_Y_RESOLUTION], new[_RESOLUTION_UNIT] = (*map(TiffImagePlugin.IFDRational, dpi), 2)
@@ -189,7 +192,11 @@ def tiff_tags(info: dict[str, Any], xmp: bytes | None) -> Image.Exif:
 
 
 def without_groups(tags: Image.Exif) -> bool:
-    """Takes the directories of camera and place out of EXIF; tells whether there were any."""
+    """Takes the directories of camera and place out of EXIF.
+
+    Returns:
+        Whether there were any.
+    """
     groups = [group for group in (_EXIF_IFD, _GPS_IFD) if tags.get_ifd(group)]
     for group in groups:
         tags.get_ifd(group).clear()

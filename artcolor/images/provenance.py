@@ -56,6 +56,9 @@ class Provenance:
         Args:
             xmp: that the picture has already. If it cannot be read, it is left out, with a warning.
 
+        Returns:
+            XMP with this in it.
+
         Example:
             >>> mine = Provenance("cnn.art_v1", options={"vividness": 1.0})
             >>> provenance_in(mine.into(None)) == mine

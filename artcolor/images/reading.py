@@ -43,6 +43,12 @@ class PictureFile:
     Thumbnails and smaller copies inside of TIFF, and the previews and depth maps that phones add to JPEG and HEIC, are
     no pages: they would stay gray.
 
+    Args:
+        name: what messages call it.
+        file: that it was read from; is closed with it.
+        image: as Pillow opened it.
+        max_pixels: of one page or frame.
+
     Attributes:
         name: what messages call it: its path, `the bytes given`, or the `name` of an open file.
         format: by Pillow's name, as in `FORMATS`.

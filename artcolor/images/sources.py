@@ -57,7 +57,7 @@ def source_name(source: Any) -> str:
 
 
 def being(name: str) -> str:
-    """Begins what a message says of a source: `a.png is`, but `the bytes given are`."""
+    """The beginning of what a message says of a source: `a.png is`, but `the bytes given are`."""
     return f"{name} {'are' if name == _BYTES else 'is'}"
 
 

@@ -70,7 +70,7 @@ def row_strips(pixels: Rows) -> Iterator[slice]:
 
 
 def strips_of(height: int, width: int) -> Iterator[slice]:
-    """The rows of strips that are small beside a large picture."""
+    """The rows of strips that are small beside a large picture, of `height` × `width` pixels."""
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         yield slice(top, min(top + rows, height))

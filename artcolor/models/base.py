@@ -183,7 +183,16 @@ class ColorizationModel(nn.Module):
     def predict_ab_grid(
         self, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
     ) -> Tensor:
-        """Like `predict_ab`, at the resolution of the network's output: `(N, 2, ⌈H/s⌉, ⌈W/s⌉)`, s = out_stride."""
+        """Predicts chroma for lightness of any size, at the resolution of the network's output.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            temperature: see `DistributionHead`; `None` takes the model's own.
+            vividness: see `DistributionHead`; `None` takes the model's own.
+
+        Returns:
+            `(N, 2, ⌈H/s⌉, ⌈W/s⌉)` in Lab units, with s = `network.out_stride`.
+        """
         return self.head.decode(self.predict_raw(lightness), temperature=temperature, vividness=vividness)
 
     @torch.no_grad()

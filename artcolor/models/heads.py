@@ -31,11 +31,16 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
-        """Gives the raw output `(N, C, h, w)` from features `(N, channels, h, w)` and L `(N, 1, H, W)`."""
+        """Gives the raw output `(N, C, h, w)`.
+
+        Args:
+            features: `(N, channels, h, w)`, of the network.
+            lightness: `(N, 1, H, W)`, L in 0..100.
+        """
         raise NotImplementedError
 
     def loss(self, raw: Tensor, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        """Compares a raw output with the truth; `"loss"` is what to minimise, the rest is worth a log.
+        """Gives the loss of a raw output; `"loss"` is what to minimise, the rest is worth a log.
 
         Args:
             raw: `(N, C, h, w)`.

@@ -101,6 +101,11 @@ def get_model(name: str, **keywords: Any) -> ColorizationModel:
 def hub_entry(name: str, pretrained: bool, keywords: dict[str, Any]) -> ColorizationModel:
     """What the entry points of `hubconf.py` share: `pretrained` stands for `weights="DEFAULT"`.
 
+    Args:
+        name: of the model.
+        pretrained: take its default weights.
+        keywords: of its builder.
+
     Raises:
         ConfigError: both `pretrained` and `weights` are given.
     """
@@ -112,7 +117,12 @@ def hub_entry(name: str, pretrained: bool, keywords: dict[str, Any]) -> Coloriza
 
 
 def get_model_weights(name: str) -> type[WeightsEnum]:
-    """The enum of a model's released weights."""
+    """The enum of a model's released weights.
+
+    Example:
+        >>> [weights.value for weights in get_model_weights("cnn")]
+        ['cnn.art_v1']
+    """
     get_builder(name)
     return _WEIGHTS[name]
 
@@ -122,6 +132,10 @@ def get_weight(name: str) -> WeightsEnum:
 
     Raises:
         ConfigError: there are none of this name.
+
+    Example:
+        >>> get_weight("cnn").value
+        'cnn.art_v1'
     """
     _families()
     for model, members in _WEIGHTS.items():
@@ -229,5 +243,12 @@ def save_weights(model: ColorizationModel, path: str | Path) -> None:
     Args:
         model: any model.
         path: of the file; what stood there is replaced only once all is written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_weights(get_model("cnn", width=16), f"{folder}/mine.safetensors")
+        ...     from_pretrained(f"{folder}/mine.safetensors").network.config
+        {'width': 16}
     """
     store.write(Path(path), model.config, model.state_dict())

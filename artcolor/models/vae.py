@@ -103,7 +103,12 @@ class VAE(UNet):
         return gaussian
 
     def decode_with(self, seen: list[Tensor], latent: Latent) -> Tensor:
-        """Gives `(N, width, H / 4, W / 4)` from what `encode` gave and a latent for each picture."""
+        """Gives `(N, width, H / 4, W / 4)` from what `encode` gave and a latent.
+
+        Args:
+            seen: the encoder's features.
+            latent: one for each picture.
+        """
 
         def change(stage: int, features: Tensor) -> Tensor:
             if stage == 0:

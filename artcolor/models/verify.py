@@ -49,6 +49,9 @@ def verify(entry: Entry, *, progress: bool = True) -> Verdict:
         entry: of the manifest.
         progress: show a bar while something is downloaded.
 
+    Returns:
+        What was found out.
+
     Example:
         >>> import artcolor
         >>> verify(artcolor.CNN_Weights.DEFAULT.entry).problems
@@ -124,6 +127,10 @@ def make_golden(model: ColorizationModel) -> dict[str, Any]:
 
 def golden_difference(model: ColorizationModel, golden: Mapping[str, Any]) -> float:
     """How far the colours that a model gives the golden picture are off, at most, in Lab units.
+
+    Args:
+        model: is judged.
+        golden: of its entry in the manifest.
 
     Raises:
         WeightsError: the golden tensors are damaged.

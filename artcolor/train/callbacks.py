@@ -25,16 +25,36 @@ class Callback:
         """Before the first step; `trainer.step` is above 0 if it resumes."""
 
     def on_step(self, trainer: "Trainer", losses: dict[str, float]) -> None:
-        """After each optimizer step, with the losses of its batch."""
+        """After each optimizer step.
+
+        Args:
+            trainer: the training.
+            losses: of the batch, by name; `"loss"` among them.
+        """
 
     def on_log(self, trainer: "Trainer", row: dict[str, float]) -> None:
-        """When a row of the log is complete."""
+        """When a row of the log is complete.
+
+        Args:
+            trainer: the training.
+            row: column → value.
+        """
 
     def on_validate(self, trainer: "Trainer", metrics: dict[str, float]) -> None:
-        """After each validation."""
+        """After each validation.
+
+        Args:
+            trainer: the training.
+            metrics: by name.
+        """
 
     def on_checkpoint(self, trainer: "Trainer", path: Path) -> None:
-        """After a checkpoint is safely on disk."""
+        """After a checkpoint is safely on disk.
+
+        Args:
+            trainer: the training.
+            path: its folder.
+        """
 
     def on_end(self, trainer: "Trainer") -> None:
         """When the training stops, finished or not."""

@@ -54,6 +54,9 @@ def make_trainer(
         init: a model's name or a weights file to start from; its bins and priors are kept.
         callbacks: told of progress.
 
+    Returns:
+        The trainer, which has done nothing yet.
+
     Raises:
         ConfigError: `init` is of another model than the recipe.
         DataError: there are no training pictures.

@@ -56,6 +56,10 @@ class TrainConfig(BaseModel):
         checkpoint_every: steps between checkpoints; `None` goes by the clock alone.
         keep_checkpoints: how many to keep.
         picture_every: steps between picture grids (input, prediction, truth).
+
+    Example:
+        >>> TrainConfig(max_minutes=10, size=192).batch_size
+        32
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -158,6 +162,11 @@ def load_recipe(name: str | Path, overrides: dict[str, Any] | None = None) -> Re
 
 def checked(kind: type[_C], keys: dict[str, Any], source: str) -> _C:
     """Makes a config from keys, with errors that name the key.
+
+    Args:
+        kind: its class.
+        keys: key → value.
+        source: what errors say the keys are from.
 
     Raises:
         ConfigError: a key is unknown, missing or out of range.

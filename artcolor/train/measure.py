@@ -15,7 +15,14 @@ _WARM_UP = 3
 
 @dataclass(frozen=True)
 class StepTime:
-    """Seconds that a step spends, in the mean: waiting for pictures, forward, backward, optimizer."""
+    """Seconds that a step spends, in the mean.
+
+    Attributes:
+        waiting: for pictures.
+        forward: in the network and the loss.
+        backward: in their gradients.
+        optimizer: in updating parameters and their average.
+    """
 
     waiting: float
     forward: float

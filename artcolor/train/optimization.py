@@ -20,6 +20,9 @@ def parameter_groups(model: ColorizationModel, config: TrainConfig) -> list[dict
     Args:
         model: whose `network.pretrained` names the parts that came pretrained.
         config: learning rate, `encoder_rate` and weight decay.
+
+    Returns:
+        Groups, each with its learning rate and weight decay.
     """
     pretrained_parts = tuple(f"network.{part}." for part in model.network.pretrained)
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
@@ -61,6 +64,11 @@ def set_training_mode(model: ColorizationModel, config: TrainConfig) -> None:
 
 def warmup_cosine(step: int, *, warmup: int, total: int) -> float:
     """Share of the peak learning rate at a step: a linear rise, then a cosine to zero.
+
+    Args:
+        step: 0 is the first.
+        warmup: steps of the rise.
+        total: steps of the training.
 
     Example:
         >>> [round(warmup_cosine(step, warmup=2, total=6), 2) for step in range(6)]

@@ -220,6 +220,14 @@ def push(
 ) -> str:
     """Uploads config, weights and card as one commit; the repository is made if it is not there.
 
+    Args:
+        repo: `organisation/repository`.
+        config: of the model.
+        tensors: its state.
+        private: whether a new repository is private.
+        token: of the Hub; `None` takes the one you are logged in with.
+        message: of the commit.
+
     Returns:
         The commit, in hexadecimal.
 

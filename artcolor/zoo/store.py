@@ -153,6 +153,6 @@ def write(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
 
 
 def replace_with(path: Path, data: bytes) -> None:
-    """Writes a file whole or not at all."""
+    """Writes `data` into the file `path`, whole or not at all."""
     with replacing(path) as file:
         file.write(data)
