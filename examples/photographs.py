@@ -2,7 +2,8 @@
 
     python examples/photographs.py OUT
 
-The photographs come with scikit-image, and so with `pip install 'artcolor[evaluate]'`. In `metadata.csv` the photograph
+The photographs come with scikit-image, and so with `pip install 'artcolor[evaluate]'`; they are in the public domain
+(NASA, SpaceX) or CC0 (Stéfan van der Walt's cat, Rachel Michetti's coffee). In `metadata.csv` the photograph
 is the artist, so that "more of the same artist" means other tiles of the same photograph.
 """
 
