@@ -37,7 +37,7 @@ PROTOCOL = "paintings-256"
 VIVIDNESS = (0.0, 0.5, 1.0, 1.5)
 """Values of τ that a sweep looks at unless told otherwise."""
 
-TEMPERATURES = (1.0, 0.8, 0.6, 0.4)
+TEMPERATURES = (1.0, 0.8, 0.6, 0.4, 0.3, 0.2)
 """Values of T that a sweep looks at unless told otherwise."""
 
 GAINS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5)

@@ -14,6 +14,9 @@ from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, reg
 class AE_Weights(WeightsEnum):
     """Released weights of `ae`."""
 
+    ART_V1 = "ae.art_v1"
+    DEFAULT = ART_V1
+
 
 class AE(Network):
     """Eight convolutions down to 1/16, two transposed convolutions back to 1/4; the last convolution is the head's.

@@ -1,12 +1,13 @@
 from torch import nn
 
 import artcolor
-from tests.models.base import ModelTester
+from tests.models.base import ReleasedModelTester
 
 
-class TestAE(ModelTester):
+class TestAE(ReleasedModelTester):
     builder = staticmethod(artcolor.ae)
     small = {"width": 48}
+    weights = "ae.art_v1"
 
 
 def test_topology_is_that_of_the_report() -> None:
