@@ -84,7 +84,9 @@ def stages(colorizer, source, target, rounds):
         batch = [light] * colorizer.batch_size
         guesses = timed("network", colorizer.predict, batch)
         spent["network"][-1] /= len(batch)
-        painted = timed("join", colorizer.paint, picture, guesses[0])
+        # Otherwise it would be joined while it is written.
+        joined = timed("join", lambda picture=picture, guess=guesses[0]: colorizer.paint(picture, guess).pixels)
+        painted = images.Picture(joined, picture.alpha, picture.info)
         target.parent.mkdir(exist_ok=True)
         timed("write", images.save_picture, painted, target, provenance=colorizer.provenance)
     torch.set_num_threads(threads)
