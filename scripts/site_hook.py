@@ -1,0 +1,124 @@
+"""mkdocs calls this: pages say `<!-- site:NAME ARGUMENT -->` where something generated belongs.
+
+What depends on weights, code or pictures is made while the site is built (`scripts/sitegen`), so a new release appears
+by itself. On GitHub these marks are invisible.
+"""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
+from sitegen import api, architecture, modulemap, plots, showing, tables
+from sitegen.cache import ROOT
+
+import artcolor
+
+_MARK = re.compile(r"<!-- site:([\w-]+) ?([\w-]*) -->")
+# Files of the repository that are pages too; links to them are turned to the pages.
+_PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
+_API = "api"
+_published: dict[str, Path] = {}
+
+
+def on_config(config: MkDocsConfig) -> None:
+    """Puts the pages of the API into the navigation."""
+    for item in config.nav or []:
+        if item.get("API") == f"{_API}/":
+            item["API"] = [f"{_API}/{name}" for name in api.pages()]
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the pages that no file in docs/ holds."""
+    _published.clear()
+    for name, text in api.pages().items():
+        files.append(File.generated(config, f"{_API}/{name}", content=text))
+    for name, uri in _PAGES.items():
+        if uri not in files.src_uris:
+            files.append(File.generated(config, uri, content=(ROOT / name).read_text(encoding="utf-8")))
+    files.append(File.generated(config, "examples.md", content=_examples()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Puts tables in, and turns links that leave docs/ to pages of the site."""
+    makers: dict[str, Callable[[str], str]] = {
+        "zoo": lambda _: tables.zoo(),
+        "figures": tables.figures,
+        "report-table": lambda _: tables.report(),
+    }
+
+    def replace(found: re.Match[str]) -> str:
+        make = makers.get(found[1])
+        return make(found[2]) if make else found[0]
+
+    return _inside(_MARK.sub(replace, markdown), page)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Puts pictures and drawings in. They are HTML, which Markdown need not see."""
+    publish = partial(_publish, page)
+    makers: dict[str, Callable[[str], str]] = {
+        "slider": lambda _: showing.slider(publish),
+        "sheet": lambda name: showing.sheet(name, publish),
+        "samples": lambda name: showing.samples(name, publish),
+        "own": lambda name: showing.own_pictures(name, publish),
+        "compare": lambda _: showing.compare(publish),
+        "network": lambda name: _framed(architecture.draw(artcolor.get_model(name))),
+        "modules": lambda _: _framed(modulemap.draw()),
+        "plot": lambda name: _framed(plots.draw(name)),
+    }
+
+    def replace(found: re.Match[str]) -> str:
+        if found[1] not in makers:
+            raise ValueError(f"{page.file.src_uri}: nothing makes {found[0]}")
+        return makers[found[1]](found[2])
+
+    return _MARK.sub(replace, html)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Copies the generated pictures into the site."""
+    for address, path in _published.items():
+        target = Path(config.site_dir) / address
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+
+
+def _publish(page: Page, path: Path) -> str:
+    address = f"assets/results/{path.name}"
+    _published[address] = path
+    return get_relative_url(address, page.url)
+
+
+def _framed(svg: str) -> str:
+    # Wide drawings scroll in their frame, not with the page; the keyboard must reach what scrolls.
+    return f'<div class="ac-frame" tabindex="0">{svg}</div>'
+
+
+def _inside(markdown: str, page: Page) -> str:
+    up = "../" * page.file.src_uri.count("/")
+
+    def turn(found: re.Match[str]) -> str:
+        target = found[1].rpartition("../")[2] if found[1].startswith("../") else found[1]
+        name = target.partition("#")[0]
+        if name in _PAGES:
+            return f"]({up}{_PAGES[name]})"
+        if target.startswith("docs/"):
+            return f"]({up}{target.removeprefix('docs/')})"
+        if name.startswith("examples/"):
+            return f"]({up}examples.md)"
+        return found[0]
+
+    return re.sub(r"\]\(([^)\s]+)\)", turn, markdown)
+
+
+def _examples() -> str:
+    parts = ["# Examples\n\nThe programs of `examples/`, as they are in the repository. Each is run by the tests.\n"]
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        parts.append(f"## {path.name}\n\n```python\n{path.read_text(encoding='utf-8')}```\n")
+    return "\n".join(parts)

@@ -1,0 +1,65 @@
+"""Small SVG drawings whose lines and letters take the page's colour, so that they are read in light and dark."""
+
+from html import escape
+
+# Middle tones, that stand out on white and on near black.
+BLUE, ORANGE, GREEN, PURPLE, RED, GRAY = "#4c86c6", "#d9822b", "#3f9e66", "#9067c6", "#cf5a5a", "#8a8f98"
+
+
+class Drawing:
+    """Collects shapes, and knows how large they are."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._right = self._bottom = 0.0
+
+    def box(self, x: float, y: float, width: float, height: float, colour: str, title: str = "") -> None:
+        """A filled rectangle; `title` shows under the pointer."""
+        self._reach(x + width, y + height)
+        self._parts.append(
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2.5" fill="{colour}" '
+            f'fill-opacity=".82"><title>{escape(title)}</title></rect>'
+        )
+
+    def text(self, x: float, y: float, words: str, *, size: float = 11, anchor: str = "middle", turn: int = 0) -> None:
+        """Letters in the page's colour."""
+        turned = f' transform="rotate({turn} {x:.1f} {y:.1f})"' if turn else ""
+        if not turn:
+            reach = {"middle": 0.5, "start": 1.0, "end": 0.0}[anchor]
+            self._reach(x + reach * len(words) * size * 0.56, y)
+        self._parts.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" fill="currentColor"{turned}>'
+            f"{escape(words)}</text>"
+        )
+
+    def line(self, points: list[tuple[float, float]], *, dashed: bool = False, arrow: bool = True) -> None:
+        """A line through points, with an arrow at its end."""
+        path = " L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        self._shape(f"M{path}", points, dashed, arrow)
+
+    def curve(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """A line that leaves and arrives vertically, with an arrow at its end."""
+        middle = (start[1] + end[1]) / 2
+        path = f"M{start[0]:.1f},{start[1]:.1f} C{start[0]:.1f},{middle:.1f} {end[0]:.1f},{middle:.1f} "
+        self._shape(f"{path}{end[0]:.1f},{end[1]:.1f}", [start, end], False, True)
+
+    def svg(self, label: str) -> str:
+        """All of it, for a page. `label` says to those who cannot see it what it shows."""
+        width, height = self._right + 8, self._bottom + 8
+        return (
+            f'<svg class="ac-drawing" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
+            f'role="img" aria-label="{escape(label)}" font-family="inherit">'
+            '<defs><marker id="ac-arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" '
+            'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="currentColor"/></marker></defs>'
+            f"{''.join(self._parts)}</svg>"
+        )
+
+    def _shape(self, path: str, points: list[tuple[float, float]], dashed: bool, arrow: bool) -> None:
+        for x, y in points:
+            self._reach(x, y)
+        dash = ' stroke-dasharray="4 3"' if dashed else ""
+        tip = ' marker-end="url(#ac-arrow)"' if arrow else ""
+        self._parts.append(f'<path d="{path}" fill="none" stroke="currentColor" stroke-opacity=".6"{dash}{tip}/>')
+
+    def _reach(self, x: float, y: float) -> None:
+        self._right, self._bottom = max(self._right, x), max(self._bottom, y)

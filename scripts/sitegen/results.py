@@ -1,0 +1,115 @@
+"""The free pictures, gray and coloured by each released model."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torchvision.transforms.v2.functional import to_dtype, to_image, to_pil_image
+
+import artcolor
+from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lightness
+from artcolor.models.base import ColorizationModel
+from artcolor.zoo.manifest import Entry, entries
+from sitegen.cache import PICTURES, cached, source_of
+
+_CODE = ("scripts/sitegen/results.py", "artcolor/models/base.py", "artcolor/models/heads.py", "artcolor/color/lab.py")
+SAMPLES = 4
+"""How many random colourings are shown of a model that has several."""
+
+
+@dataclass(frozen=True)
+class Painting:
+    """One of the free pictures.
+
+    Attributes:
+        file: in docs/pictures.
+        painter: with the years of life.
+        title: of the painting.
+    """
+
+    file: Path
+    painter: str
+    title: str
+
+
+@functools.cache
+def paintings() -> list[Painting]:
+    """The free pictures, as docs/pictures/SOURCES.md lists them."""
+    rows = [line.split("|") for line in (PICTURES / "SOURCES.md").read_text(encoding="utf-8").splitlines()]
+    return [
+        Painting(PICTURES / row[1].strip(" `"), row[2].strip(), row[3].partition("(")[0].strip())
+        for row in rows
+        if len(row) > 4 and ".jpg" in row[1]
+    ]
+
+
+def released(model: str) -> Entry | None:
+    """What the manifest says of a model's default weights; `None` where none are released."""
+    keys = [entry for entry in entries().values() if entry.model == model]
+    if not keys:
+        return None
+    return artcolor.get_weight(model).entry
+
+
+def gray(painting: Painting) -> Path:
+    """The lightness of a painting."""
+
+    def make(path: Path) -> None:
+        lightness = rgb_to_lightness(read(painting))
+        _write(lab_to_rgb_in_gamut(lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])), path)
+
+    return cached(f"gray-{painting.file.stem}.jpg", [painting.file.read_bytes(), *source_of(*_CODE)], make)
+
+
+def coloured(painting: Painting, entry: Entry, **options: float) -> Path:
+    """A painting as released weights colour it, from its lightness alone."""
+    return _painted(painting, entry, str(sorted(options.items())), lambda model, x: model.colorize(x, **options))
+
+
+def sampled(painting: Painting, entry: Entry, number: int) -> Path:
+    """One of several random colourings, of a model that has them."""
+
+    def paint(model: ColorizationModel, x: torch.Tensor) -> torch.Tensor:
+        return model.colorize_samples(x, samples=SAMPLES, seed=1)[number]
+
+    return _painted(painting, entry, f"sample {number} of {SAMPLES}", paint)
+
+
+def own_picture(painting: Painting, entry: Entry) -> Path:
+    """The RGB picture that a network of the report paints itself, without the true lightness."""
+
+    def paint(model: ColorizationModel, x: torch.Tensor) -> torch.Tensor:
+        small = model.transforms()(x)
+        raw = model.predict_raw(small)
+        return torch.nn.functional.interpolate(model.head.to_rgb(raw), x.shape[-2:], mode="bicubic").clamp(0, 1)
+
+    return _painted(painting, entry, "own RGB", paint)
+
+
+def _painted(
+    painting: Painting, entry: Entry, how: str, paint: Callable[[ColorizationModel, torch.Tensor], torch.Tensor]
+) -> Path:
+    def make(path: Path) -> None:
+        with torch.inference_mode():
+            _write(paint(_model(entry.key), read(painting)), path)
+
+    name = f"{entry.key}-{painting.file.stem}.jpg"
+    return cached(name, [painting.file.read_bytes(), entry.sha256, how, *source_of(*_CODE)], make)
+
+
+@functools.cache
+def _model(key: str) -> ColorizationModel:
+    return artcolor.from_pretrained(key, progress=False)
+
+
+def read(painting: Painting) -> torch.Tensor:
+    """A painting as `(1, 3, H, W)`, sRGB in 0..1."""
+    with Image.open(painting.file) as image:
+        return to_dtype(to_image(image.convert("RGB")), torch.float32, scale=True)[None]
+
+
+def _write(rgb: torch.Tensor, path: Path) -> None:
+    to_pil_image(rgb[0].clamp(0, 1)).save(path, quality=88)

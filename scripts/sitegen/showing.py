@@ -1,0 +1,138 @@
+"""HTML around generated pictures: the slider, contact sheets, strips."""
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+from PIL import Image
+
+from artcolor.zoo.manifest import Entry
+from sitegen import results
+from sitegen.results import Painting
+
+_SLIDER_MODEL = "unet"
+_FIRST = ("bazille_aigues_mortes", "bruegel_harvesters", "cassatt_summertime", "leonardo_mona_lisa", "renoir_galette")
+
+Publish = Callable[[Path], str]
+"""Takes a picture into the site and gives its address, relative to the page."""
+
+
+def slider(publish: Publish) -> str:
+    """Before and after, with a few paintings to choose from; the default model's real results."""
+    entry = results.released(_SLIDER_MODEL)
+    assert entry is not None, "the default model has weights"
+    shown = sorted((p for p in results.paintings() if p.file.stem in _FIRST), key=lambda p: _FIRST.index(p.file.stem))
+    buttons = []
+    for number, painting in enumerate(shown):
+        before, after = publish(results.gray(painting)), publish(results.coloured(painting, entry))
+        original = publish(painting.file)
+        width, height = _size(painting.file)
+        buttons.append(
+            f'<button type="button" data-before="{before}" data-after="{after}" data-original="{original}" '
+            f'data-width="{width}" data-height="{height}" data-caption="{escape(_name(painting))}" '
+            f'aria-pressed="{"true" if number == 0 else "false"}" aria-label="{escape(_name(painting))}">'
+            f'<img src="{after}" alt="" width="{width}" height="{height}" loading="lazy"></button>'
+        )
+    first = shown[0]
+    before, after = publish(results.gray(first)), publish(results.coloured(first, entry))
+    width, height = _size(first.file)
+    return (
+        '<div class="ac-slider" data-slider>'
+        f'<div class="ac-stage" style="aspect-ratio: {width} / {height}; --ratio: {width / height:.4f}">'
+        f'<img class="ac-after" src="{after}" alt="The same painting, colorized" width="{width}" height="{height}">'
+        f'<img class="ac-before" src="{before}" alt="A painting in gray" width="{width}" height="{height}">'
+        '<span class="ac-line" aria-hidden="true"></span>'
+        '<input type="range" min="0" max="100" value="50" step="1" aria-label="How much is shown in gray">'
+        "</div>"
+        f'<p class="ac-caption"><span data-caption>{escape(_name(first))}</span>. Left: what the model is given. '
+        f"Right: what <code>{entry.key}</code> makes of it at its defaults, "
+        f'a guess. <a data-original href="{publish(first.file)}">The original</a></p>'
+        f'<div class="ac-choice" role="group" aria-label="Paintings">{"".join(buttons)}</div></div>'
+    )
+
+
+def sheet(name: str, publish: Publish) -> str:
+    """All free pictures: gray, coloured by a model, original. A sentence where there are no weights."""
+    entry = results.released(name)
+    if entry is None:
+        return f"<p>The contact sheet of <code>{name}</code> appears here once it has released weights.</p>"
+    figures = [
+        _figure(
+            painting,
+            [
+                ("given", publish(results.gray(painting))),
+                (entry.key, publish(results.coloured(painting, entry))),
+                ("original", publish(painting.file)),
+            ],
+        )
+        for painting in results.paintings()
+    ]
+    return f'<div class="ac-sheet">{"".join(figures)}</div>'
+
+
+def samples(name: str, publish: Publish) -> str:
+    """Several random colourings of a few paintings, by a model that has them."""
+    entry = results.released(name)
+    if entry is None:
+        return ""
+    return _few(
+        lambda painting: [
+            (f"sample {number + 1}", publish(results.sampled(painting, entry, number)))
+            for number in range(results.SAMPLES)
+        ]
+    )
+
+
+def own_pictures(name: str, publish: Publish) -> str:
+    """What a network of the report paints itself, beside its chroma on the true lightness."""
+    entry = results.released(name)
+    if entry is None:
+        return ""
+    return _few(
+        lambda painting: [
+            ("its own RGB", publish(results.own_picture(painting, entry))),
+            ("its chroma, true L", publish(results.coloured(painting, entry))),
+            ("original", publish(painting.file)),
+        ]
+    )
+
+
+def compare(publish: Publish) -> str:
+    """A few paintings by every released model."""
+    released = _released()
+    return _few(
+        lambda painting: [
+            ("given", publish(results.gray(painting))),
+            *((entry.key, publish(results.coloured(painting, entry))) for entry in released),
+            ("original", publish(painting.file)),
+        ]
+    )
+
+
+def _released() -> list[Entry]:
+    names = sorted({key.partition(".")[0] for key in results.entries()})
+    return [entry for name in names if (entry := results.released(name))]
+
+
+def _few(of: Callable[[Painting], list[tuple[str, str]]]) -> str:
+    chosen = [p for p in results.paintings() if p.file.stem in _FIRST[:4]]
+    return f'<div class="ac-sheet ac-wide">{"".join(_figure(painting, of(painting)) for painting in chosen)}</div>'
+
+
+def _figure(painting: Painting, pictures: list[tuple[str, str]]) -> str:
+    width, height = _size(painting.file)
+    cells = "".join(
+        f'<span><img src="{address}" alt="{escape(painting.title)}: {escape(what)}" width="{width}" height="{height}" '
+        f'loading="lazy"><small>{escape(what)}</small></span>'
+        for what, address in pictures
+    )
+    return f'<figure><div class="ac-strip">{cells}</div><figcaption>{escape(_name(painting))}</figcaption></figure>'
+
+
+def _name(painting: Painting) -> str:
+    return f"{painting.painter.partition(' (')[0]}, {painting.title}"
+
+
+def _size(file: Path) -> tuple[int, int]:
+    with Image.open(file) as image:
+        return image.size

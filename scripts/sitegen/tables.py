@@ -1,0 +1,128 @@
+"""Figures of released weights for the pages, from the manifest alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import artcolor
+from artcolor.zoo.manifest import Entry
+from sitegen.results import released
+
+_NAMES = {
+    "mse": "MSE",
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    "abrmse": "abRMSE",
+    "auc": "AuC",
+    "auc_rebalanced": "AuC, rebalanced",
+    "delta_e": "ΔE00",
+    "colorfulness": "CF",
+    "delta_colorfulness": "ΔCF",
+    "fd_grid": "FD-grid",
+    "fd_lite0": "FD-lite0",
+    "nll": "NLL",
+    "ece": "ECE",
+}
+_SETTINGS = {"default": "at its defaults", "accurate": "vividness 0, temperature 1"}
+_NONE = "–"
+
+
+def zoo() -> str:
+    """All models, with or without weights."""
+    lines = [
+        "| model | weights | parameters | file | PSNR, vividness 0 | PSNR | ΔCF | FD-grid |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name in sorted(artcolor.list_models()):
+        entry, link = released(name), f"[`{name}`](models/{name}.md)"
+        if entry is None:
+            count = sum(p.numel() for p in artcolor.get_model(name).parameters())
+            lines.append(f"| {link} | *not trained yet* | {count / 1e6:.2f} M |" + f" {_NONE} |" * 5)
+            continue
+        default, accurate = (entry.metrics["paintings-256"].get(one, {}) for one in ("default", "accurate"))
+        cells = [
+            entry.tag,
+            f"{entry.parameters / 1e6:.2f} M",
+            f"{entry.bytes / 2**20:.1f} MB",
+            _short(accurate, "psnr", ".2f"),
+            _short(default, "psnr", ".2f"),
+            _short(default, "delta_colorfulness", "+.2f"),
+            _short(default, "fd_grid", ".0f"),
+        ]
+        lines.append(f"| {link} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def figures(name: str) -> str:
+    """All figures of one model."""
+    entry = released(name)
+    if entry is None:
+        count = sum(p.numel() for p in artcolor.get_model(name).parameters())
+        return (
+            f'!!! note "Not trained yet"\n    There are no released weights of `{name}`, so there are no figures. '
+            f"The network has {count:,} parameters; `artcolor train {name}` trains it by its recipe.\n"
+        )
+    parts = [_facts(entry)]
+    for protocol, found in entry.metrics.items():
+        settings = [one for one in _SETTINGS if one in found]
+        heads = [_SETTINGS[one] if len(settings) > 1 else "" for one in settings]
+        parts.append(
+            f"Protocol **{protocol}**: {found['n']} paintings of the split `{found['split']}`, with 95 % intervals.\n\n"
+            f"| metric | {' | '.join(heads)} |\n|---|{'--:|' * len(settings)}\n"
+            + "".join(
+                f"| {_NAMES.get(metric, metric)} | {' | '.join(_interval(found[one][metric]) for one in settings)} |\n"
+                for metric in found["default"]
+            )
+        )
+    return "\n".join(parts)
+
+
+def report() -> str:
+    """The report's three models beside ours, in the report's protocols and in paintings-256."""
+    lines = [
+        "| model | MSE, report's protocol | PSNR, its chroma at true L | ΔCF | FD-grid |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    names = [name for name in artcolor.list_models() if name.endswith("_report")]
+    for name in [*names, *(name.removesuffix("_report") for name in names), "unet"]:
+        entry = released(name)
+        if entry is None:
+            lines.append(f"| [`{name}`](models/{name}.md) | *not trained yet* |" + f" {_NONE} |" * 3)
+            continue
+        default = entry.metrics["paintings-256"]["default"]
+        own = [
+            f"{_short(found['default'], 'mse', '.5f')} ({protocol})"
+            for protocol, found in entry.metrics.items()
+            if protocol.startswith("report-")
+        ]
+        cells = [
+            ", ".join(own) or _NONE,
+            _short(default, "psnr", ".2f"),
+            _short(default, "delta_colorfulness", "+.2f"),
+            _short(default, "fd_grid", ".0f"),
+        ]
+        lines.append(f"| [`{name}`](models/{name}.md) | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _facts(entry: Entry) -> str:
+    head = entry.config["head"]
+    defaults = [f"{name} {head[name]:g}" for name in ("vividness", "temperature") if name in head]
+    lines = [
+        f"- Weights `{entry.key}`: {entry.parameters:,} parameters, a file of {entry.bytes / 2**20:.1f} MB, "
+        f"{entry.multiply_adds / 1e9:.2f} G multiply-adds at {entry.config['size']} px.",
+        f"- Recipe `{entry.recipe}`, commit `{entry.commit[:12]}`, PyTorch {entry.torch}. Licence {entry.licence}.",
+        f"- Trained on {entry.data}.",
+    ]
+    if defaults:
+        lines.insert(1, f"- Defaults, chosen on `val`: {', '.join(defaults)}.")
+    return "\n".join(lines) + "\n"
+
+
+def _short(found: Mapping[str, Any], metric: str, form: str) -> str:
+    return format(found[metric]["mean"], form) if metric in found else _NONE
+
+
+def _interval(value: Mapping[str, float | None]) -> str:
+    if value["low"] is None or value["high"] is None:
+        return f"{value['mean']:.4g}"
+    return f"{value['mean']:.4g} ({value['low']:.4g} to {value['high']:.4g})"
