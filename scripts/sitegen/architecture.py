@@ -179,7 +179,7 @@ def _short(step: _Step) -> str:
     count = f"{len(step.layers)} × " if len(step.layers) > 1 else ""
     if isinstance(first, nn.Conv2d | nn.ConvTranspose2d):
         kernels = {layer.kernel_size[0] for layer in step.layers if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)}
-        sizes = "/".join(f"{kernel}×{kernel}" for kernel in sorted(kernels))
+        sizes = "/".join(map(str, sorted(kernels))) + "²"
         extra = f", dilated {first.dilation[0]}" if len(step.layers) == 1 and first.dilation[0] > 1 else ""
         extra += f", stride {first.stride[0]}" if len(step.layers) == 1 and first.stride[0] > 1 else ""
         return f"{count}{sizes}{extra}"

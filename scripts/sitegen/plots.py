@@ -113,7 +113,7 @@ def _brown() -> Figure:
     axes.annotate(
         f"their mean: a {mean[0]:.0f}, b {mean[1]:.0f}",
         mean.tolist(),
-        (18, -72),
+        (-56, -74),
         arrowprops={"arrowstyle": "-", "color": _INK},
     )
     axes.set(xlabel="a (green to red)", ylabel="b (blue to yellow)", xlim=(-60, 80), ylim=(-80, 85))
@@ -142,7 +142,7 @@ def _distribution() -> Figure:
     rgb = read(painting)
     lightness = model.transforms()(rgb)
     probability = model.predict_distribution(lightness)[0]
-    book, places = _head().codebook, {"water": (0.45, 0.62), "a dress": (0.52, 0.37)}
+    book, places = _head().codebook, {"water": (0.52, 0.30), "a dress": (0.45, 0.60)}
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), width_ratios=(1.3, 1, 1))
     _show(axes[0], lab_to_rgb_in_gamut(lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])), "two places")
     bins = lab_to_rgb_in_gamut(torch.full((1, 1, 1, book.bins), 62.0), book.centres.T[None, :, None])[0, :, 0].T
@@ -152,7 +152,7 @@ def _distribution() -> Figure:
         axes[0].annotate(
             name, (x * lightness.shape[-1] + 8, y * lightness.shape[-2] - 6), color="#ff5a36", weight="bold"
         )
-        plot.scatter(*book.centres.T.numpy(), c=bins.clamp(0, 1).numpy(), s=(4 + 900 * p).numpy(), linewidths=0)
+        plot.scatter(*book.centres.T.numpy(), c=bins.clamp(0, 1).numpy(), s=(3 + 2500 * p).numpy(), linewidths=0)
         mean = (p[:, None] * book.centres).sum(0)
         plot.plot(*mean.numpy(), "+", ms=13, mew=2, color=_INK)
         plot.set_title(f"p(bin), {name}; + its mean", fontsize=11)
