@@ -78,6 +78,8 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
             raise ValueError(f"{page.file.src_uri}: nothing makes {found[0]}")
         return makers[found[1]](found[2])
 
+    # In tables GitHub wants a bar in code escaped; Python-Markdown keeps the backslash.
+    html = re.sub(r"<td.*?</td>", lambda cell: cell[0].replace("\\|", "|"), html, flags=re.DOTALL)
     return _MARK.sub(replace, html)
 
 
