@@ -1,5 +1,6 @@
 """How a file was compressed, so that its result is compressed alike."""
 
+import functools
 from typing import IO, Any
 
 from PIL import Image, JpegImagePlugin
@@ -70,13 +71,14 @@ def jpeg_quality(table: list[int]) -> int:
         >>> jpeg_quality([1] * 64)
         100
     """
-
-    def total(quality: int) -> int:
-        scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-        return sum(min(255, max(1, (step * scale + 50) // 100)) for step in _STANDARD)
-
     seen = sum(table)
-    return min(range(100, 0, -1), key=lambda quality: abs(total(quality) - seen))
+    return min(range(100, 0, -1), key=lambda quality: abs(_sum_of_steps(quality) - seen))
+
+
+@functools.cache
+def _sum_of_steps(quality: int) -> int:
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return sum(min(255, max(1, (step * scale + 50) // 100)) for step in _STANDARD)
 
 
 def webp_compression(file: IO[bytes]) -> dict[str, Any]:
