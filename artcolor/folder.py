@@ -199,7 +199,9 @@ class _Run:
                     running += 1
                 # A network that is free does not wait until a batch is full.
                 while waiting and busy < self._lanes and self._done.empty():
-                    self._networks.submit(self._network, _next(waiting, self._colorizer.batch_size))
+                    # The last ones are shared out, so that no network has to wait for another.
+                    most = min(self._colorizer.batch_size, -(-len(waiting) // self._lanes))
+                    self._networks.submit(self._network, _next(waiting, most))
                     busy += 1
                 if not running:
                     return
