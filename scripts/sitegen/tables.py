@@ -44,9 +44,7 @@ def zoo() -> str:
             f"{entry.parameters / 1e6:.2f} M",
             f"{entry.bytes / 2**20:.1f} MB",
             _short(accurate, "psnr", ".2f"),
-            _short(default, "psnr", ".2f"),
-            _short(default, "delta_colorfulness", "+.2f"),
-            _short(default, "fd_grid", ".0f"),
+            *_at_defaults(default),
         ]
         lines.append(f"| {link} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -94,12 +92,7 @@ def report() -> str:
             for protocol, found in entry.metrics.items()
             if protocol.startswith("report-")
         ]
-        cells = [
-            ", ".join(own) or _NONE,
-            _short(default, "psnr", ".2f"),
-            _short(default, "delta_colorfulness", "+.2f"),
-            _short(default, "fd_grid", ".0f"),
-        ]
+        cells = [", ".join(own) or _NONE, *_at_defaults(default)]
         lines.append(f"| [`{name}`](models/{name}.md) | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -120,6 +113,12 @@ def _facts(entry: Entry) -> str:
 
 def _short(found: Mapping[str, Any], metric: str, form: str) -> str:
     return format(found[metric]["mean"], form) if metric in found else _NONE
+
+
+def _at_defaults(found: Mapping[str, Any]) -> list[str]:
+    """PSNR, ΔCF and FD-grid, as two tables show them."""
+    forms = {"psnr": ".2f", "delta_colorfulness": "+.2f", "fd_grid": ".0f"}
+    return [_short(found, metric, form) for metric, form in forms.items()]
 
 
 def _interval(value: Mapping[str, float | None]) -> str:
