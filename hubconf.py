@@ -156,7 +156,7 @@ def cic(pretrained=False, **keywords):
         pretrained (bool): load the default weights.
         weights (str): instead of `pretrained`: the name of released weights or a file's path.
         progress (bool): show a bar while weights are downloaded; on if not given.
-        width (float): share of the paper's channels, for a network without weights; 0.375 if not given.
+        width (float): share of the paper's channels, for a network without weights; 0.3125 if not given.
         bins (int): colour bins, likewise; those of the sRGB gamut if not given.
         size (int): working size in pixels; 192 if not given.
         **keywords: these, given by name.

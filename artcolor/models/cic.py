@@ -37,7 +37,7 @@ class CIC(Network):
     stride = 8
     out_stride = 4
 
-    def __init__(self, width: float = 0.375) -> None:
+    def __init__(self, width: float = 0.3125) -> None:
         super().__init__()
         channels = [round(full * width) for full in _CHANNELS]
         if min(channels) < 1:
@@ -98,7 +98,7 @@ def cic(
         weights: `None` for an untrained network, a `CIC_Weights` member, its name, `"DEFAULT"`, or the path of
             a weights file, whose own config then decides the network.
         progress: show a bar while weights are downloaded.
-        width: share of the paper's channels, 0.375 if not given; 1 is the paper's network.
+        width: share of the paper's channels, 0.3125 if not given; 1 is the paper's network.
         bins: number of colour bins; those of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
 
