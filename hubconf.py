@@ -193,9 +193,13 @@ def splitbrain(pretrained=False, **keywords):
         any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
         options. `model.extract_features(picture)` describes coloured pictures `(N, 3, H, W)`.
 
+    Figures on 500 paintings at 256 px: PSNR 24.71 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
+    defaults 23.38 dB, mean colourfulness 1.5 below the 41.1 of real paintings, FD-grid 802. More, with intervals:
+    `artcolor.SplitBrain_Weights.DEFAULT.meta["metrics"]`.
+
     Example:
         >>> import torch
-        >>> model = torch.hub.load(".", "splitbrain", source="local", width=16)
+        >>> model = torch.hub.load(".", "splitbrain", source="local", pretrained=True)
         >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
         torch.Size([1, 3, 64, 48])
     """

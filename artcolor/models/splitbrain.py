@@ -26,6 +26,9 @@ _HEADS: dict[str, type[Head]] = {"classification": DistributionHead, "regression
 class SplitBrain_Weights(WeightsEnum):
     """Released weights of `splitbrain`."""
 
+    ART_V1 = "splitbrain.art_v1"
+    DEFAULT = ART_V1
+
 
 class SplitBrain(Network):
     """Halves that see different channels. Called with lightness, it gives the features of the half that sees L.

@@ -6,12 +6,13 @@ from artcolor.color.lab import rgb_to_lab
 from artcolor.errors import ConfigError
 from artcolor.models.regression import ChromaHead
 from artcolor.models.splitbrain import SplitBrainAutoencoder
-from tests.models.base import ModelTester
+from tests.models.base import ModelTester, ReleasedModelTester
 
 
-class TestSplitBrain(ModelTester):
+class TestSplitBrain(ReleasedModelTester):
     builder = staticmethod(artcolor.splitbrain)
     small = {"width": 16}
+    weights = "splitbrain.art_v1"
 
 
 class TestRegressingSplitBrain(ModelTester):
