@@ -166,9 +166,13 @@ def cic(pretrained=False, **keywords):
         any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
         options.
 
+    Figures on 500 paintings at 256 px, decoded as the paper does it: PSNR 22.82 dB (a table of mean ab by lightness:
+    24.11 dB), mean colourfulness 3.4 below the 41.1 of real paintings, FD-grid 1783. More, with intervals:
+    `artcolor.CIC_Weights.DEFAULT.meta["metrics"]`.
+
     Example:
         >>> import torch
-        >>> model = torch.hub.load(".", "cic", source="local", width=0.125)
+        >>> model = torch.hub.load(".", "cic", source="local", pretrained=True)
         >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
         torch.Size([1, 3, 64, 48])
     """

@@ -77,7 +77,10 @@ class Autoencoder(ColorizationModel):
 
 def trained_autoencoder(data, out, steps):
     model = Autoencoder("autoencoder", WholeTrunk(), LabHead(WholeTrunk.channels))
-    config = artcolor.TrainConfig(steps=steps, size=SIDE, batch_size=32, learning_rate=2e-3, warmup_steps=200)
+    # As `splitbrain` itself, mostly on small pictures.
+    config = artcolor.TrainConfig(
+        steps=steps, size=96, final_size=SIDE, final_from=0.8, batch_size=32, learning_rate=2e-3, warmup_steps=200
+    )
     trainer = artcolor.Trainer(model, config, artcolor.ArtDataset(data, "train"), out=out)
     trainer.fit()
     return trainer.model.eval()

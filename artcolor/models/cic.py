@@ -11,6 +11,9 @@ from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, reg
 class CIC_Weights(WeightsEnum):
     """Released weights of `cic`."""
 
+    ART_V1 = "cic.art_v1"
+    DEFAULT = ART_V1
+
 
 # Channels of the eight blocks at width 1 (figure 2 and table 4 of the paper).
 _CHANNELS = (64, 128, 256, 512, 512, 512, 512, 256)

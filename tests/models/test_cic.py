@@ -6,12 +6,13 @@ from torch import nn
 import artcolor
 from artcolor.errors import ConfigError
 from artcolor.models.heads import RebalancedHead
-from tests.models.base import ModelTester
+from tests.models.base import ReleasedModelTester
 
 
-class TestCIC(ModelTester):
+class TestCIC(ReleasedModelTester):
     builder = staticmethod(artcolor.cic)
     small = {"width": 0.125}
+    weights = "cic.art_v1"
 
 
 def _shapes(network: nn.Module) -> list[tuple[object, ...]]:
