@@ -17,6 +17,9 @@ from artcolor.models.regression import RGBHead
 class CNNReport_Weights(WeightsEnum):
     """Released weights of `cnn_report`."""
 
+    ART_V1 = "cnn_report.art_v1"
+    DEFAULT = ART_V1
+
 
 class AEReport_Weights(WeightsEnum):
     """Released weights of `ae_report`."""

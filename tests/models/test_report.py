@@ -8,9 +8,10 @@ from artcolor.errors import ConfigError
 from tests.models.base import ModelTester, ReleasedModelTester
 
 
-class TestCNNReport(ModelTester):
+class TestCNNReport(ReleasedModelTester):
     builder = staticmethod(artcolor.cnn_report)
     small = {"width": 16}
+    weights = "cnn_report.art_v1"
 
 
 class TestAEReport(ModelTester):
