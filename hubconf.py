@@ -254,9 +254,14 @@ def ae_report(pretrained=False, **keywords):
         An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
         any size, and gives `(N, 3, H, W)`, sRGB in 0..1.
 
+    Figures on 500 paintings at 256 px, its chroma joined with the true lightness: PSNR 24.21 dB (a table of mean ab by
+    lightness: 24.11 dB), mean colourfulness 20.5 below the 41.1 of real paintings, FD-grid 3145. Its own picture, as
+    the report judged it: mean squared error 0.0094 at 200 px (a constant brown: 0.0064). More, with intervals:
+    `artcolor.AEReport_Weights.DEFAULT.meta["metrics"]`.
+
     Example:
         >>> import torch
-        >>> model = torch.hub.load(".", "ae_report", source="local", width=32)
+        >>> model = torch.hub.load(".", "ae_report", source="local", pretrained=True)
         >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
         torch.Size([1, 3, 64, 48])
     """

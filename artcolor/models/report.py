@@ -24,6 +24,9 @@ class CNNReport_Weights(WeightsEnum):
 class AEReport_Weights(WeightsEnum):
     """Released weights of `ae_report`."""
 
+    ART_V1 = "ae_report.art_v1"
+    DEFAULT = ART_V1
+
 
 class VAEReport_Weights(WeightsEnum):
     """Released weights of `vae_report`."""

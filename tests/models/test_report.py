@@ -5,7 +5,7 @@ from torch import nn
 import artcolor
 from artcolor.color.lab import lab_to_rgb, rgb_to_lab
 from artcolor.errors import ConfigError
-from tests.models.base import ModelTester, ReleasedModelTester
+from tests.models.base import ReleasedModelTester
 
 
 class TestCNNReport(ReleasedModelTester):
@@ -14,9 +14,10 @@ class TestCNNReport(ReleasedModelTester):
     weights = "cnn_report.art_v1"
 
 
-class TestAEReport(ModelTester):
+class TestAEReport(ReleasedModelTester):
     builder = staticmethod(artcolor.ae_report)
     small = {"width": 32}
+    weights = "ae_report.art_v1"
 
 
 class TestVAEReport(ReleasedModelTester):
