@@ -43,6 +43,9 @@ class WholeTrunk(Network):
         self.trunk = dilated_trunk(3, self.channels)
 
     def forward(self, lab):
+        if lab.shape[1] == 1:
+            # The trainer's grids of pictures ask with L alone: of a gray picture, then.
+            lab = scaled(lab, lab.new_zeros(len(lab), 2, *lab.shape[-2:]))
         return self.trunk(lab)
 
 
@@ -139,8 +142,10 @@ def compressed(train, others):
     mean, deviation = train.mean(0), train.std(0) + 1e-6
     train, others = (train - mean) / deviation, (others - mean) / deviation
     if train.shape[1] > NUMBERS:
-        _, vectors = torch.linalg.eigh(train.T @ train / len(train))
-        train, others = train @ vectors[:, -NUMBERS:], others @ vectors[:, -NUMBERS:]
+        # In single precision it may not converge where features repeat each other.
+        _, vectors = torch.linalg.eigh((train.T @ train / len(train)).double())
+        most = vectors[:, -NUMBERS:].float()
+        train, others = train @ most, others @ most
     spread = train.std()
     return train / spread, others / spread
 
