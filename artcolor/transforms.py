@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artcolor.color.lab import (
-    joined_at_border,
     lab_to_linear,
+    lab_to_linear_in_gamut,
     linear_to_srgb,
     outside_gamut,
     rgb_to_lightness,
@@ -123,8 +123,7 @@ class JoinChroma(nn.Module):
             ab = _shrinking_matrix(ab.shape[-2], height).to(ab) @ ab
         if width < ab.shape[-1]:
             ab = ab @ _shrinking_matrix(ab.shape[-1], width).to(ab).T
-        matrix, _ = _enlarging_rows(ab.shape[-1], width, 0, width)
-        self._wide = ab @ matrix.to(ab).T
+        self._wide = F.interpolate(ab, (ab.shape[-2], width), mode="bicubic")
 
     def ab_rows(self, start: int, stop: int) -> Tensor:
         """Chroma of the rows from `start` up to `stop`: `(N, 2, stop - start, W)`, in Lab units."""
@@ -152,10 +151,11 @@ class JoinChroma(nn.Module):
             beyond.append((n, y + top, x, light[n, 0, y, x], ab[n, :, y, x]))
             parts.append(encode(linear.clamp_(0, 1)))
         joined = torch.cat(parts, dim=-2)
-        # The search costs about as much for a thousand pixels as for one, so it is done once for all parts.
+        # Bisection costs about as much for a thousand pixels as for one, so it is done once for all parts.
         n, y, x, light, ab = (torch.cat(column) for column in zip(*beyond, strict=True))
         if len(n):
-            joined[n, :, y, x] = encode(joined_at_border(light, ab.T)).T
+            inside = lab_to_linear_in_gamut(light.reshape(1, -1, 1), ab.T.unsqueeze(-1))
+            joined[n, :, y, x] = encode(inside).squeeze(-1).T
         return joined
 
     def strips(self, start: int = 0, stop: int | None = None) -> list[tuple[int, int]]:

@@ -25,8 +25,7 @@ _CBRT_SLOPE = 1 / (3 * _DELTA**2)
 _KNEE = 0.0404482362771082
 _LINEAR_KNEE = _KNEE / 12.92
 _GAMUT_TOLERANCE = 1e-6
-# To a hundred-thousandth of the chroma. Three tries at once cost little more than one where pixels are few, as mostly.
-_DIVISIONS = 8
+_BISECTIONS = 22
 # Enough that two neighbours lie at most a twentieth of an 8-bit step apart, even near black.
 _LEVELS = 1 << 16
 _CHUNK = 1 << 17
@@ -275,18 +274,17 @@ def _channels(x: Tensor, where: tuple[Tensor, ...]) -> Tensor:
 
 
 def _largest_scale(lightness: Tensor, ab: Tensor) -> Tensor:
-    """How far `(P,)` chroma `(2, P)` may go toward its full value at L `(P,)`, by repeated division in four."""
+    """How far `(P,)` chroma `(2, P)` may go toward its full value at L `(P,)`, by bisection."""
     gray = (lightness + 16) / 116
-    reach = torch.stack((ab[0] / 500, torch.zeros_like(gray), ab[1] / -200)).unsqueeze(-2)
-    quarters = torch.arange(1, 4).to(gray).unsqueeze(-1)
-    scale, step = torch.zeros_like(gray), 1.0
-    for _ in range(_DIVISIONS):
-        step /= 4
-        linear = _curve_to_linear(torch.addcmul(gray, reach, torch.add(scale, quarters, alpha=step)))
-        inside = _excess(linear) <= _GAMUT_TOLERANCE
-        # The first of the three that lies outside ends it, so that whatever is chosen was seen to lie inside.
-        scale.add_(inside.cumprod(dim=-2).sum(dim=-2), alpha=step)
-    return scale
+    reach = torch.stack((ab[0] / 500, torch.zeros_like(gray), ab[1] / -200)).unsqueeze(-1)
+    gray = gray.unsqueeze(-1)
+    scale, step = torch.full_like(gray, 0.5), 0.5
+    for _ in range(_BISECTIONS):
+        step /= 2
+        beyond = _excess(_curve_to_linear(torch.addcmul(gray, reach, scale))).sub_(_GAMUT_TOLERANCE)
+        scale.sub_(beyond.sign_(), alpha=step)
+    # Less twice the last step, so that it lies inside.
+    return (scale - 2 * step).clamp_(min=0).squeeze(-1)
 
 
 def lab_to_linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
@@ -303,22 +301,10 @@ def lab_to_linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     where = outside_gamut(linear.detach())
     if len(where[0]):
         # Most pixels are inside, so only the others are joined a second time.
-        linear.movedim(-3, -1)[where] = joined_at_border(lightness.squeeze(-3)[where], _channels(ab, where)).T
+        l_out, ab_out = lightness.squeeze(-3)[where], _channels(ab, where)
+        inside = lab_to_linear(l_out[None, None], (ab_out * _largest_scale(l_out, ab_out))[:, None])
+        linear.movedim(-3, -1)[where] = inside.squeeze(1).T
     return linear.clamp_(0, 1)
-
-
-def joined_at_border(lightness: Tensor, ab: Tensor) -> Tensor:
-    """Joins L and chroma that sRGB cannot show, with as much of the chroma as it can.
-
-    Args:
-        lightness: `(P,)`, L in 0..100.
-        ab: `(2, P)` in Lab units, outside of the gamut.
-
-    Returns:
-        `(3, P)`, linear light in 0..1.
-    """
-    reduced = ab * _largest_scale(lightness, ab)
-    return lab_to_linear(lightness[None, None], reduced[:, None]).squeeze(1).clamp_(0, 1)
 
 
 def lab_to_rgb_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
