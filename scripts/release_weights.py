@@ -89,6 +89,7 @@ def main(
     data: Annotated[Path, typer.Option(help="The paintings.")],
     commit: Annotated[str | None, typer.Option(help="Commit of the training code; HEAD if not given.")] = None,
     results: Annotated[Path, typer.Option(help="Where tables and plots go.")] = Path("runs/release"),
+    replaces: Annotated[str | None, typer.Option(help="model.tag of unpublished weights that these supersede.")] = None,
 ) -> None:
     """Chooses defaults, measures, and writes weights file and manifest entry."""
     torch.set_num_threads(2)
@@ -126,7 +127,9 @@ def main(
         # Of the file as it was written: its kernels were rounded to half precision.
         "golden": make_golden(from_pretrained(target)),
     }
-    update(key, entry)
+    update(key, entry, replaces=replaces)
+    if replaces is not None:
+        (_WEIGHTS / f"{replaces}.safetensors").unlink()
     print(f"{target}: {len(content) / 2**20:.1f} MB; entry written to {manifest_path()}")
 
 

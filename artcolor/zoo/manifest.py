@@ -175,18 +175,26 @@ def _entry(key: str, value: Any, name: str) -> Entry:
     return Entry(key=key, **value)
 
 
-def update(key: str, values: Mapping[str, Any]) -> None:
+def update(key: str, values: Mapping[str, Any], *, replaces: str | None = None) -> None:
     """Writes fields of an entry into the manifest, which is replaced as a whole if it then still makes sense.
 
     Args:
         key: `model.tag`; a new one needs all fields.
         values: field → value, as JSON has them.
+        replaces: key of an entry that goes, and gives its place to this one.
 
     Raises:
+        ConfigError: the entry to be replaced is not there, or was published, so that somebody may rely on it.
         WeightsError: the entry would make no sense, or the manifest is damaged.
     """
     path = manifest_path()
     manifest = json.loads(path.read_text(encoding="utf-8"))
+    if replaces is not None:
+        if entry_of(replaces).hub_repo is not None:
+            raise ConfigError(f"{replaces} is on the Hub: it stays, and {key} comes beside it")
+        manifest["weights"] = dict(
+            (key, {}) if old == replaces else (old, entry) for old, entry in manifest["weights"].items()
+        )
     manifest["weights"].setdefault(key, {}).update(values)
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     parse_manifest(text, str(path))

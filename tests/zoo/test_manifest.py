@@ -164,6 +164,27 @@ def test_updating_keeps_all_else_and_refuses_nonsense(tmp_path, monkeypatch: pyt
     manifest.entries.cache_clear()
 
 
+def test_unpublished_weights_give_their_place_to_better_ones(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied = tmp_path / "weights_manifest.json"
+    copied.write_bytes(manifest.manifest_path().read_bytes())
+    monkeypatch.setattr(manifest, "manifest_path", lambda: copied)
+    before = json.loads(copied.read_text())["weights"]
+    with pytest.raises(WeightsError):  # Fields of the one that goes are not taken over.
+        manifest.update("unet.new", {"licence": "Apache-2.0"}, replaces="unet.art_v1")
+    assert json.loads(copied.read_text())["weights"] == before
+    manifest.update("unet.new", before["unet.art_v1"], replaces="unet.art_v1")
+    after = json.loads(copied.read_text())["weights"]
+    assert list(after) == [key.replace("unet.art_v1", "unet.new") for key in before]
+    assert list(after.values()) == list(before.values())
+    assert "unet.art_v1" not in manifest.entries()
+    manifest.update("unet.new", {"hub_repo": "org/x", "hub_revision": "0" * 40})
+    with pytest.raises(ConfigError, match="unet.new is on the Hub: it stays"):
+        manifest.update("unet.newer", before["unet.art_v1"], replaces="unet.new")
+    with pytest.raises(ConfigError, match="no weights called 'unet.old'"):
+        manifest.update("unet.newer", before["unet.art_v1"], replaces="unet.old")
+    manifest.entries.cache_clear()
+
+
 def between(text: str, marker: str) -> str:
     return text.split(f"<!-- {marker} -->\n")[1].split(f"<!-- /{marker} -->")[0]
 
