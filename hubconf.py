@@ -136,8 +136,8 @@ def ae(pretrained=False, **keywords):
         any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
         options.
 
-    Figures on 500 paintings at 256 px: PSNR 24.69 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
-    defaults 23.29 dB, mean colourfulness 2.3 below the 41.1 of real paintings, FD-grid 1068. More, with intervals:
+    Figures on 500 paintings at 256 px: PSNR 24.74 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
+    defaults 23.34 dB, mean colourfulness 1.3 below the 41.1 of real paintings, FD-grid 764. More, with intervals:
     `artcolor.AE_Weights.DEFAULT.meta["metrics"]`.
 
     Example:

@@ -14,8 +14,8 @@ from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, reg
 class AE_Weights(WeightsEnum):
     """Released weights of `ae`."""
 
-    ART_V1 = "ae.art_v1"
-    DEFAULT = ART_V1
+    ART_V2 = "ae.art_v2"
+    DEFAULT = ART_V2
 
 
 class AE(Network):

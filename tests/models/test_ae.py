@@ -7,7 +7,7 @@ from tests.models.base import ReleasedModelTester
 class TestAE(ReleasedModelTester):
     builder = staticmethod(artcolor.ae)
     small = {"width": 48}
-    weights = "ae.art_v1"
+    weights = "ae.art_v2"
 
 
 def test_topology_is_that_of_the_report() -> None:
