@@ -5,7 +5,6 @@ import functools
 import json
 import logging
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from artcolor.models.registry import save_weights
 from artcolor.train import checkpoint
 from artcolor.train.callbacks import Callback, CsvLog, PictureGrid
 from artcolor.train.config import TrainConfig
+from artcolor.train.keeping import Interrupt, Patience, RunningMean
 from artcolor.train.measure import StepTime, measure_steps
 from artcolor.train.optimization import moving_average, parameter_groups, set_training_mode, warmup_cosine
 from artcolor.train.precision import fast_precision
@@ -104,10 +104,8 @@ class Trainer:
                 raise TrainingError(f"{key} is {size}, but {model.name} only works at {fixed}")
         self.step = 0
         self.steps = 0
-        self._best, self._stale = math.inf, 0
-        self._sums: dict[str, float] = {}
+        self._means, self._patience, self._interrupt = RunningMean(), Patience(config.patience), Interrupt()
         self._waited = self._logged_at = 0.0
-        self._interrupted = False
 
     @property
     def log_columns(self) -> list[str]:
@@ -143,28 +141,17 @@ class Trainer:
         if resume is None and found is not None:
             raise TrainingError(f"{self.out} holds checkpoints of a training; resume it or choose another folder")
         self._prepare(found)
-        previous = signal.getsignal(signal.SIGINT)
         try:
-            self._on_interrupt()
-            self._tell("on_start")
-            self._loop()
+            with self._interrupt:
+                self._tell("on_start")
+                self._loop()
         finally:
-            signal.signal(signal.SIGINT, previous)
             self._tell("on_end")
         if self.accelerator.is_main_process:
             save_weights(self.averaged(), result)
             (self.out / "DONE").write_text(f"{self.step} steps\n")
         self.accelerator.wait_for_everyone()
         return result
-
-    def _on_interrupt(self) -> None:
-        def remember(*_: object) -> None:
-            self._interrupted = True
-
-        try:
-            signal.signal(signal.SIGINT, remember)
-        except ValueError:
-            _LOG.debug("not in the main thread: Ctrl-C stops without a checkpoint")
 
     def _prepare(self, found: Path | None) -> None:
         """Brings model, optimizer, schedule and average to where the training begins or goes on."""
@@ -228,15 +215,15 @@ class Trainer:
             if row is not None:
                 self._tell("on_log", row)
                 self._waited, self._logged_at = 0.0, time.monotonic()
-            if self._should_stop_early(row):
+            if self._patience.is_over((row or {}).get(f"val_{self.config.stop_metric}")):
                 _LOG.info("no improvement of %s: stopping at step %d", self.config.stop_metric, self.step)
                 break
             every = self.config.checkpoint_every
             late = time.monotonic() - saved_at > 60 * self.config.checkpoint_minutes
-            if self._interrupted or late or (every and self.step % every == 0):
+            if self._interrupt.asked or late or (every and self.step % every == 0):
                 self._save()
                 saved_at = time.monotonic()
-            if self._interrupted:
+            if self._interrupt.asked:
                 raise KeyboardInterrupt
         self._save()
 
@@ -282,29 +269,17 @@ class Trainer:
         )
 
     def _log_row(self, losses: dict[str, float]) -> dict[str, float] | None:
-        for name in ("loss", "grad_norm"):
-            self._sums[name] = self._sums.get(name, 0.0) + losses[name]
-        self._sums["count"] = self._sums.get("count", 0.0) + 1
+        self._means.add({name: losses[name] for name in ("loss", "grad_norm")})
         validates = self.val is not None and (self.step % self.config.validate_every == 0 or self.step == self.steps)
         if self.step % _LOG_EVERY and self.step != self.steps and not validates:
             return None
-        count = self._sums.pop("count")
-        row = {name: total / count for name, total in self._sums.items()}
+        row = self._means.take()
         row["learning_rate"] = float(self.schedule.get_last_lr()[0])
-        self._sums = {}
         if validates:
             found = self.evaluate()
             self._tell("on_validate", found)
             row.update({f"val_{name}": value for name, value in found.items()})
         return row
-
-    def _should_stop_early(self, row: dict[str, float] | None) -> bool:
-        watched = None if row is None else row.get(f"val_{self.config.stop_metric}")
-        if self.config.patience is None or watched is None:
-            return False
-        self._stale = 0 if watched < self._best else self._stale + 1
-        self._best = min(self._best, watched)
-        return self._stale >= self.config.patience
 
     def evaluate(self) -> dict[str, float]:
         """Validates the averaged weights on central crops of the val pictures.
@@ -343,9 +318,9 @@ class Trainer:
                 state={
                     "steps": self.steps,
                     "config": self.config.model_dump(),
-                    "sums": self._sums,
-                    "best": self._best,
-                    "stale": self._stale,
+                    "sums": self._means.sums,
+                    "best": self._patience.best,
+                    "stale": self._patience.stale,
                 },
                 keep=self.config.keep_checkpoints,
             )
@@ -370,7 +345,8 @@ class Trainer:
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(saved["scaler"])
         self.step = state["step"]
-        self._sums, self._best, self._stale = state["sums"], state["best"], state["stale"]
+        self._means.sums = state["sums"]
+        self._patience.best, self._patience.stale = state["best"], state["stale"]
         _LOG.info("resuming from %s", path)
 
     def _plan(self) -> int:

@@ -2,6 +2,7 @@ import csv
 import itertools
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,12 @@ def test_early_stopping(make: Make) -> None:
     trainer = make(steps=40, validate_every=2, patience=2, learning_rate=1e-12)
     trainer.fit()
     assert trainer.step < 40
+
+
+def test_outside_the_main_thread(make: Make) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        path = pool.submit(make().fit).result()
+    assert artcolor.from_pretrained(path).name == "cnn"
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
