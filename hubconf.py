@@ -75,8 +75,8 @@ def unet(pretrained=False, **keywords):
         any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
         options.
 
-    Figures on 500 paintings at 256 px: PSNR 25.12 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
-    defaults 23.73 dB, as colourful as real paintings (mean colourfulness 0.9 below 41.1), FD-grid 507. More, with
+    Figures on 500 paintings at 256 px: PSNR 25.13 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
+    defaults 23.82 dB, as colourful as real paintings (mean colourfulness 1.5 below 41.1), FD-grid 390. More, with
     intervals: `artcolor.UNet_Weights.DEFAULT.meta["metrics"]`.
 
     Example:

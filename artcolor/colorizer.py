@@ -183,8 +183,9 @@ class Colorizer:
         for numbers in groups.values():
             for start in range(0, len(numbers), self.batch_size):
                 part = numbers[start : start + self.batch_size]
-                raw = self._raw(model, torch.cat([seen[number] for number in part]).to(self.device))
-                ab = (head.decode(raw, **self.options) * self.strength).cpu()
+                lightness = torch.cat([seen[number] for number in part]).to(self.device)
+                raw = self._raw(model, lightness)
+                ab = (head.decode(raw, lightness, **self.options) * self.strength).cpu()
                 unsure = head.entropy(raw).cpu() if uncertainty and isinstance(head, DistributionHead) else None
                 for place, number in enumerate(part):
                     one = slice(place, place + 1)

@@ -63,7 +63,7 @@ class LabHead(Head):
     def forward(self, features, lightness):
         return self.project(features)
 
-    def decode(self, raw, *, temperature=None, vividness=None):
+    def decode(self, raw, lightness, *, temperature=None, vividness=None):
         return raw[:, 1:] * 50
 
 

@@ -35,7 +35,7 @@ def posterior(model: VAEModel, small, lab):
     seen = network.encode(lightness)
     q = network.posterior(seen, lightness, ab)
     raw = model.head(network.decode_with(seen, q.mean), lightness)
-    return model.head.decode(raw, temperature=1, vividness=0), q.divergence(network.prior(seen))
+    return model.head.decode(raw, lightness, temperature=1, vividness=0), q.divergence(network.prior(seen))
 
 
 @torch.no_grad()

@@ -44,7 +44,7 @@ class HuberHead(Head):
     def loss(self, raw, lightness, ab):
         return {"loss": F.huber_loss(raw, F.interpolate(ab, raw.shape[-2:], mode="area") / 50)}
 
-    def decode(self, raw, *, temperature=None, vividness=None):
+    def decode(self, raw, lightness, *, temperature=None, vividness=None):
         return raw * 50
 
 

@@ -5,6 +5,7 @@ Run it from a checkout: python scripts/release_weights.py ~/runs/cnn cnn.art_v1 
 
 import hashlib
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from artcolor.evaluate.benchmark import evaluate
 from artcolor.evaluate.calibration import fit_temperature
 from artcolor.evaluate.protocol import choose
 from artcolor.evaluate.reference import load_reference
-from artcolor.evaluate.sweep import sweep
+from artcolor.evaluate.sweep import TEMPERATURES, sweep
 from artcolor.evaluate.sweep_report import save_sweep, summary
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead, RebalancedHead
@@ -44,18 +45,29 @@ def figures(results: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-def _calibrate(model: ColorizationModel, data: Path) -> None:
+def _calibrate(model: ColorizationModel, data: Path, by: float | None) -> None:
     assert isinstance(model.head, DistributionHead)
     best, likelihoods = fit_temperature(model, choose(data, "val", None), load_reference().codebook, progress=_progress)
     print("NLL by calibration temperature:", {at: round(value, 4) for at, value in likelihoods.items()})
-    model.head.calibrate(best)
-    print(f"calibrated by {best}")
+    model.head.calibrate(by or best)
+    print(f"calibrated by {by or best}")
 
 
-def _choose_defaults(model: ColorizationModel, source: Path, data: Path, results: Path) -> None:
+def _choose_defaults(
+    model: ColorizationModel, source: Path, data: Path, results: Path, temperatures: Sequence[float], aim: float
+) -> None:
     assert isinstance(model.head, DistributionHead)
     # Only the working size it was trained for: a larger one is slower, which no figure of the sweep weighs.
-    found = sweep(source, data, split="val", sizes=(model.size,), lite0=False, out=results, progress=_progress)
+    found = sweep(
+        source,
+        data,
+        sizes=(model.size,),
+        temperatures=temperatures,
+        aim=aim,
+        lite0=False,
+        out=results,
+        progress=_progress,
+    )
     save_sweep(found, results)
     print("\n".join(summary(found)))
     model.head.vividness, model.head.temperature = found.chosen.setting.vividness, found.chosen.setting.temperature
@@ -90,6 +102,13 @@ def main(
     commit: Annotated[str | None, typer.Option(help="Commit of the training code; HEAD if not given.")] = None,
     results: Annotated[Path, typer.Option(help="Where tables and plots go.")] = Path("runs/release"),
     replaces: Annotated[str | None, typer.Option(help="model.tag of unpublished weights that these supersede.")] = None,
+    temperature: Annotated[list[float] | None, typer.Option(help="T to try; may be repeated.")] = None,
+    aim: Annotated[float, typer.Option(help="Mean colourfulness that defaults should have, less the truth's.")] = 0.0,
+    given_l: Annotated[float | None, typer.Option(help="Share of p(bin | L) in the class weights.")] = None,
+    smoothing: Annotated[float | None, typer.Option(help="λ of the class weights.")] = None,
+    calibration: Annotated[
+        float | None, typer.Option(help="Divide logits by this; the lowest NLL if not given.")
+    ] = None,
 ) -> None:
     """Chooses defaults, measures, and writes weights file and manifest entry."""
     torch.set_num_threads(2)
@@ -99,10 +118,14 @@ def main(
     model = from_pretrained(source)
     # What Zhang et al. 2016 published has its own weights and temperature, and RGB has nothing to choose.
     if isinstance(model.head, DistributionHead) and not isinstance(model.head, RebalancedHead):
-        _calibrate(model, data)
+        if given_l is not None:
+            model.head.given_l = given_l
+        if smoothing is not None:
+            model.head.smoothing = smoothing
+        _calibrate(model, data, calibration)
         source = results / "calibrated.safetensors"
         save_weights(model, source)
-        _choose_defaults(model, source, data, results)
+        _choose_defaults(model, source, data, results, temperature or TEMPERATURES, aim)
     target = _WEIGHTS / f"{key}.safetensors"
     target.parent.mkdir(exist_ok=True)
     save_weights(model, target)

@@ -3,6 +3,7 @@
 Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, sections 2.1 to 2.3.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Self
 
@@ -221,7 +222,19 @@ class Codebook(nn.Module):
         Returns:
             `(N, Q, H, W)`.
         """
-        table = self.prior_given_l.log()
+        return self.look_up(self.prior_given_l.log(), lightness)
+
+    @staticmethod
+    def look_up(table: Tensor, lightness: Tensor) -> Tensor:
+        """Reads a table by bins of L at each pixel.
+
+        Args:
+            table: `(20, Q)`, a row for each bin of L.
+            lightness: `(N, 1, H, W)`, L in 0..100.
+
+        Returns:
+            `(N, Q, H, W)`.
+        """
         return F.embedding(_l_bin(lightness).squeeze(1), table).movedim(-1, 1)
 
     def class_weights(self, smoothing: float = 0.5, *, largest: float = _MAX_CLASS_WEIGHT) -> Tensor:
@@ -234,15 +247,29 @@ class Codebook(nn.Module):
         Returns:
             `(Q,)`, positive.
         """
-        p = self.prior.double()
+        return self._weights(self.prior, smoothing, largest)
+
+    def class_weights_given_l(self, smoothing: float = 0.5) -> Tensor:
+        """The same weights of p(bin | L), without an upper limit: rare is what is seldom of such a lightness.
+
+        Args:
+            smoothing: λ in 0..1; 1 makes all weights equal.
+
+        Returns:
+            `(20, Q)`, positive; E[w | L] = 1 in each row.
+        """
+        return self._weights(self.prior_given_l, smoothing, math.inf)
+
+    def _weights(self, probabilities: Tensor, smoothing: float, largest: float) -> Tensor:
+        p = probabilities.double()
         w = 1 / ((1 - smoothing) * p + smoothing / self.bins)
         # The cap takes from E[w] what the others then share; this converges within a few rounds.
         for _ in range(100):
-            mean = (p * w).sum()
-            if abs(mean - 1) < 1e-9:
+            mean = (p * w).sum(-1, keepdim=True)
+            if ((mean - 1).abs() < 1e-9).all():
                 break
             w = (w / mean).clamp(max=largest)
-        return w.to(self.prior)
+        return w.to(probabilities)
 
     def annealed_mean(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
         """The mean colour of the distribution sharpened by T (Zhang 2016, 2.3).

@@ -163,7 +163,7 @@ class ModelContestant(Contestant):
         if isinstance(head, DistributionHead):
             probabilities = self.model.predict_distribution(small)
             # Logits may be off by any constant, so log p serves as well and the network runs once.
-            ab = head.decode(log_of(probabilities), **decoding)
+            ab = head.decode(log_of(probabilities), small, **decoding)
             return Prediction(ab.cpu() * knobs.gain, probabilities.cpu(), head.codebook.centres.cpu())
         ab = self.model.predict_ab_grid(small, **decoding).cpu() * knobs.gain
         return Prediction(ab, rgb=self._own_rgb(small))

@@ -44,7 +44,7 @@ GAINS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 """Values of the rival's gain."""
 
 MATCHED = 0.5
-"""Settings whose |ΔCF| is at most this count as being as colourful as the truth, which is near 41."""
+"""Settings whose ΔCF is at most this far from what is aimed at count as being as colourful; the truth has about 41."""
 
 # Part of every key: raise it when a row's meaning changes, so that stored rows are made anew.
 _VERSION = 1
@@ -128,6 +128,7 @@ def sweep(
     vividness: Sequence[float] = VIVIDNESS,
     temperatures: Sequence[float] = TEMPERATURES,
     gains: Sequence[float] = GAINS,
+    aim: float = 0.0,
     lite0: bool = True,
     limit: int | None = None,
     device: str = "cpu",
@@ -138,8 +139,8 @@ def sweep(
 
     The network runs once for each working size; its distributions are kept (about 0.7 MB a picture) and
     decoded for each setting. All temperatures are tried at the first size, and the best of them at the others.
-    For each size and temperature, τ is then refined until colourfulness matches the truth. Of the settings with
-    |ΔCF| ≤ 0.5 the one with the lowest FD-grid is chosen, or, if there is none, the one with the smallest |ΔCF|.
+    For each size and temperature, τ is then refined until colourfulness is what is aimed at. Of the settings that
+    come within 0.5 of that the one with the lowest FD-grid is chosen, or, if there is none, the nearest.
 
     Args:
         model: as `artcolor.evaluate.contestants.contestant` takes it; settings in its name are an error.
@@ -149,6 +150,8 @@ def sweep(
         vividness: values of τ, at least two.
         temperatures: values of T.
         gains: values of the rival's gain, at least two; the rival decodes with τ = 0, T = 1.
+        aim: ΔCF to come to. Every unit of colourfulness costs accuracy, so a little less than the truth's may be
+            wanted.
         lite0: whether to measure FD-lite0 too, which takes about as long as all else.
         limit: only the first so many pictures of a fixed shuffle.
         device: where a model that is loaded here runs.
@@ -185,6 +188,7 @@ def sweep(
         raise ConfigError(f"{one.name} predicts no distribution, so it has no vividness and no temperature")
     paths = choose(data, split, limit)
     bench = _Bench(one.model, one.model.head, paths, lite0, progress)
+    curve = functools.partial(_curve, bench, aim)
     if out is not None:
         made_of = (_VERSION, one.fingerprint, content_hash(paths), bench.measures_lite0)
         bench.remember(scores_file(Path(out), one.name, " ".join(map(str, made_of)), "sweep.json"))
@@ -192,15 +196,15 @@ def sweep(
     def trace(size: int, values: Sequence[float]) -> list[Row]:
         rows: list[Row] = []
         for temperature in values:
-            rows += _curve(bench, functools.partial(Setting, size, temperature), sorted(vividness), rival=False)
-        return rows + _curve(bench, functools.partial(Setting, size, 1.0, 0.0), sorted(gains), rival=True)
+            rows += curve(functools.partial(Setting, size, temperature), sorted(vividness), rival=False)
+        return rows + curve(functools.partial(Setting, size, 1.0, 0.0), sorted(gains), rival=True)
 
     first, *others = dict.fromkeys(sizes or sizes_around(one.model))
     rows = trace(first, temperatures)
-    best = choose_row(rows, rival=False).setting.temperature
+    best = choose_row(rows, aim, rival=False).setting.temperature
     for size in others:
         rows += trace(size, (best,))
-    chosen, rival = choose_row(rows, rival=False), choose_row(rows, rival=True)
+    chosen, rival = choose_row(rows, aim, rival=False), choose_row(rows, aim, rival=True)
     return Sweep(one.name, split, len(paths), bench.colorfulness, rows, chosen, rival, bench.missing)
 
 
@@ -211,39 +215,45 @@ def sizes_around(model: ColorizationModel) -> list[int]:
     return [model.size, *sizes[1:]]
 
 
-def choose_row(rows: Sequence[Row], *, rival: bool) -> Row:
-    """Picks defaults: of those as colourful as the truth (|ΔCF| ≤ 0.5) the one with the lowest FD-grid.
+def choose_row(rows: Sequence[Row], aim: float = 0.0, *, rival: bool) -> Row:
+    """Picks defaults: of those as colourful as wanted (within 0.5) the one with the lowest FD-grid.
 
     Args:
         rows: of a sweep.
+        aim: the ΔCF that is wanted.
         rival: whether to pick among the chroma gains, or among the others.
 
     Returns:
-        The row; if none is colourful enough or all are too much so, the one with the smallest |ΔCF|.
+        The row; if none is colourful enough or all are too much so, the nearest to that.
     """
     candidates = [row for row in rows if row.rival == rival]
-    matched = [row for row in candidates if abs(row.delta_colorfulness) <= MATCHED]
+    matched = [row for row in candidates if abs(row.delta_colorfulness - aim) <= MATCHED]
     if matched:
         return min(matched, key=lambda row: row.fd_grid)
-    return min(candidates, key=lambda row: abs(row.delta_colorfulness))
+    return min(candidates, key=lambda row: abs(row.delta_colorfulness - aim))
 
 
-def _curve(bench: "_Bench", setting: Callable[[float], Setting], values: Sequence[float], *, rival: bool) -> list[Row]:
-    """Measures a knob's values, and then those between them where colourfulness crosses the truth's."""
+def _curve(
+    bench: "_Bench", aim: float, setting: Callable[[float], Setting], values: Sequence[float], *, rival: bool
+) -> list[Row]:
+    """Measures a knob's values, and then those between them where colourfulness crosses what is aimed at."""
 
     def measure(value: float) -> Row:
         return bench.measure(setting(value), rival=rival)
 
+    def off(row: Row) -> float:
+        return row.delta_colorfulness - aim
+
     points = [(value, measure(value)) for value in values]
     for _ in range(_REFINEMENTS):
-        if min(abs(row.delta_colorfulness) for _, row in points) <= MATCHED / 2:
+        if min(abs(off(row)) for _, row in points) <= MATCHED / 2:
             break
         pairs = itertools.pairwise(points)
-        crossing = next((p for p in pairs if p[0][1].delta_colorfulness < 0 <= p[1][1].delta_colorfulness), None)
+        crossing = next((p for p in pairs if off(p[0][1]) < 0 <= off(p[1][1])), None)
         if crossing is None:
             break
         (low, below), (high, above) = crossing
-        share = below.delta_colorfulness / (below.delta_colorfulness - above.delta_colorfulness)
+        share = off(below) / (off(below) - off(above))
         value = round(low + share * (high - low), 3)
         if value in (low, high):
             break
@@ -278,7 +288,7 @@ class _Bench:
         self._known: dict[tuple[Setting, bool], Row] = {}
         self._file: Path | None = None
         self._size = 0
-        self._log_p: list[Tensor] = []
+        self._seen: list[tuple[Tensor, Tensor]] = []
         self._lightness = torch.empty(len(paths), 1, *self._pictures.shape[-2:])
         colorfulness, grid, features = [], [], []
         for rows, truth in self._truth("truth"):
@@ -324,19 +334,19 @@ class _Bench:
 
     @torch.no_grad()
     def _look(self, size: int) -> None:
-        """Runs the network at a working size and keeps its distributions, as half-precision logarithms."""
-        self._log_p, self._size = [], size
+        """Runs the network at a working size and keeps L and distributions, these as half-precision logarithms."""
+        self._seen, self._size = [], size
         for _, truth in self._truth(f"network at {size} px"):
             small = lightness_at_working_size(self._model, rgb_to_lab(truth), size)
-            self._log_p.append(log_of(self._model.predict_distribution(small)).half())
+            self._seen.append((small, log_of(self._model.predict_distribution(small)).half()))
 
     @torch.no_grad()
     def _measure(self, setting: Setting, rival: bool) -> Row:
         """Decodes the distributions and judges the pictures that come out."""
         columns: dict[str, list[Tensor]] = {"psnr": [], "colorfulness": [], "grid": [], "lite0": []}
         doing = ", ".join(f"{knob} {value:g}" for knob, value in vars(setting).items())
-        for (rows, truth), log_p in zip(self._truth(doing), self._log_p, strict=True):
-            ab = self._head.decode(log_p.float(), temperature=setting.temperature, vividness=setting.vividness)
+        for (rows, truth), (small, log_p) in zip(self._truth(doing), self._seen, strict=True):
+            ab = self._head.decode(log_p.float(), small, temperature=setting.temperature, vividness=setting.vividness)
             lightness = self._lightness[rows]
             join = JoinChroma(setting.gain * ab.cpu(), *truth.shape[-2:])
             full = to_gamut(lightness, join.ab_rows(0, join.height))

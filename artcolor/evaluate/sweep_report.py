@@ -63,8 +63,8 @@ def summary(found: Sweep) -> list[str]:
         f"its rival, chroma times {rival.setting.gain:g} at size {rival.setting.size}:",
         f"  {_figures(rival)}",
     ]
-    if max(abs(best.delta_colorfulness), abs(rival.delta_colorfulness)) > MATCHED:
-        lines.append(f"not both are as colourful as the truth (|ΔCF| ≤ {MATCHED:g}), so they cannot be compared")
+    if abs(best.delta_colorfulness - rival.delta_colorfulness) > 2 * MATCHED:
+        lines.append(f"they differ in colourfulness by more than {2 * MATCHED:g}, so they cannot be compared")
         return lines
     keys = [key for key in ("fd_grid", "fd_lite0") if getattr(best, key) is not None]
     lost = [METRICS[key].label for key in keys if getattr(best, key) >= getattr(rival, key)]

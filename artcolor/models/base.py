@@ -193,7 +193,7 @@ class ColorizationModel(nn.Module):
         Returns:
             `(N, 2, ⌈H/s⌉, ⌈W/s⌉)` in Lab units, with s = `network.out_stride`.
         """
-        return self.head.decode(self.predict_raw(lightness), temperature=temperature, vividness=vividness)
+        return self.head.decode(self.predict_raw(lightness), lightness, temperature=temperature, vividness=vividness)
 
     @torch.no_grad()
     def predict_distribution(self, lightness: Tensor) -> Tensor:

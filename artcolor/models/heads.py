@@ -49,11 +49,14 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
-    def decode(self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None) -> Tensor:
+    def decode(
+        self, raw: Tensor, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
+    ) -> Tensor:
         """Turns a raw output into chroma.
 
         Args:
             raw: `(N, C, h, w)`.
+            lightness: `(N, 1, H, W)`, L in 0..100, of any size that covers the same.
             temperature: see `DistributionHead`; other heads refuse it.
             vividness: see `DistributionHead`; other heads refuse it.
 
@@ -80,12 +83,13 @@ class DistributionHead(Head):
             average, 1 weighs bins by the paper's class weights.
         temperature: default T in (0, 1] of the annealed mean; lower is more decided.
         smoothing: λ of the class weights.
+        given_l: s in 0..1; the weights are w(bin)^(1 − s) · w(bin | L)^s. With s above 0, colours that are rare for a
+            pixel's lightness count as rare too; the paper has 0.
 
     Example:
         >>> import torch
-        >>> head = DistributionHead(8)
-        >>> raw = head(torch.rand(1, 8, 4, 4), torch.full((1, 1, 16, 16), 50.0))
-        >>> head.decode(raw).shape
+        >>> head, lightness = DistributionHead(8), torch.full((1, 1, 16, 16), 50.0)
+        >>> head.decode(head(torch.rand(1, 8, 4, 4), lightness), lightness).shape
         torch.Size([1, 2, 4, 4])
     """
 
@@ -97,11 +101,12 @@ class DistributionHead(Head):
         vividness: float = 0.0,
         temperature: float = 1.0,
         smoothing: float = 0.5,
+        given_l: float = 0.0,
     ) -> None:
         super().__init__()
         self.codebook = Codebook.of_gamut() if bins is None else Codebook(bins)
         self.vividness, self.temperature = vividness, temperature
-        self.smoothing = smoothing
+        self.smoothing, self.given_l = smoothing, given_l
         self._make_project(channels)
 
     def _make_project(self, channels: int) -> None:
@@ -111,13 +116,14 @@ class DistributionHead(Head):
 
     @property
     def config(self) -> dict[str, Any]:
-        """Bins, decoding defaults and λ."""
-        return {
+        """Bins, decoding defaults, λ and, where L plays a part, s."""
+        config = {
             "bins": self.codebook.bins,
             "vividness": self.vividness,
             "temperature": self.temperature,
             "smoothing": self.smoothing,
         }
+        return config | {"given_l": self.given_l} if self.given_l else config
 
     def fit(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Replaces codebook and priors by those of the pictures and starts the last layer afresh.
@@ -135,9 +141,8 @@ class DistributionHead(Head):
 
     def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
         """Gives logits `(N, Q, h, w)` from features `(N, channels, h, w)` and L `(N, 1, H, W)`."""
-        small = F.interpolate(lightness, features.shape[-2:], mode="area")
         logits: Tensor = self.project(features)
-        return logits.float() + self.codebook.log_prior(small)
+        return logits.float() + self.codebook.log_prior(_resized(lightness, features))
 
     def loss(self, raw: Tensor, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
         """Soft cross-entropy against the true chroma at the output's resolution, in nats per pixel."""
@@ -178,18 +183,16 @@ class DistributionHead(Head):
         table = self.codebook.prior_given_l
         table.copy_(torch.softmax(table.double().log() / temperature, dim=1))
 
-    def distribution(self, raw: Tensor, *, temperature: float = 1.0, vividness: float = 0.0) -> Tensor:
-        """The probabilities of the bins.
+    def distribution(self, raw: Tensor) -> Tensor:
+        """The probabilities of the bins, as learned.
 
         Args:
             raw: logits `(N, Q, h, w)`.
-            temperature: T; 1 leaves the distribution as learned.
-            vividness: τ; 0 leaves the distribution as learned.
 
         Returns:
             `(N, Q, h, w)`, summing to 1 over Q.
         """
-        return torch.softmax(self._logits(raw, vividness) / _checked_temperature(temperature), dim=1)
+        return torch.softmax(raw.float(), dim=1)
 
     def entropy(self, raw: Tensor) -> Tensor:
         """How unsure the distribution is, as learned: its entropy as a share of log Q, that of knowing nothing.
@@ -210,11 +213,14 @@ class DistributionHead(Head):
         nats = -(log_p.exp() * log_p).sum(dim=1, keepdim=True)
         return (nats / math.log(self.codebook.bins)).clamp(0, 1)
 
-    def decode(self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None) -> Tensor:
+    def decode(
+        self, raw: Tensor, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
+    ) -> Tensor:
         """The annealed mean of the distribution, weighted toward rare colours by `vividness`.
 
         Args:
             raw: logits `(N, Q, h, w)`.
+            lightness: `(N, 1, H, W)`, L in 0..100, of any size that covers the same.
             temperature: T in (0, 1]; `None` takes the head's own.
             vividness: τ ≥ 0; `None` takes the head's own.
 
@@ -224,18 +230,26 @@ class DistributionHead(Head):
         Raises:
             ConfigError: T or τ out of range.
         """
-        logits = self._logits(raw, self.vividness if vividness is None else vividness)
-        return self.codebook.annealed_mean(
-            logits, _checked_temperature(self.temperature if temperature is None else temperature)
-        )
-
-    def _logits(self, raw: Tensor, vividness: float) -> Tensor:
+        vividness = self.vividness if vividness is None else vividness
+        temperature = _checked_temperature(self.temperature if temperature is None else temperature)
         if not 0 <= vividness < float("inf"):
             raise ConfigError(f"vividness must be 0 or more, not {vividness}")
-        if vividness == 0:
-            return raw.float()
-        weights = self.codebook.class_weights(self.smoothing)
-        return raw.float() + vividness * weights.log().reshape(1, -1, 1, 1)
+        logits = raw.float()
+        if vividness > 0:
+            logits = logits + vividness * self._log_weights(_resized(lightness, raw))
+        return self.codebook.annealed_mean(logits, temperature)
+
+    def _log_weights(self, lightness: Tensor) -> Tensor:
+        """Logarithms of the bins' weights at pixels of L `(N, 1, h, w)`, or `(1, Q, 1, 1)` where L plays no part."""
+        overall = self.codebook.class_weights(self.smoothing, largest=math.inf).log()
+        if self.given_l == 0:
+            return overall.reshape(1, -1, 1, 1)
+        given = self.codebook.class_weights_given_l(self.smoothing).log()
+        return self.codebook.look_up(torch.lerp(overall.expand_as(given), given, self.given_l), lightness)
+
+
+def _resized(lightness: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(lightness, like.shape[-2:], mode="area")
 
 
 def _checked_temperature(temperature: float) -> float:
@@ -257,11 +271,12 @@ class RebalancedHead(DistributionHead):
         vividness: see `DistributionHead`; the paper has none.
         temperature: default T in (0, 1].
         smoothing: λ of the class weights.
+        given_l: see `DistributionHead`; the paper has none.
 
     Example:
         >>> import torch
-        >>> head = RebalancedHead(8)
-        >>> head.decode(head(torch.rand(1, 8, 4, 4), torch.full((1, 1, 16, 16), 50.0))).shape
+        >>> head, lightness = RebalancedHead(8), torch.full((1, 1, 16, 16), 50.0)
+        >>> head.decode(head(torch.rand(1, 8, 4, 4), lightness), lightness).shape
         torch.Size([1, 2, 4, 4])
     """
 
@@ -273,8 +288,16 @@ class RebalancedHead(DistributionHead):
         vividness: float = 0.0,
         temperature: float = 0.38,
         smoothing: float = 0.5,
+        given_l: float = 0.0,
     ) -> None:
-        super().__init__(channels, bins=bins, vividness=vividness, temperature=temperature, smoothing=smoothing)
+        super().__init__(
+            channels,
+            bins=bins,
+            vividness=vividness,
+            temperature=temperature,
+            smoothing=smoothing,
+            given_l=given_l,
+        )
 
     def _codebook_of(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> Codebook:
         return Codebook.fit(pictures, centres=self.codebook.centres)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 
@@ -19,6 +20,14 @@ class Latent(NamedTuple):
     def scaled(self, by: Tensor) -> "Latent":
         """Both parts of each picture multiplied by its own number of `by`, `(N,)`."""
         return Latent(self.whole * by[:, None], self.grid * by[:, None, None, None])
+
+    def plus(self, other: "Latent") -> "Latent":
+        """The sum of both."""
+        return Latent(self.whole + other.whole, self.grid + other.grid)
+
+    def detached(self) -> "Latent":
+        """The same, through which no gradient goes."""
+        return Latent(self.whole.detach(), self.grid.detach())
 
 
 class Gaussian(NamedTuple):
@@ -39,6 +48,11 @@ class Gaussian(NamedTuple):
             for mean, log_variance, eps in zip(self.mean, self.log_variance, noise, strict=True)
         )
         return Latent(whole, grid)
+
+    def standard(self) -> "Gaussian":
+        """The standard normal over latents of the same shape."""
+        zero = Latent(*(torch.zeros_like(part) for part in self.mean))
+        return Gaussian(zero, zero)
 
     def divergence(self, prior: "Gaussian") -> tuple[Tensor, Tensor]:
         """KL(self ‖ prior) in nats per picture, `(N,)` each: of the numbers for the whole picture, of the grid."""

@@ -67,11 +67,14 @@ class RGBHead(Head):
         truth = lab_to_rgb(torch.cat((lightness, ab), dim=1)).clamp(0, 1)
         return {"loss": F.mse_loss(self.to_rgb(raw), F.interpolate(truth, raw.shape[-2:], mode="area"))}
 
-    def decode(self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None) -> Tensor:
+    def decode(
+        self, raw: Tensor, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
+    ) -> Tensor:
         """The chroma of the predicted picture.
 
         Args:
             raw: `(N, 3, h, w)`.
+            lightness: is not needed.
             temperature: has no meaning here.
             vividness: has no meaning here.
 
@@ -121,11 +124,14 @@ class ChromaHead(Head):
         truth = F.interpolate(ab, raw.shape[-2:], mode="area") / _AB_SCALE
         return {"loss": _PENALTIES[self.penalty](raw.float(), truth)}
 
-    def decode(self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None) -> Tensor:
+    def decode(
+        self, raw: Tensor, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
+    ) -> Tensor:
         """The predicted chroma.
 
         Args:
             raw: `(N, 2, h, w)`.
+            lightness: is not needed.
             temperature: has no meaning here.
             vividness: has no meaning here.
 
@@ -190,7 +196,9 @@ class LightnessHead(Head):
         middles = (torch.arange(self.bins, device=raw.device) + 0.5) * 100 / self.bins
         return torch.einsum("nqhw,q->nhw", torch.softmax(raw.float(), dim=1), middles)[:, None]
 
-    def decode(self, raw: Tensor, *, temperature: float | None = None, vividness: float | None = None) -> Tensor:
+    def decode(
+        self, raw: Tensor, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
+    ) -> Tensor:
         """There is no chroma in a lightness.
 
         Raises:

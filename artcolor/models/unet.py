@@ -21,8 +21,8 @@ from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, reg
 class UNet_Weights(WeightsEnum):
     """Released weights of `unet`."""
 
-    ART_V1 = "unet.art_v1"
-    DEFAULT = ART_V1
+    ART_V2 = "unet.art_v2"
+    DEFAULT = ART_V2
 
 
 _STEM = "conv_stem.weight"

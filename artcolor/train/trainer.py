@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 import torch
 import yaml
-from accelerate import Accelerator, PartialState
+from accelerate import PartialState
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -29,7 +29,7 @@ from artcolor.train.config import TrainConfig
 from artcolor.train.keeping import Interrupt, Patience, RunningMean
 from artcolor.train.measure import StepTime, measure_steps
 from artcolor.train.optimization import moving_average, parameter_groups, set_training_mode, warmup_cosine
-from artcolor.train.precision import fast_precision
+from artcolor.train.precision import accelerator_for, fast_precision
 from artcolor.train.validation import validate
 
 _LOG = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Trainer:
         self.precision = (
             fast_precision(PartialState(cpu=cpu).device) if config.precision == "auto" else config.precision
         )
-        self.accelerator = Accelerator(mixed_precision="no" if self.precision == "fp32" else self.precision, cpu=cpu)
+        self.accelerator = accelerator_for(self.precision, cpu=cpu)
         self.device = self.accelerator.device
         self._world = self.accelerator.num_processes
         if config.batch_size % (self._world * config.accumulate):

@@ -79,6 +79,22 @@ def test_class_weights(book: Codebook) -> None:
     assert (book.class_weights()[order].diff() <= 1e-6).all(), "rarer bins never weigh less"
 
 
+def test_class_weights_given_l(book: Codebook) -> None:
+    w = book.class_weights_given_l(0.2)
+    torch.testing.assert_close((book.prior_given_l * w).sum(1), torch.ones(L_BINS), atol=1e-4, rtol=1e-4)
+    order = book.prior_given_l.argsort(1)
+    assert (w.gather(1, order).diff(dim=1) <= 1e-6 * w.max()).all(), "rarer bins never weigh less"
+    assert (book.class_weights_given_l(1e-3).max(1).values > 5).all(), "there is no upper limit"
+    torch.testing.assert_close(book.class_weights_given_l(1.0), torch.ones(L_BINS, book.bins))
+
+
+def test_looking_up_by_lightness(book: Codebook) -> None:
+    table = torch.arange(L_BINS * 3.0).reshape(L_BINS, 3)
+    found = Codebook.look_up(table, torch.tensor([0.0, 7.0, 52.0, 100.0]).reshape(1, 1, 2, 2))
+    assert found.shape == (1, 3, 2, 2)
+    assert found[0, 0].flatten().tolist() == [0.0, 3.0, 30.0, 57.0]
+
+
 def test_annealed_mean_goes_from_mean_to_mode(book: Codebook) -> None:
     torch.manual_seed(0)
     logits = torch.randn(1, book.bins, 2, 2) * 2

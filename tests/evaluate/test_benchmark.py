@@ -44,7 +44,12 @@ class AlwaysOrange(Head):
         return raw
 
     def decode(
-        self, raw: torch.Tensor, *, temperature: float | None = None, vividness: float | None = None
+        self,
+        raw: torch.Tensor,
+        lightness: torch.Tensor,
+        *,
+        temperature: float | None = None,
+        vividness: float | None = None,
     ) -> torch.Tensor:
         return rgb_to_lab(self.to_rgb(raw))[:, 1:]
 

@@ -85,6 +85,8 @@ class TestTracing:
         assert choose_row(rows, rival=False) == rows[2]
         assert choose_row(rows, rival=True) == rows[4]
         assert choose_row([row(-5, 1), row(-2, 90)], rival=False).delta_colorfulness == -2
+        rows = [row(0, 40), row(-1.5, 50), row(-1.2, 45)]
+        assert choose_row(rows, aim=-1.3, rival=False) == rows[2]
 
     def test_names_what_is_wrong(self, gallery: Path) -> None:
         with pytest.raises(ConfigError, match="leave them out"):

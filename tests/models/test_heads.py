@@ -32,7 +32,7 @@ def test_untrained_it_gives_the_table_of_lightness(head: DistributionHead) -> No
     expected = head.codebook.prior_given_l[row].movedim(-1, 1)
     torch.testing.assert_close(head.distribution(raw), expected)
     mean = torch.einsum("nqhw,qc->nchw", expected, head.codebook.centres)
-    torch.testing.assert_close(head.decode(raw, vividness=0, temperature=1), mean, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(head.decode(raw, light, vividness=0, temperature=1), mean, rtol=1e-4, atol=1e-3)
 
 
 def test_loss_is_the_soft_cross_entropy(head: DistributionHead) -> None:
@@ -57,13 +57,20 @@ def test_minimum_of_the_loss_is_calibrated(head: DistributionHead) -> None:
     assert table < flat
 
 
-def test_vividness_weighs_bins_by_the_class_weights(head: DistributionHead) -> None:
-    raw = torch.randn(1, head.codebook.bins, 3, 3)
-    weights = head.codebook.class_weights(0.5).reshape(1, -1, 1, 1)
-    weighed = raw.softmax(1) * weights
-    expected = weighed / weighed.sum(1, keepdim=True)
-    torch.testing.assert_close(head.distribution(raw, vividness=1.0), expected)
-    torch.testing.assert_close(head.distribution(raw, vividness=0.0), raw.softmax(1))
+@pytest.mark.parametrize("given_l", [0.0, 0.4, 1.0])
+def test_vividness_weighs_bins_by_the_class_weights(head: DistributionHead, given_l: float) -> None:
+    head = copy.deepcopy(head)
+    head.given_l = given_l
+    book, raw = head.codebook, torch.randn(1, head.codebook.bins, 3, 3)
+    light = torch.rand(1, 1, 3, 3) * 100
+    overall = (1 / (0.5 * book.prior.double() + 0.5 / book.bins)).expand(20, -1)
+    given = 1 / (0.5 * book.prior_given_l.double() + 0.5 / book.bins)
+    by_l = (overall ** (1 - given_l) * given**given_l)[(light[:, 0] / 5).long()].movedim(-1, 1)
+    weighed = raw.softmax(1) * by_l
+    expected = torch.einsum("nqhw,qc->nchw", (weighed / weighed.sum(1, keepdim=True)).float(), book.centres)
+    found = head.decode(raw, light, vividness=1.0, temperature=1.0)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(head.distribution(raw), raw.softmax(1))
 
 
 def test_calibrating_divides_all_logits(head: DistributionHead) -> None:
@@ -71,7 +78,7 @@ def test_calibrating_divides_all_logits(head: DistributionHead) -> None:
     torch.nn.init.normal_(head.project.weight)
     torch.nn.init.normal_(head.project.bias)
     features, light = torch.randn(2, 6, 4, 6), torch.rand(2, 1, 16, 24) * 100
-    before = head.distribution(head(features, light), temperature=0.8)
+    before = torch.softmax(head(features, light) / 0.8, dim=1)
     unsure = head.entropy(head(features, light))
     head.calibrate(0.8)
     torch.testing.assert_close(head.distribution(head(features, light)), before, rtol=1e-4, atol=1e-6)
@@ -91,12 +98,13 @@ def test_entropy_is_a_share_of_knowing_nothing(head: DistributionHead) -> None:
 
 
 def test_vividness_makes_colours_stronger(head: DistributionHead) -> None:
-    raw = head(torch.zeros(1, 6, 4, 4), torch.full((1, 1, 16, 16), 55.0))
-    chroma = [float(head.decode(raw, vividness=v, temperature=1).norm(dim=1).mean()) for v in (0, 0.5, 1, 2)]
+    light = torch.full((1, 1, 16, 16), 55.0)
+    raw = head(torch.zeros(1, 6, 4, 4), light)
+    chroma = [float(head.decode(raw, light, vividness=v, temperature=1).norm(dim=1).mean()) for v in (0, 0.5, 1, 2)]
     assert all(later != pytest.approx(earlier) for earlier, later in itertools.pairwise(chroma))
     own = DistributionHead(6, vividness=1.0, temperature=0.5)
     logits = torch.randn(1, own.codebook.bins, 2, 2)
-    torch.testing.assert_close(own.decode(logits), own.decode(logits, vividness=1.0, temperature=0.5))
+    torch.testing.assert_close(own.decode(logits, light), own.decode(logits, light, vividness=1.0, temperature=0.5))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +118,7 @@ def test_vividness_makes_colours_stronger(head: DistributionHead) -> None:
 )
 def test_impossible_knobs(head: DistributionHead, knobs: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        head.decode(torch.zeros(1, head.codebook.bins, 2, 2), **knobs)
+        head.decode(torch.zeros(1, head.codebook.bins, 2, 2), torch.zeros(1, 1, 8, 8), **knobs)
 
 
 def test_the_papers_head_weighs_pixels_by_their_class() -> None:

@@ -14,7 +14,7 @@ def test_chroma(penalty, function) -> None:
     head = ChromaHead(4, penalty=penalty)
     raw = head(torch.randn(2, 4, 4, 4), LIGHT)
     truth = F.avg_pool2d(AB, 4)
-    torch.testing.assert_close(head.decode(raw), raw * 20)
+    torch.testing.assert_close(head.decode(raw, LIGHT), raw * 20)
     torch.testing.assert_close(head.loss(raw, LIGHT, AB)["loss"], function(raw, truth / 20))
     perfect = head.loss(truth / 20, LIGHT, AB)["loss"]
     assert perfect < 1e-10
@@ -41,8 +41,8 @@ def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least 2 bins, not 1"):
         LightnessHead(4, bins=1)
     with pytest.raises(ConfigError, match="predicts lightness, not chroma"):
-        LightnessHead(4).decode(torch.rand(1, 1, 4, 4))
+        LightnessHead(4).decode(torch.rand(1, 1, 4, 4), LIGHT[:1])
     with pytest.raises(ConfigError, match="takes 3 channels, not 8"):
         RGBHead(8, kernel=0)
     with pytest.raises(ConfigError, match="temperature has no meaning for a ChromaHead"):
-        ChromaHead(4).decode(torch.rand(1, 2, 4, 4), temperature=0.5)
+        ChromaHead(4).decode(torch.rand(1, 2, 4, 4), LIGHT[:1], temperature=0.5)

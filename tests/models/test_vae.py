@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -125,7 +127,23 @@ def test_the_divergence_warms_up_and_the_grid_has_free_nats(model: VAEModel) -> 
         return {name: float(value) for name, value in found.items()}
 
     start, half, warm = losses(0), losses(300), losses(600)
-    assert start["loss"] == pytest.approx(start["nll"])
-    penalty = 0.004 * (warm["kl_whole"] + max(8.0, warm["kl_grid"]))
-    assert warm["loss"] == pytest.approx(warm["nll"] + penalty, rel=1e-5)
-    assert half["loss"] == pytest.approx(half["nll"] + penalty / 2, rel=1e-5)
+    pull = 0.0003 * start["drift"]
+    assert start["loss"] == pytest.approx(start["nll"] + pull)
+    penalty = 0.008 * warm["kl_whole"] + 0.003 * max(10.0, warm["kl_grid"])
+    assert warm["loss"] == pytest.approx(warm["nll"] + pull + penalty, rel=1e-5)
+    assert half["loss"] == pytest.approx(half["nll"] + pull + penalty / 2, rel=1e-5)
+
+
+def test_prior_and_posterior_may_not_drift_away_together(model: VAEModel) -> None:
+    """Both far from the standard normal but equal diverge by nothing; the pull still sees them."""
+    moved = copy.deepcopy(model)
+    light, ab = torch.rand(4, 1, 64, 64) * 100, torch.randn(4, 2, 64, 64) * 20
+    for layer in (moved.network.prior_layer, moved.network.posterior_layer):
+        for part in (layer.whole, layer.grid):
+            torch.nn.init.zeros_(part.weight)
+            torch.nn.init.constant_(part.bias[: len(part.bias) // 2], 50.0)
+            torch.nn.init.zeros_(part.bias[len(part.bias) // 2 :])
+    found = moved.training_loss(light, ab, step=0, generator=torch.Generator().manual_seed(0))
+    assert found["kl_whole"] == found["kl_grid"] == 0
+    entries = moved.network.codes + moved.network.grid * 4
+    assert float(found["drift"]) == pytest.approx(50**2 / 2 * entries)

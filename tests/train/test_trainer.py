@@ -137,6 +137,14 @@ def trainer_stream(trainer: Trainer) -> SampleStream:
     )
 
 
+def test_trainings_of_one_process_may_differ_in_precision(make: Make) -> None:
+    for precision in ("bf16", "fp32", "bf16"):
+        trainer = make(steps=1, precision=precision, device="cpu")
+        with trainer.accelerator.autocast():
+            found = torch.ones(2, 2) @ torch.ones(2, 2)
+        assert found.dtype == {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+
+
 def test_auto_precision_is_what_the_processor_computes(make: Make) -> None:
     trainer = make(steps=2, precision="auto", device="cpu")
     trainer.fit()
