@@ -34,8 +34,8 @@ _ANCHOR_WEIGHT = 0.0003
 class VAE_Weights(WeightsEnum):
     """Released weights of `vae`."""
 
-    ART_V1 = "vae.art_v1"
-    DEFAULT = ART_V1
+    ART_V2 = "vae.art_v2"
+    DEFAULT = ART_V2
 
 
 class VAE(UNet):
@@ -211,9 +211,11 @@ class VAEModel(ColorizationModel):
                 return torch.cat([self.head(network.decode(seen), padded)] * samples)
             prior = network.prior(seen)
             found = []
-            for _ in range(samples):
-                noise = (torch.randn((1, *part.shape[1:]), generator=generator).to(part) for part in prior.mean)
-                latent = prior.sample(Latent(*noise), spread)
+            for number in range(samples):
+                # Pairs on opposite sides of the most typical latent: few samples then cover more (antithetic variates).
+                if number % 2 == 0:
+                    drawn = [torch.randn((1, *part.shape[1:]), generator=generator).to(part) for part in prior.mean]
+                latent = prior.sample(Latent(*drawn), spread if number % 2 == 0 else -spread)
                 if mood is not None:
                     latent = latent._replace(whole=mood.expand_as(latent.whole))
                 found.append(self.head(network.decode_with(seen, latent), padded))
@@ -237,7 +239,8 @@ class VAEModel(ColorizationModel):
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100, any size.
-            samples: how many.
+            samples: how many. They come in pairs of opposite latents, each as likely as the other, so that a few
+                show more of what is plausible.
             seed: of the latents; the same for every picture of the batch.
             spread: deviations from the most typical latent, 0 or more; `None` goes without the latent, as a plain
                 `unet` does.

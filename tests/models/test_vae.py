@@ -15,7 +15,7 @@ from tests.models.base import ReleasedModelTester
 class TestVAE(ReleasedModelTester):
     builder = staticmethod(artcolor.vae)
     small = {"width": 16}
-    weights = "vae.art_v1"
+    weights = "vae.art_v2"
 
     def test_training_loss_reaches_every_parameter(
         self, model: ColorizationModel, monkeypatch: pytest.MonkeyPatch
@@ -147,3 +147,23 @@ def test_prior_and_posterior_may_not_drift_away_together(model: VAEModel) -> Non
     assert found["kl_whole"] == found["kl_grid"] == 0
     entries = moved.network.codes + moved.network.grid * 4
     assert float(found["drift"]) == pytest.approx(50**2 / 2 * entries)
+
+
+def test_samples_come_in_opposite_pairs(model: VAEModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    decode = model.network.decode_with
+
+    def remember(features: list[torch.Tensor], latent: Latent) -> torch.Tensor:
+        seen.append(latent)
+        return decode(features, latent)
+
+    monkeypatch.setattr(model.network, "decode_with", remember)
+    light = torch.rand(1, 1, 64, 64) * 100
+    model.sample_ab_grid(light, samples=5, spread=0.5)
+    middle = model.network.prior(model.network.encode(light)).mean
+    for part in ("whole", "grid"):
+        first, second, third, fourth, fifth = (getattr(latent, part) for latent in seen)
+        torch.testing.assert_close((first + second) / 2, getattr(middle, part), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close((third + fourth) / 2, getattr(middle, part), atol=1e-5, rtol=1e-5)
+        assert not torch.allclose(first, third)
+        assert not torch.allclose(fifth, first)
