@@ -47,10 +47,12 @@ def figures(results: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _calibrate(model: ColorizationModel, data: Path, by: float | None) -> None:
     assert isinstance(model.head, DistributionHead)
-    best, likelihoods = fit_temperature(model, choose(data, "val", None), load_reference().codebook, progress=_progress)
-    print("NLL by calibration temperature:", {at: round(value, 4) for at, value in likelihoods.items()})
-    model.head.calibrate(by or best)
-    print(f"calibrated by {by or best}")
+    if by is None:
+        paths = choose(data, "val", None)
+        by, likelihoods = fit_temperature(model, paths, load_reference().codebook, progress=_progress)
+        print("NLL by calibration temperature:", {at: round(value, 4) for at, value in likelihoods.items()})
+    model.head.calibrate(by)
+    print(f"calibrated by {by}")
 
 
 def _choose_defaults(

@@ -3,7 +3,6 @@
 Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, sections 2.1 to 2.3.
 """
 
-import math
 from collections.abc import Iterable
 from typing import Self
 
@@ -20,7 +19,6 @@ L_BINS = 20
 _NEIGHBOURS = 5
 _SIGMA = 5.0
 _AB_LIMIT = 128
-_MAX_CLASS_WEIGHT = 5.0
 # A row of p(bin | L) counts as if this many further pixels had been drawn from p(bin): no log of zero.
 _PSEUDO_PIXELS = 100.0
 
@@ -237,20 +235,19 @@ class Codebook(nn.Module):
         """
         return F.embedding(_l_bin(lightness).squeeze(1), table).movedim(-1, 1)
 
-    def class_weights(self, smoothing: float = 0.5, *, largest: float = _MAX_CLASS_WEIGHT) -> Tensor:
-        """Rebalancing weights w = 1 / ((1 − λ) p + λ / Q), with E[w] = 1 (Zhang 2016, 2.2).
+    def class_weights(self, smoothing: float = 0.5) -> Tensor:
+        """Weights w ∝ ((1 − λ) p + λ / Q)^−1 with E[w] = 1, larger for rarer bins (Zhang 2016, 2.2).
 
         Args:
             smoothing: λ in 0..1; 1 makes all weights equal.
-            largest: no weight is above it. The paper has no such limit.
 
         Returns:
             `(Q,)`, positive.
         """
-        return self._weights(self.prior, smoothing, largest)
+        return self._weights(self.prior, smoothing)
 
     def class_weights_given_l(self, smoothing: float = 0.5) -> Tensor:
-        """The same weights of p(bin | L), without an upper limit: rare is what is seldom of such a lightness.
+        """The same weights of p(bin | L): rare is what is seldom of such a lightness.
 
         Args:
             smoothing: λ in 0..1; 1 makes all weights equal.
@@ -258,18 +255,12 @@ class Codebook(nn.Module):
         Returns:
             `(20, Q)`, positive; E[w | L] = 1 in each row.
         """
-        return self._weights(self.prior_given_l, smoothing, math.inf)
+        return self._weights(self.prior_given_l, smoothing)
 
-    def _weights(self, probabilities: Tensor, smoothing: float, largest: float) -> Tensor:
+    def _weights(self, probabilities: Tensor, smoothing: float) -> Tensor:
         p = probabilities.double()
         w = 1 / ((1 - smoothing) * p + smoothing / self.bins)
-        # The cap takes from E[w] what the others then share; this converges within a few rounds.
-        for _ in range(100):
-            mean = (p * w).sum(-1, keepdim=True)
-            if ((mean - 1).abs() < 1e-9).all():
-                break
-            w = (w / mean).clamp(max=largest)
-        return w.to(probabilities)
+        return (w / (p * w).sum(-1, keepdim=True)).to(probabilities)
 
     def annealed_mean(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
         """The mean colour of the distribution sharpened by T (Zhang 2016, 2.3).

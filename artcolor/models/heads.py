@@ -241,7 +241,7 @@ class DistributionHead(Head):
 
     def _log_weights(self, lightness: Tensor) -> Tensor:
         """Logarithms of the bins' weights at pixels of L `(N, 1, h, w)`, or `(1, Q, 1, 1)` where L plays no part."""
-        overall = self.codebook.class_weights(self.smoothing, largest=math.inf).log()
+        overall = self.codebook.class_weights(self.smoothing).log()
         if self.given_l == 0:
             return overall.reshape(1, -1, 1, 1)
         given = self.codebook.class_weights_given_l(self.smoothing).log()
@@ -262,7 +262,7 @@ class RebalancedHead(DistributionHead):
     """The head of Zhang, Isola, Efros (ECCV 2016) as published.
 
     All bins that sRGB can reach; no prior in the logits; each pixel's cross-entropy is weighted by the class weight of
-    its true bin, without an upper limit (2.2); decoded by the annealed mean at T = 0.38 (2.3). What it predicts is
+    its true bin (2.2); decoded by the annealed mean at T = 0.38 (2.3). What it predicts is
     not calibrated, and is not meant to be.
 
     Args:
@@ -271,7 +271,6 @@ class RebalancedHead(DistributionHead):
         vividness: see `DistributionHead`; the paper has none.
         temperature: default T in (0, 1].
         smoothing: λ of the class weights.
-        given_l: see `DistributionHead`; the paper has none.
 
     Example:
         >>> import torch
@@ -288,16 +287,8 @@ class RebalancedHead(DistributionHead):
         vividness: float = 0.0,
         temperature: float = 0.38,
         smoothing: float = 0.5,
-        given_l: float = 0.0,
     ) -> None:
-        super().__init__(
-            channels,
-            bins=bins,
-            vividness=vividness,
-            temperature=temperature,
-            smoothing=smoothing,
-            given_l=given_l,
-        )
+        super().__init__(channels, bins=bins, vividness=vividness, temperature=temperature, smoothing=smoothing)
 
     def _codebook_of(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> Codebook:
         return Codebook.fit(pictures, centres=self.codebook.centres)
@@ -309,5 +300,5 @@ class RebalancedHead(DistributionHead):
 
     def _pixel_weight(self, index: Tensor) -> Tensor | None:
         # The nearest of a pixel's bins comes first.
-        weight: Tensor = self.codebook.class_weights(self.smoothing, largest=math.inf)[index[..., 0]]
+        weight: Tensor = self.codebook.class_weights(self.smoothing)[index[..., 0]]
         return weight

@@ -2,7 +2,6 @@
 
 import functools
 import io
-import math
 import re
 from pathlib import Path
 
@@ -184,7 +183,7 @@ def _weights() -> Figure:
     figure, axes = plt.subplots(figsize=(7, 3.2))
     axes.plot(book.prior[order].numpy() * book.bins, color="#8a8f98", label="p(bin) · Q")
     for vividness, colour in ((0.5, "#d9822b"), (1.0, "#cf5a5a")):
-        w = book.class_weights(_head().smoothing, largest=math.inf)[order] ** vividness
+        w = book.class_weights(_head().smoothing)[order] ** vividness
         axes.plot(w.numpy(), color=colour, label=f"weight at vividness {vividness:g}")
     axes.set(xlabel="bins, the most frequent first", ylabel="factor", yscale="log")
     axes.legend(frameon=False, labelcolor=_INK)
