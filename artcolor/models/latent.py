@@ -86,3 +86,28 @@ class GaussianLayer(nn.Module):
         grid_mean, grid_log = self.grid(features).float().chunk(2, dim=1)
         # Within these bounds neither the deviation nor its inverse can overflow.
         return Gaussian(Latent(whole_mean, grid_mean), Latent(whole_log.clamp(-8, 4), grid_log.clamp(-8, 4)))
+
+
+def evenly_normal(count: int, size: int, seed: int) -> Tensor:
+    """Draws from a standard normal that fall evenly: each number of a few of them takes low, middle and high values.
+
+    A scrambled Sobol sequence (Owen 1998), mapped to the normal. Each draw alone is as random as any other; the first
+    few of many are what few would be.
+
+    Args:
+        count: how many.
+        size: numbers in each.
+        seed: of the scrambling.
+
+    Returns:
+        `(count, size)`.
+
+    Example:
+        >>> (evenly_normal(8, 16, seed=3) < 0).sum(dim=0).unique()  # half of them, in each of the 16 numbers
+        tensor([4])
+    """
+    engine = torch.quasirandom.SobolEngine(size, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    # Its smallest step is 2⁻³⁰; 0 itself would lie infinitely far out.
+    even: Tensor = engine.draw(count, dtype=torch.float64).clamp(2**-31, 1 - 2**-31)
+    normal: Tensor = torch.special.ndtri(even)
+    return normal.float()

@@ -139,6 +139,7 @@ def unet(
     width: int | None = None,
     imagenet: bool | None = None,
     bins: int | None = None,
+    accuracy: float | None = None,
     size: int | None = None,
 ) -> ColorizationModel:
     """Builds `unet`: EfficientNet-Lite0 encoder, U-Net decoder, a distribution over colours at 1/4 size.
@@ -150,6 +151,7 @@ def unet(
         width: channels of the decoder at 1/4 size, 96 if not given.
         imagenet: start the encoder of an untrained network from ImageNet weights (extra `train`).
         bins: number of colour bins; those of the sRGB gamut if not given.
+        accuracy: what the error of the mean colour weighs in the loss, 0 if not given; see `DistributionHead`.
         size: working size in pixels, 192 if not given.
 
     Returns:
@@ -170,7 +172,7 @@ def unet(
         DistributionHead,
         weights,
         network={"width": width, "imagenet": imagenet},
-        head={"bins": bins},
+        head={"bins": bins, "accuracy": accuracy},
         size=size,
         progress=progress,
     )

@@ -14,7 +14,7 @@ from artcolor.color.lab import rgb_to_lab, rgb_to_lightness
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead
-from artcolor.models.latent import Gaussian, GaussianLayer, Latent
+from artcolor.models.latent import Gaussian, GaussianLayer, Latent, evenly_normal
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.unet import UNet, unet
 from artcolor.transforms import JoinChroma
@@ -161,15 +161,15 @@ class VAEModel(ColorizationModel):
         guessed = prior.mean.detached().scaled(typical)
         raw = self.head(network.decode_with(seen, known.plus(guessed)), lightness)
         with torch.autocast(device.type, enabled=False):
-            nll = self.head.loss(raw.float(), lightness, ab)["loss"]
+            data = self.head.loss(raw.float(), lightness, ab)
             whole, grid = ((kl * listens).mean() for kl in posterior.divergence(prior))
             # Prior and posterior could drift away together, which costs the divergence between them nothing.
             drift = torch.stack(prior.divergence(prior.standard())).sum(0).mean()
         warm = min(1.0, step / _KL_WARMUP)
-        loss = nll + warm * (_KL_WEIGHT_WHOLE * whole + _KL_WEIGHT_GRID * grid.clamp(min=_FREE_GRID_NATS))
+        loss = data["loss"] + warm * (_KL_WEIGHT_WHOLE * whole + _KL_WEIGHT_GRID * grid.clamp(min=_FREE_GRID_NATS))
         loss = loss + _ANCHOR_WEIGHT * drift
-        parts = {"nll": nll, "kl_whole": whole, "kl_grid": grid, "drift": drift}
-        return {"loss": loss} | {name: value.detach() for name, value in parts.items()}
+        parts = {**data, "kl_whole": whole, "kl_grid": grid, "drift": drift}
+        return {name: value.detach() for name, value in parts.items()} | {"loss": loss}
 
     @torch.no_grad()
     def sample_raw(
@@ -203,6 +203,7 @@ class VAEModel(ColorizationModel):
             raise ConfigError(f"spread must be 0 or more, not {spread}")
         mood = None if palette is None else self._mood(palette.to(lightness.device))
         generator = torch.Generator().manual_seed(seed)
+        even = evenly_normal(samples, self.network.codes, seed)
 
         def run(padded: Tensor) -> Tensor:
             network = self.network
@@ -211,11 +212,9 @@ class VAEModel(ColorizationModel):
                 return torch.cat([self.head(network.decode(seen), padded)] * samples)
             prior = network.prior(seen)
             found = []
-            for number in range(samples):
-                # Pairs on opposite sides of the most typical latent: few samples then cover more (antithetic variates).
-                if number % 2 == 0:
-                    drawn = [torch.randn((1, *part.shape[1:]), generator=generator).to(part) for part in prior.mean]
-                latent = prior.sample(Latent(*drawn), spread if number % 2 == 0 else -spread)
+            for row in even:
+                noise = torch.randn((1, *prior.mean.grid.shape[1:]), generator=generator)
+                latent = prior.sample(Latent(row[None].to(prior.mean.whole), noise.to(prior.mean.grid)), spread)
                 if mood is not None:
                     latent = latent._replace(whole=mood.expand_as(latent.whole))
                 found.append(self.head(network.decode_with(seen, latent), padded))
@@ -239,8 +238,8 @@ class VAEModel(ColorizationModel):
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100, any size.
-            samples: how many. They come in pairs of opposite latents, each as likely as the other, so that a few
-                show more of what is plausible.
+            samples: how many. Their numbers for the whole picture are spread evenly over what is plausible, so that
+                few show more of it than independent ones would (Sobol 1967, scrambled).
             seed: of the latents; the same for every picture of the batch.
             spread: deviations from the most typical latent, 0 or more; `None` goes without the latent, as a plain
                 `unet` does.
@@ -324,6 +323,7 @@ def vae(
     width: int | None = None,
     start: str | Path | None = None,
     bins: int | None = None,
+    accuracy: float | None = None,
     size: int | None = None,
 ) -> VAEModel:
     """Builds `vae`: `unet` with a latent for colour; `sample_ab_grid` and `colorize_samples` give several colourings.
@@ -336,6 +336,7 @@ def vae(
         start: weights of `unet` that network and head of an untrained model start from; they decide width, bins
             and size.
         bins: number of colour bins; those of the sRGB gamut if not given.
+        accuracy: what the error of the mean colour weighs in the loss, 0 if not given; see `DistributionHead`.
         size: working size in pixels, 192 if not given.
 
     Returns:
@@ -362,7 +363,7 @@ def vae(
         DistributionHead,
         weights,
         network={"width": width},
-        head={"bins": bins},
+        head={"bins": bins, "accuracy": accuracy},
         size=size,
         progress=progress,
         model_type=VAEModel,

@@ -45,6 +45,32 @@ def test_loss_is_the_soft_cross_entropy(head: DistributionHead) -> None:
     torch.testing.assert_close(head.loss(raw, light, full)["loss"], expected)
 
 
+def test_accuracy_adds_the_log_of_the_error_of_the_mean_colour(head: DistributionHead) -> None:
+    head = copy.deepcopy(head)
+    raw, light = torch.randn(3, head.codebook.bins, 4, 6, requires_grad=True), torch.rand(3, 1, 16, 24) * 100
+    ab = torch.randn(3, 2, 4, 6).mul(20).round()
+    plain = head.loss(raw, light, ab)
+    assert set(plain) == {"loss", "nll"}
+    head.accuracy = 0.7
+    found = head.loss(raw, light, ab)
+    squared = (head.decode(raw, light, vividness=0, temperature=1) - ab).square().sum(1).mean((1, 2))
+    expected = (squared + 10).log().mean()
+    torch.testing.assert_close(found["log_error"], expected.detach(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found["loss"], plain["loss"] + 0.7 * expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found["nll"], plain["loss"].detach())
+    found["loss"].backward()
+    assert raw.grad is not None
+    assert raw.grad.isfinite().all()
+
+
+def test_weight_of_accuracy_is_kept_and_checked() -> None:
+    head = DistributionHead(6, accuracy=0.5)
+    assert DistributionHead(6, **head.config).accuracy == 0.5
+    assert "accuracy" not in DistributionHead(6).config
+    with pytest.raises(ConfigError, match="accuracy must be 0 or more, not -1"):
+        DistributionHead(6, accuracy=-1)
+
+
 def test_minimum_of_the_loss_is_calibrated(head: DistributionHead) -> None:
     """Unweighted cross-entropy is least where the predicted distribution is that of the pictures."""
     pictures = _pictures()

@@ -8,7 +8,8 @@ import artcolor.models.vae as module
 from artcolor.color.lab import rgb_to_lab
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
-from artcolor.models.vae import Gaussian, Latent, VAEModel
+from artcolor.models.latent import Gaussian, Latent, evenly_normal
+from artcolor.models.vae import VAEModel
 from tests.models.base import ReleasedModelTester
 
 
@@ -149,7 +150,7 @@ def test_prior_and_posterior_may_not_drift_away_together(model: VAEModel) -> Non
     assert float(found["drift"]) == pytest.approx(50**2 / 2 * entries)
 
 
-def test_samples_come_in_opposite_pairs(model: VAEModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_are_spread_evenly(model: VAEModel, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     decode = model.network.decode_with
 
@@ -159,11 +160,24 @@ def test_samples_come_in_opposite_pairs(model: VAEModel, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(model.network, "decode_with", remember)
     light = torch.rand(1, 1, 64, 64) * 100
-    model.sample_ab_grid(light, samples=5, spread=0.5)
-    middle = model.network.prior(model.network.encode(light)).mean
-    for part in ("whole", "grid"):
-        first, second, third, fourth, fifth = (getattr(latent, part) for latent in seen)
-        torch.testing.assert_close((first + second) / 2, getattr(middle, part), atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close((third + fourth) / 2, getattr(middle, part), atol=1e-5, rtol=1e-5)
-        assert not torch.allclose(first, third)
-        assert not torch.allclose(fifth, first)
+    prior = model.network.prior(model.network.encode(light))
+    model.sample_ab_grid(light, samples=8, spread=0.5)
+    whole = torch.cat([latent.whole for latent in seen])
+    assert ((whole < prior.mean.whole).sum(0) == 4).all()
+    grids = torch.cat([latent.grid for latent in seen])
+    assert len(grids.flatten(1).unique(dim=0)) == 8
+    first = seen[:3]
+    seen.clear()
+    model.sample_ab_grid(light, samples=3, spread=0.5)
+    for few, many in zip(seen, first, strict=True):
+        torch.testing.assert_close(few.whole, many.whole)
+        torch.testing.assert_close(few.grid, many.grid)
+
+
+def test_each_even_draw_alone_is_standard_normal() -> None:
+    every = torch.stack([evenly_normal(8, 4, seed) for seed in range(2000)])
+    torch.testing.assert_close(every.mean(0), torch.zeros(8, 4), atol=0.1, rtol=0)
+    torch.testing.assert_close(every.std(0), torch.ones(8, 4), atol=0.1, rtol=0)
+    # Its numbers know nothing of each other, though those of the other draws do.
+    for draw in range(8):
+        torch.testing.assert_close(torch.corrcoef(every[:, draw].T), torch.eye(4), atol=0.1, rtol=0)
