@@ -16,8 +16,10 @@ from artcolor.errors import ConfigError, DataError
 L_BINS = 20
 """Bins of lightness, each 5 units of L wide, that p(bin | L) is kept for."""
 
+SIGMA = 5.0
+"""σ of the soft encoding of Zhang et al. 2016, in Lab units."""
+
 _NEIGHBOURS = 5
-_SIGMA = 5.0
 _AB_LIMIT = 128
 # A row of p(bin | L) counts as if this many further pixels had been drawn from p(bin): no log of zero.
 _PSEUDO_PIXELS = 100.0
@@ -164,25 +166,29 @@ class Codebook(nn.Module):
         """
         n, _, h, w = ab.shape
         distance, index = torch.cdist(_pixels(ab), self.centres).topk(_NEIGHBOURS, largest=False)
-        weight = torch.softmax(-(distance**2) / (2 * _SIGMA**2), dim=1)
+        weight = torch.softmax(-(distance**2) / (2 * SIGMA**2), dim=1)
         return (
             index.reshape(n, h, w, _NEIGHBOURS).movedim(-1, 1),
             weight.reshape(n, h, w, _NEIGHBOURS).movedim(-1, 1),
         )
 
-    def encode_rounded(self, ab: Tensor) -> tuple[Tensor, Tensor]:
+    def encode_rounded(self, ab: Tensor, *, sigma: float = SIGMA) -> tuple[Tensor, Tensor]:
         """Like `encode`, for ab rounded to whole Lab units: a table look-up, ten times as fast.
 
         Training uses it: 8-bit pictures know their ab no better than that.
 
         Args:
             ab: `(N, 2, H, W)` in Lab units.
+            sigma: σ of the Gaussian, in Lab units.
 
         Returns:
             Bin indices and weights, each `(N, H, W, 5)`.
         """
         n, _, h, w = ab.shape
         index, weight = self._rounded_encodings()
+        if sigma != SIGMA:
+            # A Gaussian of another width is a power of this one.
+            weight = torch.softmax(weight.log() * (SIGMA / sigma) ** 2, dim=1)
         rows = _rounded(_pixels(ab))
         return index[rows].view(n, h, w, -1), weight[rows].view(n, h, w, -1)
 

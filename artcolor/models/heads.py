@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artcolor.color.codebook import Codebook
+from artcolor.color.codebook import SIGMA, Codebook
 from artcolor.errors import ConfigError
 
 # In squared Lab units: below it, what is left is rounding, and a gray picture must not outweigh all others.
@@ -91,6 +91,7 @@ class DistributionHead(Head):
         accuracy: what the error of the mean colour weighs in the loss, 0 or more. The cross-entropy is least at the
             true distribution, whose mean has the least squared error too; but of two networks that are equally far
             from it, it does not prefer the one whose mean is nearer. This term does, in the measure of PSNR.
+        sigma: σ of the truth's soft encoding, in Lab units; the paper has 5. A smaller one asks for surer answers.
 
     Example:
         >>> import torch
@@ -109,13 +110,17 @@ class DistributionHead(Head):
         smoothing: float = 0.5,
         given_l: float = 0.0,
         accuracy: float = 0.0,
+        sigma: float = SIGMA,
     ) -> None:
         super().__init__()
         if not 0 <= accuracy < math.inf:
             raise ConfigError(f"accuracy must be 0 or more, not {accuracy}")
+        if not 0 < sigma < math.inf:
+            raise ConfigError(f"sigma must be above 0, not {sigma}")
         self.codebook = Codebook.of_gamut() if bins is None else Codebook(bins)
         self.vividness, self.temperature = vividness, temperature
-        self.smoothing, self.given_l, self.accuracy = smoothing, given_l, accuracy
+        self.smoothing, self.given_l = smoothing, given_l
+        self.accuracy, self.sigma = accuracy, sigma
         self._make_project(channels)
 
     def _make_project(self, channels: int) -> None:
@@ -125,15 +130,21 @@ class DistributionHead(Head):
 
     @property
     def config(self) -> dict[str, Any]:
-        """Bins, decoding defaults, λ and, where they play a part, s and the weight of accuracy."""
+        """Bins, decoding defaults, λ and, where they play a part, s, the weight of accuracy, and σ."""
         config = {
             "bins": self.codebook.bins,
             "vividness": self.vividness,
             "temperature": self.temperature,
             "smoothing": self.smoothing,
         }
-        optional = {"given_l": self.given_l, "accuracy": self.accuracy}
-        return config | {key: value for key, value in optional.items() if value}
+        # Left out where they play no part, so that files written before they existed say the same.
+        if self.given_l:
+            config["given_l"] = self.given_l
+        if self.accuracy:
+            config["accuracy"] = self.accuracy
+        if self.sigma != SIGMA:
+            config["sigma"] = self.sigma
+        return config
 
     def fit(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Replaces codebook and priors by those of the pictures and starts the last layer afresh.
@@ -161,7 +172,7 @@ class DistributionHead(Head):
         logarithm of the mean colour's squared error, averaged over pictures as PSNR is. Twice the error costs 0.69.
         """
         small = F.interpolate(ab, raw.shape[-2:], mode="area")
-        index, weight = self.codebook.encode_rounded(small)
+        index, weight = self.codebook.encode_rounded(small, sigma=self.sigma)
         log_p = torch.log_softmax(raw.movedim(1, -1), dim=-1)
         entropy = -(log_p.gather(-1, index) * weight).sum(-1)
         pixels = self._pixel_weight(index)

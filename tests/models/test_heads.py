@@ -63,12 +63,31 @@ def test_accuracy_adds_the_log_of_the_error_of_the_mean_colour(head: Distributio
     assert raw.grad.isfinite().all()
 
 
-def test_weight_of_accuracy_is_kept_and_checked() -> None:
-    head = DistributionHead(6, accuracy=0.5)
-    assert DistributionHead(6, **head.config).accuracy == 0.5
-    assert "accuracy" not in DistributionHead(6).config
+def test_keywords_of_the_loss_are_kept_and_checked() -> None:
+    head = DistributionHead(6, accuracy=0.5, sigma=2.5)
+    again = DistributionHead(6, **head.config)
+    assert (again.accuracy, again.sigma) == (0.5, 2.5)
+    assert not {"accuracy", "sigma"} & set(DistributionHead(6).config)
+    with pytest.raises(ConfigError, match="sigma must be above 0, not 0"):
+        DistributionHead(6, sigma=0)
     with pytest.raises(ConfigError, match="accuracy must be 0 or more, not -1"):
         DistributionHead(6, accuracy=-1)
+
+
+def test_a_smaller_sigma_asks_for_surer_answers(head: DistributionHead) -> None:
+    head = copy.deepcopy(head)
+    raw, light = torch.randn(2, head.codebook.bins, 4, 6), torch.rand(2, 1, 4, 6) * 100
+    ab = torch.randn(2, 2, 4, 6).mul(20).round()
+    distance, index = torch.cdist(ab.movedim(1, -1).reshape(-1, 2), head.codebook.centres).topk(5, largest=False)
+    target = torch.softmax(-(distance**2) / (2 * 2.5**2), dim=1)
+    log_p = torch.log_softmax(raw, dim=1).movedim(1, -1).reshape(-1, head.codebook.bins)
+    head.sigma = 2.5
+    expected = -(log_p.gather(1, index) * target).sum(1).mean()
+    torch.testing.assert_close(head.loss(raw, light, ab)["loss"], expected, rtol=1e-4, atol=1e-4)
+    head.sigma = 0.01
+    nearest = torch.nn.functional.nll_loss(log_p, index[:, 0])
+    # Where two bins are equally near, both stay true.
+    torch.testing.assert_close(head.loss(raw, light, ab)["loss"], nearest, rtol=0.1, atol=0.1)
 
 
 def test_minimum_of_the_loss_is_calibrated(head: DistributionHead) -> None:
