@@ -75,8 +75,8 @@ def unet(pretrained=False, **keywords):
         any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
         options.
 
-    Figures on 500 paintings at 256 px: PSNR 25.13 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
-    defaults 23.82 dB, as colourful as real paintings (mean colourfulness 1.5 below 41.1), FD-grid 390. More, with
+    Figures on 500 paintings at 256 px: PSNR 25.11 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
+    defaults 23.85 dB, as colourful as real paintings (mean colourfulness 1.7 below 41.1), FD-grid 431. More, with
     intervals: `artcolor.UNet_Weights.DEFAULT.meta["metrics"]`.
 
     Example:
@@ -106,9 +106,9 @@ def vae(pretrained=False, **keywords):
         options. `model.colorize_samples(gray, samples=4, seed=0, spread=0.6, palette=None)` gives
         `(samples, N, 3, H, W)`; `palette` is a coloured picture `(1, 3, H, W)` whose mood is taken over.
 
-    Figures on 500 paintings at 256 px, of the most typical colouring: PSNR 25.00 dB at vividness 0 (a table of mean ab
-    by lightness: 24.11 dB); at the defaults 24.05 dB, mean colourfulness 1.8 below the 41.1 of real paintings,
-    FD-grid 816; of one sample, 3.0 below and 458. More, with intervals: `artcolor.VAE_Weights.DEFAULT.meta["metrics"]`.
+    Figures on 500 paintings at 256 px, of the most typical colouring: PSNR 25.06 dB at vividness 0 (a table of mean ab
+    by lightness: 24.11 dB); at the defaults 24.05 dB, mean colourfulness 2.0 below the 41.1 of real paintings,
+    FD-grid 798; of one sample, 3.8 below and 337. More, with intervals: `artcolor.VAE_Weights.DEFAULT.meta["metrics"]`.
 
     Example:
         >>> import torch

@@ -21,8 +21,8 @@ from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, reg
 class UNet_Weights(WeightsEnum):
     """Released weights of `unet`."""
 
-    ART_V2 = "unet.art_v2"
-    DEFAULT = ART_V2
+    ART_V3 = "unet.art_v3"
+    DEFAULT = ART_V3
 
 
 _STEM = "conv_stem.weight"
@@ -140,6 +140,7 @@ def unet(
     imagenet: bool | None = None,
     bins: int | None = None,
     accuracy: float | None = None,
+    sigma: float | None = None,
     size: int | None = None,
 ) -> ColorizationModel:
     """Builds `unet`: EfficientNet-Lite0 encoder, U-Net decoder, a distribution over colours at 1/4 size.
@@ -152,6 +153,7 @@ def unet(
         imagenet: start the encoder of an untrained network from ImageNet weights (extra `train`).
         bins: number of colour bins; those of the sRGB gamut if not given.
         accuracy: what the error of the mean colour weighs in the loss, 0 if not given; see `DistributionHead`.
+        sigma: σ of the truth's soft encoding, 5 if not given; see `DistributionHead`.
         size: working size in pixels, 192 if not given.
 
     Returns:
@@ -172,7 +174,7 @@ def unet(
         DistributionHead,
         weights,
         network={"width": width, "imagenet": imagenet},
-        head={"bins": bins, "accuracy": accuracy},
+        head={"bins": bins, "accuracy": accuracy, "sigma": sigma},
         size=size,
         progress=progress,
     )
