@@ -33,9 +33,12 @@ def posterior(model: VAEModel, small, lab):
     resized = torch.nn.functional.interpolate(lab, sides, mode="bilinear", antialias=True)
     lightness, ab = resized[:, :1], resized[:, 1:]
     seen = network.encode(lightness)
-    q = network.posterior(seen, lightness, ab)
-    raw = model.head(network.decode_with(seen, q.mean), lightness)
-    return model.head.decode(raw, lightness, temperature=1, vividness=0), q.divergence(network.prior(seen))
+    plain = network.plain(seen)
+    p, q = network.prior(seen, plain), network.posterior(seen, plain, lightness, ab)
+    latent = q.typical
+    raw = model.head(network.decode_with(seen, latent), lightness)
+    nats = q.whole.divergence(p.whole), q.grid(latent.whole).divergence(p.grid(latent.whole))
+    return model.head.decode(raw, lightness, temperature=1, vividness=0), nats
 
 
 @torch.no_grad()

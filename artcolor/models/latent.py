@@ -1,9 +1,12 @@
 """Latents for the colours of a picture, and Gaussians over them."""
 
-from typing import NamedTuple
+import math
+from collections.abc import Callable
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Latent(NamedTuple):
@@ -31,40 +34,77 @@ class Latent(NamedTuple):
 
 
 class Gaussian(NamedTuple):
-    """A diagonal Gaussian over latents.
+    """A diagonal Gaussian.
 
     Attributes:
-        mean: its mean.
+        mean: `(N, ...)`.
         log_variance: logarithm of its variance, entry by entry.
     """
 
-    mean: Latent
-    log_variance: Latent
+    mean: Tensor
+    log_variance: Tensor
 
-    def sample(self, noise: Latent, spread: float = 1.0) -> Latent:
+    @classmethod
+    def of(cls, layer: nn.Module, features: Tensor) -> Self:
+        """The Gaussian whose mean and log-variance a layer gives side by side."""
+        mean, log_variance = layer(features).float().chunk(2, dim=1)
+        # Within these bounds neither the deviation nor its inverse can overflow.
+        return cls(mean, log_variance.clamp(-8, 4))
+
+    def sample(self, noise: Tensor, spread: float = 1.0) -> Tensor:
         """Mean plus `spread` deviations of a standard normal `noise`."""
-        whole, grid = (
-            mean + spread * (log_variance / 2).exp() * eps
-            for mean, log_variance, eps in zip(self.mean, self.log_variance, noise, strict=True)
-        )
-        return Latent(whole, grid)
+        return self.mean + spread * (self.log_variance / 2).exp() * noise
 
     def standard(self) -> "Gaussian":
-        """The standard normal over latents of the same shape."""
-        zero = Latent(*(torch.zeros_like(part) for part in self.mean))
+        """The standard normal of the same shape."""
+        zero = torch.zeros_like(self.mean)
         return Gaussian(zero, zero)
 
-    def divergence(self, prior: "Gaussian") -> tuple[Tensor, Tensor]:
-        """KL(self ‖ prior) in nats per picture, `(N,)` each: of the numbers for the whole picture, of the grid."""
-        whole, grid = (
-            0.5 * (p_log - q_log + (q_log.exp() + (q - p) ** 2) / p_log.exp() - 1).flatten(1).sum(1)
-            for q, q_log, p, p_log in zip(self.mean, self.log_variance, prior.mean, prior.log_variance, strict=True)
-        )
-        return whole, grid
+    def divergence(self, prior: "Gaussian") -> Tensor:
+        """KL(self ‖ prior) in nats per picture, `(N,)`."""
+        return self.divergences(prior).flatten(1).sum(1)
+
+    def divergences(self, prior: "Gaussian") -> Tensor:
+        """KL(self ‖ prior) in nats, entry by entry."""
+        excess = prior.log_variance - self.log_variance
+        apart = (self.log_variance.exp() + (self.mean - prior.mean) ** 2) / prior.log_variance.exp()
+        return 0.5 * (excess + apart - 1)
 
 
-class GaussianLayer(nn.Module):
-    """The Gaussian that features on the coarsest grid call for. It begins as the standard normal.
+class Guess(NamedTuple):
+    """What is known of a latent: of the numbers for the whole picture, and, once these are given, of the grid.
+
+    Attributes:
+        whole: p(whole).
+        grid: gives p(grid | whole) for `(N, codes)`.
+    """
+
+    whole: Gaussian
+    grid: Callable[[Tensor], Gaussian]
+
+    @property
+    def typical(self) -> Latent:
+        """The mean, and the mean that the grid has with it."""
+        return Latent(self.whole.mean, self.grid(self.whole.mean).mean)
+
+    def sample(self, noise: Latent, spread: float = 1.0, whole: Tensor | None = None) -> Latent:
+        """A latent `spread` deviations of a standard normal `noise` away.
+
+        Args:
+            noise: for both parts.
+            spread: 0 gives the typical one.
+            whole: `(N, codes)`; if given, only the grid is drawn.
+        """
+        if whole is None:
+            whole = self.whole.sample(noise.whole, spread)
+        return Latent(whole, self.grid(whole).sample(noise.grid, spread))
+
+
+class GuessLayer(nn.Module):
+    """The `Guess` that features on the coarsest grid call for. It begins as the standard normal.
+
+    The grid hears of the numbers for the whole picture, so that both parts fit together and neither says what the
+    other has said (Sønderby et al. 2016, top-down inference).
 
     Args:
         channels: of the features.
@@ -75,39 +115,80 @@ class GaussianLayer(nn.Module):
     def __init__(self, channels: int, codes: int, grid: int) -> None:
         super().__init__()
         self.whole = nn.Linear(channels, 2 * codes)
+        self.told = nn.Linear(codes, channels)
         self.grid = nn.Conv2d(channels, 2 * grid, 1)
         for layer in (self.whole, self.grid):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def forward(self, features: Tensor) -> Gaussian:
-        """Gives the Gaussian from features `(N, channels, h, w)`; its grid is `(N, grid, h, w)`."""
-        whole_mean, whole_log = self.whole(features.mean((2, 3))).float().chunk(2, dim=1)
-        grid_mean, grid_log = self.grid(features).float().chunk(2, dim=1)
-        # Within these bounds neither the deviation nor its inverse can overflow.
-        return Gaussian(Latent(whole_mean, grid_mean), Latent(whole_log.clamp(-8, 4), grid_log.clamp(-8, 4)))
+    def forward(self, features: Tensor) -> Guess:
+        """Gives the guess from features `(N, channels, h, w)`; its grid is `(N, grid, h, w)`."""
+
+        def grid(whole: Tensor) -> Gaussian:
+            return Gaussian.of(self.grid, F.relu(features + self.told(whole)[:, :, None, None]))
+
+        return Guess(Gaussian.of(self.whole, features.mean((2, 3))), grid)
 
 
-def evenly_normal(count: int, size: int, seed: int) -> Tensor:
-    """Draws from a standard normal that fall evenly: each number of a few of them takes low, middle and high values.
+def evenly_normal(count: int, order: Tensor, seed: int) -> Tensor:
+    """Draws from a standard normal that lie far apart in the three numbers that matter most.
 
-    A scrambled Sobol sequence (Owen 1998), mapped to the normal. Each draw alone is as random as any other; the first
-    few of many are what few would be.
+    Each draw alone is as random as any other: in the three numbers its direction is that of a corner of a square
+    antiprism turned at random (the eight points of a sphere that are farthest apart: Schütte, van der Waerden 1951),
+    its length one of eight equally probable ranges of the chi distribution. The other numbers are a scrambled Sobol
+    sequence (Owen 1998). After eight draws the next eight begin, so that the first few of many are what few would be.
 
     Args:
         count: how many.
-        size: numbers in each.
-        seed: of the scrambling.
+        order: `(codes,)`, the numbers, the one that matters most first; at least three.
+        seed: of all that is random.
 
     Returns:
-        `(count, size)`.
+        `(count, codes)`.
 
     Example:
-        >>> (evenly_normal(8, 16, seed=3) < 0).sum(dim=0).unique()  # half of them, in each of the 16 numbers
-        tensor([4])
+        >>> draws = evenly_normal(8, torch.arange(16), seed=3)
+        >>> directions = torch.nn.functional.normalize(draws[:, :3], dim=1)
+        >>> torch.cdist(directions, directions).fill_diagonal_(9).min() > 1.2
+        tensor(True)
     """
-    engine = torch.quasirandom.SobolEngine(size, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+    order = order.cpu()
+    engine = torch.quasirandom.SobolEngine(len(order), scramble=True, seed=seed)  # type: ignore[no-untyped-call]
     # Its smallest step is 2⁻³⁰; 0 itself would lie infinitely far out.
     even: Tensor = engine.draw(count, dtype=torch.float64).clamp(2**-31, 1 - 2**-31)
-    normal: Tensor = torch.special.ndtri(even)
-    return normal.float()
+    draws = torch.special.ndtri(even)
+    generator = torch.Generator().manual_seed(seed)
+    for start in range(0, count, 8):
+        # QR of a normal matrix is a uniform rotation once the signs of R's diagonal are taken out (Mezzadri 2007).
+        q, r = torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))
+        share = (torch.randperm(8, generator=generator) + torch.rand(8, generator=generator, dtype=torch.float64)) / 8
+        turned = _chi3(share)[:, None] * (_ANTIPRISM @ (q * r.diagonal().sign()))
+        draws[start : start + 8, order[:3]] = turned[: count - start]
+    normal: Tensor = draws.float()
+    return normal
+
+
+def _antiprism() -> Tensor:
+    """Corners of the square antiprism on the unit sphere whose edges are equal, opposite ones in turn."""
+    height = 1 / math.sqrt(1 + 2 * math.sqrt(2))
+    # Far apart from the first: a few of a block of eight should differ as well.
+    corners = [(0, 1), (5, -1), (4, 1), (1, -1), (2, 1), (7, -1), (6, 1), (3, -1)]
+    radius = math.sqrt(1 - height**2)
+    points = [
+        (radius * math.cos(math.pi / 4 * eighth), radius * math.sin(math.pi / 4 * eighth), height * side)
+        for eighth, side in corners
+    ]
+    return torch.tensor(points, dtype=torch.float64)
+
+
+_ANTIPRISM = _antiprism()
+
+
+def _chi3(share: Tensor) -> Tensor:
+    """Quantiles of the chi distribution with three degrees of freedom, by bisection."""
+    low, high = torch.zeros_like(share), torch.full_like(share, 10.0)
+    for _ in range(50):
+        middle = (low + high) / 2
+        below = torch.special.gammainc(torch.full_like(share, 1.5), middle**2 / 2) < share
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    return low

@@ -5,6 +5,7 @@ structure from features of the gray picture); Kingma et al. 2016 (free bits).
 """
 
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from artcolor.color.lab import rgb_to_lab, rgb_to_lightness
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead
-from artcolor.models.latent import Gaussian, GaussianLayer, Latent, evenly_normal
+from artcolor.models.latent import Guess, GuessLayer, Latent, evenly_normal
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.unet import UNet, unet
 from artcolor.transforms import JoinChroma
@@ -23,31 +24,37 @@ SPREAD = 0.6
 """Default spread of samples: at full spread, some are a single strong cast."""
 
 _KL_WEIGHT_WHOLE = 0.018
-_KL_WEIGHT_GRID = 0.011
-_KL_WARMUP = 600
-_FREE_GRID_NATS = 6.0
+_KL_WEIGHT_GRID = 0.04
+_KL_WARMUP = 400
+_FREE_GRID_NATS = 2.0
 _PLAIN_SHARE = 0.125
 _TYPICAL_SHARE = 0.125
 _ANCHOR_WEIGHT = 0.0003
+_NATS_RATE = 0.01
 
 
 class VAE_Weights(WeightsEnum):
     """Released weights of `vae`."""
 
-    ART_V3 = "vae.art_v3"
-    DEFAULT = ART_V3
+    ART_V4 = "vae.art_v4"
+    DEFAULT = ART_V4
 
 
 class VAE(UNet):
-    """`UNet` whose decoder listens to a latent: scale and shift at each stage, and a grid added at the coarsest.
+    """`UNet` whose decoder listens to a latent: numbers for the whole picture and a coarse grid scale and shift it.
 
-    Without a latent (`None`) it is a plain `UNet`.
+    Without a latent (`None`) it is a plain `UNet`. What the plain decoder makes of a picture is also what prior and
+    posterior look at: how it is coloured without a latent tells what a latent has left to say. BatchNorms keep the
+    statistics they have in training too, as decoding with and without a latent shares them.
 
     Args:
         width: channels of the decoder at 1/4 size; deeper stages have more.
         codes: numbers that code the whole picture's colours.
         grid: channels of the grid that codes where they are.
         hidden: channels of the layers that guess the latent.
+
+    Attributes:
+        nats: `(codes,)`, what each number for the whole picture said of late in training: how much it matters.
 
     Example:
         >>> import torch
@@ -59,20 +66,25 @@ class VAE(UNet):
         super().__init__(width)
         self.config = {"width": width, "codes": codes, "grid": grid, "hidden": hidden}
         self.codes, self.grid = codes, grid
+        self.nats: Tensor
+        self.register_buffer("nats", torch.zeros(codes))
         deepest = self.encoder.feature_info.channels()[-1]
         self.styles = nn.ModuleList(nn.Linear(codes, 2 * channels) for channels in self.stages)
-        self.place = nn.Conv2d(grid, self.stages[0], 1, bias=False)
-        for layer in (*self.styles, self.place):
+        self.places = nn.ModuleList(nn.Conv2d(grid, 2 * channels, 1, bias=False) for channels in self.stages)
+        for layer in (*self.styles, *self.places):
             # Small, not zero: a latent that nothing listens to would never be used.
             nn.init.normal_(layer.weight, std=0.02)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         self.prior_features = nn.Sequential(
-            nn.Conv2d(deepest, hidden, 1), nn.ReLU(inplace=True), nn.Conv2d(hidden, hidden, 3, padding=1), nn.ReLU()
+            nn.Conv2d(deepest + width, hidden, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(hidden, hidden, 3, padding=1),
+            nn.ReLU(),
         )
-        self.prior_layer = GaussianLayer(hidden, codes, grid)
+        self.prior_layer = GuessLayer(hidden, codes, grid)
         self.colours = nn.Sequential(
-            nn.Conv2d(3, hidden // 3, 3, stride=2, padding=1),
+            nn.Conv2d(3 + width, hidden // 3, 3, stride=2, padding=1),
             nn.ReLU(inplace=True),
             nn.Conv2d(hidden // 3, hidden * 2 // 3, 3, stride=2, padding=1),
             nn.ReLU(inplace=True),
@@ -85,25 +97,46 @@ class VAE(UNet):
             nn.Conv2d(hidden, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
         )
-        self.posterior_layer = GaussianLayer(hidden, codes, grid)
+        self.posterior_layer = GuessLayer(hidden, codes, grid)
 
-    def prior(self, seen: list[Tensor]) -> Gaussian:
-        """p(z | L), from what `encode` gave. No gradient goes back to the encoder."""
-        gaussian: Gaussian = self.prior_layer(self.prior_features(seen[-1].detach()))
-        return gaussian
+    def train(self, mode: bool = True) -> Self:
+        """Sets the mode; BatchNorms stay in evaluation mode."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
 
-    def posterior(self, seen: list[Tensor], lightness: Tensor, ab: Tensor) -> Gaussian:
-        """q(z | L, ab), from what `encode` gave. No gradient goes back to the encoder.
+    @torch.no_grad()
+    def plain(self, seen: list[Tensor]) -> Tensor:
+        """What the decoder gives without a latent, `(N, width, H / 4, W / 4)`, for prior and posterior to look at."""
+        return self.decode(seen)
+
+    def prior(self, seen: list[Tensor], plain: Tensor) -> Guess:
+        """p(z | L). No gradient goes back to the encoder.
 
         Args:
-            seen: the encoder's features.
+            seen: the encoder's features, from `encode`.
+            plain: from `plain`.
+        """
+        deepest = seen[-1].detach()
+        joined = torch.cat((deepest, F.avg_pool2d(plain, self.stride // self.out_stride)), dim=1)
+        guess: Guess = self.prior_layer(self.prior_features(joined))
+        return guess
+
+    def posterior(self, seen: list[Tensor], plain: Tensor, lightness: Tensor, ab: Tensor) -> Guess:
+        """q(z | L, ab). No gradient goes back to the encoder.
+
+        Args:
+            seen: the encoder's features, from `encode`.
+            plain: from `plain`.
             lightness: `(N, 1, H, W)`, L in 0..100.
             ab: `(N, 2, H, W)` in Lab units.
         """
         small = F.avg_pool2d(torch.cat((lightness / 50 - 1, ab / 50), dim=1), self.out_stride)
-        joined = torch.cat((self.colours(small), seen[-1].detach()), dim=1)
-        gaussian: Gaussian = self.posterior_layer(self.posterior_features(joined))
-        return gaussian
+        joined = torch.cat((self.colours(torch.cat((small, plain), dim=1)), seen[-1].detach()), dim=1)
+        guess: Guess = self.posterior_layer(self.posterior_features(joined))
+        return guess
 
     def decode_with(self, seen: list[Tensor], latent: Latent) -> Tensor:
         """Gives `(N, width, H / 4, W / 4)` from what `encode` gave and a latent.
@@ -114,9 +147,11 @@ class VAE(UNet):
         """
 
         def change(stage: int, features: Tensor) -> Tensor:
-            if stage == 0:
-                features = features + self.place(latent.grid)
-            scale, shift = self.styles[stage](latent.whole)[:, :, None, None].chunk(2, dim=1)
+            grid = latent.grid
+            if stage > 0:
+                grid = F.interpolate(grid, features.shape[-2:], mode="bilinear")
+            style = self.styles[stage](latent.whole)[:, :, None, None] + self.places[stage](grid)
+            scale, shift = style.chunk(2, dim=1)
             styled: Tensor = features * (1 + scale) + shift
             return styled
 
@@ -125,7 +160,7 @@ class VAE(UNet):
     def forward(self, lightness: Tensor) -> Tensor:
         """Decodes the most typical latent, the prior's mean, of L `(N, 1, H, W)` in 0..100."""
         seen = self.encode(lightness)
-        return self.decode_with(seen, self.prior(seen).mean)
+        return self.decode_with(seen, self.prior(seen, self.plain(seen)).typical)
 
 
 class VAEModel(ColorizationModel):
@@ -140,8 +175,8 @@ class VAEModel(ColorizationModel):
 
         The weights suit a head with `accuracy` 1, as the recipe has; without it the data weigh about a third as much.
 
-        The divergence of the numbers for the whole picture weighs 0.018, that of the grid 0.011, and its first 6
-        nats are free, as it would collapse otherwise; both warm up over 600 steps. An eighth of the pictures goes
+        The divergence of the numbers for the whole picture weighs 0.018, that of the grid 0.04, and its first 2
+        nats are free, as it would collapse otherwise; both warm up over 400 steps. An eighth of the pictures goes
         without the latent, so that the weights serve as a plain model too, and an eighth with the prior's mean,
         which is the most typical latent. A light pull (0.0003) keeps the prior near the standard normal.
 
@@ -153,24 +188,29 @@ class VAEModel(ColorizationModel):
         """
         network, device = self.network, lightness.device
         seen = network.encode(lightness)
-        prior, posterior = network.prior(seen), network.posterior(seen, lightness, ab)
-        noise = Latent(*(torch.randn(part.shape, generator=generator, device=device) for part in posterior.mean))
+        plain = network.plain(seen)
+        prior, posterior = network.prior(seen, plain), network.posterior(seen, plain, lightness, ab)
+        whole = posterior.whole.sample(_normal_like(posterior.whole.mean, generator))
+        grid, grid_prior = posterior.grid(whole), prior.grid(whole)
         draw = torch.rand(len(lightness), generator=generator, device=device)
         listens = (draw >= _PLAIN_SHARE + _TYPICAL_SHARE).float()
-        typical = (draw < _TYPICAL_SHARE).float()
         # Samples lie on a shell around the prior's mean, so that the decoder would never see the mean itself.
-        known = posterior.sample(noise).scaled(listens)
-        guessed = prior.mean.detached().scaled(typical)
-        raw = self.head(network.decode_with(seen, known.plus(guessed)), lightness)
+        typical = (draw < _TYPICAL_SHARE).float()
+        known = Latent(whole, grid.sample(_normal_like(grid.mean, generator))).scaled(listens)
+        raw = self.head(network.decode_with(seen, known.plus(prior.typical.detached().scaled(typical))), lightness)
         with torch.autocast(device.type, enabled=False):
             data = self.head.loss(raw.float(), lightness, ab)
-            whole, grid = ((kl * listens).mean() for kl in posterior.divergence(prior))
+            each = posterior.whole.divergences(prior.whole)
+            if network.training:
+                network.nats.lerp_(each.detach().mean(0), _NATS_RATE)
+            kl_whole = (each.sum(1) * listens).mean()
+            kl_grid = (grid.divergence(grid_prior) * listens).mean()
             # Prior and posterior could drift away together, which costs the divergence between them nothing.
-            drift = torch.stack(prior.divergence(prior.standard())).sum(0).mean()
+            drift = torch.stack([p.divergence(p.standard()).mean() for p in (prior.whole, grid_prior)]).sum()
         warm = min(1.0, step / _KL_WARMUP)
-        loss = data["loss"] + warm * (_KL_WEIGHT_WHOLE * whole + _KL_WEIGHT_GRID * grid.clamp(min=_FREE_GRID_NATS))
-        loss = loss + _ANCHOR_WEIGHT * drift
-        parts = {**data, "kl_whole": whole, "kl_grid": grid, "drift": drift}
+        penalty = _KL_WEIGHT_WHOLE * kl_whole + _KL_WEIGHT_GRID * kl_grid.clamp(min=_FREE_GRID_NATS)
+        loss = data["loss"] + warm * penalty + _ANCHOR_WEIGHT * drift
+        parts = {**data, "kl_whole": kl_whole, "kl_grid": kl_grid, "drift": drift}
         return {name: value.detach() for name, value in parts.items()} | {"loss": loss}
 
     @torch.no_grad()
@@ -205,20 +245,20 @@ class VAEModel(ColorizationModel):
             raise ConfigError(f"spread must be 0 or more, not {spread}")
         mood = None if palette is None else self._mood(palette.to(lightness.device))
         generator = torch.Generator().manual_seed(seed)
-        even = evenly_normal(samples, self.network.codes, seed)
+        even = evenly_normal(samples, self.network.nats.argsort(descending=True, stable=True), seed)
 
         def run(padded: Tensor) -> Tensor:
             network = self.network
             seen = network.encode(padded)
             if spread is None:
                 return torch.cat([self.head(network.decode(seen), padded)] * samples)
-            prior = network.prior(seen)
+            prior = network.prior(seen, network.plain(seen))
+            typical = prior.typical
+            whole = None if mood is None else mood.expand_as(typical.whole)
             found = []
             for row in even:
-                noise = torch.randn((1, *prior.mean.grid.shape[1:]), generator=generator)
-                latent = prior.sample(Latent(row[None].to(prior.mean.whole), noise.to(prior.mean.grid)), spread)
-                if mood is not None:
-                    latent = latent._replace(whole=mood.expand_as(latent.whole))
+                noise = torch.randn((1, *typical.grid.shape[1:]), generator=generator)
+                latent = prior.sample(Latent(row[None].to(typical.whole), noise.to(typical.grid)), spread, whole)
                 found.append(self.head(network.decode_with(seen, latent), padded))
             return torch.cat(found)
 
@@ -241,7 +281,7 @@ class VAEModel(ColorizationModel):
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100, any size.
             samples: how many. Their numbers for the whole picture are spread evenly over what is plausible, so that
-                few show more of it than independent ones would (Sobol 1967, scrambled).
+                few show more of it than independent ones would (see `evenly_normal`).
             seed: of the latents; the same for every picture of the batch.
             spread: deviations from the most typical latent, 0 or more; `None` goes without the latent, as a plain
                 `unet` does.
@@ -274,7 +314,8 @@ class VAEModel(ColorizationModel):
         height, width = (max(stride, round(side / stride) * stride) for side in (height, width))
         lab = rgb_to_lab(F.interpolate(palette, (height, width), mode="bicubic", antialias=True).clamp(0, 1))
         lightness, ab = lab[:, :1], lab[:, 1:]
-        return self.network.posterior(self.network.encode(lightness), lightness, ab).mean.whole
+        seen = self.network.encode(lightness)
+        return self.network.posterior(seen, self.network.plain(seen), lightness, ab).whole.mean
 
     @torch.no_grad()
     def colorize_samples(
@@ -315,6 +356,10 @@ class VAEModel(ColorizationModel):
         )
         lightness = rgb_to_lightness(gray)
         return torch.stack([JoinChroma(ab, *gray.shape[-2:])(lightness) for ab in grids])
+
+
+def _normal_like(values: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(values.shape, generator=generator, device=values.device)
 
 
 @register_model(VAE_Weights)

@@ -64,8 +64,12 @@ def _paths(model: ColorizationModel, lightness: Tensor) -> list[tuple[str, Calla
         )
     if hasattr(network, "posterior"):
         seen = network.encode(lightness)
+        plain = network.plain(seen)
         paths.append(
-            ("In training only: posterior q(z | L, ab)", lambda: network.posterior(seen, lightness, chroma).mean)
+            (
+                "In training only: posterior q(z | L, ab)",
+                lambda: network.posterior(seen, plain, lightness, chroma).typical,
+            )
         )
     return paths
 

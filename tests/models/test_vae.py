@@ -16,7 +16,7 @@ from tests.models.base import ReleasedModelTester
 class TestVAE(ReleasedModelTester):
     builder = staticmethod(artcolor.vae)
     small = {"width": 16}
-    weights = "vae.art_v3"
+    weights = "vae.art_v4"
 
     def test_training_loss_reaches_every_parameter(
         self, model: ColorizationModel, monkeypatch: pytest.MonkeyPatch
@@ -83,7 +83,7 @@ def test_palette_takes_over_the_whole_pictures_numbers(model: VAEModel) -> None:
     lab = rgb_to_lab(torch.nn.functional.interpolate(reds, (224, 160), mode="bicubic", antialias=True).clamp(0, 1))
     assert model.transforms().output_size(60, 40) == (236, 156)
     seen = model.network.encode(lab[:, :1])
-    expected = model.network.posterior(seen, lab[:, :1], lab[:, 1:]).mean.whole
+    expected = model.network.posterior(seen, model.network.plain(seen), lab[:, :1], lab[:, 1:]).whole.mean
     torch.testing.assert_close(model._mood(reds), expected, rtol=1e-2, atol=1e-2)
     with pytest.raises(ConfigError, match=r"palette must be \(N, 3, H, W\)"):
         model.sample_ab_grid(LIGHT, palette=torch.rand(3, 20, 20))
@@ -108,16 +108,11 @@ def test_colorized_samples_keep_lightness_and_size(model: VAEModel) -> None:
 def test_divergence_is_that_of_normals() -> None:
     torch.manual_seed(0)
 
-    def gaussian() -> Gaussian:
-        return Gaussian(
-            Latent(torch.randn(3, 5), torch.randn(3, 2, 4, 4)), Latent(torch.randn(3, 5), torch.randn(3, 2, 4, 4))
-        )
-
-    q, p = gaussian(), gaussian()
-    for part, ours in enumerate(q.divergence(p)):
-        normals = [torch.distributions.Normal(g.mean[part], (g.log_variance[part] / 2).exp()) for g in (q, p)]
+    for shape in ((3, 5), (3, 2, 4, 4)):
+        q, p = (Gaussian(torch.randn(shape), torch.randn(shape)) for _ in range(2))
+        normals = [torch.distributions.Normal(g.mean, (g.log_variance / 2).exp()) for g in (q, p)]
         expected = torch.distributions.kl_divergence(*normals).flatten(1).sum(1)
-        torch.testing.assert_close(ours, expected)
+        torch.testing.assert_close(q.divergence(p), expected)
 
 
 def test_the_divergence_warms_up_and_the_grid_has_free_nats(model: VAEModel) -> None:
@@ -127,10 +122,10 @@ def test_the_divergence_warms_up_and_the_grid_has_free_nats(model: VAEModel) -> 
         found = model.training_loss(light, ab, step=step, generator=torch.Generator().manual_seed(0))
         return {name: float(value) for name, value in found.items()}
 
-    start, half, warm = losses(0), losses(300), losses(600)
+    start, half, warm = losses(0), losses(200), losses(400)
     pull = 0.0003 * start["drift"]
     assert start["loss"] == pytest.approx(start["nll"] + pull)
-    penalty = 0.018 * warm["kl_whole"] + 0.011 * max(6.0, warm["kl_grid"])
+    penalty = 0.018 * warm["kl_whole"] + 0.04 * max(2.0, warm["kl_grid"])
     assert warm["loss"] == pytest.approx(warm["nll"] + pull + penalty, rel=1e-5)
     assert half["loss"] == pytest.approx(half["nll"] + pull + penalty / 2, rel=1e-5)
 
@@ -160,10 +155,15 @@ def test_samples_are_spread_evenly(model: VAEModel, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(model.network, "decode_with", remember)
     light = torch.rand(1, 1, 64, 64) * 100
-    prior = model.network.prior(model.network.encode(light))
+    network = model.network
+    features = network.encode(light)
+    prior = network.prior(features, network.plain(features))
+    typical, deviation = prior.typical, (prior.whole.log_variance / 2).exp()
     model.sample_ab_grid(light, samples=8, spread=0.5)
     whole = torch.cat([latent.whole for latent in seen])
-    assert ((whole < prior.mean.whole).sum(0) == 4).all()
+    apart = torch.nn.functional.normalize((whole - typical.whole)[:, :3] / deviation[:, :3], dim=1)
+    assert torch.cdist(apart, apart).fill_diagonal_(9).min() > 1.2
+    assert ((whole < typical.whole).sum(0)[3:] == 4).all()
     grids = torch.cat([latent.grid for latent in seen])
     assert len(grids.flatten(1).unique(dim=0)) == 8
     first = seen[:3]
@@ -174,10 +174,53 @@ def test_samples_are_spread_evenly(model: VAEModel, monkeypatch: pytest.MonkeyPa
         torch.testing.assert_close(few.grid, many.grid)
 
 
+def test_the_grid_hears_of_the_whole_pictures_numbers(model: VAEModel) -> None:
+    network = model.network
+    seen = network.encode(torch.rand(1, 1, 64, 96) * 100)
+    prior = network.prior(seen, network.plain(seen))
+    here, there = (prior.grid(torch.full((1, network.codes), value)).mean for value in (0.0, 1.0))
+    assert here.shape == (1, network.grid, 2, 3)
+    assert (here - there).abs().max() > 1e-3
+    torch.testing.assert_close(prior.typical.grid, prior.grid(prior.whole.mean).mean)
+
+
+def test_the_grid_says_where(model: VAEModel) -> None:
+    """A change of one cell of the grid changes the colours there, and hardly those far away."""
+    network = model.network
+    light = torch.rand(1, 1, 64, 256, generator=torch.Generator().manual_seed(2)) * 100
+    seen = network.encode(light)
+    latent = network.prior(seen, network.plain(seen)).typical
+    moved = latent.grid.clone()
+    moved[..., 0] += 3
+    before, after = (network.decode_with(seen, latent._replace(grid=grid)) for grid in (latent.grid, moved))
+    change = (after - before).abs().mean(dim=(0, 1, 2))
+    assert change[:8].mean() > 10 * change[-8:].mean()
+
+
 def test_each_even_draw_alone_is_standard_normal() -> None:
-    every = torch.stack([evenly_normal(8, 4, seed) for seed in range(2000)])
-    torch.testing.assert_close(every.mean(0), torch.zeros(8, 4), atol=0.1, rtol=0)
-    torch.testing.assert_close(every.std(0), torch.ones(8, 4), atol=0.1, rtol=0)
-    # Its numbers know nothing of each other, though those of the other draws do.
-    for draw in range(8):
-        torch.testing.assert_close(torch.corrcoef(every[:, draw].T), torch.eye(4), atol=0.1, rtol=0)
+    order = torch.tensor([2, 0, 4, 1, 3])
+    every = torch.stack([evenly_normal(10, order, seed) for seed in range(2000)])
+    torch.testing.assert_close(every.mean(0), torch.zeros(10, 5), atol=0.1, rtol=0)
+    torch.testing.assert_close(every.std(0), torch.ones(10, 5), atol=0.1, rtol=0)
+    normal = torch.distributions.Normal(0.0, 1.0)
+    for draw in range(10):
+        # Its numbers know nothing of each other, though those of the other draws do.
+        torch.testing.assert_close(torch.corrcoef(every[:, draw].T), torch.eye(5), atol=0.1, rtol=0)
+        for values in every[:, draw].T:
+            expected = normal.icdf((torch.arange(2000) + 0.5) / 2000)
+            assert (values.sort().values - expected)[100:-100].abs().max() < 0.2
+    length = every[:, :8][..., order[:3]].norm(dim=2)
+    # One of the eight is in each eighth of the chi distribution with three degrees of freedom.
+    share = torch.special.gammainc(torch.full_like(length, 1.5), length**2 / 2)
+    assert ((share * 8).long().sort(dim=1).values == torch.arange(8)).all()
+
+
+def test_training_learns_which_numbers_matter(model: VAEModel) -> None:
+    trained = copy.deepcopy(model).train()
+    light, ab = torch.rand(4, 1, 64, 64) * 100, torch.randn(4, 2, 64, 64) * 20
+    trained.training_loss(light, ab, step=0, generator=torch.Generator().manual_seed(0))
+    network = trained.network
+    seen = network.encode(light)
+    plain = network.plain(seen)
+    prior, posterior = network.prior(seen, plain), network.posterior(seen, plain, light, ab)
+    torch.testing.assert_close(network.nats, 0.01 * posterior.whole.divergences(prior.whole).mean(0))
