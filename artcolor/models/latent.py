@@ -46,7 +46,12 @@ class Gaussian(NamedTuple):
 
     @classmethod
     def of(cls, layer: nn.Module, features: Tensor) -> Self:
-        """The Gaussian whose mean and log-variance a layer gives side by side."""
+        """The Gaussian whose mean and log-variance a layer gives, one after the other.
+
+        Args:
+            layer: with twice as many channels as the Gaussian.
+            features: what it is given.
+        """
         mean, log_variance = layer(features).float().chunk(2, dim=1)
         # Within these bounds neither the deviation nor its inverse can overflow.
         return cls(mean, log_variance.clamp(-8, 4))
