@@ -49,7 +49,7 @@ class VAE(UNet):
 
     Args:
         width: channels of the decoder at 1/4 size; deeper stages have more.
-        codes: numbers that code the whole picture's colours.
+        codes: numbers that code the whole picture's colours, at least three.
         grid: channels of the grid that codes where they are.
         hidden: channels of the layers that guess the latent.
 
