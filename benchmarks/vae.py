@@ -34,7 +34,7 @@ def posterior(model: VAEModel, small, lab):
     lightness, ab = resized[:, :1], resized[:, 1:]
     seen = network.encode(lightness)
     plain = network.plain(seen)
-    p, q = network.prior(seen, plain), network.posterior(seen, plain, lightness, ab)
+    p, q = network.prior(seen, plain), network.posterior(seen, plain, model.truth(plain, lightness, ab))
     latent = q.typical
     raw = model.head(network.decode_with(seen, latent), lightness)
     nats = q.whole.divergence(p.whole), q.grid(latent.whole).divergence(p.grid(latent.whole))

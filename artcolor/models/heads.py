@@ -216,6 +216,26 @@ class DistributionHead(Head):
         table = self.codebook.prior_given_l
         table.copy_(torch.softmax(table.double().log() / temperature, dim=1))
 
+    def score(self, raw: Tensor, ab: Tensor) -> Tensor:
+        """The gradient of the truth's log-likelihood with respect to the features: what they would have to become.
+
+        Args:
+            raw: logits `(N, Q, h, w)`.
+            ab: `(N, 2, h, w)`, the true chroma in Lab units.
+
+        Returns:
+            `(N, channels, h, w)`.
+
+        Example:
+            >>> import torch
+            >>> head = DistributionHead(8)
+            >>> head.score(torch.zeros(1, head.codebook.bins, 4, 4), torch.zeros(1, 2, 4, 4)).shape
+            torch.Size([1, 8, 4, 4])
+        """
+        index, weight = self.codebook.encode_rounded(ab, sigma=self.sigma)
+        surprise = (-self.distribution(raw)).movedim(1, -1).scatter_add(-1, index, weight)
+        return torch.einsum("nhwq,qc->nchw", surprise, self.project.weight[:, :, 0, 0].float())
+
     def distribution(self, raw: Tensor) -> Tensor:
         """The probabilities of the bins, as learned.
 

@@ -60,6 +60,14 @@ class Gaussian(NamedTuple):
         """Mean plus `spread` deviations of a standard normal `noise`."""
         return self.mean + spread * (self.log_variance / 2).exp() * noise
 
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """A sample of its own.
+
+        Args:
+            generator: on the Gaussian's device.
+        """
+        return self.sample(torch.randn(self.mean.shape, generator=generator, device=self.mean.device))
+
     def standard(self) -> "Gaussian":
         """The standard normal of the same shape."""
         zero = torch.zeros_like(self.mean)
@@ -74,6 +82,18 @@ class Gaussian(NamedTuple):
         excess = prior.log_variance - self.log_variance
         apart = (self.log_variance.exp() + (self.mean - prior.mean) ** 2) / prior.log_variance.exp()
         return 0.5 * (excess + apart - 1)
+
+
+class Truth(NamedTuple):
+    """What a posterior is shown of the true colours, at the resolution of the network's output.
+
+    Attributes:
+        colours: `(N, 5, h, w)`: L, ab, and ab less that of the plain model, all about -1..1.
+        score: `(N, width, h, w)`: what the plain model's features would have to become; see `DistributionHead.score`.
+    """
+
+    colours: Tensor
+    score: Tensor
 
 
 class Guess(NamedTuple):
@@ -119,10 +139,11 @@ class GuessLayer(nn.Module):
 
     def __init__(self, channels: int, codes: int, grid: int) -> None:
         super().__init__()
-        self.whole = nn.Linear(channels, 2 * codes)
+        last = nn.Linear(2 * channels, 2 * codes)
+        self.whole = nn.Sequential(nn.Linear(channels, 2 * channels), nn.ReLU(), last)
         self.told = nn.Linear(codes, channels)
         self.grid = nn.Conv2d(channels, 2 * grid, 1)
-        for layer in (self.whole, self.grid):
+        for layer in (last, self.grid):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
@@ -136,16 +157,17 @@ class GuessLayer(nn.Module):
 
 
 def evenly_normal(count: int, order: Tensor, seed: int) -> Tensor:
-    """Draws from a standard normal that lie far apart in the three numbers that matter most.
+    """Draws from a standard normal that lie far apart in the five numbers that matter most.
 
-    Each draw alone is as random as any other: in the three numbers its direction is that of a corner of a square
+    Each draw alone is as random as any other: in the first three its direction is that of a corner of a square
     antiprism turned at random (the eight points of a sphere that are farthest apart: Schütte, van der Waerden 1951),
-    its length one of eight equally probable ranges of the chi distribution. The other numbers are a scrambled Sobol
+    its length in one of eight equally probable ranges of the chi distribution; in the next two likewise that of a
+    corner of an octagon, where neighbours on the antiprism are far apart. The other numbers are a scrambled Sobol
     sequence (Owen 1998). After eight draws the next eight begin, so that the first few of many are what few would be.
 
     Args:
         count: how many.
-        order: `(codes,)`, the numbers, the one that matters most first; at least three.
+        order: `(codes,)`, the numbers, the one that matters most first; at least five.
         seed: of all that is random.
 
     Returns:
@@ -164,36 +186,43 @@ def evenly_normal(count: int, order: Tensor, seed: int) -> Tensor:
     draws = torch.special.ndtri(even)
     generator = torch.Generator().manual_seed(seed)
     for start in range(0, count, 8):
-        # QR of a normal matrix is a uniform rotation once the signs of R's diagonal are taken out (Mezzadri 2007).
-        q, r = torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))
-        share = (torch.randperm(8, generator=generator) + torch.rand(8, generator=generator, dtype=torch.float64)) / 8
-        turned = _chi3(share)[:, None] * (_ANTIPRISM @ (q * r.diagonal().sign()))
-        draws[start : start + 8, order[:3]] = turned[: count - start]
+        for numbers, corners in ((order[:3], _ANTIPRISM), (order[3:5], _OCTAGON)):
+            size = len(numbers)
+            # QR of a normal matrix is a uniform rotation once the signs of R's diagonal are taken out (Mezzadri 2007).
+            q, r = torch.linalg.qr(torch.randn(size, size, generator=generator, dtype=torch.float64))
+            uniform = torch.rand(8, generator=generator, dtype=torch.float64)
+            share = (torch.randperm(8, generator=generator) + uniform) / 8
+            turned = _chi(share, size)[:, None] * (corners @ (q * r.diagonal().sign()))
+            draws[start : start + 8, numbers] = turned[: count - start]
     normal: Tensor = draws.float()
     return normal
 
 
+# Far apart from the first: a few of a block of eight should differ as well.
+_EIGHTHS = torch.tensor([0, 5, 4, 1, 2, 7, 6, 3], dtype=torch.float64)
+
+
+def _circle(turns: Tensor) -> Tensor:
+    """Points of the unit circle, `(N, 2)`."""
+    return torch.stack((torch.cos(2 * math.pi * turns), torch.sin(2 * math.pi * turns)), dim=1)
+
+
 def _antiprism() -> Tensor:
-    """Corners of the square antiprism on the unit sphere whose edges are equal, opposite ones in turn."""
+    """Corners of the square antiprism on the unit sphere whose edges are equal."""
     height = 1 / math.sqrt(1 + 2 * math.sqrt(2))
-    # Far apart from the first: a few of a block of eight should differ as well.
-    corners = [(0, 1), (5, -1), (4, 1), (1, -1), (2, 1), (7, -1), (6, 1), (3, -1)]
-    radius = math.sqrt(1 - height**2)
-    points = [
-        (radius * math.cos(math.pi / 4 * eighth), radius * math.sin(math.pi / 4 * eighth), height * side)
-        for eighth, side in corners
-    ]
-    return torch.tensor(points, dtype=torch.float64)
+    side = 1 - 2 * (_EIGHTHS % 2)
+    return torch.cat((math.sqrt(1 - height**2) * _circle(_EIGHTHS / 8), height * side[:, None]), dim=1)
 
 
 _ANTIPRISM = _antiprism()
+_OCTAGON = _circle(3 * _EIGHTHS / 8)
 
 
-def _chi3(share: Tensor) -> Tensor:
-    """Quantiles of the chi distribution with three degrees of freedom, by bisection."""
+def _chi(share: Tensor, degrees: int) -> Tensor:
+    """Quantiles of the chi distribution, by bisection."""
     low, high = torch.zeros_like(share), torch.full_like(share, 10.0)
     for _ in range(50):
         middle = (low + high) / 2
-        below = torch.special.gammainc(torch.full_like(share, 1.5), middle**2 / 2) < share
+        below = torch.special.gammainc(torch.full_like(share, degrees / 2), middle**2 / 2) < share
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     return low

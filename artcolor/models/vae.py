@@ -15,7 +15,7 @@ from artcolor.color.lab import rgb_to_lab, rgb_to_lightness
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead
-from artcolor.models.latent import Guess, GuessLayer, Latent, evenly_normal
+from artcolor.models.latent import Guess, GuessLayer, Latent, Truth, evenly_normal
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.unet import UNet, unet
 from artcolor.transforms import JoinChroma
@@ -23,10 +23,10 @@ from artcolor.transforms import JoinChroma
 SPREAD = 0.6
 """Default spread of samples: at full spread, some are a single strong cast."""
 
-_KL_WEIGHT_WHOLE = 0.018
-_KL_WEIGHT_GRID = 0.04
+_KL_WEIGHT_WHOLE = 0.016
+_KL_WEIGHT_GRID = 0.06
 _KL_WARMUP = 400
-_FREE_GRID_NATS = 2.0
+_FREE_GRID_NATS = 1.0
 _PLAIN_SHARE = 0.125
 _TYPICAL_SHARE = 0.125
 _ANCHOR_WEIGHT = 0.0003
@@ -49,7 +49,7 @@ class VAE(UNet):
 
     Args:
         width: channels of the decoder at 1/4 size; deeper stages have more.
-        codes: numbers that code the whole picture's colours, at least three.
+        codes: numbers that code the whole picture's colours, at least five.
         grid: channels of the grid that codes where they are.
         hidden: channels of the layers that guess the latent.
 
@@ -83,14 +83,9 @@ class VAE(UNet):
             nn.ReLU(),
         )
         self.prior_layer = GuessLayer(hidden, codes, grid)
-        self.colours = nn.Sequential(
-            nn.Conv2d(3 + width, hidden // 3, 3, stride=2, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(hidden // 3, hidden * 2 // 3, 3, stride=2, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(hidden * 2 // 3, hidden, 3, stride=2, padding=1),
-            nn.ReLU(inplace=True),
-        )
+        self.colours = nn.Sequential(nn.Conv2d(5 + 3 * width, hidden, 1), nn.ReLU(inplace=True))
+        for _ in range(3):
+            self.colours += nn.Sequential(nn.Conv2d(hidden, hidden, 3, stride=2, padding=1), nn.ReLU(inplace=True))
         self.posterior_features = nn.Sequential(
             nn.Conv2d(hidden + deepest, hidden, 1),
             nn.ReLU(inplace=True),
@@ -124,18 +119,16 @@ class VAE(UNet):
         guess: Guess = self.prior_layer(self.prior_features(joined))
         return guess
 
-    def posterior(self, seen: list[Tensor], plain: Tensor, lightness: Tensor, ab: Tensor) -> Guess:
+    def posterior(self, seen: list[Tensor], plain: Tensor, truth: Truth) -> Guess:
         """q(z | L, ab). No gradient goes back to the encoder.
 
         Args:
             seen: the encoder's features, from `encode`.
             plain: from `plain`.
-            lightness: `(N, 1, H, W)`, L in 0..100.
-            ab: `(N, 2, H, W)` in Lab units.
+            truth: from `VAEModel.truth`.
         """
-        small = F.avg_pool2d(torch.cat((lightness / 50 - 1, ab / 50), dim=1), self.out_stride)
-        joined = torch.cat((self.colours(torch.cat((small, plain), dim=1)), seen[-1].detach()), dim=1)
-        guess: Guess = self.posterior_layer(self.posterior_features(joined))
+        colours = self.colours(torch.cat((truth.colours, plain, truth.score, plain * truth.score), dim=1))
+        guess: Guess = self.posterior_layer(self.posterior_features(torch.cat((colours, seen[-1].detach()), dim=1)))
         return guess
 
     def decode_with(self, seen: list[Tensor], latent: Latent) -> Tensor:
@@ -167,6 +160,7 @@ class VAEModel(ColorizationModel):
     """`vae`: without options, the most typical colouring; with `samples`, several; with `palette`, another's mood."""
 
     network: VAE
+    head: DistributionHead
 
     def training_loss(
         self, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
@@ -175,8 +169,8 @@ class VAEModel(ColorizationModel):
 
         The weights suit a head with `accuracy` 1, as the recipe has; without it the data weigh about a third as much.
 
-        The divergence of the numbers for the whole picture weighs 0.018, that of the grid 0.04, and its first 2
-        nats are free, as it would collapse otherwise; both warm up over 400 steps. An eighth of the pictures goes
+        The divergence of the numbers for the whole picture weighs 0.016, that of the grid 0.06, and its first
+        nat is free, as it would collapse otherwise; both warm up over 400 steps. An eighth of the pictures goes
         without the latent, so that the weights serve as a plain model too, and an eighth with the prior's mean,
         which is the most typical latent. A light pull (0.0003) keeps the prior near the standard normal.
 
@@ -189,14 +183,15 @@ class VAEModel(ColorizationModel):
         network, device = self.network, lightness.device
         seen = network.encode(lightness)
         plain = network.plain(seen)
-        prior, posterior = network.prior(seen, plain), network.posterior(seen, plain, lightness, ab)
-        whole = posterior.whole.sample(_normal_like(posterior.whole.mean, generator))
+        prior = network.prior(seen, plain)
+        posterior = network.posterior(seen, plain, self.truth(plain, lightness, ab))
+        whole = posterior.whole.draw(generator)
         grid, grid_prior = posterior.grid(whole), prior.grid(whole)
         draw = torch.rand(len(lightness), generator=generator, device=device)
         listens = (draw >= _PLAIN_SHARE + _TYPICAL_SHARE).float()
         # Samples lie on a shell around the prior's mean, so that the decoder would never see the mean itself.
         typical = (draw < _TYPICAL_SHARE).float()
-        known = Latent(whole, grid.sample(_normal_like(grid.mean, generator))).scaled(listens)
+        known = Latent(whole, grid.draw(generator)).scaled(listens)
         raw = self.head(network.decode_with(seen, known.plus(prior.typical.detached().scaled(typical))), lightness)
         with torch.autocast(device.type, enabled=False):
             data = self.head.loss(raw.float(), lightness, ab)
@@ -212,6 +207,21 @@ class VAEModel(ColorizationModel):
         loss = data["loss"] + warm * penalty + _ANCHOR_WEIGHT * drift
         parts = {**data, "kl_whole": kl_whole, "kl_grid": kl_grid, "drift": drift}
         return {name: value.detach() for name, value in parts.items()} | {"loss": loss}
+
+    @torch.no_grad()
+    def truth(self, plain: Tensor, lightness: Tensor, ab: Tensor) -> Truth:
+        """What the posterior is shown of the true colours.
+
+        Args:
+            plain: from the network's `plain`.
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            ab: `(N, 2, H, W)`, the true chroma.
+        """
+        raw = self.head(plain, lightness)
+        small = F.interpolate(torch.cat((lightness, ab), dim=1), raw.shape[-2:], mode="area")
+        missed = small[:, 1:] - self.head.decode(raw, lightness, temperature=1, vividness=0)
+        colours = torch.cat((small[:, :1] / 50 - 1, small[:, 1:] / 50, missed / 50), dim=1)
+        return Truth(colours, 10 * self.head.score(raw, small[:, 1:]))
 
     @torch.no_grad()
     def sample_raw(
@@ -315,7 +325,8 @@ class VAEModel(ColorizationModel):
         lab = rgb_to_lab(F.interpolate(palette, (height, width), mode="bicubic", antialias=True).clamp(0, 1))
         lightness, ab = lab[:, :1], lab[:, 1:]
         seen = self.network.encode(lightness)
-        return self.network.posterior(seen, self.network.plain(seen), lightness, ab).whole.mean
+        plain = self.network.plain(seen)
+        return self.network.posterior(seen, plain, self.truth(plain, lightness, ab)).whole.mean
 
     @torch.no_grad()
     def colorize_samples(
@@ -356,10 +367,6 @@ class VAEModel(ColorizationModel):
         )
         lightness = rgb_to_lightness(gray)
         return torch.stack([JoinChroma(ab, *gray.shape[-2:])(lightness) for ab in grids])
-
-
-def _normal_like(values: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.randn(values.shape, generator=generator, device=values.device)
 
 
 @register_model(VAE_Weights)

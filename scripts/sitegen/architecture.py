@@ -65,10 +65,11 @@ def _paths(model: ColorizationModel, lightness: Tensor) -> list[tuple[str, Calla
     if hasattr(network, "posterior"):
         seen = network.encode(lightness)
         plain = network.plain(seen)
+        truth = model.truth(plain, lightness, chroma)
         paths.append(
             (
                 "In training only: posterior q(z | L, ab)",
-                lambda: network.posterior(seen, plain, lightness, chroma).typical,
+                lambda: network.posterior(seen, plain, truth).typical,
             )
         )
     return paths

@@ -90,6 +90,18 @@ def test_a_smaller_sigma_asks_for_surer_answers(head: DistributionHead) -> None:
     torch.testing.assert_close(head.loss(raw, light, ab)["loss"], nearest, rtol=0.1, atol=0.1)
 
 
+def test_the_score_is_the_gradient_of_the_log_likelihood() -> None:
+    head = DistributionHead(6, sigma=3.0)
+    head.fit(_pictures())
+    torch.nn.init.normal_(head.project.weight)
+    features, light = torch.randn(2, 6, 4, 6, requires_grad=True), torch.rand(2, 1, 16, 24) * 100
+    ab = torch.randn(2, 2, 4, 6).mul(20).round()
+    raw = head(features, light)
+    pixels = 2 * 4 * 6
+    (gradient,) = torch.autograd.grad(-pixels * head.loss(raw, light, ab)["loss"], features)
+    torch.testing.assert_close(head.score(raw, ab), gradient, rtol=1e-4, atol=1e-4)
+
+
 def test_minimum_of_the_loss_is_calibrated(head: DistributionHead) -> None:
     """Unweighted cross-entropy is least where the predicted distribution is that of the pictures."""
     pictures = _pictures()
