@@ -106,9 +106,9 @@ def vae(pretrained=False, **keywords):
         options. `model.colorize_samples(gray, samples=4, seed=0, spread=0.6, palette=None)` gives
         `(samples, N, 3, H, W)`; `palette` is a coloured picture `(1, 3, H, W)` whose mood is taken over.
 
-    Figures on 500 paintings at 256 px, of the most typical colouring: PSNR 25.17 dB at vividness 0 (a table of mean ab
-    by lightness: 24.11 dB); at the defaults 23.99 dB, mean colourfulness 1.4 below the 41.1 of real paintings,
-    FD-grid 601; of one sample, 1.8 below and 357. More, with intervals: `artcolor.VAE_Weights.DEFAULT.meta["metrics"]`.
+    Figures on 500 paintings at 256 px, of the most typical colouring: PSNR 25.22 dB at vividness 0 (a table of mean ab
+    by lightness: 24.11 dB); at the defaults 24.09 dB, mean colourfulness 1.6 below the 41.1 of real paintings,
+    FD-grid 540; of one sample, 2.5 below and 342. More, with intervals: `artcolor.VAE_Weights.DEFAULT.meta["metrics"]`.
 
     Example:
         >>> import torch
