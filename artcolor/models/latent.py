@@ -89,7 +89,7 @@ class Truth(NamedTuple):
 
     Attributes:
         colours: `(N, 5, h, w)`: L, ab, and ab less that of the plain model, all about -1..1.
-        score: `(N, width, h, w)`: ten times `DistributionHead.score`: what the plain model's features would have to become.
+        score: `(N, width, h, w)`: ten times `DistributionHead.score` of the plain model.
     """
 
     colours: Tensor
