@@ -36,8 +36,8 @@ _NATS_RATE = 0.01
 class VAE_Weights(WeightsEnum):
     """Released weights of `vae`."""
 
-    ART_V5 = "vae.art_v5"
-    DEFAULT = ART_V5
+    ART_V6 = "vae.art_v6"
+    DEFAULT = ART_V6
 
 
 class VAE(UNet):

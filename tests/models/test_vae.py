@@ -16,7 +16,7 @@ from tests.models.base import ReleasedModelTester
 class TestVAE(ReleasedModelTester):
     builder = staticmethod(artcolor.vae)
     small = {"width": 16}
-    weights = "vae.art_v5"
+    weights = "vae.art_v6"
 
     def test_training_loss_reaches_every_parameter(
         self, model: ColorizationModel, monkeypatch: pytest.MonkeyPatch
