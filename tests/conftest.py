@@ -35,13 +35,13 @@ def _few_threads() -> None:
 def art(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small data set: 24 pictures to train, 6 to validate, with metadata.csv."""
     root = tmp_path_factory.mktemp("art")
-    lines = ["file_name,split,artist"]
+    lines = ["file_name,split,artist,genre"]
     for split, numbers in (("train", range(24)), ("val", range(24, 30))):
         (root / split).mkdir()
         for number in numbers:
             name = f"{split}/{number:03d}.png"
             make_painting(number, 60 + number % 7 * 5, 64).save(root / name)
-            lines.append(f"{name},{split},nobody")
+            lines.append(f"{name},{split},nobody,{('portrait', 'landscape', '')[number % 3]}")
     (root / "metadata.csv").write_text("\n".join(lines) + "\n")
     return root
 

@@ -9,9 +9,11 @@ from typing import Any, Self
 
 import timm
 import torch
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel, Network
 from artcolor.models.heads import DistributionHead
 from artcolor.models.lite0 import LITE0, lite0_state
@@ -26,6 +28,7 @@ class UNet_Weights(WeightsEnum):
 
 
 _STEM = "conv_stem.weight"
+_FROZEN = 2
 
 
 def _as_it_is(stage: int, features: Tensor) -> Tensor:
@@ -41,6 +44,8 @@ class UNet(Network):
     Args:
         width: channels of the decoder at 1/4 size; deeper stages have more.
         imagenet: start the encoder from ImageNet weights (extra `train`) instead of at random.
+        dropout: share of the encoder's channels at 1/32 that are left out in training (Tompson et al. 2015), and of
+            its last block's branch; earlier blocks lose less (stochastic depth: Huang et al. 2016).
 
     Attributes:
         stages: channels of the decoder's four stages, coarsest first.
@@ -56,20 +61,27 @@ class UNet(Network):
     pretrained = ("encoder",)
     encoder: Any
 
-    def __init__(self, width: int = 96, *, imagenet: bool = False) -> None:
+    def __init__(self, width: int = 96, *, imagenet: bool = False, dropout: float = 0.0) -> None:
         super().__init__()
-        self.channels = width
-        # Where the encoder came from does not matter to who loads a weights file.
+        if not 0 <= dropout < 1:
+            raise ConfigError(f"dropout must be at least 0 and below 1, not {dropout}")
+        self.channels, self.dropout = width, dropout
+        # Where the encoder came from and how it learned does not matter to who loads a weights file.
         self.config = {"width": width}
         self.encoder = timm.create_model(
-            LITE0, pretrained=False, features_only=True, out_indices=(1, 2, 3, 4), in_chans=1
+            LITE0,
+            pretrained=False,
+            features_only=True,
+            out_indices=(1, 2, 3, 4),
+            in_chans=1,
+            drop_path_rate=dropout,
         )
         if imagenet:
             state = lite0_state()
             # A gray pixel is three equal channels, so their kernels add up.
             state[_STEM] = state[_STEM].sum(dim=1, keepdim=True)
             self.encoder.load_state_dict({name: state[name] for name in self.encoder.state_dict()})
-        for part in (self.encoder.conv_stem, self.encoder.bn1, *self.encoder.blocks[:2]):
+        for part in (self.encoder.conv_stem, self.encoder.bn1, *self.encoder.blocks[:_FROZEN]):
             part.requires_grad_(False)
         quarter, eighth, sixteenth, deepest = self.encoder.feature_info.channels()
         c16, c8 = 2 * width, width * 4 // 3
@@ -81,9 +93,12 @@ class UNet(Network):
         self.up4 = _Up(c8, quarter, width)
 
     def train(self, mode: bool = True) -> Self:
-        """Sets the mode of the decoder; the encoder's BatchNorms stay in evaluation mode."""
+        """Sets the mode of the decoder and of what is dropped; else the encoder stays in evaluation mode."""
         super().train(mode)
         self.encoder.eval()
+        for module in self.encoder.blocks[_FROZEN:].modules():
+            if isinstance(module, DropPath):
+                module.train(mode)
         return self
 
     def forward(self, lightness: Tensor) -> Tensor:
@@ -92,8 +107,8 @@ class UNet(Network):
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
         """What the encoder sees in L `(N, 1, H, W)`, at 1/4, 1/8, 1/16 and 1/32 size."""
-        seen: list[Tensor] = self.encoder((lightness * 2.55 - 127) / 128)
-        return seen
+        *seen, deepest = self.encoder((lightness * 2.55 - 127) / 128)
+        return [*seen, F.dropout2d(deepest, self.dropout, self.training)]
 
     def decode(self, seen: list[Tensor], change: Callable[[int, Tensor], Tensor] = _as_it_is) -> Tensor:
         """Gives `(N, width, H / 4, W / 4)` from what `encode` gave.
@@ -138,6 +153,7 @@ def unet(
     progress: bool = True,
     width: int | None = None,
     imagenet: bool | None = None,
+    dropout: float | None = None,
     bins: int | None = None,
     accuracy: float | None = None,
     sigma: float | None = None,
@@ -151,6 +167,7 @@ def unet(
         progress: show a bar while weights are downloaded.
         width: channels of the decoder at 1/4 size, 96 if not given.
         imagenet: start the encoder of an untrained network from ImageNet weights (extra `train`).
+        dropout: what is left out of the encoder in training, 0 if not given; see `UNet`.
         bins: number of colour bins; those of the sRGB gamut if not given.
         accuracy: what the error of the mean colour weighs in the loss, 0 if not given; see `DistributionHead`.
         sigma: σ of the truth's soft encoding, 5 if not given; see `DistributionHead`.
@@ -173,7 +190,7 @@ def unet(
         UNet,
         DistributionHead,
         weights,
-        network={"width": width, "imagenet": imagenet},
+        network={"width": width, "imagenet": imagenet, "dropout": dropout},
         head={"bins": bins, "accuracy": accuracy, "sigma": sigma},
         size=size,
         progress=progress,

@@ -34,6 +34,8 @@ class TrainConfig(BaseModel):
         crop: smallest crop, as a share of the short side.
         flip: whether to mirror half of the pictures.
         lightness_jitter: L is raised to a power whose logarithm is uniform in ± this.
+        classify: columns of `metadata.csv` that the encoder learns to name beside its task, which teaches it what a
+            picture is; a data set without one goes without. For models with an encoder; no part of the result.
         balance: column of `metadata.csv` whose values get equal shares of the samples.
         learning_rate: peak, for AdamW.
         encoder_rate: share of the learning rate that parts pretrained elsewhere get.
@@ -76,6 +78,7 @@ class TrainConfig(BaseModel):
     crop: float = Field(0.62, gt=0, le=1)
     flip: bool = True
     lightness_jitter: float = Field(0.15, ge=0, le=1)
+    classify: tuple[Literal["style", "genre", "artist"], ...] = ()
     balance: Literal["style", "genre", "artist"] | None = None
     learning_rate: float = Field(2e-3, gt=0)
     encoder_rate: float = Field(0.3, ge=0)

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +37,7 @@ class StepTime:
 
 def measure_steps(
     model: ColorizationModel,
-    batches: Iterator[tuple[Tensor, Tensor]],
+    batches: Iterator[Sequence[Tensor]],
     *,
     autocast: Callable[[], torch.autocast],
     device: torch.device,
@@ -48,7 +48,7 @@ def measure_steps(
 
     Args:
         model: to be trained, in training mode.
-        batches: micro-batches of (L, ab); the first three steps are not counted.
+        batches: micro-batches of (L, ab), and maybe labels, which take no time; the first three steps are not counted.
         autocast: makes the context of the forward pass.
         device: where to compute.
         learning_rate: of the optimizer that is timed.
@@ -66,7 +66,7 @@ def measure_steps(
         return time.perf_counter()
 
     start = now()
-    for number, (lightness, ab) in enumerate(batches, 1):
+    for number, (lightness, ab, *_) in enumerate(batches, 1):
         lightness, ab = lightness.to(device), ab.to(device)
         arrived = now()
         with autocast():

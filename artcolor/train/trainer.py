@@ -14,7 +14,7 @@ import torch
 import yaml
 from accelerate import PartialState
 from accelerate.utils import set_seed
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
@@ -28,6 +28,7 @@ from artcolor.train.callbacks import Callback, CsvLog, PictureGrid
 from artcolor.train.config import TrainConfig
 from artcolor.train.keeping import Interrupt, Patience, RunningMean
 from artcolor.train.measure import StepTime, measure_steps
+from artcolor.train.objective import Classifier, Objective, labelled
 from artcolor.train.optimization import moving_average, parameter_groups, set_training_mode, warmup_cosine
 from artcolor.train.precision import accelerator_for, fast_precision
 from artcolor.train.validation import validate
@@ -36,17 +37,6 @@ _LOG = logging.getLogger(__name__)
 _LOG_EVERY = 50
 _VALIDATED = ["val_loss", "val_psnr", "val_colorfulness"]
 _TIMED_STEPS = 12
-
-
-class _Loss(nn.Module):
-    """The loss as a forward pass, which is where accelerate puts autocast and the exchange of gradients."""
-
-    def __init__(self, model: ColorizationModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, lightness: Tensor, ab: Tensor, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        return self.model.training_loss(lightness, ab, step=step, generator=generator)
 
 
 class Trainer:
@@ -102,6 +92,8 @@ class Trainer:
                 raise TrainingError(f"{key} {size} is not a multiple of {stride}, which {model.name} needs")
             if size is not None and size != (fixed or size):
                 raise TrainingError(f"{key} is {size}, but {model.name} only works at {fixed}")
+        self._labelled = labelled(train, config.classify) if config.classify else None
+        self._classifier: Classifier | None = None
         self.step = 0
         self.steps = 0
         self._means, self._patience, self._interrupt = RunningMean(), Patience(config.patience), Interrupt()
@@ -160,7 +152,14 @@ class Trainer:
             model.head.fit(self.train.statistics())
         model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         set_training_mode(model, config)
-        self.optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=config.learning_rate)
+        groups = parameter_groups(model, config)
+        if self._labelled is not None:
+            self._classifier = Classifier(model, self._labelled.classes).to(self.device)
+            groups += [
+                {"params": [layer.weight for layer in self._classifier.layers], "weight_decay": config.weight_decay},
+                {"params": [layer.bias for layer in self._classifier.layers], "weight_decay": 0.0},
+            ]
+        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
         self._ema = AveragedModel(model, multi_avg_fn=moving_average(config.ema_decay))
         state: dict[str, Any] = {}
         if found is not None:
@@ -176,14 +175,14 @@ class Trainer:
         elif self.accelerator.is_main_process:
             text = yaml.safe_dump({**config.model_dump(), "steps_planned": self.steps}, sort_keys=False)
             (self.out / "config.yaml").write_text(text)
-        self._loss, self._stepper = self.accelerator.prepare(_Loss(model), self.optimizer)
+        self._loss, self._stepper = self.accelerator.prepare(Objective(model, self._classifier), self.optimizer)
 
     def size_at(self, step: int) -> int:
         """Side of the crops at a step, in pixels."""
         late = self.config.final_size is not None and step >= self.config.final_from * self.steps
         return self.config.final_size if late and self.config.final_size else self.config.size
 
-    def _batches(self, start: int, stop: int, size_at: Callable[[int], int]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, start: int, stop: int, size_at: Callable[[int], int]) -> Iterator[Sequence[Tensor]]:
         stream = SampleStream(
             len(self.train),
             self.config.batch_size,
@@ -196,8 +195,8 @@ class Trainer:
             world=self._world,
             labels=self.train.labels(self.config.balance) if self.config.balance else None,
         )
-        loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-            self.train,
+        loader: DataLoader[Sequence[Tensor]] = DataLoader(
+            self.train if self._labelled is None else self._labelled,
             batch_sampler=stream,
             num_workers=self.config.workers,
             pin_memory=self.device.type == "cuda",
@@ -227,7 +226,7 @@ class Trainer:
                 raise KeyboardInterrupt
         self._save()
 
-    def _one_step(self, batches: Iterator[tuple[Tensor, Tensor]]) -> dict[str, float]:
+    def _one_step(self, batches: Iterator[Sequence[Tensor]]) -> dict[str, float]:
         config = self.config
         noise = (config.seed * 1_000_003 + self.step) * 4096 + self.accelerator.process_index
         set_seed(noise % 2**32)
@@ -235,16 +234,16 @@ class Trainer:
         sums: dict[str, float] = {}
         for part in range(config.accumulate):
             asked = time.monotonic()
-            lightness, ab = (x.to(self.device, non_blocking=True) for x in next(batches))
+            lightness, ab, *labels = (x.to(self.device, non_blocking=True) for x in next(batches))
             self._waited += time.monotonic() - asked
             last = part == config.accumulate - 1
             with self.accelerator.no_sync(self._loss) if not last else contextlib.nullcontext():
-                losses = self._loss(lightness, ab, self.step, generator)
+                losses = self._loss(lightness, ab, self.step, generator, *labels)
                 self.accelerator.backward(losses["loss"] / config.accumulate)
             for name, value in losses.items():
                 mean = self.accelerator.reduce(value.detach(), "mean")
                 sums[name] = sums.get(name, 0.0) + float(mean) / config.accumulate
-        norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm))
+        norm = float(self.accelerator.clip_grad_norm_(self._loss.parameters(), config.clip_norm))
         # fp16 meets infinite gradients in its normal course; its scaler then skips the step.
         if self.precision != "fp16":
             sums["grad_norm"] = norm
@@ -306,10 +305,11 @@ class Trainer:
     def _save(self) -> None:
         if self.accelerator.is_main_process:
             scaler = self.accelerator.scaler
+            classifier = {} if self._classifier is None else {"classifier": self._classifier.state_dict()}
             path = checkpoint.save(
                 self.out / "checkpoints",
                 self.step,
-                tensors={"model": self.model.state_dict(), "ema": self._ema.state_dict()},
+                tensors={"model": self.model.state_dict(), "ema": self._ema.state_dict(), **classifier},
                 optimizer={
                     "optimizer": self.optimizer.state_dict(),
                     "schedule": self.schedule.state_dict(),
@@ -340,6 +340,8 @@ class Trainer:
         tensors, saved, _ = checkpoint.load(path)
         self.model.load_state_dict(tensors["model"])
         self._ema.load_state_dict(tensors["ema"])
+        if self._classifier is not None:
+            self._classifier.load_state_dict(tensors["classifier"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
         if self.accelerator.scaler is not None:

@@ -1,8 +1,12 @@
+from pathlib import Path
+
+import pytest
 import timm
 import torch
 from torch import nn
 
 import artcolor
+from artcolor.errors import ConfigError
 from artcolor.models.lite0 import load_lite0
 from tests.models.base import ReleasedModelTester
 
@@ -32,3 +36,23 @@ def test_frozen_parts_stay_frozen_in_training_mode() -> None:
     frozen = [network.encoder.conv_stem, *network.encoder.blocks[:2]]
     assert not any(p.requires_grad for part in frozen for p in part.parameters())
     assert all(p.requires_grad for p in network.encoder.blocks[2].parameters())
+
+
+def test_drops_in_training_only_and_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
+    model = artcolor.unet(width=16, dropout=0.5)
+    light = torch.rand(2, 1, 64, 64) * 100
+    model.train()
+    first, *earlier, deepest = zip(model.network.encode(light), model.network.encode(light), strict=True)
+    assert torch.equal(*first), "frozen stages see what they see"
+    assert not torch.equal(*earlier[-1]), "later blocks are left out at random"
+    channels = deepest[0].flatten(2).abs().sum(2)
+    assert 0.3 < (channels == 0).float().mean() < 0.7
+    model.eval()
+    expected = model.network(light)
+    assert torch.equal(model.network(light), expected)
+    plain = artcolor.unet(width=16)
+    plain.load_state_dict(model.state_dict())
+    torch.testing.assert_close(plain.eval().network(light), expected)
+    assert model.config == plain.config
+    with pytest.raises(ConfigError, match="dropout must be"):
+        artcolor.unet(width=16, dropout=1.0)

@@ -1,0 +1,175 @@
+"""What a training minimises: the model's own loss and, if asked for, how badly its encoder names styles and artists."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from artcolor.data.dataset import ArtDataset, Sample
+from artcolor.errors import ConfigError, DataError
+from artcolor.models.base import ColorizationModel
+
+_LOG = logging.getLogger(__name__)
+_MOST_CLASSES = 80
+_WEIGHT = 0.1
+_SMOOTHING = 0.1
+_DROPOUT = 0.2
+_UNKNOWN = -1
+
+
+class Labelled(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Pictures as (L, ab, labels).
+
+    Args:
+        pictures: which.
+        columns: of `metadata.csv`.
+
+    Attributes:
+        classes: number of classes by column: its most common values, 80 at most.
+
+    Raises:
+        DataError: there is no `metadata.csv`, or one of the columns is not in it.
+    """
+
+    def __init__(self, pictures: ArtDataset, columns: Sequence[str]) -> None:
+        self.pictures = pictures
+        self.classes: dict[str, int] = {}
+        numbers = []
+        for column in columns:
+            values = pictures.labels(column)
+            common = Counter(value for value in values if value).most_common(_MOST_CLASSES)
+            of_value = {value: number for number, (value, _) in enumerate(common)}
+            if len(of_value) > 1:
+                self.classes[column] = len(of_value)
+                numbers.append(torch.tensor([of_value.get(value, _UNKNOWN) for value in values]))
+            else:
+                _LOG.warning("metadata.csv has fewer than two values of %s, so it is not learned", column)
+        self.labels = torch.stack(numbers, dim=1) if numbers else torch.empty(len(pictures), 0, dtype=torch.long)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, key: Sample) -> tuple[Tensor, Tensor, Tensor]:
+        """Gives L, ab, and the number of each column's class, -1 where it is unknown."""
+        return *self.pictures[key], self.labels[key.index]
+
+
+def labelled(pictures: ArtDataset, columns: Sequence[str]) -> Labelled | None:
+    """Pictures with labels, or, with a warning, `None` if there are none to be had.
+
+    Args:
+        pictures: which.
+        columns: of `metadata.csv`.
+    """
+    try:
+        found = Labelled(pictures, columns)
+    except DataError as error:
+        _LOG.warning("training goes without classify: %s", error)
+        return None
+    return found if found.classes else None
+
+
+class Classifier(nn.Module):
+    """Names a picture's style or artist from what the encoder sees at its coarsest, averaged over the picture.
+
+    School and hand say much about a painting's colours, and an encoder that is asked for them learns to see them
+    (multitask learning: Caruana 1997). It serves the training alone and is no part of the model.
+
+    Args:
+        model: whose network has an `encoder`.
+        classes: number of classes by column.
+
+    Raises:
+        ConfigError: the network has no encoder.
+    """
+
+    def __init__(self, model: ColorizationModel, classes: dict[str, int]) -> None:
+        super().__init__()
+        if not isinstance(getattr(model.network, "encoder", None), nn.Module):
+            raise ConfigError(f"classify: {model.name} has no encoder whose features could be classified")
+        # Modes and gradients are those of a training; asking for the shape must not touch BatchNorms.
+        was = model.training
+        with torch.no_grad(), Watched(model.eval()) as watched:
+            side = max(model.network.stride, 32)
+            model(torch.zeros(1, 1, side, side, device=next(model.parameters()).device))
+        model.train(was)
+        self.layers = nn.ModuleList(nn.Linear(watched.seen.shape[1], number) for number in classes.values())
+
+    def forward(self, seen: Tensor, labels: Tensor) -> Tensor:
+        """Gives the cross-entropy, summed over columns, in the mean over those pictures whose label is known.
+
+        Args:
+            seen: `(N, C, h, w)`, the encoder's coarsest features.
+            labels: `(N, columns)`, -1 where unknown.
+        """
+        pooled = F.dropout(seen.float().mean((2, 3)), _DROPOUT, self.training)
+        total = pooled.new_zeros(())
+        for layer, wanted in zip(self.layers, labels.unbind(1), strict=True):
+            wrong = F.cross_entropy(
+                layer(pooled), wanted, ignore_index=_UNKNOWN, reduction="sum", label_smoothing=_SMOOTHING
+            )
+            total = total + wrong / (wanted != _UNKNOWN).sum().clamp(min=1)
+        return total
+
+
+class Watched:
+    """A context in which `seen` becomes what a model's encoder gives, at its coarsest.
+
+    The hook is gone afterwards, as copies of the model (the average, the one that is timed) would copy it.
+
+    Args:
+        model: whose network has an `encoder`.
+    """
+
+    seen: Tensor
+
+    def __init__(self, model: ColorizationModel) -> None:
+        self.encoder = model.network.get_submodule("encoder")
+
+    def __enter__(self) -> "Watched":
+        self._handle = self.encoder.register_forward_hook(self._see)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.remove()
+
+    def _see(self, _: nn.Module, __: Any, output: Tensor | list[Tensor]) -> None:
+        self.seen = output if isinstance(output, Tensor) else output[-1]
+
+
+class Objective(nn.Module):
+    """The loss as a forward pass, which is where accelerate puts autocast and the exchange of gradients.
+
+    Args:
+        model: to be trained.
+        classifier: learns along, if given.
+    """
+
+    def __init__(self, model: ColorizationModel, classifier: Classifier | None = None) -> None:
+        super().__init__()
+        self.model, self.classifier = model, classifier
+
+    def forward(
+        self, lightness: Tensor, ab: Tensor, step: int, generator: torch.Generator, labels: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Gives the losses of a batch; `"loss"` is what is minimised.
+
+        Args:
+            lightness: see `ColorizationModel.training_loss`.
+            ab: see there.
+            step: see there.
+            generator: see there.
+            labels: for the classifier, if there is one.
+        """
+        if self.classifier is None or labels is None:
+            return self.model.training_loss(lightness, ab, step=step, generator=generator)
+        with Watched(self.model) as watched:
+            losses = self.model.training_loss(lightness, ab, step=step, generator=generator)
+        with torch.autocast(lightness.device.type, enabled=False):
+            wrong: Tensor = self.classifier(watched.seen, labels)
+        return {**losses, "classes": wrong.detach(), "loss": losses["loss"] + _WEIGHT * wrong}

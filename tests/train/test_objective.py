@@ -1,0 +1,74 @@
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import artcolor
+from artcolor.data.dataset import ArtDataset
+from artcolor.errors import ConfigError
+from artcolor.train.callbacks import Callback
+from artcolor.train.config import TrainConfig
+from artcolor.train.objective import Classifier, Labelled, labelled
+from artcolor.train.trainer import Trainer
+from tests.conftest import make_painting
+
+CONFIG = TrainConfig(
+    steps=40, batch_size=8, size=32, warmup_steps=2, workers=0, device="cpu", classify=("genre",), learning_rate=5e-3
+)
+
+
+def test_labels_are_the_most_common_values(art: Path) -> None:
+    data = Labelled(ArtDataset(art, "train"), ["genre"])
+    assert data.classes == {"genre": 2}
+    assert data.labels[:6, 0].tolist() == [0, 1, -1, 0, 1, -1]
+
+
+def test_unknown_labels_do_not_count() -> None:
+    classifier = Classifier(artcolor.unet(width=12), {"style": 3, "artist": 5}).eval()
+    seen = torch.rand(4, classifier.layers[0].in_features, 2, 2)
+    assert classifier(seen, torch.full((4, 2), -1)).item() == 0
+    labels = torch.tensor([[-1, -1], [2, -1], [-1, -1], [-1, -1]])
+    expected = F.cross_entropy(classifier.layers[0](seen[1:2].mean((2, 3))), torch.tensor([2]), label_smoothing=0.1)
+    torch.testing.assert_close(classifier(seen, labels), expected)
+
+
+def test_the_encoder_learns_to_name_and_the_result_knows_nothing_of_it(art: Path, tmp_path: Path) -> None:
+    found: list[float] = []
+
+    class Watch(Callback):
+        def on_step(self, trainer: Trainer, losses: dict[str, float]) -> None:
+            found.append(losses["classes"])
+
+    torch.manual_seed(0)
+    model = artcolor.unet(width=12)
+    trainer = Trainer(model, CONFIG, ArtDataset(art, "train"), callbacks=[Watch()], out=tmp_path / "run")
+    path = trainer.fit()
+    assert sum(found[-8:]) < 0.9 * sum(found[:8])
+    assert not model.network.encoder._forward_hooks
+    assert artcolor.from_pretrained(path).config["network"] == {"width": 12}
+
+
+def test_a_folder_without_labels_trains_without_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(4):
+        make_painting(number, 64, 64).save(tmp_path / f"{number}.png")
+    data = ArtDataset(tmp_path, None)
+    with caplog.at_level(logging.WARNING):
+        assert labelled(data, ["genre"]) is None
+    assert "without classify" in caplog.text
+    assert "metadata.csv" in caplog.text
+    config = CONFIG.model_copy(update={"steps": 2, "batch_size": 2})
+    assert Trainer(artcolor.unet(width=12), config, data, out=tmp_path / "run").fit().exists()
+
+
+def test_one_value_is_nothing_to_learn(art: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert labelled(ArtDataset(art, "train"), ["artist"]) is None
+    assert "fewer than two values of artist" in caplog.text
+
+
+def test_a_network_without_an_encoder_is_told(art: Path, tmp_path: Path) -> None:
+    trainer = Trainer(artcolor.cnn(width=16), CONFIG, ArtDataset(art, "train"), out=tmp_path / "run")
+    with pytest.raises(ConfigError, match="cnn has no encoder"):
+        trainer.fit()
