@@ -23,8 +23,8 @@ from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, reg
 class UNet_Weights(WeightsEnum):
     """Released weights of `unet`."""
 
-    ART_V3 = "unet.art_v3"
-    DEFAULT = ART_V3
+    ART_V4 = "unet.art_v4"
+    DEFAULT = ART_V4
 
 
 _STEM = "conv_stem.weight"
