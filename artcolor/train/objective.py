@@ -60,11 +60,14 @@ class Labelled(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
 
 def labelled(pictures: ArtDataset, columns: Sequence[str]) -> Labelled | None:
-    """Pictures with labels, or, with a warning, `None` if there are none to be had.
+    """Puts labels to pictures; where there are none to be had, it warns and does without.
 
     Args:
         pictures: which.
         columns: of `metadata.csv`.
+
+    Returns:
+        The pictures with their labels, or `None`.
     """
     try:
         found = Labelled(pictures, columns)
