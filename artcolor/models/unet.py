@@ -28,7 +28,7 @@ class UNet_Weights(WeightsEnum):
 
 
 _STEM = "conv_stem.weight"
-_FROZEN = 2
+_FROZEN_STAGES = 2
 
 
 def _as_it_is(stage: int, features: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class UNet(Network):
             # A gray pixel is three equal channels, so their kernels add up.
             state[_STEM] = state[_STEM].sum(dim=1, keepdim=True)
             self.encoder.load_state_dict({name: state[name] for name in self.encoder.state_dict()})
-        for part in (self.encoder.conv_stem, self.encoder.bn1, *self.encoder.blocks[:_FROZEN]):
+        for part in (self.encoder.conv_stem, self.encoder.bn1, *self.encoder.blocks[:_FROZEN_STAGES]):
             part.requires_grad_(False)
         quarter, eighth, sixteenth, deepest = self.encoder.feature_info.channels()
         c16, c8 = 2 * width, width * 4 // 3
@@ -96,7 +96,7 @@ class UNet(Network):
         """Sets the mode of the decoder and of what is dropped; else the encoder stays in evaluation mode."""
         super().train(mode)
         self.encoder.eval()
-        for module in self.encoder.blocks[_FROZEN:].modules():
+        for module in self.encoder.blocks[_FROZEN_STAGES:].modules():
             if isinstance(module, DropPath):
                 module.train(mode)
         return self

@@ -84,7 +84,7 @@ class Classifier(nn.Module):
     (multitask learning: Caruana 1997). It serves the training alone and is no part of the model.
 
     Args:
-        model: whose network has an `encoder`.
+        model: whose network has an `encoder`; it is left in evaluation mode.
         classes: number of classes by column.
 
     Raises:
@@ -95,12 +95,10 @@ class Classifier(nn.Module):
         super().__init__()
         if not isinstance(getattr(model.network, "encoder", None), nn.Module):
             raise ConfigError(f"classify: {model.name} has no encoder whose features could be classified")
-        # Modes and gradients are those of a training; asking for the shape must not touch BatchNorms.
-        was = model.training
+        # In evaluation mode, as asking for the shape must not touch BatchNorms.
         with torch.no_grad(), Watched(model.eval()) as watched:
             side = max(model.network.stride, 32)
             model(torch.zeros(1, 1, side, side, device=next(model.parameters()).device))
-        model.train(was)
         self.layers = nn.ModuleList(nn.Linear(watched.seen.shape[1], number) for number in classes.values())
 
     def forward(self, seen: Tensor, labels: Tensor) -> Tensor:

@@ -151,10 +151,11 @@ class Trainer:
         if config.fit_head:
             model.head.fit(self.train.statistics())
         model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        set_training_mode(model, config)
-        groups = parameter_groups(model, config)
         if self._labelled is not None:
             self._classifier = Classifier(model, self._labelled.classes).to(self.device)
+        set_training_mode(model, config)
+        groups = parameter_groups(model, config)
+        if self._classifier is not None:
             groups += [
                 {"params": [layer.weight for layer in self._classifier.layers], "weight_decay": config.weight_decay},
                 {"params": [layer.bias for layer in self._classifier.layers], "weight_decay": 0.0},

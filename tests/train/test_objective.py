@@ -72,3 +72,14 @@ def test_a_network_without_an_encoder_is_told(art: Path, tmp_path: Path) -> None
     trainer = Trainer(artcolor.cnn(width=16), CONFIG, ArtDataset(art, "train"), out=tmp_path / "run")
     with pytest.raises(ConfigError, match="cnn has no encoder"):
         trainer.fit()
+
+
+def test_what_is_frozen_stays_frozen(art: Path, tmp_path: Path) -> None:
+    model = artcolor.unet(width=12)
+    config = CONFIG.model_copy(update={"steps": 3, "freeze_norms": True, "frozen": ("network.up4",)})
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    Trainer(model, config, ArtDataset(art, "train"), out=tmp_path / "run").fit()
+    stays = [name for name in before if name.startswith("network.up4.") or "running_" in name]
+    assert len(stays) > 10
+    assert all(torch.equal(model.state_dict()[name], before[name]) for name in stays)
+    assert not torch.equal(model.network.up8.layers[0].weight, before["network.up8.layers.0.weight"])
