@@ -13,7 +13,7 @@ import torch
 import typer
 
 from artcolor.evaluate.benchmark import evaluate
-from artcolor.evaluate.calibration import fit_temperature
+from artcolor.evaluate.calibration import fit_temperatures
 from artcolor.evaluate.protocol import choose
 from artcolor.evaluate.reference import load_reference
 from artcolor.evaluate.sweep import TEMPERATURES, sweep
@@ -45,14 +45,14 @@ def figures(results: dict[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-def _calibrate(model: ColorizationModel, data: Path, by: float | None) -> None:
+def _calibrate(model: ColorizationModel, data: Path, network: float | None, prior: float | None) -> None:
     assert isinstance(model.head, DistributionHead)
-    if by is None:
+    if network is None:
         paths = choose(data, "val", None)
-        by, likelihoods = fit_temperature(model, paths, load_reference().codebook, progress=_progress)
-        print("NLL by calibration temperature:", {at: round(value, 4) for at, value in likelihoods.items()})
-    model.head.calibrate(by)
-    print(f"calibrated by {by}")
+        (network, prior), likelihoods = fit_temperatures(model, paths, load_reference().codebook, progress=_progress)
+        print("NLL by temperatures of network and prior:", {at: round(value, 4) for at, value in likelihoods.items()})
+    model.head.calibrate(network, prior=prior)
+    print(f"calibrated by {network}, its prior by {prior or network}")
 
 
 def _choose_defaults(
@@ -111,6 +111,9 @@ def main(
     calibration: Annotated[
         float | None, typer.Option(help="Divide logits by this; the lowest NLL if not given.")
     ] = None,
+    prior_calibration: Annotated[
+        float | None, typer.Option(help="With --calibration: divide log p(bin | L) by this instead.")
+    ] = None,
 ) -> None:
     """Chooses defaults, measures, and writes weights file and manifest entry."""
     torch.set_num_threads(2)
@@ -124,7 +127,7 @@ def main(
             model.head.given_l = given_l
         if smoothing is not None:
             model.head.smoothing = smoothing
-        _calibrate(model, data, calibration)
+        _calibrate(model, data, calibration, prior_calibration)
         source = results / "calibrated.safetensors"
         save_weights(model, source)
         _choose_defaults(model, source, data, results, temperature or TEMPERATURES, aim)

@@ -7,6 +7,7 @@ over five bins, with at most about 0.65 on the middle one; so it looks less conf
 """
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -94,36 +95,40 @@ def ece(counts: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def fit_temperature(
+def fit_temperatures(
     model: ColorizationModel,
     paths: Sequence[Path],
     codebook: Codebook,
     *,
-    temperatures: Sequence[float] = (0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1, 1.2, 1.3, 1.5),
+    temperatures: Sequence[float] = (0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1, 1.2),
     progress: Callable[[str, int, int], None] | None = None,
-) -> tuple[float, dict[float, float]]:
-    """Finds what a model's logits are best divided by (Guo et al. 2017, 4.2); `DistributionHead.calibrate` does it.
+) -> tuple[tuple[float, float], dict[tuple[float, float], float]]:
+    """Finds what a model's logits and their part log p(bin | L) are best divided by, for `DistributionHead.calibrate`.
+
+    Source: temperature scaling (Guo et al. 2017, 4.2), with a second temperature for the prior.
 
     Args:
         model: with a `DistributionHead`, in evaluation mode.
         paths: held-out pictures, read as "paintings-256".
         codebook: the evaluation's.
-        temperatures: to try.
+        temperatures: to try, each with each.
         progress: is told of what is done, how many pictures, and of how many.
 
     Returns:
-        The temperature of the lowest mean NLL, and the NLL of all of them, in nats per pixel.
+        The temperatures of network and prior with the lowest mean NLL, and the NLL of all pairs, in nats per pixel.
     """
     assert isinstance(model.head, DistributionHead)
-    protocol, centres = protocol_of("paintings-256"), model.head.codebook.centres
-    sums, done = dict.fromkeys(temperatures, 0.0), 0
+    protocol, own = protocol_of("paintings-256"), model.head.codebook
+    sums, done = dict.fromkeys(product(temperatures, temperatures), 0.0), 0
     for truth in protocol.batches(paths, _BATCH):
-        logits = log_of(model.predict_distribution(lightness_at_working_size(model, rgb_to_lab(truth))))
-        for temperature in temperatures:
-            sharpened = torch.softmax(logits / temperature, dim=1)
-            sums[temperature] += float(nll(sharpened.cpu(), centres.cpu(), truth, codebook).sum())
+        lightness = lightness_at_working_size(model, rgb_to_lab(truth))
+        logits = log_of(model.predict_distribution(lightness))
+        prior = own.log_prior(F.interpolate(lightness, logits.shape[-2:], mode="area"))
+        for of_network, of_prior in sums:
+            tempered = torch.softmax((logits - prior) / of_network + prior / of_prior, dim=1)
+            sums[of_network, of_prior] += float(nll(tempered.cpu(), own.centres.cpu(), truth, codebook).sum())
         done += len(truth)
         if progress is not None:
             progress("calibration", done, len(paths))
-    means = {temperature: total / len(paths) for temperature, total in sums.items()}
+    means = {pair: total / len(paths) for pair, total in sums.items()}
     return min(means, key=means.__getitem__), means

@@ -190,31 +190,35 @@ class DistributionHead(Head):
         return None
 
     @torch.no_grad()
-    def calibrate(self, temperature: float) -> None:
+    def calibrate(self, temperature: float, *, prior: float | None = None) -> None:
         """Divides the logits by a constant from now on, after Guo et al. 2017 (4.2, temperature scaling).
 
         Soft-encoded truth teaches a network to spread a sure answer over five bins. A constant below 1, fitted on
         held-out pictures, takes that back, so that the distribution says how often a bin is the true one; a constant
-        above 1 humbles a network that is too sure. It goes into the last layer and p(bin | L), so nothing is computed
-        in addition; training on undoes it.
+        above 1 humbles a network that is too sure. What a network adds to p(bin | L) is surer on the pictures it
+        learned from than on others, p(bin | L) is not; so the two may need constants of their own. They go into the
+        last layer and p(bin | L), so nothing is computed in addition; training on undoes them.
 
         Args:
             temperature: what logits are divided by, above 0.
+            prior: what their part log p(bin | L) is divided by instead; `temperature` if not given.
 
         Raises:
-            ConfigError: it is not above 0.
+            ConfigError: one is not above 0.
 
         Example:
             >>> import torch
             >>> head = DistributionHead(8)
             >>> head.calibrate(0.8)
         """
-        if not 0 < temperature < math.inf:
-            raise ConfigError(f"a calibration temperature must be above 0, not {temperature}")
+        prior = temperature if prior is None else prior
+        for constant in (temperature, prior):
+            if not 0 < constant < math.inf:
+                raise ConfigError(f"a calibration temperature must be above 0, not {constant}")
         for parameter in self.project.parameters():
             parameter.div_(temperature)
         table = self.codebook.prior_given_l
-        table.copy_(torch.softmax(table.double().log() / temperature, dim=1))
+        table.copy_(torch.softmax(table.double().log() / prior, dim=1))
 
     def score(self, raw: Tensor, ab: Tensor) -> Tensor:
         """The gradient of the truth's log-likelihood with respect to the features: what they would have to become.

@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,13 @@ from skimage.color import deltaE_ciede2000
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
+import artcolor
 from artcolor.color.codebook import Codebook
 from artcolor.color.lab import lab_to_rgb, rgb_to_lab
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.evaluate import calibration, frechet, metrics
+from artcolor.evaluate.reference import load_reference
+from artcolor.models.heads import DistributionHead
 from artcolor.models.lite0 import load_lite0
 
 
@@ -238,6 +242,18 @@ class TestDistributions:
         counts[:, 7] = torch.tensor([30, 15.0, 12])
         counts[:, 13] = torch.tensor([10, 9.0, 10])
         assert calibration.ece(counts).item() == pytest.approx((3 + 1) / 40)
+
+    def test_fitting_undoes_a_calibration(self, gallery: Path) -> None:
+        model, paths = artcolor.cnn(weights="DEFAULT"), sorted((gallery / "val").iterdir())
+        book, temperatures = load_reference().codebook, (0.8, 1.0, 1.25)
+        assert isinstance(model.head, DistributionHead)
+        _, before = calibration.fit_temperatures(model, paths, book, temperatures=temperatures)
+        model.head.calibrate(0.8, prior=1.25)
+        best, after = calibration.fit_temperatures(model, paths, book, temperatures=temperatures)
+        assert after[1.25, 0.8] == pytest.approx(before[1.0, 1.0], rel=1e-3)
+        assert after[1.0, 1.0] == pytest.approx(before[0.8, 1.25], rel=1e-3)
+        assert after[best] == min(after.values())
+        assert before[0.8, 1.25] != pytest.approx(before[1.25, 0.8], rel=1e-2)
 
     def test_calibration_counts_every_pixel_once(self, codebook: Codebook) -> None:
         p = _random(2, codebook.bins, 5, 6).softmax(1)

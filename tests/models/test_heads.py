@@ -143,6 +143,18 @@ def test_calibrating_divides_all_logits(head: DistributionHead) -> None:
     torch.testing.assert_close(head.codebook.prior_given_l.sum(1), torch.ones(20))
     with pytest.raises(ConfigError, match="must be above 0, not 0"):
         head.calibrate(0)
+    with pytest.raises(ConfigError, match="must be above 0, not -1"):
+        head.calibrate(1, prior=-1)
+
+
+def test_network_and_prior_are_calibrated_apart(head: DistributionHead) -> None:
+    head = copy.deepcopy(head)
+    torch.nn.init.normal_(head.project.weight)
+    features, light = torch.randn(2, 6, 4, 6), torch.rand(2, 1, 16, 24) * 100
+    prior = head.codebook.log_prior(torch.nn.functional.interpolate(light, (4, 6), mode="area"))
+    expected = torch.softmax(head.project(features) / 1.25 + prior / 0.8, dim=1)
+    head.calibrate(1.25, prior=0.8)
+    torch.testing.assert_close(head.distribution(head(features, light)), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_entropy_is_a_share_of_knowing_nothing(head: DistributionHead) -> None:
