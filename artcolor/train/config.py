@@ -36,6 +36,8 @@ class TrainConfig(BaseModel):
         lightness_jitter: L is raised to a power whose logarithm is uniform in ± this.
         classify: columns of `metadata.csv` that the encoder learns to name beside its task, which teaches it what a
             picture is; a data set without one goes without. For models with an encoder; no part of the result.
+        teacher: weights, by name or path, whose predicted distributions are learned beside the truth; see `Teacher`.
+        teacher_share: of the loss; the rest is the truth's.
         balance: column of `metadata.csv` whose values get equal shares of the samples.
         learning_rate: peak, for AdamW.
         encoder_rate: share of the learning rate that parts pretrained elsewhere get.
@@ -79,6 +81,8 @@ class TrainConfig(BaseModel):
     flip: bool = True
     lightness_jitter: float = Field(0.15, ge=0, le=1)
     classify: tuple[Literal["style", "genre", "artist"], ...] = ()
+    teacher: str | None = None
+    teacher_share: float = Field(0.5, ge=0, le=1)
     balance: Literal["style", "genre", "artist"] | None = None
     learning_rate: float = Field(2e-3, gt=0)
     encoder_rate: float = Field(0.3, ge=0)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from artcolor.models.base import ColorizationModel
+from artcolor.train.objective import Objective, Teacher
 
 _WARM_UP = 3
 
@@ -43,6 +44,7 @@ def measure_steps(
     device: torch.device,
     learning_rate: float,
     parts: int,
+    teacher: Teacher | None = None,
 ) -> StepTime:
     """Times steps on a copy of the model, which itself stays as it is.
 
@@ -53,8 +55,10 @@ def measure_steps(
         device: where to compute.
         learning_rate: of the optimizer that is timed.
         parts: micro-batches per step.
+        teacher: is learned from, if given.
     """
     clone = copy.deepcopy(model)
+    objective = Objective(clone, teacher=teacher)
     parameters = [p for p in clone.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate)
     generator = torch.Generator(device).manual_seed(0)
@@ -70,9 +74,9 @@ def measure_steps(
         lightness, ab = lightness.to(device), ab.to(device)
         arrived = now()
         with autocast():
-            loss = clone.training_loss(lightness, ab, step=0, generator=generator)["loss"]
+            loss = objective(lightness, ab, 0, generator)["loss"]
         forward = now()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         backward = now()
         if number % parts == 0:
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)

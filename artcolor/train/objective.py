@@ -1,9 +1,11 @@
-"""What a training minimises: the model's own loss and, if asked for, how badly its encoder names styles and artists."""
+"""What a training minimises: the model's own loss and, if asked for, how far it is from a teacher's predictions and how
+badly its encoder names styles and artists.
+"""
 
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,8 @@ from torch.utils.data import Dataset
 from artcolor.data.dataset import ArtDataset, Sample
 from artcolor.errors import ConfigError, DataError
 from artcolor.models.base import ColorizationModel
+from artcolor.models.heads import DistributionHead
+from artcolor.models.inference import inference_copy
 
 _LOG = logging.getLogger(__name__)
 _MOST_CLASSES = 80
@@ -96,7 +100,7 @@ class Classifier(nn.Module):
         if not isinstance(getattr(model.network, "encoder", None), nn.Module):
             raise ConfigError(f"classify: {model.name} has no encoder whose features could be classified")
         # In evaluation mode, as asking for the shape must not touch BatchNorms.
-        with torch.no_grad(), Watched(model.eval()) as watched:
+        with torch.no_grad(), Watched(model.eval().network.get_submodule("encoder")) as watched:
             side = max(model.network.stride, 32)
             model(torch.zeros(1, 1, side, side, device=next(model.parameters()).device))
         self.layers = nn.ModuleList(nn.Linear(watched.seen.shape[1], number) for number in classes.values())
@@ -119,21 +123,21 @@ class Classifier(nn.Module):
 
 
 class Watched:
-    """A context in which `seen` becomes what a model's encoder gives, at its coarsest.
+    """A context in which `seen` becomes what a part of a model gives, at its coarsest if it gives several.
 
     The hook is gone afterwards, as copies of the model (the average, the one that is timed) would copy it.
 
     Args:
-        model: whose network has an `encoder`.
+        part: for example a network's `encoder`.
     """
 
     seen: Tensor
 
-    def __init__(self, model: ColorizationModel) -> None:
-        self.encoder = model.network.get_submodule("encoder")
+    def __init__(self, part: nn.Module) -> None:
+        self.part = part
 
     def __enter__(self) -> "Watched":
-        self._handle = self.encoder.register_forward_hook(self._see)
+        self._handle = self.part.register_forward_hook(self._see)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -143,17 +147,65 @@ class Watched:
         self.seen = output if isinstance(output, Tensor) else output[-1]
 
 
+class Teacher:
+    """A trained model whose predictions another learns beside the truth (distillation: Hinton et al. 2015).
+
+    A picture's own colours are one draw; what a teacher thinks of it is a whole distribution, and little of that is
+    learned by heart. Where both are of one kind the pupil gets better than its teacher (Furlanello et al. 2018).
+
+    Args:
+        teacher: predicts distributions.
+        pupil: learns them, on its own bins; each of the teacher's goes to the nearest of those.
+        share: of the loss, in 0..1; the rest is the truth's.
+
+    Raises:
+        ConfigError: one of them predicts no distribution, or the pupil's loss is not only its head's.
+    """
+
+    def __init__(self, teacher: ColorizationModel, pupil: ColorizationModel, share: float) -> None:
+        for model in (teacher, pupil):
+            if not isinstance(model.head, DistributionHead):
+                raise ConfigError(f"teacher: {model.name} predicts no distribution over colours")
+        if type(pupil).training_loss is not ColorizationModel.training_loss:
+            raise ConfigError(f"teacher: {pupil.name} has a loss of its own, which takes no teacher")
+        self.teacher, self.share = teacher, share
+        # Its head, as bins are fitted later.
+        self._pupil = cast(DistributionHead, pupil.head)
+
+    @torch.no_grad()
+    def distribution(self, lightness: Tensor, size: torch.Size) -> Tensor:
+        """What the teacher thinks of a picture.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            size: h and w, of the result.
+
+        Returns:
+            The probabilities of the pupil's bins, `(N, Q, h, w)`.
+        """
+        own = inference_copy(self.teacher, lightness.device).predict_distribution(lightness)
+        centres = cast(DistributionHead, self.teacher.head).codebook.centres.to(lightness.device)
+        book = self._pupil.codebook
+        nearest = book.nearest(centres.T.reshape(1, 2, -1, 1)).flatten()
+        n, _, h, w = own.shape
+        mapped = own.new_zeros(n, book.bins, h, w).index_add_(1, nearest, own)
+        return mapped if mapped.shape[-2:] == size else F.interpolate(mapped, size, mode="area")
+
+
 class Objective(nn.Module):
     """The loss as a forward pass, which is where accelerate puts autocast and the exchange of gradients.
 
     Args:
         model: to be trained.
         classifier: learns along, if given.
+        teacher: is learned from, if given.
     """
 
-    def __init__(self, model: ColorizationModel, classifier: Classifier | None = None) -> None:
+    def __init__(
+        self, model: ColorizationModel, classifier: Classifier | None = None, teacher: Teacher | None = None
+    ) -> None:
         super().__init__()
-        self.model, self.classifier = model, classifier
+        self.model, self.classifier, self.teacher = model, classifier, teacher
 
     def forward(
         self, lightness: Tensor, ab: Tensor, step: int, generator: torch.Generator, labels: Tensor | None = None
@@ -167,10 +219,19 @@ class Objective(nn.Module):
             generator: see there.
             labels: for the classifier, if there is one.
         """
-        if self.classifier is None or labels is None:
+        if self.classifier is None and self.teacher is None:
             return self.model.training_loss(lightness, ab, step=step, generator=generator)
-        with Watched(self.model) as watched:
+        encoder = self.model.network.get_submodule("encoder") if self.classifier is not None else nn.Identity()
+        with Watched(encoder) as features, Watched(self.model.head) as predicted:
             losses = self.model.training_loss(lightness, ab, step=step, generator=generator)
-        with torch.autocast(lightness.device.type, enabled=False):
-            wrong: Tensor = self.classifier(watched.seen, labels)
-        return {**losses, "classes": wrong.detach(), "loss": losses["loss"] + _WEIGHT * wrong}
+        if self.teacher is not None:
+            thought = self.teacher.distribution(lightness, predicted.seen.shape[-2:])
+            with torch.autocast(lightness.device.type, enabled=False):
+                apart = -(thought.float() * torch.log_softmax(predicted.seen.float(), dim=1)).sum(1).mean()
+            loss = torch.lerp(losses["loss"], apart, self.teacher.share)
+            losses = {**losses, "teacher": apart.detach(), "loss": loss}
+        if self.classifier is not None and labels is not None:
+            with torch.autocast(lightness.device.type, enabled=False):
+                wrong: Tensor = self.classifier(features.seen, labels)
+            losses = {**losses, "classes": wrong.detach(), "loss": losses["loss"] + _WEIGHT * wrong}
+        return losses

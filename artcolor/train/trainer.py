@@ -22,13 +22,13 @@ from artcolor.data.dataset import ArtDataset
 from artcolor.data.stream import SampleStream
 from artcolor.errors import TrainingError
 from artcolor.models.base import ColorizationModel
-from artcolor.models.registry import save_weights
+from artcolor.models.registry import from_pretrained, save_weights
 from artcolor.train import checkpoint
 from artcolor.train.callbacks import Callback, CsvLog, PictureGrid
 from artcolor.train.config import TrainConfig
 from artcolor.train.keeping import Interrupt, Patience, RunningMean
 from artcolor.train.measure import StepTime, measure_steps
-from artcolor.train.objective import Classifier, Objective, labelled
+from artcolor.train.objective import Classifier, Objective, Teacher, labelled
 from artcolor.train.optimization import moving_average, parameter_groups, set_training_mode, warmup_cosine
 from artcolor.train.precision import accelerator_for, fast_precision
 from artcolor.train.validation import validate
@@ -94,6 +94,8 @@ class Trainer:
                 raise TrainingError(f"{key} is {size}, but {model.name} only works at {fixed}")
         self._labelled = labelled(train, config.classify) if config.classify else None
         self._classifier: Classifier | None = None
+        taught = config.teacher is not None and config.teacher_share > 0
+        self._teacher = Teacher(from_pretrained(str(config.teacher)), model, config.teacher_share) if taught else None
         self.step = 0
         self.steps = 0
         self._means, self._patience, self._interrupt = RunningMean(), Patience(config.patience), Interrupt()
@@ -176,7 +178,9 @@ class Trainer:
         elif self.accelerator.is_main_process:
             text = yaml.safe_dump({**config.model_dump(), "steps_planned": self.steps}, sort_keys=False)
             (self.out / "config.yaml").write_text(text)
-        self._loss, self._stepper = self.accelerator.prepare(Objective(model, self._classifier), self.optimizer)
+        self._loss, self._stepper = self.accelerator.prepare(
+            Objective(model, self._classifier, self._teacher), self.optimizer
+        )
 
     def size_at(self, step: int) -> int:
         """Side of the crops at a step, in pixels."""
@@ -395,6 +399,7 @@ class Trainer:
             device=self.device,
             learning_rate=self.config.learning_rate,
             parts=self.config.accumulate,
+            teacher=self._teacher,
         )
 
     def timings(self) -> dict[str, float]:

@@ -15,7 +15,7 @@ STEPS = 60
 OPTIONS = {
     "cnn": "options: {width: 16}",
     # Its first stages are frozen, the BatchNorms of its encoder stay in evaluation mode, and a classifier learns along.
-    "unet": "options: {width: 12, dropout: 0.2}\nclassify: [genre]",
+    "unet": "options: {width: 12, dropout: 0.2}\nclassify: [genre]\nteacher: cnn",
 }
 RECIPE = f"""
 fit_head: true
