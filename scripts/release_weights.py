@@ -48,6 +48,8 @@ def figures(results: dict[str, Any], name: str) -> dict[str, Any]:
 def _calibrate(model: ColorizationModel, data: Path, network: float | None, prior: float | None) -> None:
     assert isinstance(model.head, DistributionHead)
     if network is None:
+        if prior is not None:
+            raise typer.BadParameter("--prior-calibration needs --calibration")
         paths = choose(data, "val", None)
         (network, prior), likelihoods = fit_temperatures(model, paths, load_reference().codebook, progress=_progress)
         print("NLL by temperatures of network and prior:", {at: round(value, 4) for at, value in likelihoods.items()})

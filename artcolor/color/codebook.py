@@ -217,6 +217,26 @@ class Codebook(nn.Module):
         n, _, h, w = ab.shape
         return torch.cdist(_pixels(ab), self.centres).argmin(1).reshape(n, h, w)
 
+    def gather(self, probabilities: Tensor, centres: Tensor) -> Tensor:
+        """Puts a distribution over other bins onto these: the probability of each goes to the nearest.
+
+        Args:
+            probabilities: `(N, E, h, w)`.
+            centres: `(E, 2)`, ab of their bins in Lab units.
+
+        Returns:
+            `(N, Q, h, w)`, with the same sum over Q.
+
+        Example:
+            >>> import torch
+            >>> book = Codebook.of_gamut()
+            >>> book.gather(torch.full((1, 2, 1, 1), 0.5), torch.tensor([[0.0, 0.0], [1.0, 0.0]])).max().item()
+            1.0
+        """
+        nearest = self.nearest(centres.T.reshape(1, 2, -1, 1)).flatten()
+        n, _, h, w = probabilities.shape
+        return probabilities.new_zeros(n, self.bins, h, w).index_add_(1, nearest, probabilities)
+
     def log_prior(self, lightness: Tensor) -> Tensor:
         """Gives log p(bin | L), what is known of a pixel's colour before looking at the picture.
 

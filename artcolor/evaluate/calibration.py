@@ -33,9 +33,7 @@ _PRIOR_SHARE = 1e-3
 
 def _on(codebook: Codebook, probabilities: Tensor, centres: Tensor) -> Tensor:
     """Probabilities `(N, E, h, w)` of the codebook's own E bins."""
-    nearest = codebook.nearest(centres.T.reshape(1, 2, -1, 1)).flatten()
-    n, _, h, w = probabilities.shape
-    mapped = probabilities.new_zeros(n, codebook.bins, h, w).index_add_(1, nearest, probabilities)
+    mapped = codebook.gather(probabilities, centres)
     return (1 - _PRIOR_SHARE) * mapped + _PRIOR_SHARE * codebook.prior.reshape(1, -1, 1, 1)
 
 

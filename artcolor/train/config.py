@@ -82,7 +82,7 @@ class TrainConfig(BaseModel):
     lightness_jitter: float = Field(0.15, ge=0, le=1)
     classify: tuple[Literal["style", "genre", "artist"], ...] = ()
     teacher: str | None = None
-    teacher_share: float = Field(0.5, ge=0, le=1)
+    teacher_share: float = Field(0.5, gt=0, le=1)
     balance: Literal["style", "genre", "artist"] | None = None
     learning_rate: float = Field(2e-3, gt=0)
     encoder_rate: float = Field(0.3, ge=0)

@@ -151,12 +151,12 @@ class Teacher:
     """A trained model whose predictions another learns beside the truth (distillation: Hinton et al. 2015).
 
     A picture's own colours are one draw; what a teacher thinks of it is a whole distribution, and little of that is
-    learned by heart. Where both are of one kind the pupil gets better than its teacher (Furlanello et al. 2018).
+    learned by heart. Where both are of one kind the pupil can get better than its teacher (Furlanello et al. 2018).
 
     Args:
         teacher: predicts distributions.
         pupil: learns them, on its own bins; each of the teacher's goes to the nearest of those.
-        share: of the loss, in 0..1; the rest is the truth's.
+        share: of the loss, above 0 and at most 1; the rest is the truth's.
 
     Raises:
         ConfigError: one of them predicts no distribution, or the pupil's loss is not only its head's.
@@ -185,10 +185,7 @@ class Teacher:
         """
         own = inference_copy(self.teacher, lightness.device).predict_distribution(lightness)
         centres = cast(DistributionHead, self.teacher.head).codebook.centres.to(lightness.device)
-        book = self._pupil.codebook
-        nearest = book.nearest(centres.T.reshape(1, 2, -1, 1)).flatten()
-        n, _, h, w = own.shape
-        mapped = own.new_zeros(n, book.bins, h, w).index_add_(1, nearest, own)
+        mapped = self._pupil.codebook.gather(own, centres)
         return mapped if mapped.shape[-2:] == size else F.interpolate(mapped, size, mode="area")
 
 

@@ -94,8 +94,9 @@ class Trainer:
                 raise TrainingError(f"{key} is {size}, but {model.name} only works at {fixed}")
         self._labelled = labelled(train, config.classify) if config.classify else None
         self._classifier: Classifier | None = None
-        taught = config.teacher is not None and config.teacher_share > 0
-        self._teacher = Teacher(from_pretrained(str(config.teacher)), model, config.teacher_share) if taught else None
+        self._teacher: Teacher | None = None
+        if config.teacher is not None:
+            self._teacher = Teacher(from_pretrained(config.teacher), model, config.teacher_share)
         self.step = 0
         self.steps = 0
         self._means, self._patience, self._interrupt = RunningMean(), Patience(config.patience), Interrupt()
