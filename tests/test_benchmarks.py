@@ -1,7 +1,11 @@
 import subprocess
 import sys
+from pathlib import Path
 
-from tests.conftest import ROOT
+import pytest
+
+from artcolor.evaluate.benchmark import evaluate
+from tests.conftest import ROOT, make_painting
 
 
 def test_speed_prints_its_tables() -> None:
@@ -14,3 +18,24 @@ def test_speed_prints_its_tables() -> None:
     # A stage whose function has another name by now would be missing.
     for stage in ("decode", "resize", "network", "decode of the head", "upsampling", "gamut and sRGB", "encode"):
         assert f"| {stage} |" in done.stdout
+
+
+def test_sources_weighs_pictures_as_another_split_mixes_them(tmp_path: Path) -> None:
+    data, rows = tmp_path / "data", []
+    mixes = {"val": ["museum", "museum", "museum", "books"], "test": ["museum", "books", "books", "books"]}
+    for split, mix in mixes.items():
+        (data / split).mkdir(parents=True)
+        for number, source in enumerate(mix):
+            make_painting(number).save(data / split / f"{number}.png")
+            rows.append(f"{split}/{number}.png,{split},{source}\n")
+    (data / "metadata.csv").write_text("file_name,split,source\n" + "".join(rows))
+    judged = evaluate([], data, split="val", out=tmp_path / "out", seconds=False)
+    command = [sys.executable, ROOT / "benchmarks" / "sources.py", tmp_path / "out" / "pictures.csv", data]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    psnr = judged.models["gray"].table["psnr"]
+    line = next(line for line in done.stdout.splitlines() if line.startswith("| `gray` |"))
+    books, museum, every, as_test = (float(cell) for cell in line.split("|")[2:6])
+    assert (books, museum) == pytest.approx((psnr[3], psnr[:3].mean()), abs=0.006)
+    assert every == pytest.approx(psnr.mean(), abs=0.0006)
+    assert as_test == pytest.approx(0.75 * psnr[3] + 0.25 * psnr[:3].mean(), abs=0.0006)
