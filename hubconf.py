@@ -75,8 +75,8 @@ def unet(pretrained=False, **keywords):
         any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
         options.
 
-    Figures on 500 paintings at 256 px: PSNR 25.37 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
-    defaults 24.04 dB, as colourful as real paintings (mean colourfulness 1.9 below 41.1), FD-grid 358. More, with
+    Figures on 500 paintings at 256 px: PSNR 25.41 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
+    defaults 24.00 dB, as colourful as real paintings (mean colourfulness 1.3 below 41.1), FD-grid 424. More, with
     intervals: `artcolor.UNet_Weights.DEFAULT.meta["metrics"]`.
 
     Example:

@@ -23,8 +23,8 @@ from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, reg
 class UNet_Weights(WeightsEnum):
     """Released weights of `unet`."""
 
-    ART_V4 = "unet.art_v4"
-    DEFAULT = ART_V4
+    ART_V5 = "unet.art_v5"
+    DEFAULT = ART_V5
 
 
 _STEM = "conv_stem.weight"

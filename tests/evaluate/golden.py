@@ -1,6 +1,6 @@
 """Golden figures of released models on 32 photographs that scikit-image and matplotlib bring along.
 
-After a release, from the root of a checkout: python -m tests.evaluate.golden unet.art_v4
+After a release, from the root of a checkout: python -m tests.evaluate.golden unet.art_v5
 """
 
 import hashlib

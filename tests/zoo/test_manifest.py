@@ -170,18 +170,18 @@ def test_unpublished_weights_give_their_place_to_better_ones(tmp_path, monkeypat
     monkeypatch.setattr(manifest, "manifest_path", lambda: copied)
     before = json.loads(copied.read_text())["weights"]
     with pytest.raises(WeightsError):  # Fields of the one that goes are not taken over.
-        manifest.update("unet.new", {"licence": "Apache-2.0"}, replaces="unet.art_v4")
+        manifest.update("unet.new", {"licence": "Apache-2.0"}, replaces="unet.art_v5")
     assert json.loads(copied.read_text())["weights"] == before
-    manifest.update("unet.new", before["unet.art_v4"], replaces="unet.art_v4")
+    manifest.update("unet.new", before["unet.art_v5"], replaces="unet.art_v5")
     after = json.loads(copied.read_text())["weights"]
-    assert list(after) == [key.replace("unet.art_v4", "unet.new") for key in before]
+    assert list(after) == [key.replace("unet.art_v5", "unet.new") for key in before]
     assert list(after.values()) == list(before.values())
-    assert "unet.art_v4" not in manifest.entries()
+    assert "unet.art_v5" not in manifest.entries()
     manifest.update("unet.new", {"hub_repo": "org/x", "hub_revision": "0" * 40})
     with pytest.raises(ConfigError, match="unet.new is on the Hub: it stays"):
-        manifest.update("unet.newer", before["unet.art_v4"], replaces="unet.new")
+        manifest.update("unet.newer", before["unet.art_v5"], replaces="unet.new")
     with pytest.raises(ConfigError, match="no weights called 'unet.old'"):
-        manifest.update("unet.newer", before["unet.art_v4"], replaces="unet.old")
+        manifest.update("unet.newer", before["unet.art_v5"], replaces="unet.old")
     manifest.entries.cache_clear()
 
 
