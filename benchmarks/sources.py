@@ -39,6 +39,8 @@ def main(
     if than not in judged:
         raise typer.BadParameter(f"{than!r} was not judged; judged were {', '.join(judged)}", param_hint="--than")
     names = list(judged[than])
+    if unknown := [name for name in names if name not in source_of]:
+        raise typer.BadParameter(f"{unknown[0]} of {pictures} is not in split {split!r}", param_hint="--split")
     sources = np.array([source_of[name] for name in names])
     found = Counter(sources.tolist())
     absent = sorted(set(wanted) - set(found))
@@ -51,7 +53,7 @@ def main(
     print(f"Pictures here and in {like}: {shares}\n")
     print("| model | " + " | ".join(sorted(found)) + f" | all | as {like} | above {than} |")
     print("|---|" + "---|" * (len(found) + 3))
-    other = np.array(list(judged[than].values()))
+    other = np.array([judged[than][name] for name in names])
     for model, values in judged.items():
         psnr = np.array([values[name] for name in names])
         by_source = [f"{psnr[sources == source].mean():.2f}" for source in sorted(found)]
