@@ -1,25 +1,36 @@
-"""Entry points for torch.hub: `torch.hub.load("org/artcolor", "cnn", pretrained=True, trust_repo=True)`."""
+"""Entry points for torch.hub: `torch.hub.load("org/artcolor", "cnn", pretrained=True, trust_repo=True)`.
 
-dependencies = ["torch", "torchvision", "timm", "safetensors", "huggingface_hub", "PIL", "numpy"]
+There is an entry for each builder in `artcolor/models/`. Its help is made from the builder's docstring, which is read
+but not run, and from the figures in `weights_manifest.json`; so a new model needs no change here, and listing the
+models imports no torch.
+"""
+
+import ast as _ast
+import json as _json
+import os as _os
+
+dependencies = [
+    "torch", "torchvision", "timm", "safetensors", "huggingface_hub", "PIL", "numpy", "lazy_loader",
+]  # fmt: skip
+
+_HERE = _os.path.dirname(_os.path.abspath(__file__))
 
 
 def _registry():
-    import os
     import sys
     import warnings
 
     # torch.hub puts this folder first on sys.path, and takes it off again after loading; but spawned DataLoader
     # workers need it there, so it is put at the end as well.
-    here = os.path.dirname(os.path.abspath(__file__))
-    if here not in sys.path[1:]:
-        sys.path.append(here)
+    if _HERE not in sys.path[1:]:
+        sys.path.append(_HERE)
     other = sys.modules.get("artcolor")
     if other is not None:
-        there = os.path.dirname(os.path.abspath(getattr(other, "__file__", None) or ""))
-        if os.path.realpath(there) != os.path.realpath(os.path.join(here, "artcolor")):
+        there = _os.path.dirname(_os.path.abspath(getattr(other, "__file__", None) or ""))
+        if _os.path.realpath(there) != _os.path.realpath(_os.path.join(_HERE, "artcolor")):
             warnings.warn(
                 f"artcolor is imported already, from {there}; it is used instead of the one that torch.hub has in "
-                f"{here}. To use that one, load it in a new process, before anything imports the other.",
+                f"{_HERE}. To use that one, load it in a new process, before anything imports the other.",
                 stacklevel=3,
             )
     from artcolor.models import registry
@@ -27,272 +38,87 @@ def _registry():
     return registry
 
 
-def cnn(pretrained=False, **keywords):
-    """Six convolutions, three BatchNorms, and a distribution over colours at 1/4 size.
-
-    Args:
-        pretrained (bool): load the default weights.
-        weights (str): instead of `pretrained`: the name of released weights ("ART_V1") or a file's path.
-        progress (bool): show a bar while weights are downloaded; on if not given.
-        width (int): channels at 1/8 size, for a network without weights; 256 if not given.
-        bins (int): colour bins, likewise; those of the sRGB gamut if not given.
-        size (int): working size in pixels; 192 if not given.
-        **keywords: these, given by name.
-
-    Returns:
-        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
-        any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
-        options.
-
-    Figures on 500 paintings at 256 px: PSNR 24.88 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
-    defaults 23.60 dB, as colourful as real paintings (mean colourfulness 1.1 below 41.1), FD-grid 731. More, with
-    intervals: `artcolor.CNN_Weights.DEFAULT.meta["metrics"]`.
-
-    Example:
-        >>> import torch
-        >>> model = torch.hub.load(".", "cnn", source="local", pretrained=True)
-        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
-        torch.Size([1, 3, 64, 48])
-    """
-    return _registry().hub_entry("cnn", pretrained, keywords)
+def _builders():
+    """Name → docstring of each function that is decorated with `@register_model(...)`."""
+    folder, found = _os.path.join(_HERE, "artcolor", "models"), {}
+    for file in sorted(_os.listdir(folder)):
+        if file.endswith(".py"):
+            with open(_os.path.join(folder, file), encoding="utf-8") as source:
+                tree = _ast.parse(source.read())
+            for node in tree.body:
+                if isinstance(node, _ast.FunctionDef) and any(map(_registers, node.decorator_list)):
+                    found[node.name] = _ast.get_docstring(node) or ""
+    return found
 
 
-def unet(pretrained=False, **keywords):
-    """EfficientNet-Lite0 encoder, U-Net decoder, and a distribution over colours at 1/4 size.
-
-    Args:
-        pretrained (bool): load the default weights.
-        weights (str): instead of `pretrained`: the name of released weights or a file's path.
-        progress (bool): show a bar while weights are downloaded; on if not given.
-        width (int): channels of the decoder at 1/4 size, for a network without weights; 96 if not given.
-        imagenet (bool): start the encoder of a network without weights from ImageNet.
-        bins (int): colour bins, likewise; those of the sRGB gamut if not given.
-        size (int): working size in pixels; 192 if not given.
-        **keywords: these, given by name.
-
-    Returns:
-        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
-        any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
-        options.
-
-    Figures on 500 paintings at 256 px: PSNR 25.41 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
-    defaults 24.00 dB, as colourful as real paintings (mean colourfulness 1.3 below 41.1), FD-grid 424. More, with
-    intervals: `artcolor.UNet_Weights.DEFAULT.meta["metrics"]`.
-
-    Example:
-        >>> import torch
-        >>> model = torch.hub.load(".", "unet", source="local", pretrained=True)
-        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
-        torch.Size([1, 3, 64, 48])
-    """
-    return _registry().hub_entry("unet", pretrained, keywords)
+def _registers(decorator):
+    return isinstance(decorator, _ast.Call) and getattr(decorator.func, "id", "") == "register_model"
 
 
-def vae(pretrained=False, **keywords):
-    """`unet` with a latent that codes colour: several plausible colourings of one picture.
-
-    Args:
-        pretrained (bool): load the default weights.
-        weights (str): instead of `pretrained`: the name of released weights or a file's path.
-        progress (bool): show a bar while weights are downloaded; on if not given.
-        width (int): channels of the decoder at 1/4 size, for a network without weights; 96 if not given.
-        bins (int): colour bins, likewise; those of the sRGB gamut if not given.
-        size (int): working size in pixels; 192 if not given.
-        **keywords: these, given by name.
-
-    Returns:
-        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
-        any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
-        options. `model.colorize_samples(gray, samples=4, seed=0, spread=0.6, palette=None)` gives
-        `(samples, N, 3, H, W)`; `palette` is a coloured picture `(1, 3, H, W)` whose mood is taken over.
-
-    Figures on 500 paintings at 256 px, of the most typical colouring: PSNR 25.22 dB at vividness 0 (a table of mean ab
-    by lightness: 24.11 dB); at the defaults 24.09 dB, mean colourfulness 1.6 below the 41.1 of real paintings,
-    FD-grid 540; of one sample, 2.5 below and 342. More, with intervals: `artcolor.VAE_Weights.DEFAULT.meta["metrics"]`.
-
-    Example:
-        >>> import torch
-        >>> model = torch.hub.load(".", "vae", source="local", width=16)
-        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
-        torch.Size([1, 3, 64, 48])
-    """
-    return _registry().hub_entry("vae", pretrained, keywords)
+def _figures():
+    """Name of a model → a paragraph with the figures of its newest weights."""
+    with open(_os.path.join(_HERE, "weights_manifest.json"), encoding="utf-8") as file:
+        weights = _json.load(file)["weights"]
+    return {key.partition(".")[0]: _paragraph(key, entry) for key, entry in weights.items()}
 
 
-def ae(pretrained=False, **keywords):
-    """An autoencoder of eight convolutions and two transposed ones, and a distribution over colours at 1/4 size.
-
-    Args:
-        pretrained (bool): load the default weights.
-        weights (str): instead of `pretrained`: the name of released weights or a file's path.
-        progress (bool): show a bar while weights are downloaded; on if not given.
-        width (int): channels at 1/16 size, for a network without weights; 384 if not given.
-        bins (int): colour bins, likewise; those of the sRGB gamut if not given.
-        size (int): working size in pixels; 192 if not given.
-        **keywords: these, given by name.
-
-    Returns:
-        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
-        any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
-        options.
-
-    Figures on 500 paintings at 256 px: PSNR 24.74 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
-    defaults 23.34 dB, mean colourfulness 1.3 below the 41.1 of real paintings, FD-grid 764. More, with intervals:
-    `artcolor.AE_Weights.DEFAULT.meta["metrics"]`.
-
-    Example:
-        >>> import torch
-        >>> model = torch.hub.load(".", "ae", source="local", pretrained=True)
-        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
-        torch.Size([1, 3, 64, 48])
-    """
-    return _registry().hub_entry("ae", pretrained, keywords)
+def _paragraph(key, entry):
+    measured = entry["metrics"]["paintings-256"]
+    default, accurate = measured["default"], measured.get("accurate")
+    parts = [f"PSNR {default['psnr']['mean']:.2f} dB"]
+    if accurate:
+        parts[0] += f" ({accurate['psnr']['mean']:.2f} dB at vividness 0)"
+    parts += [
+        f"colorfulness {default['delta_colorfulness']['mean']:+.1f} against the truth",
+        f"FD-grid {default['fd_grid']['mean']:.0f}",
+    ]
+    return (
+        f"Default weights: {key}, {entry['parameters'] / 1e6:.2f} M parameters, {entry['bytes'] / 2**20:.1f} MB.\n"
+        f"Measured on {measured['n']} paintings at 256 px: {', '.join(parts)}."
+    )
 
 
-def cic(pretrained=False, **keywords):
-    """The network, loss and decoding of "Colorful Image Colorization" (Zhang et al. 2016), narrower.
+_HELP = """{summary}
 
-    Args:
-        pretrained (bool): load the default weights.
-        weights (str): instead of `pretrained`: the name of released weights or a file's path.
-        progress (bool): show a bar while weights are downloaded; on if not given.
-        width (float): share of the paper's channels, for a network without weights; 0.3125 if not given.
-        bins (int): colour bins, likewise; those of the sRGB gamut if not given.
-        size (int): working size in pixels; 192 if not given.
-        **keywords: these, given by name.
+{figures}
 
-    Returns:
-        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
-        any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
-        options.
+Args:
+    pretrained (bool): load the default weights.
+{arguments}
 
-    Figures on 500 paintings at 256 px, decoded as the paper does it: PSNR 22.82 dB (a table of mean ab by lightness:
-    24.11 dB), mean colourfulness 3.4 below the 41.1 of real paintings, FD-grid 1783. More, with intervals:
-    `artcolor.CIC_Weights.DEFAULT.meta["metrics"]`.
+Returns:
+    An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1, any size,
+    and returns `(N, 3, H, W)`, sRGB in 0..1.
 
-    Example:
-        >>> import torch
-        >>> model = torch.hub.load(".", "cic", source="local", pretrained=True)
-        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
-        torch.Size([1, 3, 64, 48])
-    """
-    return _registry().hub_entry("cic", pretrained, keywords)
+Example:
+    >>> import torch
+    >>> model = torch.hub.load(".", "{name}", source="local", pretrained=True)
+    >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
+    torch.Size([1, 3, 64, 48])
+"""
 
 
-def splitbrain(pretrained=False, **keywords):
-    """A split-brain autoencoder (Zhang et al. 2017): L to ab, which colorizes, and ab to L.
-
-    Args:
-        pretrained (bool): load the default weights.
-        weights (str): instead of `pretrained`: the name of released weights or a file's path.
-        progress (bool): show a bar while weights are downloaded; on if not given.
-        width (int): channels of each half at 1/8 size, for a network without weights; 176 if not given.
-        loss (str): "classification" (if not given) or "regression", likewise.
-        bins (int): colour bins, likewise; those of the sRGB gamut if not given.
-        size (int): working size in pixels; 192 if not given.
-        **keywords: these, given by name.
-
-    Returns:
-        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
-        any size, and gives `(N, 3, H, W)`, sRGB in 0..1. `vividness` (0 or more) and `temperature` (0..1) are its
-        options. `model.extract_features(picture)` describes coloured pictures `(N, 3, H, W)`.
-
-    Figures on 500 paintings at 256 px: PSNR 24.71 dB at vividness 0 (a table of mean ab by lightness: 24.11 dB); at the
-    defaults 23.38 dB, mean colourfulness 1.5 below the 41.1 of real paintings, FD-grid 802. More, with intervals:
-    `artcolor.SplitBrain_Weights.DEFAULT.meta["metrics"]`.
-
-    Example:
-        >>> import torch
-        >>> model = torch.hub.load(".", "splitbrain", source="local", pretrained=True)
-        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
-        torch.Size([1, 3, 64, 48])
-    """
-    return _registry().hub_entry("splitbrain", pretrained, keywords)
+def _help(name, docstring, figures):
+    summary, _, rest = docstring.partition("\n")
+    arguments = rest.partition("Args:\n")[2].partition("\n\n")[0]
+    return _HELP.format(name=name, summary=summary, figures=figures, arguments=arguments)
 
 
-def cnn_report(pretrained=False, **keywords):
-    """The student report's CNN: six convolutions, three BatchNorms, RGB by MSE. Kept to be compared with.
+def _entry(name, docstring, figures):
+    def entry(pretrained=False, **keywords):
+        return _registry().hub_entry(name, pretrained, keywords)
 
-    Args:
-        pretrained (bool): load the default weights.
-        weights (str): instead of `pretrained`: the name of released weights or a file's path.
-        progress (bool): show a bar while weights are downloaded; on if not given.
-        width (int): channels of the widest layer, for a network without weights; 64 if not given.
-        size (int): working size in pixels; 200 if not given.
-        **keywords: these, given by name.
-
-    Returns:
-        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
-        any size, and gives `(N, 3, H, W)`, sRGB in 0..1.
-
-    Figures on 500 paintings at 256 px, its chroma joined with the true lightness: PSNR 24.15 dB (a table of mean ab by
-    lightness: 24.11 dB), mean colourfulness 21.1 below the 41.1 of real paintings, FD-grid 3075. Its own picture, as
-    the report judged it: mean squared error 0.0061 at 200 px (a constant brown: 0.0064). More, with intervals:
-    `artcolor.CNNReport_Weights.DEFAULT.meta["metrics"]`.
-
-    Example:
-        >>> import torch
-        >>> model = torch.hub.load(".", "cnn_report", source="local", pretrained=True)
-        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
-        torch.Size([1, 3, 64, 48])
-    """
-    return _registry().hub_entry("cnn_report", pretrained, keywords)
+    entry.__name__ = entry.__qualname__ = name
+    entry.__doc__ = _help(name, docstring, figures)
+    return entry
 
 
-def ae_report(pretrained=False, **keywords):
-    """The student report's autoencoder, RGB by MSE. Kept to be compared with.
-
-    Args:
-        pretrained (bool): load the default weights.
-        weights (str): instead of `pretrained`: the name of released weights or a file's path.
-        progress (bool): show a bar while weights are downloaded; on if not given.
-        width (int): channels at 1/16 size, for a network without weights; 256 if not given.
-        size (int): working size in pixels; 200 if not given.
-        **keywords: these, given by name.
-
-    Returns:
-        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
-        any size, and gives `(N, 3, H, W)`, sRGB in 0..1.
-
-    Figures on 500 paintings at 256 px, its chroma joined with the true lightness: PSNR 24.21 dB (a table of mean ab by
-    lightness: 24.11 dB), mean colourfulness 20.5 below the 41.1 of real paintings, FD-grid 3145. Its own picture, as
-    the report judged it: mean squared error 0.0094 at 200 px (a constant brown: 0.0064). More, with intervals:
-    `artcolor.AEReport_Weights.DEFAULT.meta["metrics"]`.
-
-    Example:
-        >>> import torch
-        >>> model = torch.hub.load(".", "ae_report", source="local", pretrained=True)
-        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
-        torch.Size([1, 3, 64, 48])
-    """
-    return _registry().hub_entry("ae_report", pretrained, keywords)
+def _entries():
+    figures = _figures()
+    return {
+        name: _entry(name, docstring, figures.get(name, "There are no released weights."))
+        for name, docstring in _builders().items()
+    }
 
 
-def vae_report(pretrained=False, **keywords):
-    """The student report's VAE with a flat code, RGB by MSE + KLD at 128 px. Kept to be compared with.
-
-    Args:
-        pretrained (bool): load the default weights.
-        weights (str): instead of `pretrained`: the name of released weights or a file's path.
-        progress (bool): show a bar while weights are downloaded; on if not given.
-        width (int): channels at 1/32 size, for a network without weights; 256 if not given.
-        code (int): numbers in the code, likewise; 128 if not given.
-        size (int): working size in pixels; 128 if not given.
-        **keywords: these, given by name.
-
-    Returns:
-        An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1,
-        any size, and gives `(N, 3, H, W)`, sRGB in 0..1.
-
-    Figures on 500 paintings at 256 px, its chroma joined with the true lightness: PSNR 24.23 dB (a table of mean ab by
-    lightness: 24.11 dB), mean colourfulness 22.1 below the 41.1 of real paintings, FD-grid 3296. Its own picture, as
-    the report judged it: mean squared error 0.0153 at 128 px (a constant brown: 0.0063). More, with intervals:
-    `artcolor.VAEReport_Weights.DEFAULT.meta["metrics"]`.
-
-    Example:
-        >>> import torch
-        >>> model = torch.hub.load(".", "vae_report", source="local", pretrained=True)
-        >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
-        torch.Size([1, 3, 64, 48])
-    """
-    return _registry().hub_entry("vae_report", pretrained, keywords)
+globals().update(_entries())

@@ -24,8 +24,10 @@ from PIL import Image
 
 import artcolor
 from artcolor import images
-from artcolor.folder import Saving, plan_jobs, run_jobs
-from artcolor.images.coloured import colour_measure
+from artcolor.batch.plan import plan_jobs
+from artcolor.batch.run import run_jobs
+from artcolor.batch.saving import Saving
+from artcolor.images.colored import color_measure
 
 
 def gray(width, height, seed):
@@ -80,7 +82,7 @@ def stages(colorizer, source, target, rounds):
 
     for path in sorted(source.iterdir())[:rounds]:
         picture = timed("read", images.open_picture, path)
-        light = timed("look", lambda picture=picture: (colour_measure(picture.pixels), colorizer.look(picture))[1])
+        light = timed("look", lambda picture=picture: (color_measure(picture.pixels), colorizer.look(picture))[1])
         batch = [light] * colorizer.batch_size
         guesses = timed("network", colorizer.predict, batch)
         spent["network"][-1] /= len(batch)

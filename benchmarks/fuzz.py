@@ -30,7 +30,7 @@ from artcolor.images import FORMATS, format_of, open_file, output_suffix, read_p
 
 OUTCOMES = ("pictures", "refused", "exceptions", "crashes", "hangs", "memory")
 FINDINGS = OUTCOMES[2:]
-# A coloured file is encoded again if its number divides by the one, and into another format if by the other.
+# A colored file is encoded again if its number divides by the one, and into another format if by the other.
 ENCODED, CHANGED = 3, 15
 
 
@@ -43,16 +43,16 @@ def examine(data, number, format, colorizer, folder, pixels):
         source.write_bytes(data)
     try:
         with open_file(source, max_pixels=pixels) as file:
-            coloured = colorizer.pictures(file, animated=file.animated)
+            colored = colorizer.pictures(file, animated=file.animated)
             if number % ENCODED:
-                for each in coloured:
+                for each in colored:
                     assert each.pixels.ndim == 3, each.pixels.shape
             else:
                 suffix = output_suffix(FORMATS[format].suffixes[0])
                 if number % CHANGED == 0:
                     suffix = (".tif", ".png", ".jpg", ".webp", ".jp2")[number // CHANGED % 5]
                 target = folder / f"a{suffix}"
-                save_pictures(coloured, target, provenance=colorizer.provenance)
+                save_pictures(colored, target, provenance=colorizer.provenance)
                 assert read_provenance(target) == colorizer.provenance or not format_of(target).xmp
     except ArtcolorError:
         return "refused"
@@ -163,7 +163,7 @@ class Run:
 def examine_all(options):
     """Shares the files among workers, and watches over them."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["artcolor.colorizer", "torch", "tifffile", "imagecodecs", "pillow_heif"])
+    context.set_forkserver_preload(["artcolor.engine.colorizer", "torch", "tifffile", "imagecodecs", "pillow_heif"])
     run = Run(options)
     tasks = [
         (format, range(start, min(start + 500, options.first + options.count)))

@@ -131,7 +131,7 @@ def bmp_seeds():
     for mode in ("1", "L", "P", "RGB", "RGBA"):
         yield saved(picture(mode), "BMP", dpi=(300, 300))
     palette = bytes(range(256)) * 4
-    # Run lengths: a row of bytes as they are, rows of one colour, rows after a jump, and the end.
+    # Run lengths: a row of bytes as they are, rows of one color, rows after a jump, and the end.
     rows = [bytes((0, WIDTH, *range(WIDTH), 0, 0)), *[bytes((WIDTH, 7 * row, 0, 0)) for row in range(HEIGHT - 3)]]
     data = b"".join(rows) + bytes((0, 2, 4, 1, WIDTH - 4, 9, 0, 0, 0, 1))
     header = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, 8, 1, len(data), 2835, 2835, 256, 0)

@@ -4,7 +4,7 @@
     python benchmarks/memory.py --megapixels 100 --cases "gray JPEG" "gray PNG"
 
 Each case runs in a process of its own, from file to file: `open_file`, `Colorizer.pictures`, `save_pictures`. Its peak
-is the largest resident memory above that of the loaded library, which has coloured one small picture before. The bar is
+is the largest resident memory above that of the loaded library, which has colored one small picture before. The bar is
 three times the decoded picture as Pillow holds it (1 byte a pixel for L, 2 for I;16, 4 for RGB), and 1 GB.
 Pictures are made strip by strip in a file that is mapped into memory, and need disk instead (`--folder`).
 """

@@ -5,7 +5,7 @@
 Five descriptions of a picture (its central square at 128 px) are compared: the features of `splitbrain`, of the same
 network with random weights, of an autoencoder that is trained here on the same pictures (the same layers on all three
 channels, squared error in Lab), of EfficientNet-Lite0 trained on ImageNet's labels, and plain means and deviations of
-L, a and b. Each is averaged over a grid of 4 × 4, standardised, brought to 512 numbers (or fewer) by principal
+L, a and b. Each is averaged over a grid of 4 × 4, standardized, brought to 512 numbers (or fewer) by principal
 components of the training pictures, and read by a multinomial logistic regression, whose L2 penalty is chosen on
 2,000 training pictures that are held out. Styles are those with at least 100 pictures. Judged on val and test.
 """
@@ -63,7 +63,7 @@ class LabHead(Head):
     def forward(self, features, lightness):
         return self.project(features)
 
-    def decode(self, raw, lightness, *, temperature=None, vividness=None):
+    def chroma(self, raw, lightness, decoding):
         return raw[:, 1:] * 50
 
 

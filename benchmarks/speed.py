@@ -31,10 +31,10 @@ from PIL import Image
 import artcolor
 from artcolor import colorizer as colorizing
 from artcolor import images, pixels
+from artcolor.color.planes import JoinChroma
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import Head
 from artcolor.models.inference import inference_copy
-from artcolor.transforms import JoinChroma
 
 PARTS = ("start", "network", "files", "stages", "memory")
 RIVALS = ("eccv16", "siggraph17")
@@ -59,7 +59,7 @@ def picture(megapixels, path):
 
 
 def model_of(name):
-    """One of ours with its weights, or untrained if none are released yet: just as fast, unless colours are vivid."""
+    """One of ours with its weights, or untrained if none are released yet: just as fast, unless colors are vivid."""
     released = "DEFAULT" in artcolor.get_model_weights(name).__members__
     return artcolor.get_model(name, weights="DEFAULT" if released else None).eval()
 
@@ -174,13 +174,13 @@ def network(args):
 
 
 def pillow(source, target):
-    """Decoding and encoding, with nothing in between; the colours are those of a result."""
-    colours = Image.open(target)
-    colours.load()
+    """Decoding and encoding, with nothing in between; the colors are those of a result."""
+    colors = Image.open(target)
+    colors.load()
 
     def task():
         Image.open(source).load()
-        save(colours, target)
+        save(colors, target)
 
     return task
 
@@ -266,7 +266,7 @@ def stages(args):
         columns, around = {}, []
         for megapixels in args.megapixels:
             with tempfile.TemporaryDirectory() as folder:
-                source, target = Path(folder) / f"gray.{kind}", Path(folder) / f"colour.{kind}"
+                source, target = Path(folder) / f"gray.{kind}", Path(folder) / f"color.{kind}"
                 picture(megapixels, source)
                 our_colorize(colorizer, source, target)
                 plain, runs, decoded = pillow(source, target), [], []

@@ -3,8 +3,8 @@
     python benchmarks/vae.py DATA [--model vae] [--split test] [--limit N] [--sheet FILE]
 
 Prints: PSNR of the posterior's mean and its nats, of the prior's mean, of the plain model, of the best of 8 samples;
-how far samples are apart; and FD-grid and colourfulness of one sample at the model's own decoding. --sheet writes a PNG
-of a few pictures: gray, the most typical colouring, samples, truth.
+how far samples are apart; and FD-grid and colorfulness of one sample at the model's own decoding. --sheet writes a PNG
+of a few pictures: gray, the most typical coloring, samples, truth.
 """
 
 from pathlib import Path
@@ -15,15 +15,17 @@ import typer
 from torchvision.utils import save_image
 
 from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
+from artcolor.color.planes import JoinChroma
 from artcolor.evaluate import metrics
-from artcolor.evaluate.contestants import lightness_at_working_size
 from artcolor.evaluate.frechet import frechet_distance, grid_features
+from artcolor.evaluate.predictors import lightness_at_working_size
 from artcolor.evaluate.protocol import choose, protocol_of
+from artcolor.models.guidance import Decoding, Guidance
 from artcolor.models.registry import from_pretrained
-from artcolor.models.vae import SPREAD, VAEModel
-from artcolor.transforms import JoinChroma
+from artcolor.models.vae import VAEModel
 
 SAMPLES, SHOWN = 8, 10
+ACCURATE = Decoding(vividness=0.0, temperature=1.0)
 
 
 def posterior(model: VAEModel, small, lab):
@@ -34,16 +36,16 @@ def posterior(model: VAEModel, small, lab):
     lightness, ab = resized[:, :1], resized[:, 1:]
     seen = network.encode(lightness)
     plain = network.plain(seen)
-    p, q = network.prior(seen, plain), network.posterior(seen, plain, model.truth(plain, lightness, ab))
+    p, q = network.prior(seen, plain), network.posterior(seen, plain, model.posterior_input(plain, lightness, ab))
     latent = q.typical
     raw = model.head(network.decode_with(seen, latent), lightness)
     nats = q.whole.divergence(p.whole), q.grid(latent.whole).divergence(p.grid(latent.whole))
-    return model.head.decode(raw, lightness, temperature=1, vividness=0), nats
+    return model.head.decode(raw, lightness, ACCURATE), nats
 
 
 @torch.no_grad()
 def main(
-    data: Annotated[Path, typer.Argument(help="Folder of colour pictures.")],
+    data: Annotated[Path, typer.Argument(help="Folder of color pictures.")],
     model: Annotated[str, typer.Option(help="Name, or a weights file.")] = "vae",
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     limit: Annotated[int | None, typer.Option(help="Only so many pictures.")] = None,
@@ -70,16 +72,17 @@ def main(
         def paint(ab: torch.Tensor, lab=lab, truth=truth) -> torch.Tensor:
             return JoinChroma(ab, *truth.shape[-2:])(lab[:, :1])
 
-        accurate = {"temperature": 1.0, "vividness": 0.0}
         ab, (whole, grid) = posterior(loaded, small, lab)
-        prior = loaded.sample_ab_grid(small, spread=0, **accurate)[0]
-        plain = loaded.sample_ab_grid(small, spread=None, **accurate)[0]
-        full = loaded.sample_ab_grid(small, samples=SAMPLES, seed=seed, spread=1.0, temperature=1.0, vividness=0.5)
+        prior = loaded.predict(small, decoding=ACCURATE).ab
+        plain_raw = loaded.head(loaded.network.plain(loaded.network.encode(small)), small)
+        plain = loaded.head.decode(plain_raw, small, ACCURATE)
+        wide = Guidance(samples=SAMPLES, seed=seed, spread=1.0)
+        full = loaded.predict(small, wide, Decoding(vividness=0.5, temperature=1.0)).ab.split(1)
         each = torch.stack([metrics.psnr(paint(ab_), truth) for ab_ in full])
         note(posterior=metrics.psnr(paint(ab), truth), nats_whole=whole, nats_grid=grid)
         note(prior=metrics.psnr(paint(prior), truth), plain=metrics.psnr(paint(plain), truth))
         note(best_of_8=each.max(0).values, one_at_full_spread=each[0])
-        default = [paint(ab_) for ab_ in loaded.sample_ab_grid(small, samples=SAMPLES, seed=seed, spread=SPREAD)]
+        default = [paint(ab_) for ab_ in loaded.predict(small, Guidance(samples=SAMPLES, seed=seed)).ab.split(1)]
         note(one_at_default_spread=metrics.psnr(default[0], truth))
         apart = [metrics.abrmse(a, b) for i, a in enumerate(default) for b in default[:i]]
         note(pairwise_abrmse=torch.stack(apart).mean(0))
@@ -88,7 +91,7 @@ def main(
         true.append(grid_features(truth))
         if sheet is not None and len(rows) < SHOWN:
             gray = lab_to_rgb_in_gamut(lab[:, :1], torch.zeros_like(lab[:, 1:]))
-            typical = paint(loaded.predict_ab_grid(small))
+            typical = paint(loaded.predict(small).ab)
             rows += list(torch.stack((gray, typical, *default[:4], truth), dim=1)[: SHOWN - len(rows)])
         print(f"\r{sum(map(len, single))}/{len(paths)}", end="", flush=True)
     print()

@@ -1,8 +1,8 @@
-"""Colorize a folder with its sub-folders, leave alone what has colour already, and go on where a run was stopped.
+"""Colorize a folder with its sub-folders, leave alone what has color already, and go on where a run was stopped.
 
-    python examples/colorize_folder.py [FOLDER] [--out runs/colour] [--model unet]
+    python examples/colorize_folder.py [FOLDER] [--out runs/color] [--model unet]
 
-`artcolor colorize FOLDER -o OUT --resume --skip-coloured` does the same; here each outcome can be acted on.
+`artcolor colorize FOLDER -o OUT --resume --skip-colored` does the same; here each outcome can be acted on.
 """
 
 import argparse
@@ -10,21 +10,23 @@ from collections import Counter
 from pathlib import Path
 
 from artcolor import Colorizer
-from artcolor.folder import Saving, plan_jobs, run_jobs
+from artcolor.batch.plan import plan_jobs
+from artcolor.batch.run import run_jobs
+from artcolor.batch.saving import Saving
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).resolve().parent)
-    parser.add_argument("--out", type=Path, default=Path("runs/colour"))
+    parser.add_argument("--out", type=Path, default=Path("runs/color"))
     parser.add_argument("--model", default="unet")
     given = parser.parse_args()
 
-    colorizer = Colorizer(given.model, skip_coloured=True)
+    colorizer = Colorizer(given.model, skip_colored=True)
     counts = Counter()
     for outcome in run_jobs(colorizer, plan_jobs([given.folder], given.out), Saving(resume=True)):
         counts[outcome.status] += 1
-        # Either of "colorized", "coloured" (it had colour already), "there" (an earlier run wrote it), or "failed".
+        # Either of "colorized", "colored" (it had color already), "there" (an earlier run wrote it), or "failed".
         print(f"{outcome.job.source}: {outcome.status}", outcome.error or "")
     print(f"{given.out}:", ", ".join(f"{count} {status}" for status, count in counts.items()))
 

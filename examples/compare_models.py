@@ -1,4 +1,4 @@
-"""Put a picture in the colours of every released model into a grid, beside gray and, if it has colour, the original.
+"""Put a picture in the colors of every released model into a grid, beside gray and, if it has color, the original.
 
 python examples/compare_models.py [PICTURE] [--out runs/compare_models.png] [--width 400]
 """
@@ -11,14 +11,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 import artcolor
 from artcolor.images import open_picture
-from artcolor.images.coloured import is_coloured
+from artcolor.images.colored import is_colored
 
 COLUMNS = 3
 LABEL = 24
 
 
 def grid(cells, width):
-    """One picture of labelled pictures of the same shape."""
+    """One picture of labeled pictures of the same shape."""
     height = round(width * cells[0][1].height / cells[0][1].width)
     rows = -(-len(cells) // COLUMNS)
     whole = Image.new("RGB", (COLUMNS * width, rows * (height + LABEL)), "white")
@@ -43,7 +43,7 @@ def main():
     for name in artcolor.list_models():
         for weights in artcolor.get_model_weights(name):
             cells.append((weights.value, artcolor.colorize(gray, model=weights.value)))
-    if is_coloured(original.pixels):
+    if is_colored(original.pixels):
         cells.append(("original", Image.fromarray(np.asarray(original.pixels))))
 
     given.out.parent.mkdir(parents=True, exist_ok=True)

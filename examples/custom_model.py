@@ -2,7 +2,7 @@
 
     python examples/custom_model.py [DATA] [--steps 40] [--out runs/custom_model]
 
-DATA is a folder of coloured pictures (see docs/training.md); without one, tiles of photographs are learned. The network
+DATA is a folder of colored pictures (see docs/training.md); without one, tiles of photographs are learned. The network
 is two convolutions, the head regresses ab with a Huber loss.
 """
 
@@ -44,7 +44,7 @@ class HuberHead(Head):
     def loss(self, raw, lightness, ab):
         return {"loss": F.huber_loss(raw, F.interpolate(ab, raw.shape[-2:], mode="area") / 50)}
 
-    def decode(self, raw, lightness, *, temperature=None, vividness=None):
+    def chroma(self, raw, lightness, decoding):
         return raw * 50
 
 

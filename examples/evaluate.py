@@ -1,8 +1,8 @@
-"""Judge models on coloured pictures, beside gray and other trivial guesses.
+"""Judge models on colored pictures, beside gray and other trivial guesses.
 
     python examples/evaluate.py [DATA] [--models unet unet:vividness=0,temperature=1] [--limit 4] [--out runs/evaluate]
 
-DATA is a folder of coloured pictures, of which the split `test` is taken (see docs/training.md); without one, tiles of
+DATA is a folder of colored pictures, of which the split `test` is taken (see docs/training.md); without one, tiles of
 photographs are judged. Models are all released ones unless they are named. The intervals of four pictures are wide:
 raise --limit for figures to rely on. `artcolor evaluate MODEL... --data DATA --out OUT` does the same.
 """

@@ -2,7 +2,7 @@
 
     python examples/finetune.py [DATA --artist "Vincent van Gogh"] [--model cnn] [--steps 20] [--out runs/finetune]
 
-DATA is a folder of coloured pictures with a metadata.csv that has the columns file_name, split and artist. Pictures of
+DATA is a folder of colored pictures with a metadata.csv that has the columns file_name, split and artist. Pictures of
 the splits val and test are held out. Without DATA, tiles of a photograph stand for the artist. A real collection wants
 more steps: 150, say, for fifty pictures.
 """
@@ -25,7 +25,7 @@ def pictures_of(artist, data, out, count=50):
     with (data / "metadata.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["artist"] == artist]
     train = [row["file_name"] for row in rows if row["split"] == "train"]
-    # Spread over the list, whose neighbours often come from one source.
+    # Spread over the list, whose neighbors often come from one source.
     train = train[:: max(1, len(train) // count)][:count]
     test = [row["file_name"] for row in rows if row["split"] != "train"]
     if min(len(train), len(test)) < 8:

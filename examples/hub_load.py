@@ -31,7 +31,7 @@ def main():
 
     given.out.parent.mkdir(parents=True, exist_ok=True)
     to_pil_image(rgb[0]).save(given.out)
-    print(f"{given.picture} in the colours of {given.model}: {given.out}")
+    print(f"{given.picture} in the colors of {given.model}: {given.out}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A small data set in colour, for the examples that need one and are given none: tiles of photographs.
+"""A small data set in color, for the examples that need one and are given none: tiles of photographs.
 
     python examples/photographs.py OUT
 

@@ -1,9 +1,9 @@
-"""Several colourings of one picture by `vae`: the most typical one, one for each seed, and some in a palette's mood.
+"""Several colorings of one picture by `vae`: the most typical one, one for each seed, and some in a reference's mood.
 
-    python examples/vae_samples.py [PICTURE] [--palette PICTURE] [--samples 3] [--seed 0] [--spread 0.6]
+    python examples/vae_samples.py [PICTURE] [--reference PICTURE] [--samples 3] [--seed 0] [--spread 0.6]
                                    [--out runs/vae_samples.png]
 
-The upper row is the typical colouring and the samples, the lower row the palette and the same samples in its mood.
+The upper row is the typical coloring and the samples, the lower row the reference and the same samples in its mood.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def read(path, mode, longest=480):
 
 
 def evening():
-    """A palette to begin with: night blue below, brown and pale yellow above."""
+    """A reference to begin with: night blue below, brown and pale yellow above."""
     ramp = ImageOps.flip(Image.linear_gradient("L"))
     return pil_to_tensor(ImageOps.colorize(ramp, "midnightblue", "wheat", mid="peru"))[None] / 255
 
@@ -33,7 +33,7 @@ def evening():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("picture", type=Path, nargs="?", default=Path(__file__).with_name("aigues_mortes.png"))
-    parser.add_argument("--palette", type=Path, help="a coloured picture; an evening sky if not given")
+    parser.add_argument("--reference", type=Path, help="a colored picture; an evening sky if not given")
     parser.add_argument("--samples", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--spread", type=float, default=0.6, help="how far samples are from the typical one")
@@ -42,17 +42,17 @@ def main():
 
     model = artcolor.vae(weights="DEFAULT")
     gray = read(given.picture, "L")
-    palette = evening() if given.palette is None else read(given.palette, "RGB")
+    reference = evening() if given.reference is None else read(given.reference, "RGB")
     how = {"samples": given.samples, "seed": given.seed, "spread": given.spread}
     typical = model.colorize(gray)
-    samples = model.colorize_samples(gray, **how)[:, 0]
-    in_mood = model.colorize_samples(gray, palette=palette, **how)[:, 0]
+    samples = model.colorize(gray, **how)
+    in_mood = model.colorize(gray, reference=reference, **how)
 
-    shown = torch.nn.functional.interpolate(palette, gray.shape[-2:], mode="bilinear", antialias=True)
+    shown = torch.nn.functional.interpolate(reference, gray.shape[-2:], mode="bilinear", antialias=True)
     cells = torch.cat([typical, samples, shown, in_mood])
     given.out.parent.mkdir(parents=True, exist_ok=True)
     to_pil_image(make_grid(cells, nrow=1 + given.samples, padding=4, pad_value=1)).save(given.out)
-    print(f"typical, {given.samples} samples; palette, {given.samples} samples in its mood: {given.out}")
+    print(f"typical, {given.samples} samples; reference, {given.samples} samples in its mood: {given.out}")
 
 
 if __name__ == "__main__":

@@ -12,15 +12,15 @@ import typer
 from torchvision.utils import save_image
 
 from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
-from artcolor.evaluate.contestants import contestant
+from artcolor.color.planes import JoinChroma
+from artcolor.evaluate.predictors import predictor_of
 from artcolor.evaluate.protocol import choose, protocol_of
 from artcolor.evaluate.reference import load_reference
-from artcolor.transforms import JoinChroma
 
 
 @torch.no_grad()
 def main(
-    data: Annotated[Path, typer.Argument(help="Folder of colour pictures.")],
+    data: Annotated[Path, typer.Argument(help="Folder of color pictures.")],
     out: Annotated[Path, typer.Argument(help="PNG to write.")],
     models: Annotated[list[str], typer.Argument(help="As `artcolor evaluate` takes them.")],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
@@ -31,7 +31,7 @@ def main(
     paths = choose(data, split, None)
     chosen = [paths[i] for i in np.random.default_rng(seed).permutation(len(paths))[:count]]
     reference = load_reference()
-    painters = [contestant(name, reference) for name in models]
+    painters = [predictor_of(name, reference) for name in models]
     rows = []
     for truth in protocol_of("paintings-256").batches(chosen, 10):
         lab = rgb_to_lab(truth)

@@ -17,7 +17,7 @@ from artcolor.evaluate.calibration import fit_temperatures
 from artcolor.evaluate.protocol import choose
 from artcolor.evaluate.reference import load_reference
 from artcolor.evaluate.sweep import TEMPERATURES, sweep
-from artcolor.evaluate.sweep_report import save_sweep, summary
+from artcolor.evaluate.sweep_tables import save_sweep, summary
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead, RebalancedHead
 from artcolor.models.registry import from_pretrained, save_weights
@@ -82,8 +82,8 @@ def _measured(model: ColorizationModel, target: Path, data: Path, results: Path)
     names, beside, protocols = {"default": str(target)}, [], ["paintings-256"]
     if isinstance(model.head, DistributionHead) and not isinstance(model.head, RebalancedHead):
         names["accurate"] = f"{target}:vividness=0,temperature=1"
-        knobs = f"vividness={model.head.vividness},temperature={model.head.temperature}"
-        beside = ["l_prior:vividness=0,temperature=1", f"l_prior:{knobs}"]
+        settings = f"vividness={model.head.vividness},temperature={model.head.temperature}"
+        beside = ["l_prior:vividness=0,temperature=1", f"l_prior:{settings}"]
     elif isinstance(model.head, RGBHead):
         protocols.append(f"report-{model.size}")
     found = {}
@@ -107,7 +107,7 @@ def main(
     results: Annotated[Path, typer.Option(help="Where tables and plots go.")] = Path("runs/release"),
     replaces: Annotated[str | None, typer.Option(help="model.tag of unpublished weights that these supersede.")] = None,
     temperature: Annotated[list[float] | None, typer.Option(help="T to try; may be repeated.")] = None,
-    aim: Annotated[float, typer.Option(help="Mean colourfulness that defaults should have, less the truth's.")] = 0.0,
+    aim: Annotated[float, typer.Option(help="Mean colorfulness that defaults should have, less the truth's.")] = 0.0,
     given_l: Annotated[float | None, typer.Option(help="Share of p(bin | L) in the class weights.")] = None,
     smoothing: Annotated[float | None, typer.Option(help="λ of the class weights.")] = None,
     calibration: Annotated[
@@ -152,7 +152,7 @@ def main(
         "recipe": recipe,
         "commit": commit or head,
         "data": _DATA,
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "torch": torch.__version__.partition("+")[0],
         # Of the file as it was written: its kernels were rounded to half precision.
         "golden": make_golden(from_pretrained(target)),

@@ -6,8 +6,8 @@ Run it from a checkout after a change of the manifest: python scripts/update_tab
 import re
 from pathlib import Path
 
+from artcolor.files import write_atomically
 from artcolor.zoo import card
-from artcolor.zoo.store import replace_with
 
 _ROOT = Path(__file__).resolve().parent.parent
 _TABLES = {("README.md", "zoo"): card.markdown_table, ("docs/weights.md", "files"): card.files_table}
@@ -19,7 +19,7 @@ def main() -> None:
         path = _ROOT / document
         pattern = re.compile(f"(?<=<!-- {name} -->\n).*(?=<!-- /{name} -->)", re.DOTALL)
         table = make()
-        replace_with(path, pattern.sub(lambda _, table=table: table, path.read_text(encoding="utf-8")).encode())
+        write_atomically(path, pattern.sub(lambda _, table=table: table, path.read_text(encoding="utf-8")).encode())
 
 
 if __name__ == "__main__":

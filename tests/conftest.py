@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def make_painting(seed: int, width: int = 96, height: int = 80) -> Image.Image:
-    """A picture of soft colour fields, with blue above, green below, and a few warm spots."""
+    """A picture of soft color fields, with blue above, green below, and a few warm spots."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     sky, ground = rng.uniform([60, 90, 140], [150, 170, 230]), rng.uniform([40, 70, 20], [120, 150, 80])

@@ -16,7 +16,7 @@ from PIL import Image, ImageStat
 
 import artcolor
 from artcolor.images import read_provenance
-from artcolor.images.coloured import is_coloured
+from artcolor.images.colored import is_colored
 from tests.conftest import ROOT, make_painting
 
 EXAMPLES = ROOT / "examples"
@@ -42,31 +42,31 @@ def test_hub_load(tmp_path: Path) -> None:
     run("hub_load.py", tmp_path)
     result = pixels(tmp_path / "runs" / "hub_load.png")
     assert result.shape == pixels(EXAMPLES / "aigues_mortes.png").shape
-    assert is_coloured(result)
+    assert is_colored(result)
 
 
 def test_colorize_folder(tmp_path: Path) -> None:
     first = run("colorize_folder.py", tmp_path)
     assert "1 colorized" in first
-    assert "1 coloured" in first
-    out = tmp_path / "runs" / "colour"
+    assert "1 colored" in first
+    out = tmp_path / "runs" / "color"
     assert [path.name for path in out.iterdir()] == ["aigues_mortes.png"]
-    assert is_coloured(pixels(out / "aigues_mortes.png"))
+    assert is_colored(pixels(out / "aigues_mortes.png"))
     assert "1 there" in run("colorize_folder.py", tmp_path)
 
 
-@pytest.mark.parametrize("colour", [False, True], ids=["gray", "in colour"])
-def test_compare_models(tmp_path: Path, colour: bool) -> None:
-    make_painting(1, 120, 90).convert("RGB" if colour else "L").save(tmp_path / "mine.png")
+@pytest.mark.parametrize("color", [False, True], ids=["gray", "in color"])
+def test_compare_models(tmp_path: Path, color: bool) -> None:
+    make_painting(1, 120, 90).convert("RGB" if color else "L").save(tmp_path / "mine.png")
     printed = run("compare_models.py", tmp_path, "mine.png", "--width", 100)
-    shown = ["gray", *RELEASED, *(["original"] if colour else [])]
+    shown = ["gray", *RELEASED, *(["original"] if color else [])]
     assert printed.startswith(", ".join(shown) + ":")
     grid = pixels(tmp_path / "runs" / "compare_models.png")
     rows = -(-len(shown) // 3)
     assert grid.shape == (rows * (75 + 24), 300, 3)
     cells = [grid[n // 3 * 99 + 24 : n // 3 * 99 + 99, n % 3 * 100 : n % 3 * 100 + 100] for n in range(len(shown))]
-    assert [is_coloured(cell) for cell in cells[:2]] == [False, True]
-    # Each model gives colours of its own.
+    assert [is_colored(cell) for cell in cells[:2]] == [False, True]
+    # Each model gives colors of its own.
     assert len({cell.tobytes() for cell in cells}) == len(shown)
 
 
@@ -122,9 +122,9 @@ def test_notebook(tmp_path: Path) -> None:
     pictures = [data for data in shown if "image/png" in data]
     assert len(pictures) == 6
     assert all(name in str(shown) for name in RELEASED)
-    with Image.open(tmp_path / "colour.png") as image:
+    with Image.open(tmp_path / "color.png") as image:
         assert ImageStat.Stat(image.convert("HSV")).mean[1] > 20
-    assert read_provenance(tmp_path / "colour.png") is not None
+    assert read_provenance(tmp_path / "color.png") is not None
 
 
 def test_every_example_has_a_test() -> None:

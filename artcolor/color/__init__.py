@@ -1,1 +1,1 @@
-"""Colour: CIE Lab, gamut, and quantised ab."""
+"""Color: CIE Lab, gamut, and quantized ab."""

@@ -1,4 +1,4 @@
-"""Quantised ab: the bins that colours fall into, how often they do, and the way back to a colour.
+"""Quantized ab: the bins that colors fall into, how often they do, and the way back to a color.
 
 Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, sections 2.1 to 2.3.
 """
@@ -19,7 +19,7 @@ L_BINS = 20
 SIGMA = 5.0
 """σ of the soft encoding of Zhang et al. 2016, in Lab units."""
 
-_NEIGHBOURS = 5
+_NEIGHBORS = 5
 _AB_LIMIT = 128
 # A row of p(bin | L) counts as if this many further pixels had been drawn from p(bin): no log of zero.
 _PSEUDO_PIXELS = 100.0
@@ -52,7 +52,6 @@ class Codebook(nn.Module):
         bins: how many, Q.
 
     Attributes:
-        centres: `(Q, 2)`, ab of each bin in Lab units.
         prior: `(Q,)`, p(bin), smoothed by the soft encoding; sums to 1.
         prior_given_l: `(20, Q)`, p(bin | L) for 20 bins of L, each 5 units wide; rows sum to 1.
     """
@@ -71,8 +70,9 @@ class Codebook(nn.Module):
             ConfigError: fewer than 5 bins.
         """
         super().__init__()
-        if bins < _NEIGHBOURS:
-            raise ConfigError(f"a codebook needs at least {_NEIGHBOURS} bins, not {bins}")
+        if bins < _NEIGHBORS:
+            raise ConfigError(f"a codebook needs at least {_NEIGHBORS} bins, not {bins}")
+        # The spelling is part of released files.
         self.register_buffer("centres", torch.zeros(bins, 2))
         self.register_buffer("prior", torch.full((bins,), 1 / bins))
         self.register_buffer("prior_given_l", torch.full((L_BINS, bins), 1 / bins))
@@ -82,6 +82,11 @@ class Codebook(nn.Module):
     def bins(self) -> int:
         """Q, the number of bins."""
         return self.centres.shape[0]
+
+    @property
+    def centers(self) -> Tensor:
+        """`(Q, 2)`, ab of each bin in Lab units."""
+        return self.centres
 
     @classmethod
     def of_gamut(cls, step: int = 10) -> Self:
@@ -98,7 +103,7 @@ class Codebook(nn.Module):
         rgb = torch.cartesian_prod(axis, axis, axis).T.reshape(1, 3, -1, 1)
         reached = torch.unique(_square_of(_pixels(rgb_to_lab(rgb)[:, 1:]), step))
         book = cls(len(reached))
-        book.centres.copy_(_grid(step)[reached])
+        book.centers.copy_(_grid(step)[reached])
         return book
 
     @classmethod
@@ -108,7 +113,7 @@ class Codebook(nn.Module):
         *,
         step: int = 10,
         min_share: float = 7e-6,
-        centres: Tensor | None = None,
+        centers: Tensor | None = None,
     ) -> Self:
         """Fits bins and frequencies to pictures.
 
@@ -116,14 +121,14 @@ class Codebook(nn.Module):
             pictures: pairs of L `(N, 1, H, W)` in 0..100 and ab `(N, 2, H, W)` in Lab units.
             step: grid spacing in Lab units.
             min_share: a bin is kept if at least this share of all pixels falls into its square.
-            centres: `(Q, 2)`; these bins are kept instead, however rare.
+            centers: `(Q, 2)`; these bins are kept instead, however rare.
 
         Returns:
             A codebook whose `prior` and `prior_given_l` are means of the soft encodings of all pixels. As these
             spread each pixel over its 5 nearest bins, the frequencies come out smoothed.
 
         Raises:
-            DataError: no pictures, or too few colours in them for 5 bins.
+            DataError: no pictures, or too few colors in them for 5 bins.
         """
         grid = _grid(step)
         # Joint counts over (L, square), weighted later by each square's own soft encoding, need one pass only.
@@ -137,17 +142,17 @@ class Codebook(nn.Module):
             fine.view(-1).index_add_(0, rows * fine.shape[1] + _rounded(flat), ones)
         total = counts.sum()
         found = grid[counts.sum(0) >= max(min_share * float(total), 1)]
-        if len(found) < _NEIGHBOURS:
+        if len(found) < _NEIGHBORS:
             raise DataError(
-                f"the pictures hold {len(found)} bins of colour; a codebook needs {_NEIGHBOURS}. "
+                f"the pictures hold {len(found)} bins of color; a codebook needs {_NEIGHBORS}. "
                 "Are they gray, or is the folder empty?"
             )
-        kept = found if centres is None else centres.cpu()
+        kept = found if centers is None else centers.cpu()
         book = cls(len(kept))
-        book.centres.copy_(kept)
+        book.centers.copy_(kept)
         index, weight = book._rounded_encodings()
         joint = torch.zeros(L_BINS, book.bins, dtype=torch.float64)
-        for k in range(_NEIGHBOURS):
+        for k in range(_NEIGHBORS):
             joint.index_add_(1, index[:, k], fine * weight[:, k].double())
         prior = joint.sum(0) / total
         joint += _PSEUDO_PIXELS * prior
@@ -156,7 +161,7 @@ class Codebook(nn.Module):
         return book
 
     def encode(self, ab: Tensor) -> tuple[Tensor, Tensor]:
-        """Soft-encodes colours over their 5 nearest bins, weighted by a Gaussian of σ = 5 (Zhang 2016, 2.2).
+        """Soft-encodes colors over their 5 nearest bins, weighted by a Gaussian of σ = 5 (Zhang 2016, 2.2).
 
         Args:
             ab: `(N, 2, H, W)` in Lab units.
@@ -165,11 +170,11 @@ class Codebook(nn.Module):
             Bin indices `(N, 5, H, W)`, int64, and weights `(N, 5, H, W)` that sum to 1 over the 5.
         """
         n, _, h, w = ab.shape
-        distance, index = torch.cdist(_pixels(ab), self.centres).topk(_NEIGHBOURS, largest=False)
+        distance, index = torch.cdist(_pixels(ab), self.centers).topk(_NEIGHBORS, largest=False)
         weight = torch.softmax(-(distance**2) / (2 * SIGMA**2), dim=1)
         return (
-            index.reshape(n, h, w, _NEIGHBOURS).movedim(-1, 1),
-            weight.reshape(n, h, w, _NEIGHBOURS).movedim(-1, 1),
+            index.reshape(n, h, w, _NEIGHBORS).movedim(-1, 1),
+            weight.reshape(n, h, w, _NEIGHBORS).movedim(-1, 1),
         )
 
     def encode_rounded(self, ab: Tensor, *, sigma: float = SIGMA) -> tuple[Tensor, Tensor]:
@@ -194,19 +199,19 @@ class Codebook(nn.Module):
 
     def _rounded_encodings(self) -> tuple[Tensor, Tensor]:
         """Encodings of all whole-numbered ab, `(65536, 5)` each, in the order of `_rounded`."""
-        if self._table is None or not torch.equal(self._table[0], self.centres):
-            axis = torch.arange(-_AB_LIMIT, _AB_LIMIT, dtype=torch.float32, device=self.centres.device)
+        if self._table is None or not torch.equal(self._table[0], self.centers):
+            axis = torch.arange(-_AB_LIMIT, _AB_LIMIT, dtype=torch.float32, device=self.centers.device)
             every = torch.cartesian_prod(axis, axis).T.reshape(1, 2, -1, 1)
             index, weight = self.encode(every)
             self._table = (
-                self.centres.clone(),
-                index.reshape(_NEIGHBOURS, -1).T.contiguous(),
-                weight.reshape(_NEIGHBOURS, -1).T.contiguous(),
+                self.centers.clone(),
+                index.reshape(_NEIGHBORS, -1).T.contiguous(),
+                weight.reshape(_NEIGHBORS, -1).T.contiguous(),
             )
         return self._table[1:]
 
     def nearest(self, ab: Tensor) -> Tensor:
-        """The bin that each colour is nearest to.
+        """The bin that each color is nearest to.
 
         Args:
             ab: `(N, 2, H, W)` in Lab units.
@@ -215,14 +220,14 @@ class Codebook(nn.Module):
             `(N, H, W)`, int64.
         """
         n, _, h, w = ab.shape
-        return torch.cdist(_pixels(ab), self.centres).argmin(1).reshape(n, h, w)
+        return torch.cdist(_pixels(ab), self.centers).argmin(1).reshape(n, h, w)
 
-    def gather(self, probabilities: Tensor, centres: Tensor) -> Tensor:
+    def gather(self, probabilities: Tensor, centers: Tensor) -> Tensor:
         """Puts a distribution over other bins onto these: the probability of each goes to the nearest.
 
         Args:
             probabilities: `(N, E, h, w)`.
-            centres: `(E, 2)`, ab of their bins in Lab units.
+            centers: `(E, 2)`, ab of their bins in Lab units.
 
         Returns:
             `(N, Q, h, w)`, with the same sum over Q.
@@ -233,12 +238,12 @@ class Codebook(nn.Module):
             >>> book.gather(torch.full((1, 2, 1, 1), 0.5), torch.tensor([[0.0, 0.0], [1.0, 0.0]])).max().item()
             1.0
         """
-        nearest = self.nearest(centres.T.reshape(1, 2, -1, 1)).flatten()
+        nearest = self.nearest(centers.T.reshape(1, 2, -1, 1)).flatten()
         n, _, h, w = probabilities.shape
         return probabilities.new_zeros(n, self.bins, h, w).index_add_(1, nearest, probabilities)
 
     def log_prior(self, lightness: Tensor) -> Tensor:
-        """Gives log p(bin | L), what is known of a pixel's colour before looking at the picture.
+        """Gives log p(bin | L), what is known of a pixel's color before looking at the picture.
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100.
@@ -289,7 +294,7 @@ class Codebook(nn.Module):
         return (w / (p * w).sum(-1, keepdim=True)).to(probabilities)
 
     def annealed_mean(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
-        """The mean colour of the distribution sharpened by T (Zhang 2016, 2.3).
+        """The mean color of the distribution sharpened by T (Zhang 2016, 2.3).
 
         Args:
             logits: `(N, Q, H, W)`.
@@ -299,7 +304,7 @@ class Codebook(nn.Module):
             ab `(N, 2, H, W)` in Lab units, always inside the hull of the bins.
         """
         p = torch.softmax(logits.float() / temperature, dim=1)
-        return torch.einsum("nqhw,qc->nchw", p, self.centres)
+        return torch.einsum("nqhw,qc->nchw", p, self.centers)
 
 
 def _l_bin(lightness: Tensor) -> Tensor:

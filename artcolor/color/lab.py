@@ -31,7 +31,7 @@ _GAMUT_TOLERANCE = 1e-6
 _BISECTIONS = 22
 # So many pixels stay in the processor's cache through a bisection.
 _SEARCHED = 1 << 13
-# Enough that two neighbours lie at most a twentieth of an 8-bit step apart, even near black.
+# Enough that two neighbors lie at most a twentieth of an 8-bit step apart, even near black.
 _LEVELS = 1 << 16
 _CHUNK = 1 << 17
 
@@ -194,7 +194,7 @@ def lab_to_linear(lightness: Tensor, ab: Tensor) -> Tensor:
         ab: `(*, 2, H, W)` in Lab units.
 
     Returns:
-        `(*, 3, H, W)`, linear light; within 0..1 where the colour exists in sRGB.
+        `(*, 3, H, W)`, linear light; within 0..1 where the color exists in sRGB.
     """
     fy = (lightness + 16).mul_(1 / 116)
     fx = torch.add(fy, ab[..., :1, :, :], alpha=1 / 500)
@@ -218,7 +218,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
         lab: `(*, 3, H, W)`, L in 0..100, a and b in Lab units.
 
     Returns:
-        `(*, 3, H, W)`, sRGB; within 0..1 where the colour exists in sRGB. See `to_gamut` for the rest.
+        `(*, 3, H, W)`, sRGB; within 0..1 where the color exists in sRGB. See `to_gamut` for the rest.
 
     Example:
         >>> import torch
@@ -247,9 +247,9 @@ def outside_gamut(linear: Tensor) -> tuple[Tensor, ...]:
 
 
 def to_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
-    """Scales chroma toward neutral, at constant L and hue, until the colour exists in sRGB.
+    """Scales chroma toward neutral, at constant L and hue, until the color exists in sRGB.
 
-    Colours that already exist come back untouched. A clamp of the RGB channels, the usual way, would change
+    Colors that already exist come back untouched. A clamp of the RGB channels, the usual way, would change
     lightness and hue.
 
     Args:

@@ -15,14 +15,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from artcolor.data.build_report import FILES, FINISHED, Report, write_report
 from artcolor.data.clean import Cleaned, RejectedError, clean, thumbnail
+from artcolor.data.collect import Picture, collect, label_key
 from artcolor.data.journal import Candidate, Dropped, Journal
 from artcolor.data.selection import SPLITS, Chosen, select
-from artcolor.data.sources import Picture, collect, label_key
 from artcolor.data.spec import LABELS, DatasetSpec, HuggingFaceSource
+from artcolor.data.summary import FILES, FINISHED, Report, write_report
 from artcolor.errors import DataError
-from artcolor.zoo.store import replace_with
+from artcolor.files import write_atomically
 
 _LOG = logging.getLogger(__name__)
 
@@ -253,8 +253,8 @@ def _write(
         # The same rows once more: load_dataset looks for them beside the pictures.
         own = [{**row, "file_name": Path(str(row["file_name"])).name} for row in rows if row["split"] == split]
         if own:
-            replace_with(tree / split / _TABLE, _csv(own))
-    replace_with(tree / _TABLE, _csv(rows))
+            write_atomically(tree / split / _TABLE, _csv(own))
+    write_atomically(tree / _TABLE, _csv(rows))
     report = write_report(tree, spec, seed, identity, chosen, dropped)
     for name in (*SPLITS, "gray", _TABLE, *FILES):
         # What is there is from the same build, killed at this very place.

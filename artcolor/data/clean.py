@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from artcolor import images
 from artcolor.color.lab import lab_to_rgb, rgb_to_lab, rgb_to_lightness
 from artcolor.data.duplicates import Detail, Hashes, fingerprint
 from artcolor.data.spec import CleanRules, Output
+from artcolor.errors import ImageError
 
 # Why a picture is dropped, in the order of the steps.
 REASONS = {
@@ -29,15 +30,11 @@ REASONS = {
     "capped": "`balance` allows no more of its kind.",
 }
 
-# EPS, PDF and the like are left out: opening them runs other programs.
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF")
-# Files of these formats with several frames are animations; in TIFF and MPO, frames are pages and views.
-_ANIMATED = {"GIF", "PNG", "WEBP", "AVIF"}
 _SUFFIX_FORMATS = {"webp": "WEBP", "jpeg": "JPEG"}
 _THUMBNAIL = 112
 _MEASURED = 96
 _BORDER_VIEW = 256
-# A border's line has one colour to within so many of 255 levels, but for 2 % of specks.
+# A border's line has one color to within so many of 255 levels, but for 2 % of specks.
 _PLAIN_LEVELS = 10
 _PLAIN_SHARE = 0.98
 _ABRUPT_LEVELS = 20
@@ -63,8 +60,8 @@ class RejectedError(Exception):
 
 
 @dataclass(frozen=True)
-class Colour:
-    """What a picture's colours are like.
+class Color:
+    """What a picture's colors are like.
 
     Attributes:
         chroma: mean chroma, in Lab units.
@@ -93,8 +90,8 @@ class Cleaned:
         pixels: of the original, without its border.
         original: width and height of the original.
         box: left, top, right and bottom of what was kept of the original; `None` if that is all.
-        colour: what its colours are like.
-        hashes: what it is recognised by.
+        color: what its colors are like.
+        hashes: what it is recognized by.
         detail: the same.
     """
 
@@ -105,7 +102,7 @@ class Cleaned:
     pixels: int
     original: tuple[int, int]
     box: tuple[int, int, int, int] | None
-    colour: Colour
+    color: Color
     hashes: Hashes
     detail: Detail
 
@@ -144,26 +141,26 @@ def clean(data: bytes, rules: CleanRules, output: Output) -> Cleaned:
     aspect = max(width, height) / min(width, height)
     if aspect > rules.max_aspect:
         raise RejectedError("extreme_aspect", f"{aspect:.2f} : 1, at most {rules.max_aspect:g} : 1 allowed", image)
-    colour = measure_colour(image)
-    if colour.chroma < rules.min_chroma:
-        raise RejectedError("gray", f"mean chroma {colour.chroma:.1f}, at least {rules.min_chroma:g} needed", image)
-    if colour.spread < rules.min_spread:
-        raise RejectedError("sepia", f"spread {colour.spread:.1f}, at least {rules.min_spread:g} needed", image)
-    if colour.hue_spread < rules.min_hue_spread:
+    color = measure_color(image)
+    if color.chroma < rules.min_chroma:
+        raise RejectedError("gray", f"mean chroma {color.chroma:.1f}, at least {rules.min_chroma:g} needed", image)
+    if color.spread < rules.min_spread:
+        raise RejectedError("sepia", f"spread {color.spread:.1f}, at least {rules.min_spread:g} needed", image)
+    if color.hue_spread < rules.min_hue_spread:
         raise RejectedError(
-            "sepia", f"spread of hue {colour.hue_spread:.1f}, at least {rules.min_hue_spread:g} needed", image
+            "sepia", f"spread of hue {color.hue_spread:.1f}, at least {rules.min_hue_spread:g} needed", image
         )
     hashes, detail = fingerprint(image)
     image = fit(image, output.side)
     return Cleaned(
         data=encode(image, output),
-        gray=encode(without_colour(image), output) if output.gray else None,
+        gray=encode(without_color(image), output) if output.gray else None,
         width=image.width,
         height=image.height,
         pixels=width * height,
         original=original,
         box=kept if cropped else None,
-        colour=colour,
+        color=color,
         hashes=hashes,
         detail=detail,
     )
@@ -184,49 +181,26 @@ def decode(data: bytes, *, max_pixels: int, side: int | None = None) -> tuple[Im
         RejectedError: it is damaged, too large, animated, or no picture.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            size = image.size
+        # JPEG files decode at 1/2, 1/4 or 1/8 size when that is still enough.
+        with images.open_file(data, max_pixels=1 << 62, short_side=None if side is None else 2 * side) as file:
+            size = file.size
             if size[0] * size[1] > max_pixels:
                 raise RejectedError("bomb", f"{size[0]} × {size[1]} pixels from {len(data)} bytes")
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format in _ANIMATED:
-                raise RejectedError("animated", f"{frames} frames")
-            if side is not None:
-                # JPEG files decode at 1/2, 1/4 or 1/8 size when that is still enough.
-                image.draft(None, (2 * side, 2 * side))
-            image.load()
-            picture = images.decode(image)
-    except RejectedError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise RejectedError("bomb", str(error)) from error
-    except UnidentifiedImageError as error:
-        raise RejectedError("undecodable", "not a picture of a known format") from error
-    except Exception as error:
-        # Decoders of damaged files raise almost anything, and one file must not end the build.
-        raise RejectedError("undecodable", str(error) or type(error).__name__) from error
-    rgb = _opaque(picture)
+            if file.animated:
+                raise RejectedError("animated", f"{file.frames} frames")
+            rgb = Image.fromarray(images.opaque_rgb(next(iter(file))))
+    except ImageError as error:
+        if isinstance(error.__cause__, Image.DecompressionBombError | Image.DecompressionBombWarning):
+            raise RejectedError("bomb", str(error.__cause__)) from error
+        raise RejectedError("undecodable", str(error).removeprefix("the bytes given ")) from error
     turned = (rgb.width > rgb.height) != (size[0] > size[1])
     return rgb, size[::-1] if turned else size
-
-
-def _opaque(picture: images.Picture) -> Image.Image:
-    pixels = picture.pixels
-    if pixels.dtype != np.uint8:
-        # More than 8 bits are always gray here, so their scale does not matter.
-        pixels = (255 * (pixels / (float(pixels.max()) or 1.0))).astype(np.uint8)
-    rgb = Image.fromarray(pixels).convert("RGB")
-    if picture.alpha is None:
-        return rgb
-    white = Image.new("RGB", rgb.size, "white")
-    white.paste(rgb, mask=Image.fromarray(picture.alpha))
-    return white
 
 
 def content_box(image: Image.Image) -> tuple[int, int, int, int]:
     """Finds what is inside plain frames and padding.
 
-    A border is a run of lines of one colour that ends abruptly along at least half of its length; nested ones
+    A border is a run of lines of one color that ends abruptly along at least half of its length; nested ones
     are followed inwards. An even sky, a dark ground or the paper around a drawing has no such end and stays.
 
     Args:
@@ -273,8 +247,8 @@ def _border(lines: npt.NDArray[np.int16]) -> int:
     return run + 1
 
 
-def measure_colour(image: Image.Image) -> Colour:
-    """Measures what a picture's colours are like, on a small copy of it.
+def measure_color(image: Image.Image) -> Color:
+    """Measures what a picture's colors are like, on a small copy of it.
 
     Args:
         image: mode RGB.
@@ -288,7 +262,7 @@ def measure_colour(image: Image.Image) -> Colour:
     hue = np.degrees(np.arctan2(b, a)) % 360
     hues = np.bincount((hue * HUES / 360).astype(int) % HUES, weights=chroma, minlength=HUES)
     chromas = np.bincount(np.minimum(chroma / CHROMA_STEP, CHROMAS - 1).astype(int), minlength=CHROMAS)
-    return Colour(
+    return Color(
         chroma=round(float(chroma.mean()), 3),
         spread=round(spread, 3),
         hue_spread=round(float(across.std()), 3),
@@ -311,7 +285,7 @@ def fit(image: Image.Image, side: int | None) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def without_colour(image: Image.Image) -> Image.Image:
+def without_color(image: Image.Image) -> Image.Image:
     """Gives the gray picture of the same L.
 
     Args:

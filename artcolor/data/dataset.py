@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from artcolor.color.lab import decode_8bit, linear_to_lab
-from artcolor.errors import DataError
+from artcolor.color import planes
+from artcolor.errors import DataError, ImageError
+from artcolor.files import sha256_of
+from artcolor.images import open_rgb
 
 if TYPE_CHECKING:
     from datasets import Dataset as HuggingFaceDataset
@@ -31,6 +32,8 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 _SPLITS = ("train", "val", "test")
 # Of a plain folder, every tenth picture (by the hash of its name) is held out for val, and every tenth for test.
 _HELD_OUT = 10
+# Part of every key: raise it when files are decoded otherwise.
+_CACHE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ class PictureCache:
 
     def __init__(self, paths: Sequence[Path], side: int, folder: Path | None = None) -> None:
         folder = (folder or cache_folder()) / "pictures"
-        self.path = folder / _content_key(paths, side)
+        self.path = folder / hash_of_contents(paths, f"{_CACHE_VERSION} {side}")[:32]
         if not (self.path / "index.json").exists():
             _LOG.info("decoding %d pictures once into %s", len(paths), self.path)
             _build_cache(paths, side, self.path)
@@ -177,31 +180,43 @@ class PictureCache:
         return self._pixels[offset : offset + 3 * height * width].reshape(height, width, 3)
 
 
-def _content_key(paths: Sequence[Path], side: int) -> str:
+def hash_of_contents(paths: Sequence[Path], prefix: str = "") -> str:
+    """SHA-256 over the contents of files and their order, in hexadecimal.
+
+    Args:
+        paths: of the files.
+        prefix: what else the hash depends on.
+
+    Raises:
+        DataError: a file is missing or cannot be read.
+    """
+
     def digest(path: Path) -> bytes:
         try:
-            return hashlib.sha256(path.read_bytes()).digest()
+            return bytes.fromhex(sha256_of(path))
         except OSError as error:
-            raise DataError(f"the picture {path} cannot be read: {error}") from error
+            raise unreadable(path, error) from error
 
     with ThreadPoolExecutor() as pool:
-        whole = hashlib.sha256(f"2 {side}".encode())
+        whole = hashlib.sha256(prefix.encode())
         for content in pool.map(digest, paths):
             whole.update(content)
-    return whole.hexdigest()[:32]
+    return whole.hexdigest()
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """The error for a picture that stands in the way of a training or an evaluation."""
+    return DataError(
+        f"the picture {path} cannot be read ({error}). Remove it, or clean the folder with `artcolor dataset build`."
+    )
 
 
 def _decode(path: Path, side: int) -> npt.NDArray[np.uint8]:
     try:
-        with Image.open(path) as image:
-            # JPEG files decode at 1/2, 1/4 or 1/8 size when that is still enough.
-            image.draft("RGB", (2 * side, 2 * side))
-            rgb = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"the picture {path} cannot be read ({error}). "
-            "Remove it, or clean the folder with `artcolor dataset build`."
-        ) from error
+        # JPEG files decode at 1/2, 1/4 or 1/8 size when that is still enough.
+        rgb = Image.fromarray(open_rgb(path, short_side=2 * side))
+    except ImageError as error:
+        raise unreadable(path, error) from error
     scale = side / min(rgb.size)
     if scale < 1:
         rgb = rgb.resize(
@@ -354,6 +369,5 @@ class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
 
 
 def _to_lab(pixels: npt.NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
-    rgb = torch.from_numpy(np.array(pixels.transpose(2, 0, 1), order="C"))
-    lab = linear_to_lab(decode_8bit(rgb))
+    lab = planes.lab(pixels)[0]
     return lab[:1], lab[1:]

@@ -55,10 +55,10 @@ class Pair(NamedTuple):
 
 
 def fingerprint(image: Image.Image) -> tuple[Hashes, Detail]:
-    """What a picture is recognised by.
+    """What a picture is recognized by.
 
     Args:
-        image: any mode; its colours do not matter.
+        image: any mode; its colors do not matter.
 
     Returns:
         `(7,)` 64-bit perceptual hashes (the DCT of 32 × 32 pixels, lowest 8 × 8, against their median), of the

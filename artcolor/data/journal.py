@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from artcolor.data.clean import Cleaned, Colour
+from artcolor.data.clean import Cleaned, Color
+from artcolor.data.collect import Picture
 from artcolor.data.duplicates import Detail, Hashes
-from artcolor.data.sources import Picture
 from artcolor.data.spec import Label
-from artcolor.zoo.store import replace_with
+from artcolor.files import write_atomically
 
 _LOG = logging.getLogger(__name__)
 # Changes whenever the same spec would clean pictures differently.
@@ -39,8 +39,8 @@ class Candidate:
         pixels: of the original, without its border.
         original: width and height of the original.
         box: left, top, right and bottom of what was kept of the original; `None` if that is all.
-        colour: what its colours are like.
-        hashes: what it is recognised by.
+        color: what its colors are like.
+        hashes: what it is recognized by.
         detail: the same.
     """
 
@@ -55,7 +55,7 @@ class Candidate:
     pixels: int
     original: tuple[int, int]
     box: tuple[int, int, int, int] | None
-    colour: Colour
+    color: Color
     hashes: Hashes
     detail: Detail
 
@@ -104,7 +104,7 @@ class Journal:
         if not self._load(head):
             shutil.rmtree(folder, ignore_errors=True)
             self._pictures.mkdir(parents=True)
-            replace_with(self._lines, f"{head}\n".encode())
+            write_atomically(self._lines, f"{head}\n".encode())
         self._file: BinaryIO = self._lines.open("ab")
 
     def _load(self, head: str) -> bool:
@@ -155,7 +155,7 @@ class Journal:
             pixels=line["pixels"],
             original=(line["original"][0], line["original"][1]),
             box=tuple(line["box"]) if line["box"] else None,
-            colour=Colour(**{name: _frozen(value) for name, value in line["colour"].items()}),
+            color=Color(**{name: _frozen(value) for name, value in line["color"].items()}),
             hashes=np.array(line["hashes"], dtype=np.uint64),
             detail=np.frombuffer(base64.b64decode(line["detail"]), dtype=np.int8),
         )
@@ -179,9 +179,9 @@ class Journal:
             }
         else:
             file, gray = self._files(picture)
-            replace_with(file, result.data)
+            write_atomically(file, result.data)
             if result.gray is not None:
-                replace_with(gray, result.gray)
+                write_atomically(gray, result.gray)
             line |= {
                 "bytes": len(result.data),
                 "gray_bytes": None if result.gray is None else len(result.gray),
@@ -191,7 +191,7 @@ class Journal:
                 "pixels": result.pixels,
                 "original": result.original,
                 "box": result.box,
-                "colour": asdict(result.colour),
+                "color": asdict(result.color),
                 "hashes": result.hashes.tolist(),
                 "detail": base64.b64encode(result.detail.tobytes()).decode(),
             }

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from artcolor.data.collect import label_key, one_spelling
 from artcolor.data.duplicates import RELATED_DETAIL, SAME_DETAIL, group, members, similar_pairs
 from artcolor.data.journal import Candidate, Dropped
-from artcolor.data.sources import label_key, one_spelling
 from artcolor.data.spec import LABELS, Balance, DatasetSpec, DuplicateRules, Label, SplitRules
 from artcolor.errors import DataError
 

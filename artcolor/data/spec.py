@@ -209,7 +209,7 @@ class Output(_Strict):
         side: pictures are made smaller until their short side is at most this; `None` keeps every pixel.
         format: of the files.
         quality: of the encoding, 1..100.
-        gray: whether `gray/` is written too: every picture once more, without its colour and with the same L.
+        gray: whether `gray/` is written too: every picture once more, without its color and with the same L.
     """
 
     side: Annotated[int, Field(ge=16)] | None = 512

@@ -1,1 +1,1 @@
-"""Judging colour: metrics, a benchmark with baselines, and the choice of a model's settings."""
+"""Judging color: metrics, a benchmark with baselines, and the choice of a model's settings."""

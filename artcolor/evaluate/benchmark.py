@@ -1,4 +1,4 @@
-"""Runs models and trivial baselines over the same pictures and judges their colours."""
+"""Runs models and trivial baselines over the same pictures and judges their colors."""
 
 import hashlib
 import io
@@ -15,18 +15,20 @@ from PIL import Image
 from torch import Tensor, nn
 
 from artcolor.color.lab import rgb_to_lab
-from artcolor.colorizer import Colorizer
+from artcolor.data.dataset import hash_of_contents
+from artcolor.engine.colorizer import Colorizer
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.evaluate import calibration, metrics
-from artcolor.evaluate.contestants import Contestant, ModelContestant, baselines, contestant, device_of
 from artcolor.evaluate.frechet import frechet_distance, grid_features_of_ab, lite0_features
-from artcolor.evaluate.protocol import Protocol, choose, content_hash, protocol_of
+from artcolor.evaluate.page import write_report
+from artcolor.evaluate.predictors import ModelPredictor, Predictor, baselines, device_of, predictor_of
+from artcolor.evaluate.protocol import Protocol, choose, protocol_of
 from artcolor.evaluate.reference import Reference, load_reference
-from artcolor.evaluate.report import write_report
 from artcolor.evaluate.results import Array, Results, Scores, Truth
+from artcolor.files import write_atomically
+from artcolor.images import open_rgb
 from artcolor.models.base import ColorizationModel
 from artcolor.models.lite0 import load_lite0
-from artcolor.zoo import store
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ def evaluate(
     """Judges models beside the trivial baselines.
 
     Args:
-        models: models, or names of them: see `artcolor.evaluate.contestants.contestant`.
+        models: models, or names of them: see `artcolor.evaluate.predictors.predictor_of`.
         data: folder of a data set.
         split: `"train"`, `"val"` or `"test"`.
         protocol: see `artcolor.evaluate.protocol`.
@@ -76,7 +78,7 @@ def evaluate(
     """
     rules, reference = protocol_of(protocol), load_reference()
     paths = choose(data, split, limit)
-    taking_part = baselines(reference) + [contestant(model, reference, device) for model in models]
+    taking_part = baselines(reference) + [predictor_of(model, reference, device) for model in models]
     names = [one.name for one in taking_part]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -97,7 +99,7 @@ def evaluate(
 
 
 class Judge:
-    """Judges contestants on the same pictures, one at a time, and remembers what it found.
+    """Judges predictors on the same pictures, one at a time, and remembers what it found.
 
     Args:
         protocol: how pictures are read.
@@ -129,12 +131,12 @@ class Judge:
         except WeightsError as error:
             self.missing["fd_lite0"] = str(error)
             _LOG.warning("FD-lite0 is left out: %s", error)
-        made_of = (_VERSION, protocol, content_hash(paths), reference.fingerprint, sorted(self.missing))
+        made_of = (_VERSION, protocol, hash_of_contents(paths), reference.fingerprint, sorted(self.missing))
         self._key = " ".join(map(str, made_of))
         self.truth = self._truth()
 
-    def scores(self, one: Contestant, *, seconds: bool) -> Scores:
-        """Judges a contestant, or finds what was stored of it.
+    def scores(self, one: Predictor, *, seconds: bool) -> Scores:
+        """Judges a predictor, or finds what was stored of it.
 
         Args:
             one: is judged.
@@ -143,14 +145,14 @@ class Judge:
         Returns:
             What it achieved.
         """
-        timed = seconds and isinstance(one, ModelContestant)
+        timed = seconds and isinstance(one, ModelPredictor)
         path = self._file(one.name, f"{one.fingerprint} {timed}")
         if path is not None and path.exists():
             _LOG.info("%s was judged before; its table is in %s", one.name, path)
             return _load_scores(path)
         found = self._judge(one)
         if timed:
-            assert isinstance(one, ModelContestant)
+            assert isinstance(one, ModelPredictor)
             found.table["seconds"] = np.full(len(self.paths), np.nan)
             measured = seconds_from_file_to_file(one, self.paths[:_TIMED])
             found.table["seconds"][: len(measured)] = measured
@@ -181,7 +183,7 @@ class Judge:
         return truth
 
     @torch.no_grad()
-    def _judge(self, one: Contestant) -> Scores:
+    def _judge(self, one: Predictor) -> Scores:
         codebook = self.reference.codebook
         columns: dict[str, list[Tensor]] = {}
         counts: list[Tensor] = []
@@ -193,9 +195,9 @@ class Judge:
             gathered.add(picture)
             row = metrics.all_metrics(picture, truth, codebook)
             row["delta_colorfulness"] = row["colorfulness"] - metrics.colorfulness(truth)
-            if found.probabilities is not None and found.centres is not None:
-                row["nll"] = calibration.nll(found.probabilities, found.centres, truth, codebook)
-                counts.append(calibration.calibration(found.probabilities, found.centres, truth, codebook))
+            if found.probabilities is not None and found.centers is not None:
+                row["nll"] = calibration.nll(found.probabilities, found.centers, truth, codebook)
+                counts.append(calibration.calibration(found.probabilities, found.centers, truth, codebook))
             for name, values in row.items():
                 columns.setdefault(name, []).append(values)
         n = len(self.paths)
@@ -274,7 +276,7 @@ def _array(tensor: Tensor) -> Array:
 def _save_arrays(path: Path, arrays: Mapping[str, Array | float]) -> None:
     data = io.BytesIO()
     np.savez_compressed(data, **arrays)  # type: ignore[arg-type]
-    store.replace_with(path, data.getvalue())
+    write_atomically(path, data.getvalue())
 
 
 def _load_scores(path: Path) -> Scores:
@@ -283,7 +285,7 @@ def _load_scores(path: Path) -> Scores:
         return Scores(table, stored["calibration"], stored["hue"], float(stored["fd_grid"]), float(stored["fd_lite0"]))
 
 
-def seconds_from_file_to_file(one: ModelContestant, paths: Sequence[Path]) -> list[float]:
+def seconds_from_file_to_file(one: ModelPredictor, paths: Sequence[Path]) -> list[float]:
     """Measures how long a model takes for gray picture files, one at a time: read, colorize, write a PNG.
 
     Args:
@@ -293,20 +295,20 @@ def seconds_from_file_to_file(one: ModelContestant, paths: Sequence[Path]) -> li
     Returns:
         Seconds for each picture. One more picture goes before them unmeasured.
     """
-    knobs = one.knobs
+    decoding = one.settings.decoding
     colorizer = Colorizer(
         one.model,
-        vividness=knobs.vividness,
-        temperature=knobs.temperature,
-        size=knobs.size,
-        device=device_of(one.model),
+        vividness=decoding.vividness,
+        temperature=decoding.temperature,
+        strength=decoding.strength,
+        size=one.settings.size,
+        device=str(device_of(one.model)),
     )
     taken = []
     with tempfile.TemporaryDirectory() as folder:
-        gray, target = Path(folder) / "gray.png", Path(folder) / "colour.png"
+        gray, target = Path(folder) / "gray.png", Path(folder) / "color.png"
         for number, path in enumerate((paths[0], *paths)):
-            with Image.open(path) as image:
-                image.convert("L").save(gray)
+            Image.fromarray(open_rgb(path)).convert("L").save(gray)
             start = time.perf_counter()
             colorizer(gray).save(target)
             if number > 0:

@@ -1,4 +1,4 @@
-"""How honest a predicted distribution of colour is: likelihood of the truth, and calibration.
+"""How honest a predicted distribution of color is: likelihood of the truth, and calibration.
 
 Models differ in their bins, so all are judged on one codebook: a model's bins are mapped to the nearest ones.
 
@@ -16,24 +16,23 @@ from torch.nn import functional as F
 
 from artcolor.color.codebook import Codebook
 from artcolor.color.lab import rgb_to_lab
-from artcolor.evaluate.contestants import lightness_at_working_size, log_of
+from artcolor.evaluate.predictors import lightness_at_working_size, log_of
 from artcolor.evaluate.protocol import protocol_of
 from artcolor.models.base import ColorizationModel
-from artcolor.models.heads import DistributionHead
 
 CONFIDENCE_BINS = 15
 """Bins of equal width that the confidence is sorted into, as in Guo et al. 2017."""
 
 _BATCH = 20
 
-# A model that has no bin near a true colour would have an infinite NLL; this much of the prior is mixed in,
+# A model that has no bin near a true color would have an infinite NLL; this much of the prior is mixed in,
 # which costs others 0.001 nats at most.
 _PRIOR_SHARE = 1e-3
 
 
-def _on(codebook: Codebook, probabilities: Tensor, centres: Tensor) -> Tensor:
+def _on(codebook: Codebook, probabilities: Tensor, centers: Tensor) -> Tensor:
     """Probabilities `(N, E, h, w)` of the codebook's own E bins."""
-    mapped = codebook.gather(probabilities, centres)
+    mapped = codebook.gather(probabilities, centers)
     return (1 - _PRIOR_SHARE) * mapped + _PRIOR_SHARE * codebook.prior.reshape(1, -1, 1, 1)
 
 
@@ -42,12 +41,12 @@ def _true_bins(truth: Tensor, size: torch.Size, codebook: Codebook) -> Tensor:
     return codebook.nearest(ab)
 
 
-def nll(probabilities: Tensor, centres: Tensor, truth: Tensor, codebook: Codebook) -> Tensor:
+def nll(probabilities: Tensor, centers: Tensor, truth: Tensor, codebook: Codebook) -> Tensor:
     """Mean negative log-likelihood of the true bin, at the distribution's resolution.
 
     Args:
         probabilities: `(N, Q, h, w)`, summing to 1 over the model's own bins.
-        centres: `(Q, 2)`, ab of these bins in Lab units.
+        centers: `(Q, 2)`, ab of these bins in Lab units.
         truth: `(N, 3, H, W)`, sRGB in 0..1; its ab is averaged over the area of each of the h × w pixels.
         codebook: the evaluation's; see `artcolor.evaluate.reference`.
 
@@ -55,24 +54,24 @@ def nll(probabilities: Tensor, centres: Tensor, truth: Tensor, codebook: Codeboo
         `(N,)` in nats per pixel.
     """
     true = _true_bins(truth, probabilities.shape[-2:], codebook).unsqueeze(1)
-    return -_on(codebook, probabilities, centres).gather(1, true).log().flatten(1).mean(1)
+    return -_on(codebook, probabilities, centers).gather(1, true).log().flatten(1).mean(1)
 
 
-def calibration(probabilities: Tensor, centres: Tensor, truth: Tensor, codebook: Codebook) -> Tensor:
+def calibration(probabilities: Tensor, centers: Tensor, truth: Tensor, codebook: Codebook) -> Tensor:
     """Sorts pixels by the confidence in their most probable bin; see `ece`.
 
     Args:
         probabilities: `(N, Q, h, w)`, summing to 1 over the model's own bins.
-        centres: `(Q, 2)`, ab of these bins in Lab units.
+        centers: `(Q, 2)`, ab of these bins in Lab units.
         truth: `(N, 3, H, W)`, sRGB in 0..1.
         codebook: the evaluation's.
 
     Returns:
         `(N, 3, 15)`: for each bin of confidence the number of pixels, the sum of their confidence, and how
-        many had the true colour in the most probable bin.
+        many had the true color in the most probable bin.
     """
     true = _true_bins(truth, probabilities.shape[-2:], codebook)
-    confidence, chosen = _on(codebook, probabilities, centres).max(dim=1)
+    confidence, chosen = _on(codebook, probabilities, centers).max(dim=1)
     rows = (confidence * CONFIDENCE_BINS).long().clamp(max=CONFIDENCE_BINS - 1).flatten(1)
     values = torch.stack((torch.ones_like(confidence), confidence, (chosen == true).to(confidence)), dim=1)
     counts = values.new_zeros(len(values), 3, CONFIDENCE_BINS)
@@ -115,8 +114,7 @@ def fit_temperatures(
     Returns:
         The temperatures of network and prior with the lowest mean NLL, and the NLL of all pairs, in nats per pixel.
     """
-    assert isinstance(model.head, DistributionHead)
-    protocol, own = protocol_of("paintings-256"), model.head.codebook
+    protocol, own = protocol_of("paintings-256"), model.distribution_head().codebook
     sums, done = dict.fromkeys(product(temperatures, temperatures), 0.0), 0
     for truth in protocol.batches(paths, _BATCH):
         lightness = lightness_at_working_size(model, rgb_to_lab(truth))
@@ -124,7 +122,7 @@ def fit_temperatures(
         prior = own.log_prior(F.interpolate(lightness, logits.shape[-2:], mode="area"))
         for of_network, of_prior in sums:
             tempered = torch.softmax((logits - prior) / of_network + prior / of_prior, dim=1)
-            sums[of_network, of_prior] += float(nll(tempered.cpu(), own.centres.cpu(), truth, codebook).sum())
+            sums[of_network, of_prior] += float(nll(tempered.cpu(), own.centers.cpu(), truth, codebook).sum())
         done += len(truth)
         if progress is not None:
             progress("calibration", done, len(paths))

@@ -1,4 +1,4 @@
-"""Distances between sets of pictures: does the colour of many predictions look like that of many paintings?
+"""Distances between sets of pictures: does the color of many predictions look like that of many paintings?
 
 The distance is that of Heusel et al. 2017 between Gaussians fitted to features of pictures; its value depends
 on the features and on the number of pictures, so both are always named beside it.

@@ -1,4 +1,4 @@
-"""How near one picture's colours are to another's: pure functions of pictures, one number a picture.
+"""How near one picture's colors are to another's: pure functions of pictures, one number a picture.
 
 Pictures are `(N, 3, H, W)`, sRGB in 0..1, and the result is `(N,)`. Distances of whole sets of pictures are
 in `artcolor.evaluate.frechet`, those of distributions in `artcolor.evaluate.calibration`.
@@ -104,9 +104,9 @@ def auc(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def auc_rebalanced(predicted: Tensor, truth: Tensor, codebook: Codebook) -> Tensor:
-    """`auc` with each pixel weighted by 1 / prior of its true bin, so that rare colours count.
+    """`auc` with each pixel weighted by 1 / prior of its true bin, so that rare colors count.
 
-    The weights are normalised within each picture, so that every picture counts the same.
+    The weights are normalized within each picture, so that every picture counts the same.
 
     Args:
         predicted: `(N, 3, H, W)`, sRGB in 0..1.
@@ -121,7 +121,7 @@ def auc_rebalanced(predicted: Tensor, truth: Tensor, codebook: Codebook) -> Tens
 
 
 def delta_e(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Mean colour difference CIEDE2000 (Sharma, Wu, Dalal 2005; all weights 1).
+    """Mean color difference CIEDE2000 (Sharma, Wu, Dalal 2005; all weights 1).
 
     Args:
         predicted: `(N, 3, H, W)`, sRGB in 0..1.
@@ -134,13 +134,13 @@ def delta_e(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def colorfulness(picture: Tensor) -> Tensor:
-    """Colourfulness M3 of Hasler and Süsstrunk (2003), with signed rg and yb as they define it.
+    """Colorfulness M3 of Hasler and Süsstrunk (2003), with signed rg and yb as they define it.
 
     Args:
         picture: `(N, 3, H, W)`, sRGB in 0..1.
 
     Returns:
-        `(N,)`, for channels of 0..255: 0 is gray, 15 slightly, 33 moderately, 59 quite colourful.
+        `(N,)`, for channels of 0..255: 0 is gray, 15 slightly, 33 moderately, 59 quite colorful.
 
     Example:
         >>> colorfulness(torch.tensor([1.0, 0, 0]).reshape(1, 3, 1, 1)).round(decimals=2).tolist()
@@ -202,7 +202,7 @@ def _auc_rebalanced(distance: Tensor, true_ab: Tensor, codebook: Codebook) -> Te
 
 
 def ciede2000(lab: Tensor, other: Tensor) -> Tensor:
-    """Colour difference of each pixel.
+    """Color difference of each pixel.
 
     Source: Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula", Color Research and Application, 2005.
 
@@ -237,7 +237,7 @@ def ciede2000(lab: Tensor, other: Tensor) -> Tensor:
     by_light = (l2 - l1) / (1 + 0.015 * off_middle / (20 + off_middle).sqrt())
     by_chroma = (c2 - c1) / (1 + 0.045 * chroma)
     by_hue = 2 * (c1 * c2).sqrt() * torch.sin(turn / 2) / (1 + 0.015 * chroma * t)
-    # The blue region's interaction is centred on 275°, which is a plain distance only on a scale of 0..360°.
+    # The blue region's interaction is centered on 275°, which is a plain distance only on a scale of 0..360°.
     blueness = (torch.remainder(hue / degree, 360) - 275) / 25
     seventh = chroma**7
     rotation = -2 * (seventh / (seventh + 25.0**7)).sqrt() * torch.sin(60 * degree * torch.exp(-blueness.square()))

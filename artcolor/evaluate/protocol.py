@@ -1,17 +1,17 @@
 """How a picture of a data set becomes one that models are judged on."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from artcolor.data.dataset import list_pictures
-from artcolor.errors import ConfigError, DataError
+from artcolor.data.dataset import list_pictures, unreadable
+from artcolor.errors import ConfigError, DataError, ImageError
+from artcolor.images import open_rgb
 
 _SIDE = 256
 # Above the middle, so that portraits keep their heads.
@@ -49,10 +49,9 @@ class Protocol:
             DataError: it cannot be read.
         """
         try:
-            with Image.open(path) as image:
-                rgb = ImageOps.exif_transpose(image).convert("RGB")
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise _unreadable(path, error) from error
+            rgb = Image.fromarray(open_rgb(path))
+        except ImageError as error:
+            raise unreadable(path, error) from error
         scale = _SIDE / min(rgb.size)
         size = (max(_SIDE, round(rgb.width * scale)), max(_SIDE, round(rgb.height * scale)))
         rgb = rgb.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
@@ -108,22 +107,3 @@ def choose(data: str | Path, split: str, limit: int | None) -> list[Path]:
     if len(paths) < 2:
         raise DataError(f"{data} holds {len(paths)} picture of split {split!r}; judging needs at least 2")
     return paths
-
-
-def content_hash(paths: Sequence[Path]) -> str:
-    """SHA-256 over the contents of files, in hexadecimal.
-
-    Raises:
-        DataError: a file is missing or cannot be read.
-    """
-    whole = hashlib.sha256()
-    for path in paths:
-        try:
-            whole.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError as error:
-            raise _unreadable(path, error) from error
-    return whole.hexdigest()
-
-
-def _unreadable(path: Path, error: Exception) -> DataError:
-    return DataError(f"the picture {path} cannot be read ({error}). Remove it from the data set.")

@@ -1,4 +1,4 @@
-"""What evaluation knows of paintings beforehand: mean colours for trivial baselines, bins and their prior.
+"""What evaluation knows of paintings beforehand: mean colors for trivial baselines, bins and their prior.
 
 All of it is fitted to `art/train` by `scripts/make_reference.py` and kept in `reference.safetensors`, so that
 figures do not depend on which model is judged.
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from artcolor.color.codebook import L_BINS, Codebook
 from artcolor.errors import DataError
-from artcolor.zoo import store
+from artcolor.files import write_atomically
 
 _FILE = Path(__file__).with_name("reference.safetensors")
 # Of the bins of the paintings' training set, 139 hold at least this share of the pixels.
@@ -64,7 +64,7 @@ def fit_reference(pictures: Iterable[tuple[Tensor, Tensor]]) -> Reference:
         The constants.
 
     Raises:
-        DataError: no pictures, or too few colours in them.
+        DataError: no pictures, or too few colors in them.
     """
     sums = torch.zeros(L_BINS, 2, dtype=torch.float64)
     pixels = torch.zeros(L_BINS, 1, dtype=torch.float64)
@@ -85,7 +85,7 @@ def fit_reference(pictures: Iterable[tuple[Tensor, Tensor]]) -> Reference:
 
 def save_reference(reference: Reference, path: Path) -> None:
     """Writes the constants of `reference` as a safetensors file, `path`."""
-    store.replace_with(path, safetensors.torch.save(reference.tensors))
+    write_atomically(path, safetensors.torch.save(reference.tensors))
 
 
 @functools.cache

@@ -16,7 +16,7 @@ import torch
 
 from artcolor.errors import ConfigError
 from artcolor.evaluate import calibration
-from artcolor.zoo import store
+from artcolor.files import write_atomically
 
 Array = npt.NDArray[np.float64]
 
@@ -263,9 +263,9 @@ class Results:
     def save(self, folder: Path) -> None:
         """Writes `results.json`, `results.md` and `pictures.csv` into a folder."""
         text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        store.replace_with(folder / "results.json", text.encode())
-        store.replace_with(folder / "results.md", self.to_markdown().encode())
-        store.replace_with(folder / "pictures.csv", self.to_csv().encode())
+        write_atomically(folder / "results.json", text.encode())
+        write_atomically(folder / "results.md", self.to_markdown().encode())
+        write_atomically(folder / "pictures.csv", self.to_csv().encode())
 
 
 def heading(metric: Metric) -> str:

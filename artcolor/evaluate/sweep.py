@@ -1,6 +1,6 @@
-"""Traces what a model can do over its decoding knobs, and picks its defaults.
+"""Traces what a model can do over its decoding settings, and picks its defaults.
 
-Accuracy and colourfulness pull against each other, so settings can only be compared where colourfulness is
+Accuracy and colorfulness pull against each other, so settings can only be compared where colorfulness is
 the same. A plain gain of the most accurate chroma is in the same plot: what claims to be vivid must beat it.
 """
 
@@ -16,18 +16,20 @@ import torch
 from torch import Tensor
 
 from artcolor.color.lab import lab_to_rgb, rgb_to_lab, to_gamut
+from artcolor.color.planes import JoinChroma
+from artcolor.data.dataset import hash_of_contents
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.evaluate import metrics
 from artcolor.evaluate.benchmark import Progress, scores_file
-from artcolor.evaluate.contestants import contestant, lightness_at_working_size, log_of
 from artcolor.evaluate.frechet import frechet_distance, grid_features_of_ab, lite0_features
-from artcolor.evaluate.protocol import choose, content_hash, protocol_of
+from artcolor.evaluate.predictors import Settings, lightness_at_working_size, log_of, predictor_of
+from artcolor.evaluate.protocol import choose, protocol_of
 from artcolor.evaluate.reference import load_reference
+from artcolor.files import write_atomically
 from artcolor.models.base import ColorizationModel
+from artcolor.models.guidance import Decoding
 from artcolor.models.heads import DistributionHead
 from artcolor.models.lite0 import load_lite0
-from artcolor.transforms import JoinChroma
-from artcolor.zoo import store
 
 _LOG = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ GAINS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
 """Values of the rival's gain."""
 
 MATCHED = 0.5
-"""Settings whose ΔCF is at most this far from what is aimed at count as being as colourful; the truth has about 41."""
+"""Settings whose ΔCF is at most this far from what is aimed at count as being as colorful; the truth has about 41."""
 
 # Part of every key: raise it when a row's meaning changes, so that stored rows are made anew.
 _VERSION = 2
@@ -56,7 +58,7 @@ _SIZES = (1, 3 / 4, 4 / 3)
 
 @dataclass(frozen=True)
 class Setting:
-    """Where on the knobs.
+    """Where on the settings.
 
     Attributes:
         size: working size in pixels.
@@ -70,13 +72,18 @@ class Setting:
     vividness: float = 0.0
     gain: float = 1.0
 
+    @property
+    def decoding(self) -> Decoding:
+        """The same, as heads take it; the gain is their strength."""
+        return Decoding(self.vividness, self.temperature, self.gain)
+
 
 @dataclass(frozen=True)
 class Row:
     """What a setting gives.
 
     Attributes:
-        setting: the knobs.
+        setting: the settings.
         rival: whether it belongs to the chroma gain.
         psnr: mean over pictures, in decibels.
         colorfulness: mean over pictures.
@@ -105,7 +112,7 @@ class Sweep:
         colorfulness: of the true pictures, mean.
         rows: of all settings, the rival's among them.
         chosen: the row whose setting should be the default.
-        rival: the gain that comes nearest to the truth's colourfulness.
+        rival: the gain that comes nearest to the truth's colorfulness.
         missing: why there is no FD-lite0, or nothing.
     """
 
@@ -139,18 +146,18 @@ def sweep(
 
     The network runs once for each working size; its distributions are kept (about 0.7 MB a picture) and
     decoded for each setting. All temperatures are tried at the first size, and the best of them at the others.
-    For each size and temperature, τ is then refined until colourfulness is what is aimed at. Of the settings that
+    For each size and temperature, τ is then refined until colorfulness is what is aimed at. Of the settings that
     come within 0.5 of that the one with the lowest FD-grid is chosen, or, if there is none, the nearest.
 
     Args:
-        model: as `artcolor.evaluate.contestants.contestant` takes it; settings in its name are an error.
+        model: as `artcolor.evaluate.predictors.predictor_of` takes it; settings in its name are an error.
         data: folder of a data set.
         split: of it; `"test"` is refused, because figures on pictures that chose the defaults mean nothing.
         sizes: working sizes in pixels; `None` takes the model's own, 3/4 and 4/3 of it.
         vividness: values of τ, at least two.
         temperatures: values of T.
         gains: values of the rival's gain, at least two; the rival decodes with τ = 0, T = 1.
-        aim: ΔCF to come to. Every unit of colourfulness costs accuracy, so a little less than the truth's may be
+        aim: ΔCF to come to. Every unit of colorfulness costs accuracy, so a little less than the truth's may be
             wanted.
         lite0: whether to measure FD-lite0 too, which takes about as long as all else.
         limit: only the first so many pictures of a fixed shuffle.
@@ -179,18 +186,18 @@ def sweep(
         )
     if min(len(vividness), len(gains)) < 2 or not temperatures:
         raise ConfigError("a sweep needs two values of vividness and gain at least, and one of temperature")
-    one = contestant(model, load_reference(), device)
-    if any(value is not None for value in (one.knobs.vividness, one.knobs.temperature, one.knobs.size)):
-        raise ConfigError(f"{one.name!r}: a sweep sets vividness, temperature and size itself; leave them out")
-    if one.knobs.gain != 1:
-        raise ConfigError(f"{one.name!r}: a gain is the sweep's rival; leave it out")
+    one = predictor_of(model, load_reference(), device)
+    if one.settings != Settings():
+        raise ConfigError(
+            f"{one.name!r}: a sweep sets vividness, temperature, strength and size itself; leave them out"
+        )
     if not isinstance(one.model.head, DistributionHead):
         raise ConfigError(f"{one.name} predicts no distribution, so it has no vividness and no temperature")
     paths = choose(data, split, limit)
     bench = _Bench(one.model, one.model.head, paths, lite0, progress)
     curve = functools.partial(_curve, bench, aim)
     if out is not None:
-        made_of = (_VERSION, one.fingerprint, content_hash(paths), bench.measures_lite0)
+        made_of = (_VERSION, one.fingerprint, hash_of_contents(paths), bench.measures_lite0)
         bench.remember(scores_file(Path(out), one.name, " ".join(map(str, made_of)), "sweep.json"))
 
     def trace(size: int, values: Sequence[float]) -> list[Row]:
@@ -216,7 +223,7 @@ def sizes_around(model: ColorizationModel) -> list[int]:
 
 
 def choose_row(rows: Sequence[Row], aim: float = 0.0, *, rival: bool) -> Row:
-    """Picks defaults: of those as colourful as wanted (within 0.5) the one with the lowest FD-grid.
+    """Picks defaults: of those as colorful as wanted (within 0.5) the one with the lowest FD-grid.
 
     Args:
         rows: of a sweep.
@@ -224,7 +231,7 @@ def choose_row(rows: Sequence[Row], aim: float = 0.0, *, rival: bool) -> Row:
         rival: whether to pick among the chroma gains, or among the others.
 
     Returns:
-        The row; if none is colourful enough or all are too much so, the nearest to that.
+        The row; if none is colorful enough or all are too much so, the nearest to that.
     """
     candidates = [row for row in rows if row.rival == rival]
     matched = [row for row in candidates if abs(row.delta_colorfulness - aim) <= MATCHED]
@@ -236,7 +243,7 @@ def choose_row(rows: Sequence[Row], aim: float = 0.0, *, rival: bool) -> Row:
 def _curve(
     bench: "_Bench", aim: float, setting: Callable[[float], Setting], values: Sequence[float], *, rival: bool
 ) -> list[Row]:
-    """Measures a knob's values, and then those between them where colourfulness crosses what is aimed at."""
+    """Measures a knob's values, and then those between them where colorfulness crosses what is aimed at."""
 
     def measure(value: float) -> Row:
         return bench.measure(setting(value), rival=rival)
@@ -329,7 +336,7 @@ class _Bench:
                 self._look(setting.size)
             self._known[key] = self._measure(setting, rival)
             if self._file is not None:
-                store.replace_with(self._file, json.dumps([asdict(row) for row in self._known.values()]).encode())
+                write_atomically(self._file, json.dumps([asdict(row) for row in self._known.values()]).encode())
         return self._known[key]
 
     @torch.no_grad()
@@ -346,9 +353,9 @@ class _Bench:
         columns: dict[str, list[Tensor]] = {"psnr": [], "colorfulness": [], "grid": [], "lite0": []}
         doing = ", ".join(f"{knob} {value:g}" for knob, value in vars(setting).items())
         for (rows, truth), (small, log_p) in zip(self._truth(doing), self._seen, strict=True):
-            ab = self._head.decode(log_p.float(), small, temperature=setting.temperature, vividness=setting.vividness)
+            ab = self._head.decode(log_p.float(), small, setting.decoding)
             lightness = self._lightness[rows]
-            join = JoinChroma(setting.gain * ab.cpu(), *truth.shape[-2:])
+            join = JoinChroma(ab.cpu(), *truth.shape[-2:])
             full = to_gamut(lightness, join.ab_rows(0, join.height))
             picture = lab_to_rgb(torch.cat((lightness, full), dim=1)).clamp(0, 1)
             columns["psnr"].append(metrics.psnr(picture, truth))

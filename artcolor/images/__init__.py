@@ -1,15 +1,15 @@
-"""Decoding and encoding pictures so that nothing but the colour changes.
+"""Decoding and encoding pictures so that nothing but the color changes.
 
 `open_file` opens a file of any format (its path, its bytes, or an open binary file) and gives its pages or frames as
 `Picture`s; `save_pictures` writes them with all that the original said. What is kept is listed in docs/formats.md.
 """
 
-from artcolor.images.decoding import Picture, decode, encode
 from artcolor.images.formats import FORMATS, SUFFIXES, Format, check_target, format_of, output_suffix
+from artcolor.images.picture import Picture, decode, encode, opaque_rgb
 from artcolor.images.provenance import Provenance
-from artcolor.images.reading import PictureFile, open_file, open_picture, read_provenance
-from artcolor.images.sources import Source, is_source
-from artcolor.images.writing import save_picture, save_pictures
+from artcolor.images.read import PictureFile, open_file, open_picture, open_rgb, read_provenance
+from artcolor.images.streams import Source, is_source
+from artcolor.images.write import save_picture, save_pictures
 
 __all__ = [
     "FORMATS",
@@ -24,8 +24,10 @@ __all__ = [
     "encode",
     "format_of",
     "is_source",
+    "opaque_rgb",
     "open_file",
     "open_picture",
+    "open_rgb",
     "output_suffix",
     "read_provenance",
     "save_picture",

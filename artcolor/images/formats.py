@@ -22,7 +22,7 @@ class Format:
         deep: it can hold 16-bit RGB.
         profile: it can hold an ICC profile; the others mean sRGB.
         exif: it can hold EXIF.
-        xmp: it can hold XMP, and with it where the colours came from.
+        xmp: it can hold XMP, and with it where the colors came from.
         resolution: it can hold DPI.
         comment: it can hold a comment or captions.
     """
@@ -65,14 +65,14 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 SUFFIXES = frozenset(suffix for each in FORMATS.values() for suffix in each.suffixes)
 """What is taken for a picture when a folder is gone through."""
 
-# What cannot hold a colouring, and what is written in its place.
+# What cannot hold a coloring, and what is written in its place.
 _INSTEAD = {".gif": ".png", ".pgm": ".ppm", ".pbm": ".ppm", ".j2k": ".jp2"}
 
 
 def output_suffix(suffix: str) -> str:
     """The suffix of the result for an input's: the same, unless that format cannot hold the result.
 
-    GIF becomes PNG, and an animated one an animated PNG: a palette of 256 colours is too small for paintings, and would
+    GIF becomes PNG, and an animated one an animated PNG: a palette of 256 colors is too small for paintings, and would
     change lightness. PGM and PBM, which are gray, become PPM. A bare codestream of JPEG 2000, which has no room for
     metadata, becomes JP2.
 
@@ -94,7 +94,7 @@ def format_of(path: str | Path, format: str | None = None) -> Format:
         format: a suffix or a name (`"webp"`, `".tif"`, `"JPEG"`) that decides instead.
 
     Raises:
-        ImageError: it is none of `FORMATS`, or cannot hold colour.
+        ImageError: it is none of `FORMATS`, or cannot hold color.
 
     Example:
         >>> format_of("a.TIF").name, format_of("a.png", "webp").name
@@ -108,7 +108,7 @@ def format_of(path: str | Path, format: str | None = None) -> Format:
         known = ", ".join(each.suffixes[0] for each in FORMATS.values() if each.writes)
         raise ImageError(f"{path}: {wanted or 'no suffix'} is not a format that pictures can be saved in; use {known}")
     if not found.writes or suffix in _INSTEAD:
-        raise ImageError(f"{path}: {wanted} cannot hold a colouring; use {_INSTEAD[suffix]}")
+        raise ImageError(f"{path}: {wanted} cannot hold a coloring; use {_INSTEAD[suffix]}")
     return found
 
 

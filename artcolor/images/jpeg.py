@@ -6,8 +6,8 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from artcolor.images.decoding import at_depth
-from artcolor.images.strips import Rows
+from artcolor.color.rows import Rows
+from artcolor.images.picture import at_depth
 
 # How many rows of pixels one row of blocks has, by Pillow's number of the subsampling.
 _BLOCK = {0: (8, 8), 1: (16, 8), 2: (16, 16)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
-from artcolor.images.quality import how_made
+from artcolor.images.compression import how_made
 
 _LOG = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def _text(image: Image.Image) -> dict[str, str]:
 
 
 def _exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
-    """EXIF that fits the upright result: no orientation, no gray thumbnail, no storage tags, colours in sRGB."""
+    """EXIF that fits the upright result: no orientation, no gray thumbnail, no storage tags, colors in sRGB."""
     try:
         old, new = image.getexif(), Image.Exif()
         storage = _STORAGE | ({_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT} if image.format == "TIFF" else set())
@@ -136,7 +136,7 @@ def _exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
 
 
 def _is_shape(number: int, value: Any) -> bool:
-    # tifffile describes pictures by the shape of their arrays, and coloured ones have another.
+    # tifffile describes pictures by the shape of their arrays, and colored ones have another.
     return number == _DESCRIPTION and isinstance(value, str) and value.startswith('{"shape":')
 
 
@@ -179,7 +179,7 @@ def tiff_tags(info: dict[str, Any], xmp: bytes | None) -> Image.Exif:
 
     Args:
         info: as `kept` gives it.
-        xmp: what is written, with where the colours came from.
+        xmp: what is written, with where the colors came from.
     """
     tags = load_exif(info.get("exif"))
     for number in (_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT):
@@ -223,7 +223,7 @@ def to_png_info(info: dict[str, Any], xmp: bytes | None) -> PngImagePlugin.PngIn
 
     Args:
         info: as `kept` gives it.
-        xmp: what is written, with where the colours came from.
+        xmp: what is written, with where the colors came from.
     """
     chunks = PngImagePlugin.PngInfo()
     text = dict(info.get("text", {}))

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import PngImagePlugin
 
-from artcolor.images.decoding import at_depth
+from artcolor.color.rows import Rows, row_strips
 from artcolor.images.metadata import SRGB, to_png_info
-from artcolor.images.strips import Rows, row_strips
+from artcolor.images.picture import at_depth
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # By the number of channels: gray, gray and alpha, RGB, RGBA.
-_COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}
-_METRES = 0.0254
+_COLOR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}
+_METERS = 0.0254
 
 Array = npt.NDArray[Any]
 
@@ -34,19 +34,19 @@ def write_png(
         alpha: `(H, W)`, or `None`.
         depth: 8 or 16 bits a channel.
         info: as `Picture.info` explains.
-        xmp: what is written, with where the colours came from.
+        xmp: what is written, with where the colors came from.
     """
     height, width = pixels.shape[:2]
     channels = (1 if len(pixels.shape) == 2 else pixels.shape[2]) + (alpha is not None)
     sides = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     file.write(_SIGNATURE)
-    PngImagePlugin.putchunk(file, b"IHDR", sides, bytes((depth, _COLOUR_TYPE[channels], 0, 0, 0)))
+    PngImagePlugin.putchunk(file, b"IHDR", sides, bytes((depth, _COLOR_TYPE[channels], 0, 0, 0)))
     # What describes the picture comes before it.
     PngImagePlugin.putchunk(file, b"iCCP", b"sRGB\0\0", zlib.compress(SRGB))
     for chunk in to_png_info(info, xmp).chunks:
         PngImagePlugin.putchunk(file, chunk[0], chunk[1])
     if "dpi" in info:
-        across, down = (round(value / _METRES).to_bytes(4, "big") for value in info["dpi"])
+        across, down = (round(value / _METERS).to_bytes(4, "big") for value in info["dpi"])
         PngImagePlugin.putchunk(file, b"pHYs", across, down, b"\1")
     if info.get("exif"):
         PngImagePlugin.putchunk(file, b"eXIf", info["exif"].removeprefix(b"Exif\0\0"))
@@ -105,7 +105,7 @@ def _mean(left: Array, above: Array) -> Array:
 
 
 def _paeth(left: Array, above: Array, corner: Array) -> Array:
-    """The one of three neighbours that is nearest to left + above - corner (PNG specification, section 9.4)."""
+    """The one of three neighbors that is nearest to left + above - corner (PNG specification, section 9.4)."""
     down, across = above.astype(np.int16) - corner, left.astype(np.int16) - corner
     to_left, to_above, to_corner = np.abs(down), np.abs(across), np.abs(down + across)
     found: Array = np.where(to_above <= to_corner, above, corner)

@@ -1,4 +1,4 @@
-"""A colouring says that it is one: XMP that is written into results and read back."""
+"""A coloring says that it is one: XMP that is written into results and read back."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ _EMPTY = (
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the colours of a picture come from.
+    """Where the colors of a picture come from.
 
     Written by the IPTC Photo Metadata Standard 2025.1 (`DigitalSourceType`, `AISystemUsed`, `AISystemVersionUsed`),
     which other programs show, with model, weights and options in a namespace of our own.
@@ -39,7 +39,7 @@ class Provenance:
     Attributes:
         model: tag of the weights, as `cnn.art_v1`.
         weights_sha256: of the weights file; empty if it is not known.
-        options: what the picture was coloured with.
+        options: what the picture was colored with.
         version: of artcolor.
         source_type: from IPTC's vocabulary.
     """
@@ -51,7 +51,7 @@ class Provenance:
     source_type: str = ALGORITHMICALLY_ENHANCED
 
     def into(self, xmp: bytes | None) -> bytes:
-        """Adds this to XMP; all else of it stays. What was said there of an earlier colouring is replaced.
+        """Adds this to XMP; all else of it stays. What was said there of an earlier coloring is replaced.
 
         Args:
             xmp: that the picture has already. If it cannot be read, it is left out, with a warning.
@@ -105,7 +105,7 @@ def provenance_in(xmp: bytes | None) -> Provenance | None:
         xmp: of a picture.
 
     Returns:
-        `None` if it does not speak of a colouring by artcolor.
+        `None` if it does not speak of a coloring by artcolor.
     """
     document = _parsed(xmp) if xmp else None
     root = _rdf(document) if document else None

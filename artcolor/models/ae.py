@@ -1,4 +1,4 @@
-"""`ae`: the report's autoencoder, with a distribution over colours as output.
+"""`ae`: the report's autoencoder, with a distribution over colors as output.
 
 The report's decoder goes back to full size; here its last transposed convolutions, which would only bring 1/4 size
 to full size, are left out: chroma is brought there bicubically and joined with the picture's own lightness.
@@ -82,14 +82,14 @@ def ae(
     bins: int | None = None,
     size: int | None = None,
 ) -> ColorizationModel:
-    """Builds `ae`: an autoencoder without skips, a distribution over colours at 1/4 size.
+    """Builds `ae`: an autoencoder without skips, a distribution over colors at 1/4 size.
 
     Args:
         weights: `None` for an untrained network, an `AE_Weights` member, its name, `"DEFAULT"`, or the path of
             a weights file, whose own config then decides the network.
         progress: show a bar while weights are downloaded.
         width: channels at 1/16 size, 384 if not given.
-        bins: number of colour bins; those of the sRGB gamut if not given.
+        bins: number of color bins; those of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
 
     Returns:

@@ -1,17 +1,19 @@
 """What every model of the zoo is: a network with a head."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artcolor.color.lab import rgb_to_lightness
+from artcolor.color.planes import JoinChroma, ToLightness
 from artcolor.errors import ConfigError, WeightsError
+from artcolor.models.guidance import Decoding, Guidance, Prediction, guided
 from artcolor.models.heads import DistributionHead, Head
-from artcolor.transforms import JoinChroma, ToLightness
+from artcolor.models.options import ModelOptions
 from artcolor.zoo import hub
 
 CONFIG_SCHEMA = 1
@@ -19,7 +21,7 @@ CONFIG_SCHEMA = 1
 
 
 class Network(nn.Module):
-    """Turns lightness into features. Normalisation of the input lives inside.
+    """Turns lightness into features. Normalization of the input lives inside.
 
     Attributes:
         channels: of the features.
@@ -27,7 +29,7 @@ class Network(nn.Module):
         out_stride: input pixels per feature pixel.
         config: the keywords that build this network again.
         pretrained: names of submodules whose weights come from elsewhere; a trainer lets them learn slower.
-        size: the working size that suits it, in pixels; see `artcolor.transforms.working_size`.
+        size: the working size that suits it, in pixels; see `artcolor.color.planes.working_size`.
         fixed_size: the one side of a square that it works at, or `None`; pictures are then letterboxed into it.
     """
 
@@ -44,18 +46,40 @@ class Network(nn.Module):
         raise NotImplementedError
 
 
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What a model knows of pictures before it is guided; see `ColorizationModel.encode`.
+
+    Attributes:
+        lightness: `(N, 1, H, W)`, L in 0..100, as given.
+        fitted: the same, padded or letterboxed to sides that suit the network.
+        inside: height and width of the picture within the network's output, in output pixels.
+        value: what the model's `_encode` returned.
+    """
+
+    lightness: Tensor
+    fitted: Tensor
+    inside: tuple[int, int]
+    value: Any
+
+
 class ColorizationModel(nn.Module):
     """A network with a head.
 
-    Calling it gives the raw head output for L whose sides are multiples of `network.stride`; `predict_ab`,
-    `predict_distribution` and `colorize` take any size.
+    Calling it returns the raw head output for L whose sides are multiples of `network.stride`; all other methods take
+    any size.
 
     Args:
         name: of the family, as `artcolor.get_model` knows it.
         network: turns L into features.
-        head: turns features into colour.
+        head: turns features into color.
         size: the working size that `colorize` uses; `None` takes the network's.
+
+    Attributes:
+        accepts: names of the fields of `Guidance` that the model reads.
     """
+
+    accepts: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, name: str, network: Network, head: Head, *, size: int | None = None) -> None:
         super().__init__()
@@ -131,7 +155,7 @@ class ColorizationModel(nn.Module):
         """Uploads weights, config and card to the Hugging Face Hub as one commit.
 
         Args:
-            repo: `organisation/repository`; made if it is not there.
+            repo: `organization/repository`; made if it is not there.
             private: whether a new repository is private.
             token: of the Hub; `None` takes the one you are logged in with.
             message: of the commit.
@@ -148,7 +172,7 @@ class ColorizationModel(nn.Module):
     def training_loss(
         self, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Gives the loss of a batch; `"loss"` is what is minimised, the rest is logged.
+        """Gives the loss of a batch; `"loss"` is what is minimized, the rest is logged.
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100.
@@ -161,116 +185,176 @@ class ColorizationModel(nn.Module):
             return self.head.loss(raw.float(), lightness, ab)
 
     @torch.no_grad()
-    def predict_ab(
-        self, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
-    ) -> Tensor:
+    def encode(self, lightness: Tensor) -> Features:
+        """Runs the part of the network that does not depend on guidance or decoding.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100, any size.
+
+        Returns:
+            Features for `predict`, which may be called with them as often as needed.
+        """
+        height, width = lightness.shape[-2:]
+        stride, fixed = self.network.stride, self.network.fixed_size
+        if fixed is None:
+            fitted = _padded(lightness, -height % stride, -width % stride)
+        else:
+            scale = fixed / max(height, width)
+            height, width = max(1, round(height * scale)), max(1, round(width * scale))
+            small = F.interpolate(lightness, (height, width), mode="bilinear", antialias=True)
+            fitted = _padded(small, fixed - height, fixed - width)
+        inside = self._output_size(height, width)
+        return Features(lightness, fitted, inside, self._encode(fitted))
+
+    def _output_size(self, height: int, width: int) -> tuple[int, int]:
+        out_stride = self.network.out_stride
+        return -(-height // out_stride), -(-width // out_stride)
+
+    def _encode(self, lightness: Tensor) -> Any:
+        """The part of the inference path before guidance, for L whose sides suit the network."""
+        return self.network(lightness)
+
+    def _complete(self, lightness: Tensor, value: Any, guidance: Guidance) -> Tensor:
+        """The rest of the inference path: the raw output `(samples · N, C, h, w)`.
+
+        Args:
+            lightness: `(N, 1, H, W)`, as `_encode` saw it.
+            value: from `_encode`.
+            guidance: only fields that the model accepts are set.
+        """
+        raw: Tensor = self.head(value, lightness)
+        return raw
+
+    @torch.no_grad()
+    def predict_raw(self, given: Tensor | Features, guidance: Guidance = Guidance()) -> Tensor:
+        """Computes the raw head output for lightness of any size.
+
+        Args:
+            given: L `(N, 1, H, W)` in 0..100, or features from `encode`.
+            guidance: what a person knows or wants of the colors.
+
+        Returns:
+            `(samples · N, C, ⌈H/s⌉, ⌈W/s⌉)` with s = `network.out_stride`; all pictures of the first sample come first.
+
+        Raises:
+            ConfigError: `guidance` sets a field that the model does not accept.
+            WeightsError: the network's output is not finite. No picture is made of such numbers.
+        """
+        refused = guidance.given() - self.accepts
+        if refused:
+            raise ConfigError(f"{self.name} does not accept {', '.join(sorted(refused))}")
+        features = given if isinstance(given, Features) else self.encode(given)
+        raw = self._complete(features.fitted, features.value, guidance)
+        raw = raw[..., : features.inside[0], : features.inside[1]]
+        wanted = self._output_size(*features.lightness.shape[-2:])
+        if features.inside != wanted:
+            raw = F.interpolate(raw, wanted, mode="bilinear")
+        if not torch.isfinite(raw).all():
+            raise WeightsError(
+                f"the network {self.name} returned NaN or infinity. Its weights are damaged (`artcolor verify` checks "
+                "released ones), or the device computes wrong results."
+            )
+        return raw
+
+    @torch.no_grad()
+    def predict(
+        self,
+        given: Tensor | Features,
+        guidance: Guidance = Guidance(),
+        decoding: Decoding = Decoding(),
+        *,
+        uncertainty: bool = False,
+    ) -> Prediction:
+        """Predicts chroma for lightness of any size, at the resolution of the network's output.
+
+        Args:
+            given: L `(N, 1, H, W)` in 0..100, or features from `encode`.
+            guidance: what a person knows or wants of the colors.
+            decoding: how the output becomes chroma.
+            uncertainty: compute the entropy, too.
+
+        Raises:
+            ConfigError: the model does not accept a field of `guidance` or `decoding`, or has no distribution to
+                compute an entropy of.
+            WeightsError: the network's output is not finite.
+
+        Example:
+            >>> import artcolor
+            >>> artcolor.cnn(width=16).predict(torch.rand(1, 1, 37, 50) * 100).ab.shape
+            torch.Size([1, 2, 10, 13])
+        """
+        distribution = self.distribution_head() if uncertainty else None
+        raw = self.predict_raw(given, guidance)
+        lightness = given.lightness if isinstance(given, Features) else given
+        lightness = lightness.repeat(len(raw) // len(lightness), 1, 1, 1)
+        entropy = None if distribution is None else distribution.entropy(raw)
+        return Prediction(self.head.decode(raw, lightness, decoding), lightness, entropy, raw)
+
+    def distribution_head(self) -> DistributionHead:
+        """The head, if it predicts a distribution.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        if not isinstance(self.head, DistributionHead):
+            raise ConfigError(
+                f"{self.name} predicts colors, not a distribution over them, so uncertainty is unavailable"
+            )
+        return self.head
+
+    @torch.no_grad()
+    def predict_ab(self, lightness: Tensor, decoding: Decoding = Decoding()) -> Tensor:
         """Predicts chroma for lightness of any size, at that very size.
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100.
-            temperature: see `DistributionHead`; `None` takes the model's own.
-            vividness: see `DistributionHead`; `None` takes the model's own.
+            decoding: how the output becomes chroma.
 
         Returns:
             `(N, 2, H, W)` in Lab units.
         """
-        grid = self.predict_ab_grid(lightness, temperature=temperature, vividness=vividness)
         height, width = lightness.shape[-2:]
+        grid = self.predict(lightness, decoding=decoding).ab
         full = F.interpolate(grid, scale_factor=self.network.out_stride, mode="bicubic")
         return full[..., :height, :width]
 
     @torch.no_grad()
-    def predict_ab_grid(
-        self, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
-    ) -> Tensor:
-        """Predicts chroma for lightness of any size, at the resolution of the network's output.
-
-        Args:
-            lightness: `(N, 1, H, W)`, L in 0..100.
-            temperature: see `DistributionHead`; `None` takes the model's own.
-            vividness: see `DistributionHead`; `None` takes the model's own.
-
-        Returns:
-            `(N, 2, ⌈H/s⌉, ⌈W/s⌉)` in Lab units, with s = `network.out_stride`.
-        """
-        return self.head.decode(self.predict_raw(lightness), lightness, temperature=temperature, vividness=vividness)
-
-    @torch.no_grad()
     def predict_distribution(self, lightness: Tensor) -> Tensor:
-        """Predicts the probability of each bin of colour, for lightness of any size.
+        """Predicts the probability of each bin of color, for lightness of any size.
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100.
 
         Returns:
             `(N, Q, ⌈H/s⌉, ⌈W/s⌉)` with s = `network.out_stride`; sums to 1 over the bins, whose ab are
-            `head.codebook.centres`.
+            `head.codebook.centers`.
 
         Raises:
             ConfigError: the model's head predicts no distribution.
         """
-        if not isinstance(self.head, DistributionHead):
-            raise ConfigError(f"{self.name} predicts colours, not a distribution over them")
-        return self.head.distribution(self.predict_raw(lightness))
+        return self.distribution_head().distribution(self.predict_raw(lightness))
 
     @torch.no_grad()
-    def predict_raw(self, lightness: Tensor, run: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """The raw head output for lightness of any size: `(N, C, ⌈H/s⌉, ⌈W/s⌉)` with s = `network.out_stride`.
+    def colorize(self, gray: Tensor, *, size: int | None = None, **options: Unpack[ModelOptions]) -> Tensor:
+        """Colorizes pictures; their lightness stays as it is.
 
         Args:
-            lightness: `(N, 1, H, W)`, L in 0..100.
-            run: gives the raw output where the sides suit the network; `None` is the model itself.
-
-        Raises:
-            WeightsError: the network's output is not finite. No picture is made of such numbers.
-        """
-        raw = self._fitted(lightness, run or self)
-        if not torch.isfinite(raw).all():
-            raise WeightsError(
-                f"the network {self.name} gave NaN or infinity. Its weights are damaged (`artcolor verify` checks "
-                "released ones), or the device does not compute as it should."
-            )
-        return raw
-
-    def _fitted(self, lightness: Tensor, run: Callable[[Tensor], Tensor]) -> Tensor:
-        height, width = lightness.shape[-2:]
-        rows, columns = -(-height // self.network.out_stride), -(-width // self.network.out_stride)
-        fixed = self.network.fixed_size
-        if fixed is None:
-            stride = self.network.stride
-            return _padded(run, lightness, -height % stride, -width % stride)[..., :rows, :columns]
-        scale = fixed / max(height, width)
-        height, width = max(1, round(height * scale)), max(1, round(width * scale))
-        fitted = F.interpolate(lightness, (height, width), mode="bilinear", antialias=True)
-        raw = _padded(run, fitted, fixed - height, fixed - width)
-        height, width = -(-height // self.network.out_stride), -(-width // self.network.out_stride)
-        return F.interpolate(raw[..., :height, :width], (rows, columns), mode="bilinear")
-
-    @torch.no_grad()
-    def colorize(
-        self,
-        gray: Tensor,
-        *,
-        size: int | None = None,
-        temperature: float | None = None,
-        vividness: float | None = None,
-    ) -> Tensor:
-        """Gives pictures their colours back; their lightness stays as it is.
-
-        Args:
-            gray: `(N, 1|3, H, W)`, sRGB in 0..1, any size; of colour pictures only the lightness is used.
-            size: working size; `None` takes the model's own.
-            temperature: see `DistributionHead`; `None` takes the model's own.
-            vividness: see `DistributionHead`; `None` takes the model's own.
+            gray: `(N, 1|3, H, W)`, sRGB in 0..1, any size; of color pictures only the lightness is used.
+            size: working size in pixels; `None` is the model's own.
+            **options: see `artcolor.models.options.ModelOptions`.
 
         Returns:
-            `(N, 3, H, W)`, sRGB in 0..1.
+            `(samples · N, 3, H, W)`, sRGB in 0..1; all pictures of the first sample come first.
+
+        Raises:
+            ConfigError: an option is out of range, or the model does not accept it.
         """
-        small = self.transforms(size)(gray)
-        ab = self.predict_ab_grid(small, temperature=temperature, vividness=vividness)
-        rgb: Tensor = JoinChroma(ab, *gray.shape[-2:])(rgb_to_lightness(gray))
+        guidance, decoding = guided(options)
+        ab = self.predict(self.transforms(size)(gray), guidance, decoding).ab
+        lightness = rgb_to_lightness(gray).repeat(len(ab) // len(gray), 1, 1, 1)
+        rgb: Tensor = JoinChroma(ab, *gray.shape[-2:])(lightness)
         return rgb
 
 
-def _padded(run: Callable[[Tensor], Tensor], lightness: Tensor, below: int, beside: int) -> Tensor:
-    return run(F.pad(lightness, (0, beside, 0, below), mode="replicate"))
+def _padded(lightness: Tensor, below: int, beside: int) -> Tensor:
+    return F.pad(lightness, (0, beside, 0, below), mode="replicate")

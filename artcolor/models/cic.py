@@ -102,7 +102,7 @@ def cic(
             a weights file, whose own config then decides the network.
         progress: show a bar while weights are downloaded.
         width: share of the paper's channels, 0.3125 if not given; 1 is the paper's network.
-        bins: number of colour bins; those of the sRGB gamut if not given.
+        bins: number of color bins; those of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
 
     Returns:

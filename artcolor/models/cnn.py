@@ -51,14 +51,14 @@ def cnn(
     bins: int | None = None,
     size: int | None = None,
 ) -> ColorizationModel:
-    """Builds `cnn`: six convolutions, three BatchNorms, a distribution over colours at 1/4 size.
+    """Builds `cnn`: six convolutions, three BatchNorms, a distribution over colors at 1/4 size.
 
     Args:
         weights: `None` for an untrained network, a `CNN_Weights` member, its name, `"DEFAULT"`, or the path of
             a weights file, whose own config then decides the network.
         progress: show a bar while weights are downloaded.
         width: channels at 1/8 size, 256 if not given.
-        bins: number of colour bins; those of the sRGB gamut if not given.
+        bins: number of color bins; those of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
 
     Returns:

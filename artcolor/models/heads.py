@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from artcolor.color.codebook import SIGMA, Codebook
 from artcolor.errors import ConfigError
+from artcolor.models.guidance import Decoding
 
 # In squared Lab units: below it, what is left is rounding, and a gray picture must not outweigh all others.
 _LEAST_ERROR = 10.0
@@ -43,7 +44,7 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def loss(self, raw: Tensor, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        """Gives the loss of a raw output; `"loss"` is what to minimise, the rest is worth a log.
+        """Gives the loss of a raw output; `"loss"` is what to minimize, the rest is worth a log.
 
         Args:
             raw: `(N, C, h, w)`.
@@ -52,16 +53,30 @@ class Head(nn.Module):
         """
         raise NotImplementedError
 
-    def decode(
-        self, raw: Tensor, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
-    ) -> Tensor:
+    def decode(self, raw: Tensor, lightness: Tensor, decoding: Decoding = Decoding()) -> Tensor:
         """Turns a raw output into chroma.
 
         Args:
             raw: `(N, C, h, w)`.
-            lightness: `(N, 1, H, W)`, L in 0..100, of any size that covers the same.
-            temperature: see `DistributionHead`; other heads refuse it.
-            vividness: see `DistributionHead`; other heads refuse it.
+            lightness: `(N, 1, H, W)`, L in 0..100, of any size that covers the same area.
+            decoding: vividness, temperature and strength.
+
+        Returns:
+            ab `(N, 2, h, w)` in Lab units.
+
+        Raises:
+            ConfigError: `decoding` sets something that this head does not have.
+        """
+        ab = self.chroma(raw, lightness, decoding)
+        return ab if decoding.strength == 1 else ab * decoding.strength
+
+    def chroma(self, raw: Tensor, lightness: Tensor, decoding: Decoding) -> Tensor:
+        """The chroma at strength 1; what a new head implements, while `decode` calls it.
+
+        Args:
+            raw: `(N, C, h, w)`.
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            decoding: vividness and temperature.
 
         Returns:
             ab `(N, 2, h, w)` in Lab units.
@@ -73,11 +88,11 @@ class Head(nn.Module):
 
 
 class DistributionHead(Head):
-    """Predicts a distribution over quantised ab, after Zhang, Isola, Efros (ECCV 2016).
+    """Predicts a distribution over quantized ab, after Zhang, Isola, Efros (ECCV 2016).
 
     Two things differ from the paper. log p(bin | L) is added to the logits as a constant, so an untrained
     network already gives what is known from lightness alone. And the loss is the plain, unweighted
-    cross-entropy, which keeps the distribution calibrated; rare colours are brought back when decoding.
+    cross-entropy, which keeps the distribution calibrated; rare colors are brought back when decoding.
 
     Args:
         channels: of the features that come in.
@@ -86,9 +101,9 @@ class DistributionHead(Head):
             average, 1 weighs bins by the paper's class weights.
         temperature: default T in (0, 1] of the annealed mean; lower is more decided.
         smoothing: λ of the class weights.
-        given_l: s in 0..1; the weights are w(bin)^(1 − s) · w(bin | L)^s. With s above 0, colours that are rare for a
+        given_l: s in 0..1; the weights are w(bin)^(1 − s) · w(bin | L)^s. With s above 0, colors that are rare for a
             pixel's lightness count as rare too; the paper has 0.
-        accuracy: what the error of the mean colour weighs in the loss, 0 or more. The cross-entropy is least at the
+        accuracy: what the error of the mean color weighs in the loss, 0 or more. The cross-entropy is least at the
             true distribution, whose mean has the least squared error too; but of two networks that are equally far
             from it, it does not prefer the one whose mean is nearer. This term does, in the measure of PSNR.
         sigma: σ of the truth's soft encoding, in Lab units; the paper has 5. A smaller one asks for surer answers.
@@ -169,7 +184,7 @@ class DistributionHead(Head):
         """Soft cross-entropy against the true chroma at the output's resolution, in nats per pixel.
 
         With `accuracy` above 0 it is the `"nll"` of what is returned, and `"log_error"` is added, so weighted: the
-        logarithm of the mean colour's squared error, averaged over pictures as PSNR is. Twice the error costs 0.69.
+        logarithm of the mean color's squared error, averaged over pictures as PSNR is. Twice the error costs 0.69.
         """
         small = F.interpolate(ab, raw.shape[-2:], mode="area")
         index, weight = self.codebook.encode_rounded(small, sigma=self.sigma)
@@ -179,7 +194,7 @@ class DistributionHead(Head):
         nll = entropy.mean() if pixels is None else (entropy * pixels).mean()
         if self.accuracy == 0:
             return {"loss": nll, "nll": nll.detach()}
-        mean = torch.einsum("nhwq,qc->nchw", log_p.exp(), self.codebook.centres)
+        mean = torch.einsum("nhwq,qc->nchw", log_p.exp(), self.codebook.centers)
         error = (mean - small).square().sum(1).mean((1, 2))
         log_error = (error + _LEAST_ERROR).log().mean()
         parts = {"nll": nll.detach(), "log_error": log_error.detach()}
@@ -270,27 +285,12 @@ class DistributionHead(Head):
         nats = -(log_p.exp() * log_p).sum(dim=1, keepdim=True)
         return (nats / math.log(self.codebook.bins)).clamp(0, 1)
 
-    def decode(
-        self, raw: Tensor, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
-    ) -> Tensor:
-        """The annealed mean of the distribution, weighted toward rare colours by `vividness`.
-
-        Args:
-            raw: logits `(N, Q, h, w)`.
-            lightness: `(N, 1, H, W)`, L in 0..100, of any size that covers the same.
-            temperature: T in (0, 1]; `None` takes the head's own.
-            vividness: τ ≥ 0; `None` takes the head's own.
-
-        Returns:
-            ab `(N, 2, h, w)` in Lab units.
-
-        Raises:
-            ConfigError: T or τ out of range.
-        """
-        vividness = self.vividness if vividness is None else vividness
-        temperature = _checked_temperature(self.temperature if temperature is None else temperature)
-        if not 0 <= vividness < float("inf"):
-            raise ConfigError(f"vividness must be 0 or more, not {vividness}")
+    def chroma(self, raw: Tensor, lightness: Tensor, decoding: Decoding) -> Tensor:
+        """The annealed mean of the distribution, weighted toward rare colors by `vividness`."""
+        vividness = self.vividness if decoding.vividness is None else decoding.vividness
+        temperature = self.temperature if decoding.temperature is None else decoding.temperature
+        # The head's own may come from anybody's weights file.
+        Decoding(vividness=vividness, temperature=temperature)
         logits = raw.float()
         if vividness > 0:
             logits = logits + vividness * self._log_weights(_resized(lightness, raw))
@@ -307,12 +307,6 @@ class DistributionHead(Head):
 
 def _resized(lightness: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(lightness, like.shape[-2:], mode="area")
-
-
-def _checked_temperature(temperature: float) -> float:
-    if not 0 < temperature <= 1:
-        raise ConfigError(f"temperature must be above 0 and at most 1, not {temperature}")
-    return temperature
 
 
 class RebalancedHead(DistributionHead):
@@ -348,7 +342,7 @@ class RebalancedHead(DistributionHead):
         super().__init__(channels, bins=bins, vividness=vividness, temperature=temperature, smoothing=smoothing)
 
     def _codebook_of(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> Codebook:
-        return Codebook.fit(pictures, centres=self.codebook.centres)
+        return Codebook.fit(pictures, centers=self.codebook.centers)
 
     def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
         """Gives logits `(N, Q, h, w)` from features `(N, channels, h, w)`."""

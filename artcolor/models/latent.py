@@ -1,4 +1,4 @@
-"""Latents for the colours of a picture, and Gaussians over them."""
+"""Latents for the colors of a picture, and Gaussians over them."""
 
 import math
 from collections.abc import Callable
@@ -84,19 +84,19 @@ class Gaussian(NamedTuple):
         return 0.5 * (excess + apart - 1)
 
 
-class Truth(NamedTuple):
-    """What a posterior is shown of the true colours, at the resolution of the network's output.
+class PosteriorInput(NamedTuple):
+    """What a posterior is shown of the true colors, at the resolution of the network's output.
 
     Attributes:
-        colours: `(N, 5, h, w)`: L, ab, and ab less that of the plain model, all about -1..1.
+        colors: `(N, 5, h, w)`: L, ab, and ab less that of the plain model, all about -1..1.
         score: `(N, width, h, w)`: ten times `DistributionHead.score` of the plain model.
     """
 
-    colours: Tensor
+    colors: Tensor
     score: Tensor
 
 
-class Guess(NamedTuple):
+class LatentDistribution(NamedTuple):
     """What is known of a latent: of the numbers for the whole picture, and, once these are given, of the grid.
 
     Attributes:
@@ -125,8 +125,8 @@ class Guess(NamedTuple):
         return Latent(whole, self.grid(whole).sample(noise.grid, spread))
 
 
-class GuessLayer(nn.Module):
-    """The `Guess` that features on the coarsest grid call for. It begins as the standard normal.
+class LatentLayer(nn.Module):
+    """The `LatentDistribution` that features on the coarsest grid call for. It begins as the standard normal.
 
     The grid hears of the numbers for the whole picture, so that both parts fit together and neither says what the
     other has said (Sønderby et al. 2016, top-down inference).
@@ -147,13 +147,13 @@ class GuessLayer(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def forward(self, features: Tensor) -> Guess:
+    def forward(self, features: Tensor) -> LatentDistribution:
         """Gives the guess from features `(N, channels, h, w)`; its grid is `(N, grid, h, w)`."""
 
         def grid(whole: Tensor) -> Gaussian:
             return Gaussian.of(self.grid, F.relu(features + self.told(whole)[:, :, None, None]))
 
-        return Guess(Gaussian.of(self.whole, features.mean((2, 3))), grid)
+        return LatentDistribution(Gaussian.of(self.whole, features.mean((2, 3))), grid)
 
 
 def evenly_normal(count: int, order: Tensor, seed: int) -> Tensor:
@@ -162,7 +162,7 @@ def evenly_normal(count: int, order: Tensor, seed: int) -> Tensor:
     Each draw alone is as random as any other: in the first three its direction is that of a corner of a square
     antiprism turned at random (the eight points of a sphere that are farthest apart: Schütte, van der Waerden 1951),
     its length in one of eight equally probable ranges of the chi distribution; in the next two likewise that of a
-    corner of an octagon, where neighbours on the antiprism are far apart. The other numbers are a scrambled Sobol
+    corner of an octagon, where neighbors on the antiprism are far apart. The other numbers are a scrambled Sobol
     sequence (Owen 1998). After eight draws the next eight begin, so that the first few of many are what few would be.
 
     Args:

@@ -12,7 +12,7 @@ from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.base import CONFIG_SCHEMA, ColorizationModel, Network
 from artcolor.models.heads import HEADS
 from artcolor.zoo import store
-from artcolor.zoo.sources import Weights
+from artcolor.zoo.locate import Weights
 
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=ColorizationModel)

@@ -1,16 +1,21 @@
 """Names of models and weights, and building models from them."""
 
 import enum
+import functools
+import importlib
+import pkgutil
+import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from artcolor import models
+from artcolor.color.planes import ToLightness
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel, Network
 from artcolor.models.heads import Head
 from artcolor.models.loading import build
-from artcolor.transforms import ToLightness
-from artcolor.zoo import hub, manifest, sources, store
+from artcolor.zoo import hub, locate, manifest, store
 
 
 class WeightsEnum(enum.Enum):
@@ -23,7 +28,7 @@ class WeightsEnum(enum.Enum):
 
     @property
     def meta(self) -> dict[str, Any]:
-        """Parameters, multiply-adds, size, hash, metrics, recipe, data and licence, as a dictionary."""
+        """Parameters, multiply-adds, size, hash, metrics, recipe, data and license, as a dictionary."""
         entry = self.entry
         return {name: value for name, value in vars(entry).items() if name not in ("key", "config", "golden")}
 
@@ -55,9 +60,11 @@ def register_model(weights: type[WeightsEnum]) -> Callable[[_B], _B]:
     return register
 
 
+@functools.cache
 def _families() -> None:
-    # Importing a family registers it.
-    from artcolor.models import ae, cic, cnn, report, splitbrain, unet, vae  # noqa: F401, PLC0415
+    # Importing a family registers it, so a new one needs no other place to be known in.
+    for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
+        importlib.import_module(module.name)
 
 
 def list_models() -> list[str]:
@@ -69,6 +76,19 @@ def list_models() -> list[str]:
     """
     _families()
     return sorted(_BUILDERS)
+
+
+def models_accepting(field: str) -> list[str]:
+    """Names of the models that read a field of `Guidance`.
+
+    Args:
+        field: for example `"seed"`.
+
+    Example:
+        >>> models_accepting("seed")
+        ['vae']
+    """
+    return [name for name in list_models() if field in typing.get_type_hints(_BUILDERS[name])["return"].accepts]
 
 
 def get_builder(name: str) -> Builder:
@@ -165,9 +185,9 @@ def from_pretrained(name: str | Path, *, progress: bool = True) -> ColorizationM
         'cnn'
     """
     if isinstance(name, str) and not _looks_like_path(name):
-        found = sources.fetch(get_weight(name).entry, progress=progress)
+        found = locate.fetch(get_weight(name).entry, progress=progress)
     else:
-        found = sources.open_weights(name, progress=progress)
+        found = locate.open_weights(name, progress=progress)
     # Given to the builder as it is, so that the bytes that were looked at are those that are loaded.
     return get_model(str(found.config.get("model"))[:100], weights=found)
 
@@ -176,9 +196,9 @@ def _looks_like_path(name: str) -> bool:
     return name.startswith((hub.HUB, hub.LOCAL)) or name.endswith(".safetensors") or "/" in name or "\\" in name
 
 
-def _read(model: str, weights: WeightsEnum | str | Path | sources.Weights, progress: bool) -> sources.Weights:
+def _read(model: str, weights: WeightsEnum | str | Path | locate.Weights, progress: bool) -> locate.Weights:
     """The file that a `weights` argument means."""
-    if isinstance(weights, sources.Weights):
+    if isinstance(weights, locate.Weights):
         return weights
     members = _WEIGHTS[model]
     if isinstance(weights, str) and not _looks_like_path(weights):
@@ -195,8 +215,8 @@ def _read(model: str, weights: WeightsEnum | str | Path | sources.Weights, progr
     if isinstance(weights, WeightsEnum):
         if not isinstance(weights, members):
             raise ConfigError(f"{weights} are not weights of {model}, but of {weights.entry.model}")
-        return sources.fetch(weights.entry, progress=progress)
-    return sources.open_weights(weights, progress=progress)
+        return locate.fetch(weights.entry, progress=progress)
+    return locate.open_weights(weights, progress=progress)
 
 
 def assemble(

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from artcolor.color.lab import lab_to_rgb, rgb_to_lab
 from artcolor.errors import ConfigError
+from artcolor.models.guidance import Decoding
 from artcolor.models.heads import Head
 
 Penalty = Literal["l2", "huber"]
@@ -23,7 +24,7 @@ _L_MIDDLE = 50.0
 class RGBHead(Head):
     """Predicts an RGB picture and is trained by its squared error, as most first attempts do.
 
-    The mean of all plausible colours minimises that error, and it is brown. Heads of this kind are in the zoo to
+    The mean of all plausible colors minimizes that error, and it is brown. Heads of this kind are in the zoo to
     show it.
 
     Args:
@@ -67,24 +68,9 @@ class RGBHead(Head):
         truth = lab_to_rgb(torch.cat((lightness, ab), dim=1)).clamp(0, 1)
         return {"loss": F.mse_loss(self.to_rgb(raw), F.interpolate(truth, raw.shape[-2:], mode="area"))}
 
-    def decode(
-        self, raw: Tensor, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
-    ) -> Tensor:
-        """The chroma of the predicted picture.
-
-        Args:
-            raw: `(N, 3, h, w)`.
-            lightness: is not needed.
-            temperature: has no meaning here.
-            vividness: has no meaning here.
-
-        Returns:
-            ab `(N, 2, h, w)` in Lab units.
-
-        Raises:
-            ConfigError: T or τ is given.
-        """
-        _refuse(self, temperature, vividness)
+    def chroma(self, raw: Tensor, lightness: Tensor, decoding: Decoding) -> Tensor:
+        """The chroma of the predicted picture."""
+        _refuse(self, decoding)
         return rgb_to_lab(self.to_rgb(raw))[:, 1:]
 
 
@@ -124,29 +110,14 @@ class ChromaHead(Head):
         truth = F.interpolate(ab, raw.shape[-2:], mode="area") / _AB_SCALE
         return {"loss": _PENALTIES[self.penalty](raw.float(), truth)}
 
-    def decode(
-        self, raw: Tensor, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
-    ) -> Tensor:
-        """The predicted chroma.
-
-        Args:
-            raw: `(N, 2, h, w)`.
-            lightness: is not needed.
-            temperature: has no meaning here.
-            vividness: has no meaning here.
-
-        Returns:
-            ab `(N, 2, h, w)` in Lab units.
-
-        Raises:
-            ConfigError: T or τ is given.
-        """
-        _refuse(self, temperature, vividness)
+    def chroma(self, raw: Tensor, lightness: Tensor, decoding: Decoding) -> Tensor:
+        """The predicted chroma."""
+        _refuse(self, decoding)
         return raw.float() * _AB_SCALE
 
 
 class LightnessHead(Head):
-    """Predicts L, for networks that look at colour: the other half of a split brain (Zhang et al. 2017).
+    """Predicts L, for networks that look at color: the other half of a split brain (Zhang et al. 2017).
 
     Args:
         channels: of the features that come in.
@@ -196,14 +167,8 @@ class LightnessHead(Head):
         middles = (torch.arange(self.bins, device=raw.device) + 0.5) * 100 / self.bins
         return torch.einsum("nqhw,q->nhw", torch.softmax(raw.float(), dim=1), middles)[:, None]
 
-    def decode(
-        self, raw: Tensor, lightness: Tensor, *, temperature: float | None = None, vividness: float | None = None
-    ) -> Tensor:
-        """There is no chroma in a lightness.
-
-        Raises:
-            ConfigError: always.
-        """
+    def chroma(self, raw: Tensor, lightness: Tensor, decoding: Decoding) -> Tensor:
+        """A lightness has no chroma: always a `ConfigError`."""
         raise ConfigError("LightnessHead predicts lightness, not chroma; see to_lightness")
 
 
@@ -213,7 +178,9 @@ def _checked(penalty: Penalty) -> Penalty:
     return penalty
 
 
-def _refuse(head: Head, temperature: float | None, vividness: float | None) -> None:
-    for name, value in (("temperature", temperature), ("vividness", vividness)):
-        if value is not None:
-            raise ConfigError(f"{name} has no meaning for a {type(head).__name__}, which predicts one colour only")
+def _refuse(head: Head, decoding: Decoding) -> None:
+    for name in ("temperature", "vividness"):
+        if getattr(decoding, name) is not None:
+            raise ConfigError(
+                f"{name} has no effect on a {type(head).__name__}, which predicts a single color per pixel"
+            )

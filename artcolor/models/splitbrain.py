@@ -100,7 +100,7 @@ class SplitBrainModel(ColorizationModel):
 
     @torch.no_grad()
     def extract_features(self, picture: Tensor) -> Tensor:
-        """Describes colour pictures by both halves' features.
+        """Describes color pictures by both halves' features.
 
         Args:
             picture: `(N, 3, H, W)`, sRGB in 0..1; sides are multiples of 8.
@@ -120,7 +120,7 @@ class SplitBrainModel(ColorizationModel):
 class SplitBrainAutoencoder(nn.Module):
     """The paper's general form: any channels, in any groups; each half regresses what the others see.
 
-    The paper also splits colour from depth: `groups=((0, 1, 2), (3,))`.
+    The paper also splits color from depth: `groups=((0, 1, 2), (3,))`.
 
     Args:
         groups: numbers of the channels that each half sees; no channel twice.
@@ -187,7 +187,7 @@ def splitbrain(
         progress: show a bar while weights are downloaded.
         width: channels of each half at 1/8 size, 176 if not given.
         loss: of an untrained model: "classification" (if not given) or "regression".
-        bins: number of colour bins of the classification; those of the sRGB gamut if not given.
+        bins: number of color bins of the classification; those of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
 
     Returns:

@@ -1,4 +1,4 @@
-"""`unet`: an ImageNet encoder with a U-Net decoder, and a distribution over colours at 1/4 size.
+"""`unet`: an ImageNet encoder with a U-Net decoder, and a distribution over colors at 1/4 size.
 
 Sources: Ronneberger et al. 2015 (U-Net); Tan, Le 2019 (EfficientNet; Lite0 is its variant for CPUs); Zhang et al.
 2016 for what is predicted.
@@ -159,7 +159,7 @@ def unet(
     sigma: float | None = None,
     size: int | None = None,
 ) -> ColorizationModel:
-    """Builds `unet`: EfficientNet-Lite0 encoder, U-Net decoder, a distribution over colours at 1/4 size.
+    """Builds `unet`: EfficientNet-Lite0 encoder, U-Net decoder, a distribution over colors at 1/4 size.
 
     Args:
         weights: `None` for an untrained network, a `UNet_Weights` member, its name, `"DEFAULT"`, or the path of
@@ -168,8 +168,8 @@ def unet(
         width: channels of the decoder at 1/4 size, 96 if not given.
         imagenet: start the encoder of an untrained network from ImageNet weights (extra `train`).
         dropout: what is left out of the encoder in training, 0 if not given; see `UNet`.
-        bins: number of colour bins; those of the sRGB gamut if not given.
-        accuracy: what the error of the mean colour weighs in the loss, 0 if not given; see `DistributionHead`.
+        bins: number of color bins; those of the sRGB gamut if not given.
+        accuracy: what the error of the mean color weighs in the loss, 0 if not given; see `DistributionHead`.
         sigma: σ of the truth's soft encoding, 5 if not given; see `DistributionHead`.
         size: working size in pixels, 192 if not given.
 

@@ -1,24 +1,24 @@
-"""`vae`: the network of `unet` with a latent that codes nothing but colour, so that one picture has many colourings.
+"""`vae`: the network of `unet` with a latent that codes nothing but color, so that one picture has many colorings.
 
-Sources: Sohn, Lee, Yan 2015 (conditional VAE with a learned prior); Deshpande et al. 2017 (a latent for colour alone,
+Sources: Sohn, Lee, Yan 2015 (conditional VAE with a learned prior); Deshpande et al. 2017 (a latent for color alone,
 structure from features of the gray picture); Kingma et al. 2016 (free bits).
 """
 
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artcolor.color.lab import rgb_to_lab, rgb_to_lightness
+from artcolor.color import planes
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
+from artcolor.models.guidance import Decoding, Guidance
 from artcolor.models.heads import DistributionHead
-from artcolor.models.latent import Guess, GuessLayer, Latent, Truth, evenly_normal
+from artcolor.models.latent import Latent, LatentDistribution, LatentLayer, PosteriorInput, evenly_normal
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.unet import UNet, unet
-from artcolor.transforms import JoinChroma
 
 SPREAD = 0.6
 """Default spread of samples: at full spread, some are a single strong cast."""
@@ -44,12 +44,12 @@ class VAE(UNet):
     """`UNet` whose decoder listens to a latent: numbers for the whole picture and a coarse grid scale and shift it.
 
     Without a latent (`None`) it is a plain `UNet`. What the plain decoder makes of a picture is also what prior and
-    posterior look at: how it is coloured without a latent tells what a latent has left to say. BatchNorms keep the
+    posterior look at: how it is colored without a latent tells what a latent has left to say. BatchNorms keep the
     statistics they have in training too, as decoding with and without a latent shares them.
 
     Args:
         width: channels of the decoder at 1/4 size; deeper stages have more.
-        codes: numbers that code the whole picture's colours, at least five.
+        codes: numbers that code the whole picture's colors, at least five.
         grid: channels of the grid that codes where they are.
         hidden: channels of the layers that guess the latent.
 
@@ -82,7 +82,8 @@ class VAE(UNet):
             nn.Conv2d(hidden, hidden, 3, padding=1),
             nn.ReLU(),
         )
-        self.prior_layer = GuessLayer(hidden, codes, grid)
+        self.prior_layer = LatentLayer(hidden, codes, grid)
+        # The name is part of released files.
         self.colours = nn.Sequential(nn.Conv2d(5 + 3 * width, hidden, 1), nn.ReLU(inplace=True))
         for _ in range(3):
             self.colours += nn.Sequential(nn.Conv2d(hidden, hidden, 3, stride=2, padding=1), nn.ReLU(inplace=True))
@@ -92,7 +93,7 @@ class VAE(UNet):
             nn.Conv2d(hidden, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
         )
-        self.posterior_layer = GuessLayer(hidden, codes, grid)
+        self.posterior_layer = LatentLayer(hidden, codes, grid)
 
     def train(self, mode: bool = True) -> Self:
         """Sets the mode; BatchNorms stay in evaluation mode."""
@@ -107,7 +108,7 @@ class VAE(UNet):
         """What the decoder gives without a latent, `(N, width, H / 4, W / 4)`, for prior and posterior to look at."""
         return self.decode(seen)
 
-    def prior(self, seen: list[Tensor], plain: Tensor) -> Guess:
+    def prior(self, seen: list[Tensor], plain: Tensor) -> LatentDistribution:
         """p(z | L). No gradient goes back to the encoder.
 
         Args:
@@ -116,20 +117,22 @@ class VAE(UNet):
         """
         deepest = seen[-1].detach()
         joined = torch.cat((deepest, F.avg_pool2d(plain, self.stride // self.out_stride)), dim=1)
-        guess: Guess = self.prior_layer(self.prior_features(joined))
-        return guess
+        latent: LatentDistribution = self.prior_layer(self.prior_features(joined))
+        return latent
 
-    def posterior(self, seen: list[Tensor], plain: Tensor, truth: Truth) -> Guess:
+    def posterior(self, seen: list[Tensor], plain: Tensor, truth: PosteriorInput) -> LatentDistribution:
         """q(z | L, ab). No gradient goes back to the encoder.
 
         Args:
             seen: the encoder's features, from `encode`.
             plain: from `plain`.
-            truth: from `VAEModel.truth`.
+            truth: from `VAEModel.posterior_input`.
         """
-        colours = self.colours(torch.cat((truth.colours, plain, truth.score, plain * truth.score), dim=1))
-        guess: Guess = self.posterior_layer(self.posterior_features(torch.cat((colours, seen[-1].detach()), dim=1)))
-        return guess
+        colors = self.colours(torch.cat((truth.colors, plain, truth.score, plain * truth.score), dim=1))
+        latent: LatentDistribution = self.posterior_layer(
+            self.posterior_features(torch.cat((colors, seen[-1].detach()), dim=1))
+        )
+        return latent
 
     def decode_with(self, seen: list[Tensor], latent: Latent) -> Tensor:
         """Gives `(N, width, H / 4, W / 4)` from what `encode` gave and a latent.
@@ -157,8 +160,9 @@ class VAE(UNet):
 
 
 class VAEModel(ColorizationModel):
-    """`vae`: without options, the most typical colouring; with `samples`, several; with `palette`, another's mood."""
+    """`vae`: without options, the most typical coloring; with `samples`, several; with `palette`, another's mood."""
 
+    accepts: ClassVar[frozenset[str]] = frozenset({"reference", "samples", "seed", "spread"})
     network: VAE
     head: DistributionHead
 
@@ -184,7 +188,7 @@ class VAEModel(ColorizationModel):
         seen = network.encode(lightness)
         plain = network.plain(seen)
         prior = network.prior(seen, plain)
-        posterior = network.posterior(seen, plain, self.truth(plain, lightness, ab))
+        posterior = network.posterior(seen, plain, self.posterior_input(plain, lightness, ab))
         whole = posterior.whole.draw(generator)
         grid, grid_prior = posterior.grid(whole), prior.grid(whole)
         draw = torch.rand(len(lightness), generator=generator, device=device)
@@ -209,8 +213,8 @@ class VAEModel(ColorizationModel):
         return {name: value.detach() for name, value in parts.items()} | {"loss": loss}
 
     @torch.no_grad()
-    def truth(self, plain: Tensor, lightness: Tensor, ab: Tensor) -> Truth:
-        """What the posterior is shown of the true colours.
+    def posterior_input(self, plain: Tensor, lightness: Tensor, ab: Tensor) -> PosteriorInput:
+        """What the posterior is shown of the true colors.
 
         Args:
             plain: from the network's `plain`.
@@ -219,155 +223,56 @@ class VAEModel(ColorizationModel):
         """
         raw = self.head(plain, lightness)
         small = F.interpolate(torch.cat((lightness, ab), dim=1), raw.shape[-2:], mode="area")
-        missed = small[:, 1:] - self.head.decode(raw, lightness, temperature=1, vividness=0)
-        colours = torch.cat((small[:, :1] / 50 - 1, small[:, 1:] / 50, missed / 50), dim=1)
+        missed = small[:, 1:] - self.head.decode(raw, lightness, Decoding(vividness=0, temperature=1))
+        colors = torch.cat((small[:, :1] / 50 - 1, small[:, 1:] / 50, missed / 50), dim=1)
         # Ten times it is about 0.6 in size; as it is, 0.06, the posterior hardly learns from it.
-        return Truth(colours, 10 * self.head.score(raw, small[:, 1:]))
+        return PosteriorInput(colors, 10 * self.head.score(raw, small[:, 1:]))
 
-    @torch.no_grad()
-    def sample_raw(
-        self,
-        lightness: Tensor,
-        *,
-        samples: int = 1,
-        seed: int = 0,
-        spread: float | None = SPREAD,
-        palette: Tensor | None = None,
-    ) -> Tensor:
-        """The raw head output of several latents for each picture, for lightness of any size.
+    def _encode(self, lightness: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The encoder's features, and the plain decoder's."""
+        seen = self.network.encode(lightness)
+        return seen, self.network.plain(seen)
 
-        Args:
-            lightness: `(N, 1, H, W)`, L in 0..100.
-            samples: see `sample_ab_grid`.
-            seed: see `sample_ab_grid`.
-            spread: see `sample_ab_grid`.
-            palette: see `sample_ab_grid`.
+    def _complete(self, lightness: Tensor, value: tuple[list[Tensor], Tensor], guidance: Guidance) -> Tensor:
+        """Decodes the most typical latent, or as many drawn ones as asked for.
 
-        Returns:
-            `(samples · N, Q, ⌈H / 4⌉, ⌈W / 4⌉)`: all pictures of the first sample come first.
-
-        Raises:
-            ConfigError: an option out of range.
-            WeightsError: the network's output is not finite.
+        The latents of samples are spread evenly over what is plausible, so that few show more of it than independent
+        ones would (see `evenly_normal`); they are the same for every picture of the batch. The colors of a reference
+        replace the numbers for the whole picture; the grid is still drawn.
         """
-        if samples < 1:
-            raise ConfigError(f"samples must be at least 1, not {samples}")
-        if spread is not None and not 0 <= spread < float("inf"):
-            raise ConfigError(f"spread must be 0 or more, not {spread}")
-        mood = None if palette is None else self._mood(palette.to(lightness.device))
+        network = self.network
+        seen, plain = value
+        prior = network.prior(seen, plain)
+        typical = prior.typical
+        whole = None
+        if guidance.reference is not None:
+            whole = self._codes_of(guidance.reference.to(lightness.device)).expand_as(typical.whole)
+        if not guidance.draws:
+            latent = typical if whole is None else Latent(whole, prior.grid(whole).mean)
+            raw: Tensor = self.head(network.decode_with(seen, latent), lightness)
+            return raw
+        seed, spread = guidance.seed or 0, SPREAD if guidance.spread is None else guidance.spread
         generator = torch.Generator().manual_seed(seed)
-        even = evenly_normal(samples, self.network.nats.argsort(descending=True, stable=True), seed)
+        order = network.nats.argsort(descending=True, stable=True)
+        found = []
+        for row in evenly_normal(guidance.samples, order, seed):
+            noise = torch.randn((1, *typical.grid.shape[1:]), generator=generator)
+            latent = prior.sample(Latent(row[None].to(typical.whole), noise.to(typical.grid)), spread, whole)
+            found.append(self.head(network.decode_with(seen, latent), lightness))
+        return torch.cat(found)
 
-        def run(padded: Tensor) -> Tensor:
-            network = self.network
-            seen = network.encode(padded)
-            if spread is None:
-                return torch.cat([self.head(network.decode(seen), padded)] * samples)
-            prior = network.prior(seen, network.plain(seen))
-            typical = prior.typical
-            whole = None if mood is None else mood.expand_as(typical.whole)
-            found = []
-            for row in even:
-                noise = torch.randn((1, *typical.grid.shape[1:]), generator=generator)
-                latent = prior.sample(Latent(row[None].to(typical.whole), noise.to(typical.grid)), spread, whole)
-                found.append(self.head(network.decode_with(seen, latent), padded))
-            return torch.cat(found)
-
-        return self.predict_raw(lightness, run)
-
-    @torch.no_grad()
-    def sample_ab_grid(
-        self,
-        lightness: Tensor,
-        *,
-        samples: int = 1,
-        seed: int = 0,
-        spread: float | None = SPREAD,
-        palette: Tensor | None = None,
-        temperature: float | None = None,
-        vividness: float | None = None,
-    ) -> Tensor:
-        """Predicts several different chromas for each picture, at the resolution of the network's output.
-
-        Args:
-            lightness: `(N, 1, H, W)`, L in 0..100, any size.
-            samples: how many. Their numbers for the whole picture are spread evenly over what is plausible, so that
-                few show more of it than independent ones would (see `evenly_normal`).
-            seed: of the latents; the same for every picture of the batch.
-            spread: deviations from the most typical latent, 0 or more; `None` goes without the latent, as a plain
-                `unet` does.
-            palette: `(1|N, 3, h, w)`, sRGB in 0..1: coloured pictures whose mood is taken over. It replaces the
-                numbers for the whole picture; the grid is still sampled.
-            temperature: see `DistributionHead`; `None` takes the model's own.
-            vividness: see `DistributionHead`; `None` takes the model's own.
-
-        Returns:
-            `(samples, N, 2, ⌈H / 4⌉, ⌈W / 4⌉)` in Lab units.
-
-        Raises:
-            ConfigError: an option out of range.
-
-        Example:
-            >>> import torch
-            >>> vae(width=16).sample_ab_grid(torch.rand(1, 1, 64, 64) * 100, samples=3).shape
-            torch.Size([3, 1, 2, 16, 16])
-        """
-        raw = self.sample_raw(lightness, samples=samples, seed=seed, spread=spread, palette=palette)
-        ab = self.head.decode(raw, lightness.repeat(samples, 1, 1, 1), temperature=temperature, vividness=vividness)
-        return ab.reshape(samples, -1, *ab.shape[1:])
-
-    def _mood(self, palette: Tensor) -> Tensor:
-        """The whole picture's numbers `(N, codes)`, as the posterior reads them off coloured pictures."""
-        if palette.ndim != 4 or palette.shape[1] != 3:
-            raise ConfigError(f"palette must be (N, 3, H, W), sRGB in 0..1, not {tuple(palette.shape)}")
-        height, width = self.transforms().output_size(*palette.shape[-2:])
+    def _codes_of(self, reference: Tensor) -> Tensor:
+        """The numbers for the whole picture, `(1, codes)`, that the posterior infers from a colored picture."""
+        if reference.ndim != 4 or reference.shape[:2] != (1, 3):
+            raise ConfigError(f"reference must be (1, 3, H, W), sRGB in 0..1, not {tuple(reference.shape)}")
+        height, width = self.transforms().output_size(*reference.shape[-2:])
         stride = self.network.stride
         height, width = (max(stride, round(side / stride) * stride) for side in (height, width))
-        lab = rgb_to_lab(F.interpolate(palette, (height, width), mode="bicubic", antialias=True).clamp(0, 1))
+        pixels = reference[0].permute(1, 2, 0).float().cpu().numpy()
+        lab = planes.lab(planes.resize(pixels, (height, width))).to(reference.device)
         lightness, ab = lab[:, :1], lab[:, 1:]
-        seen = self.network.encode(lightness)
-        plain = self.network.plain(seen)
-        return self.network.posterior(seen, plain, self.truth(plain, lightness, ab)).whole.mean
-
-    @torch.no_grad()
-    def colorize_samples(
-        self,
-        gray: Tensor,
-        *,
-        samples: int = 4,
-        seed: int = 0,
-        spread: float | None = SPREAD,
-        palette: Tensor | None = None,
-        size: int | None = None,
-        temperature: float | None = None,
-        vividness: float | None = None,
-    ) -> Tensor:
-        """Gives pictures several different colourings each; their lightness stays as it is.
-
-        Args:
-            gray: `(N, 1|3, H, W)`, sRGB in 0..1, any size.
-            samples: how many.
-            seed: of the latents.
-            spread: see `sample_ab_grid`.
-            palette: see `sample_ab_grid`.
-            size: working size; `None` takes the model's own.
-            temperature: see `DistributionHead`; `None` takes the model's own.
-            vividness: see `DistributionHead`; `None` takes the model's own.
-
-        Returns:
-            `(samples, N, 3, H, W)`, sRGB in 0..1.
-        """
-        grids = self.sample_ab_grid(
-            self.transforms(size)(gray),
-            samples=samples,
-            seed=seed,
-            spread=spread,
-            palette=palette,
-            temperature=temperature,
-            vividness=vividness,
-        )
-        lightness = rgb_to_lightness(gray)
-        return torch.stack([JoinChroma(ab, *gray.shape[-2:])(lightness) for ab in grids])
+        seen, plain = self._encode(lightness)
+        return self.network.posterior(seen, plain, self.posterior_input(plain, lightness, ab)).whole.mean
 
 
 @register_model(VAE_Weights)
@@ -381,7 +286,7 @@ def vae(
     accuracy: float | None = None,
     size: int | None = None,
 ) -> VAEModel:
-    """Builds `vae`: `unet` with a latent for colour; `sample_ab_grid` and `colorize_samples` give several colourings.
+    """Builds `vae`: `unet` with a latent for color; with `Guidance(samples=...)`, several colorings.
 
     Args:
         weights: `None` for an untrained network, a `VAE_Weights` member, its name, `"DEFAULT"`, or the path of
@@ -390,8 +295,8 @@ def vae(
         width: channels of the decoder at 1/4 size, 96 if not given.
         start: weights of `unet` that network and head of an untrained model start from; they decide width, bins
             and size.
-        bins: number of colour bins; those of the sRGB gamut if not given.
-        accuracy: what the error of the mean colour weighs in the loss, 0 if not given; see `DistributionHead`.
+        bins: number of color bins; those of the sRGB gamut if not given.
+        accuracy: what the error of the mean color weighs in the loss, 0 if not given; see `DistributionHead`.
         size: working size in pixels, 192 if not given.
 
     Returns:

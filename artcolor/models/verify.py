@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from artcolor.errors import WeightsError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.registry import get_model
-from artcolor.zoo import sources
+from artcolor.zoo import locate
 from artcolor.zoo.manifest import Entry
 
 _DTYPES = {"uint8": "u1", "float16": "<f2"}
@@ -32,7 +32,7 @@ class Verdict:
     Attributes:
         key: `model.tag`.
         path: of their file; `None` if there is none that could be read.
-        difference: the largest one between golden and computed colours, in Lab units; `None` if none were computed.
+        difference: the largest one between golden and computed colors, in Lab units; `None` if none were computed.
         problems: what is wrong, a sentence each; empty if all is well.
     """
 
@@ -58,7 +58,7 @@ def verify(entry: Entry, *, progress: bool = True) -> Verdict:
         ()
     """
     try:
-        weights = sources.fetch(entry, progress=progress)
+        weights = locate.fetch(entry, progress=progress)
     except WeightsError as error:
         return Verdict(entry.key, None, None, (str(error),))
     try:
@@ -85,7 +85,7 @@ def verify(entry: Entry, *, progress: bool = True) -> Verdict:
     ]
     if not difference <= entry.golden["tolerance"]:
         problems.append(
-            f"its colours are up to {difference:.3g} Lab units off the golden ones, and should be within "
+            f"its colors are up to {difference:.3g} Lab units off the golden ones, and should be within "
             f"{entry.golden['tolerance']}"
         )
     return Verdict(entry.key, weights.path, difference, tuple(problems))
@@ -105,7 +105,7 @@ def multiply_adds(model: ColorizationModel) -> int:
 
 
 def make_golden(model: ColorizationModel) -> dict[str, Any]:
-    """A small made-up picture and the colours that a model gives it, as the manifest keeps them.
+    """A small made-up picture and the colors that a model gives it, as the manifest keeps them.
 
     Args:
         model: with its weights, in evaluation mode.
@@ -126,7 +126,7 @@ def make_golden(model: ColorizationModel) -> dict[str, Any]:
 
 
 def golden_difference(model: ColorizationModel, golden: Mapping[str, Any]) -> float:
-    """How far the colours that a model gives the golden picture are off, at most, in Lab units.
+    """How far the colors that a model gives the golden picture are off, at most, in Lab units.
 
     Args:
         model: is judged.

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from artcolor.atomic import replacing
 from artcolor.color.lab import lab_to_rgb_in_gamut
 from artcolor.data.dataset import Sample
+from artcolor.files import replacing
 
 if TYPE_CHECKING:
     from artcolor.train.trainer import Trainer

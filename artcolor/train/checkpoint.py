@@ -1,6 +1,5 @@
 """Checkpoints that are whole or not there."""
 
-import hashlib
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from artcolor.errors import TrainingError
+from artcolor.files import sha256_of, sync
 
 _LOG = logging.getLogger(__name__)
 _PREFIX = "step-"
@@ -31,7 +31,7 @@ def save(
     """Writes a checkpoint under a temporary name, then renames it, then prunes older ones.
 
     `state.json` is written last and holds the hashes of the other files, so that a checkpoint cut short by a
-    power failure is recognised.
+    power failure is recognized.
 
     Args:
         folder: that holds the checkpoints.
@@ -59,15 +59,15 @@ def save(
             }
             safetensors.torch.save_file(plain, temporary / f"{name}.safetensors")
         torch.save(optimizer, temporary / "optimizer.pt")
-        hashes = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
+        hashes = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
         for path in temporary.iterdir():
-            _sync(path)
+            sync(path)
         (temporary / "state.json").write_text(json.dumps({"step": step, "hashes": hashes, **state}, indent=1))
-        _sync(temporary / "state.json")
-        _sync(temporary)
+        sync(temporary / "state.json")
+        sync(temporary)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(temporary, target)
-        _sync(folder)
+        sync(folder)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         last = latest(folder)
@@ -112,23 +112,7 @@ def _numbered(folder: Path) -> list[Path]:
 def _fault(path: Path) -> str | None:
     try:
         hashes = json.loads((path / "state.json").read_text())["hashes"]
-        wrong = [name for name, sha256 in hashes.items() if _sha256(path / name) != sha256]
+        wrong = [name for name, sha256 in hashes.items() if sha256_of(path / name) != sha256]
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"it is incomplete ({error})"
     return f"{', '.join(wrong)} does not match its hash" if wrong else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    # Windows cannot open a folder to sync it; its renames need no such help.
-    if os.name == "nt" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -48,7 +48,7 @@ class TrainConfig(BaseModel):
         clip_norm: largest norm of the gradient.
         ema_decay: of the exponential moving average that becomes the result.
         precision: `"fp32"`, autocast to `"bf16"` or `"fp16"`, or `"auto"`: bf16 where the hardware computes it, fp32
-            elsewhere. Losses and colour stay in fp32.
+            elsewhere. Losses and color stay in fp32.
         fit_head: take bins and priors from the training pictures before the first step.
         validate_every: steps between validations.
         validate_pictures: how many of the val pictures are used for that.

@@ -1,4 +1,4 @@
-"""What a training minimises: the model's own loss and, if asked for, how far it is from a teacher's predictions and how
+"""What a training minimizes: the model's own loss and, if asked for, how far it is from a teacher's predictions and how
 badly its encoder names styles and artists.
 """
 
@@ -26,7 +26,7 @@ _DROPOUT = 0.2
 _UNKNOWN = -1
 
 
-class Labelled(Dataset[tuple[Tensor, Tensor, Tensor]]):
+class Labeled(Dataset[tuple[Tensor, Tensor, Tensor]]):
     """Pictures as (L, ab, labels).
 
     Args:
@@ -63,7 +63,7 @@ class Labelled(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return *self.pictures[key], self.labels[key.index]
 
 
-def labelled(pictures: ArtDataset, columns: Sequence[str]) -> Labelled | None:
+def labeled(pictures: ArtDataset, columns: Sequence[str]) -> Labeled | None:
     """Puts labels to pictures; where there are none to be had, it warns and does without.
 
     Args:
@@ -74,7 +74,7 @@ def labelled(pictures: ArtDataset, columns: Sequence[str]) -> Labelled | None:
         The pictures with their labels, or `None`.
     """
     try:
-        found = Labelled(pictures, columns)
+        found = Labeled(pictures, columns)
     except DataError as error:
         _LOG.warning("training goes without classify: %s", error)
         return None
@@ -84,7 +84,7 @@ def labelled(pictures: ArtDataset, columns: Sequence[str]) -> Labelled | None:
 class Classifier(nn.Module):
     """Names a picture's style or artist from what the encoder sees at its coarsest, averaged over the picture.
 
-    School and hand say much about a painting's colours, and an encoder that is asked for them learns to see them
+    School and hand say much about a painting's colors, and an encoder that is asked for them learns to see them
     (multitask learning: Caruana 1997). It serves the training alone and is no part of the model.
 
     Args:
@@ -150,7 +150,7 @@ class Watched:
 class Teacher:
     """A trained model whose predictions another learns beside the truth (distillation: Hinton et al. 2015).
 
-    A picture's own colours are one draw; what a teacher thinks of it is a whole distribution, and little of that is
+    A picture's own colors are one draw; what a teacher thinks of it is a whole distribution, and little of that is
     learned by heart. Where both are of one kind the pupil can get better than its teacher (Furlanello et al. 2018).
 
     Args:
@@ -165,7 +165,7 @@ class Teacher:
     def __init__(self, teacher: ColorizationModel, pupil: ColorizationModel, share: float) -> None:
         for model in (teacher, pupil):
             if not isinstance(model.head, DistributionHead):
-                raise ConfigError(f"teacher: {model.name} predicts no distribution over colours")
+                raise ConfigError(f"teacher: {model.name} predicts no distribution over colors")
         if type(pupil).training_loss is not ColorizationModel.training_loss:
             raise ConfigError(f"teacher: {pupil.name} has a loss of its own, which takes no teacher")
         self.teacher, self.share = teacher, share
@@ -184,8 +184,8 @@ class Teacher:
             The probabilities of the pupil's bins, `(N, Q, h, w)`.
         """
         own = inference_copy(self.teacher, lightness.device).predict_distribution(lightness)
-        centres = cast(DistributionHead, self.teacher.head).codebook.centres.to(lightness.device)
-        mapped = self._pupil.codebook.gather(own, centres)
+        centers = cast(DistributionHead, self.teacher.head).codebook.centers.to(lightness.device)
+        mapped = self._pupil.codebook.gather(own, centers)
         return mapped if mapped.shape[-2:] == size else F.interpolate(mapped, size, mode="area")
 
 
@@ -207,7 +207,7 @@ class Objective(nn.Module):
     def forward(
         self, lightness: Tensor, ab: Tensor, step: int, generator: torch.Generator, labels: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Gives the losses of a batch; `"loss"` is what is minimised.
+        """Gives the losses of a batch; `"loss"` is what is minimized.
 
         Args:
             lightness: see `ColorizationModel.training_loss`.

@@ -26,11 +26,11 @@ from artcolor.models.registry import from_pretrained, save_weights
 from artcolor.train import checkpoint
 from artcolor.train.callbacks import Callback, CsvLog, PictureGrid
 from artcolor.train.config import TrainConfig
-from artcolor.train.keeping import Interrupt, Patience, RunningMean
-from artcolor.train.measure import StepTime, measure_steps
-from artcolor.train.objective import Classifier, Objective, Teacher, labelled
+from artcolor.train.objective import Classifier, Objective, Teacher, labeled
 from artcolor.train.optimization import moving_average, parameter_groups, set_training_mode, warmup_cosine
 from artcolor.train.precision import accelerator_for, fast_precision
+from artcolor.train.state import Interrupt, Patience, RunningMean
+from artcolor.train.timing import StepTime, measure_steps
 from artcolor.train.validation import validate
 
 _LOG = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Trainer:
                 raise TrainingError(f"{key} {size} is not a multiple of {stride}, which {model.name} needs")
             if size is not None and size != (fixed or size):
                 raise TrainingError(f"{key} is {size}, but {model.name} only works at {fixed}")
-        self._labelled = labelled(train, config.classify) if config.classify else None
+        self._labeled = labeled(train, config.classify) if config.classify else None
         self._classifier: Classifier | None = None
         self._teacher: Teacher | None = None
         if config.teacher is not None:
@@ -154,8 +154,8 @@ class Trainer:
         if config.fit_head:
             model.head.fit(self.train.statistics())
         model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if self._labelled is not None:
-            self._classifier = Classifier(model, self._labelled.classes).to(self.device)
+        if self._labeled is not None:
+            self._classifier = Classifier(model, self._labeled.classes).to(self.device)
         set_training_mode(model, config)
         groups = parameter_groups(model, config)
         if self._classifier is not None:
@@ -202,7 +202,7 @@ class Trainer:
             labels=self.train.labels(self.config.balance) if self.config.balance else None,
         )
         loader: DataLoader[Sequence[Tensor]] = DataLoader(
-            self.train if self._labelled is None else self._labelled,
+            self.train if self._labeled is None else self._labeled,
             batch_sampler=stream,
             num_workers=self.config.workers,
             pin_memory=self.device.type == "cuda",

@@ -8,11 +8,11 @@ from typing import Any
 from artcolor.zoo.manifest import Entry, entries
 
 COLUMNS = ("weights", "parameters", "file", "multiply-adds", "PSNR, vividness 0", "PSNR", "ΔCF", "FD-grid", "defaults")
-PICTURES = ("gray.png", "colour.jpg")
+PICTURES = ("gray.png", "color.jpg")
 """Names of the two pictures on the card of released weights: what the model was given, and what it made of it."""
 
 _NONE = "–"
-_FILE_COLUMNS = ("weights", "file", "bytes", "SHA-256", "licence", "on the Hub")
+_FILE_COLUMNS = ("weights", "file", "bytes", "SHA-256", "license", "on the Hub")
 _SETTINGS = {"default": "at its defaults", "accurate": "at vividness 0"}
 
 
@@ -48,7 +48,7 @@ def files_table() -> str:
                 f"`{entry.file}`",
                 f"{entry.bytes:,}",
                 f"`{entry.sha256}`",
-                entry.licence,
+                entry.license,
                 f"`hf-hub:{entry.hub_repo}@{entry.hub_revision}`" if entry.hub_repo else "not yet",
             )
             for entry in entries().values()
@@ -71,13 +71,13 @@ def as_json() -> str:
 
 
 _CARD = """---
-{licence}library_name: artcolor
+{license}library_name: artcolor
 pipeline_tag: image-to-image
 tags: [colorization, art, paintings]
 ---
 # {title}
 
-Gives grayscale art its colours back. A model of [artcolor](https://pypi.org/project/artcolor/).
+Gives grayscale art its colors back. A model of [artcolor](https://pypi.org/project/artcolor/).
 
 {pictures}## How to use
 
@@ -89,27 +89,27 @@ pip install artcolor
 import artcolor
 
 model = artcolor.from_pretrained("{name}")
-artcolor.colorize("gray.png", model=model).save("colour.png")
+artcolor.colorize("gray.png", model=model).save("color.png")
 ```
 
 {facts}## Limits
 
-A colouring is a plausible guess, not the colours that once were. {known}Where a colour cannot be told from lightness
-(clothes, flags, flowers) the model guesses. Where you show its pictures, say that the colours are a guess.
+A coloring is a plausible guess, not the colors that once were. {known}Where a color cannot be told from lightness
+(clothes, flags, flowers) the model guesses. Where you show its pictures, say that the colors are a guess.
 """
 
 _SHOWN = """| given | made of it |
 |---|---|
-| ![gray](gray.png) | ![colorized](colour.jpg) |
+| ![gray](gray.png) | ![colorized](color.jpg) |
 
 *Frédéric Bazille, Les remparts d'Aigues-Mortes, 1867, in the public domain.*
 
 """
 
-_TO_BE_TOLD = """## Data and licence
+_TO_BE_TOLD = """## Data and license
 
 Not told by artcolor. Whoever publishes this model says here what it was trained on, how well it does, and under which
-licence it may be used.
+license it may be used.
 
 """
 
@@ -125,13 +125,13 @@ def model_card(
         repo: where it is published, if that is known.
         pictures: show `PICTURES`, which then lie beside the card.
     """
-    source = f"hf-hub:{repo or 'ORGANISATION/REPOSITORY'}"
+    source = f"hf-hub:{repo or 'ORGANIZATION/REPOSITORY'}"
     shown = _SHOWN if pictures else ""
     if entry is None:
         title = f"{config['model']}, trained by its owner"
-        return _CARD.format(licence="", title=title, name=source, facts=_TO_BE_TOLD, pictures=shown, known="")
+        return _CARD.format(license="", title=title, name=source, facts=_TO_BE_TOLD, pictures=shown, known="")
     return _CARD.format(
-        licence=f"license: {entry.licence.lower()}\n",
+        license=f"license: {entry.license.lower()}\n",
         title=entry.key,
         name=source if repo else entry.key,
         facts=_facts(entry),
@@ -144,10 +144,10 @@ def _facts(entry: Entry) -> str:
     head = entry.config["head"]
     defaults = {name: head[name] for name in ("vividness", "temperature") if name in head}
     lines = [
-        "## Data and licence",
+        "## Data and license",
         "",
         f"- Trained on: {entry.data}. Recipe `{entry.recipe}`, commit {entry.commit}, PyTorch {entry.torch}.",
-        f"- Licence of the weights: {entry.licence}. SHA-256 of the file: `{entry.sha256}`.",
+        f"- License of the weights: {entry.license}. SHA-256 of the file: `{entry.sha256}`.",
         f"- {entry.parameters:,} parameters, {entry.multiply_adds / 1e9:.2f} G multiply-adds "
         f"at {entry.config['size']} px.",
     ]

@@ -18,6 +18,7 @@ from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progr
 from torch import Tensor
 
 from artcolor.errors import ConfigError, WeightsError
+from artcolor.files import write_atomically
 from artcolor.zoo import card, store
 from artcolor.zoo.manifest import REPO, Entry, entries
 
@@ -53,7 +54,7 @@ def open_repository(name: str, *, progress: bool) -> Contents:
     """Reads the model in a repository on the Hub, or the cached copy of it.
 
     Args:
-        name: `organisation/repository@revision`. Without `@revision` the main branch is taken.
+        name: `organization/repository@revision`. Without `@revision` the main branch is taken.
         progress: show a bar while something is downloaded.
 
     Raises:
@@ -62,7 +63,7 @@ def open_repository(name: str, *, progress: bool) -> Contents:
     """
     repo, at, revision = name.partition("@")
     if not REPO.fullmatch(repo):
-        raise ConfigError(f"{name!r} names no repository; write {HUB}organisation/repository[@revision]")
+        raise ConfigError(f"{name!r} names no repository; write {HUB}organization/repository[@revision]")
     if at and (not _REVISION.fullmatch(revision) or ".." in revision):
         raise ConfigError(f"{revision!r} in {name!r} names no revision; write a branch, a tag or a commit")
     stated = _download(repo, CONFIG, revision or None, progress=progress)
@@ -76,7 +77,7 @@ def open_verified(repo: str, revision: str | None, sha256: str | None, *, progre
     """Reads weights from the cache or the Hub; if they are damaged, they are downloaded once more.
 
     Args:
-        repo: `organisation/repository`.
+        repo: `organization/repository`.
         revision: branch, tag or commit. A commit that is in the cache needs no network.
         sha256: what the file must hash to; `None` takes what the Hub said when it was downloaded.
         progress: show a bar while something is downloaded.
@@ -198,7 +199,7 @@ def files_of(entry: Entry, data: bytes, pictures: Mapping[str, bytes], repo: str
         entry: what the manifest says of them.
         data: the bytes of their file.
         pictures: `artcolor.zoo.card.PICTURES`, which the card shows.
-        repo: `organisation/repository`.
+        repo: `organization/repository`.
     """
     return {**_files(entry.config, data, card.model_card(entry.config, entry, repo=repo, pictures=True)), **pictures}
 
@@ -206,7 +207,7 @@ def files_of(entry: Entry, data: bytes, pictures: Mapping[str, bytes], repo: str
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        store.replace_with(folder / name, content)
+        write_atomically(folder / name, content)
 
 
 def push(
@@ -221,7 +222,7 @@ def push(
     """Uploads config, weights and card as one commit; the repository is made if it is not there.
 
     Args:
-        repo: `organisation/repository`.
+        repo: `organization/repository`.
         config: of the model.
         tensors: its state.
         private: whether a new repository is private.
@@ -248,7 +249,7 @@ def check_repository(repo: str) -> None:
         ConfigError: the name makes no sense.
     """
     if not REPO.fullmatch(repo):
-        raise ConfigError(f"{repo!r} names no repository; write organisation/repository")
+        raise ConfigError(f"{repo!r} names no repository; write organization/repository")
 
 
 def _upload(repo: str, folder: Path, *, private: bool, token: str | None, message: str) -> str:
@@ -278,7 +279,7 @@ def publish(entry: Entry, data: bytes, pictures: Mapping[str, bytes], repo: str)
         entry: what the manifest says of them.
         data: the bytes of their file.
         pictures: see `files_of`.
-        repo: `organisation/repository`.
+        repo: `organization/repository`.
 
     Returns:
         The commit, in hexadecimal.

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from artcolor.atomic import replacing
 from artcolor.errors import ConfigError, WeightsError
+from artcolor.files import write_atomically
 
 SCHEMA_VERSION = 2
 MAX_BYTES = 1 << 30
@@ -42,9 +42,9 @@ class Entry:
         recipe: name of the recipe that trained it.
         commit: of the code that trained it.
         data: what it was trained on.
-        licence: of the weights.
+        license: of the weights.
         torch: version of PyTorch that trained it.
-        golden: a small picture, the colours that the model gives it, and how far they may be off; see
+        golden: a small picture, the colors that the model gives it, and how far they may be off; see
             `artcolor.models.verify`.
     """
 
@@ -61,7 +61,7 @@ class Entry:
     recipe: str
     commit: str
     data: str = field(repr=False)
-    licence: str
+    license: str
     torch: str
     golden: dict[str, Any] = field(repr=False)
 
@@ -153,7 +153,7 @@ _POSSIBLE: dict[str, Callable[[Any], bool]] = {
     "recipe": _text,
     "commit": _matches(_COMMIT),
     "data": _text,
-    "licence": _text,
+    "license": _text,
     "torch": _text,
     "golden": _mapping,
 }
@@ -198,8 +198,7 @@ def update(key: str, values: Mapping[str, Any], *, replaces: str | None = None) 
     manifest["weights"].setdefault(key, {}).update(values)
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     parse_manifest(text, str(path))
-    with replacing(path) as file:
-        file.write(text.encode())
+    write_atomically(path, text.encode())
     entries.cache_clear()
 
 

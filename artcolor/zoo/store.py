@@ -12,8 +12,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from artcolor.atomic import replacing
 from artcolor.errors import WeightsError
+from artcolor.files import write_atomically
 from artcolor.zoo.manifest import MAX_BYTES
 
 _CONFIG_KEY = "artcolor"
@@ -149,10 +149,4 @@ def write(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) 
     Raises:
         WeightsError: a tensor holds NaN or infinity.
     """
-    replace_with(path, pack(config, tensors))
-
-
-def replace_with(path: Path, data: bytes) -> None:
-    """Writes `data` into the file `path`, whole or not at all."""
-    with replacing(path) as file:
-        file.write(data)
+    write_atomically(path, pack(config, tensors))

@@ -8,7 +8,7 @@ from pathlib import Path
 import artcolor
 
 _TITLES = {
-    "color": "Colour: Lab and codebook",
+    "color": "Color: Lab and codebook",
     "data": "Data sets",
     "evaluate": "Evaluation",
     "images": "Picture files",

@@ -26,7 +26,7 @@ class _Step:
     """What happened at one size of features."""
 
     kind: str
-    colour: str
+    color: str
     shape: tuple[int, ...]
     layers: list[nn.Module] = field(default_factory=list)
     joins: set[int] = field(default_factory=set)
@@ -98,9 +98,9 @@ def _steps(model: ColorizationModel, run: Callable[[], object]) -> list[_Step]:
     def leaves(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
         if not isinstance(output, Tensor):
             return
-        kind = next(((name, colour) for known, name, colour in _KINDS if isinstance(module, known)), None)
+        kind = next(((name, color) for known, name, color in _KINDS if isinstance(module, known)), None)
         if kind is not None:
-            name, colour = kind
+            name, color = kind
             head = module in of_head
             last = steps[-1] if steps else None
             merges = (
@@ -114,7 +114,7 @@ def _steps(model: ColorizationModel, run: Callable[[], object]) -> list[_Step]:
             if merges and last is not None:
                 last.shape = tuple(output.shape)
             else:
-                steps.append(_Step(name, RED if head else colour, tuple(output.shape), joins=set(pending), head=head))
+                steps.append(_Step(name, RED if head else color, tuple(output.shape), joins=set(pending), head=head))
                 pending.clear()
             steps[-1].layers.append(module)
         if steps:
@@ -160,7 +160,7 @@ def _row(drawing: Drawing, steps: list[_Step], side: int, top: float) -> float:
             width = max(5.0, 1.9 * math.sqrt(step.shape[1]))
         else:
             height, width = 10.0, max(8.0, 1.2 * math.sqrt(step.shape[1]))
-        drawing.box(x, middle - height / 2, width, height, step.colour, _title(step))
+        drawing.box(x, middle - height / 2, width, height, step.color, _title(step))
         drawing.text(x + width / 2, middle - height / 2 - 4, str(step.shape[1]), size=9)
         if len(step.shape) == 4:
             drawing.text(x + width / 2, top + _HEIGHT + 13, str(step.shape[-1]), size=9)
@@ -198,7 +198,7 @@ def _title(step: _Step) -> str:
 
 def _legend(drawing: Drawing, top: float) -> None:
     x = 4.0
-    for name, colour in (*((name, colour) for _, name, colour in _KINDS), ("head", RED)):
-        drawing.box(x, top - 12, 12, 12, colour)
+    for name, color in (*((name, color) for _, name, color in _KINDS), ("head", RED)):
+        drawing.box(x, top - 12, 12, 12, color)
         drawing.text(x + 17, top - 2, name, size=11, anchor="start")
         x += 34 + len(name) * 6.4

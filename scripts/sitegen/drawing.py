@@ -1,4 +1,4 @@
-"""Small SVG drawings whose lines and letters take the page's colour, so that they are read in light and dark."""
+"""Small SVG drawings whose lines and letters take the page's color, so that they are read in light and dark."""
 
 from html import escape
 
@@ -13,16 +13,16 @@ class Drawing:
         self._parts: list[str] = []
         self._right = self._bottom = 0.0
 
-    def box(self, x: float, y: float, width: float, height: float, colour: str, title: str = "") -> None:
+    def box(self, x: float, y: float, width: float, height: float, color: str, title: str = "") -> None:
         """A filled rectangle; `title` shows under the pointer."""
         self._reach(x + width, y + height)
         self._parts.append(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2.5" fill="{colour}" '
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2.5" fill="{color}" '
             f'fill-opacity=".82"><title>{escape(title)}</title></rect>'
         )
 
     def text(self, x: float, y: float, words: str, *, size: float = 11, anchor: str = "middle", turn: int = 0) -> None:
-        """Letters in the page's colour."""
+        """Letters in the page's color."""
         turned = f' transform="rotate({turn} {x:.1f} {y:.1f})"' if turn else ""
         if not turn:
             reach = {"middle": 0.5, "start": 1.0, "end": 0.0}[anchor]

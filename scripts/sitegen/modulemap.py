@@ -6,7 +6,7 @@ from pathlib import Path
 from sitegen.cache import ROOT
 from sitegen.drawing import BLUE, GRAY, GREEN, ORANGE, PURPLE, Drawing
 
-_COLOURS = {
+_COLORS = {
     "the command, torch.hub": ORANGE,
     "training and judging": PURPLE,
     "pictures and files": GREEN,
@@ -87,11 +87,11 @@ def draw() -> str:
             drawing.curve((start[0] + box / 2, start[1] + 32), (end[0] + box / 2, end[1] - 1))
     for room, (x, y) in places.items():
         group = _GROUPS.get(room, "pictures and files")
-        drawing.box(x, y, box, 32, _COLOURS[group], f"{room} imports {', '.join(sorted(graph[room])) or 'nothing'}")
+        drawing.box(x, y, box, 32, _COLORS[group], f"{room} imports {', '.join(sorted(graph[room])) or 'nothing'}")
         drawing.text(x + box / 2, y + 21, room, size=14)
     x, y = 10.0, 14 + (highest + 1) * step
-    for group, colour in _COLOURS.items():
-        drawing.box(x, y - 11, 12, 12, colour)
+    for group, color in _COLORS.items():
+        drawing.box(x, y - 11, 12, 12, color)
         drawing.text(x + 17, y, group, size=11, anchor="start")
         x += 36 + len(group) * 6.2
     return drawing.svg("Which module of artcolor imports which; arrows point down")

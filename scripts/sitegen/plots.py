@@ -1,4 +1,4 @@
-"""The plots of "Colour explained", made of the free pictures, the released weights and artcolor's own functions."""
+"""The plots of "Color explained", made of the free pictures, the released weights and artcolor's own functions."""
 
 import functools
 import io
@@ -18,7 +18,7 @@ from sitegen.cache import PICTURES, cached, source_of
 from sitegen.results import Painting, paintings, read, released
 
 _CODE = ("scripts/sitegen/plots.py", "artcolor/color/lab.py", "artcolor/color/codebook.py", "artcolor/models/heads.py")
-# No letter has this colour otherwise; it becomes the page's own.
+# No letter has this color otherwise; it becomes the page's own.
 _INK = "#010203"
 _STYLE = {
     "svg.fonttype": "none",
@@ -100,7 +100,7 @@ def _small_chroma() -> Figure:
 
 
 def _brown() -> Figure:
-    """Colours that share a lightness in the free paintings, and their mean."""
+    """Colors that share a lightness in the free paintings, and their mean."""
     ab = torch.cat([rgb_to_lab(read(p)).flatten(2)[0] for p in paintings()], dim=1)
     near = ab[1:, (ab[0] > 45) & (ab[0] < 55)]
     mean = near.mean(dim=1)
@@ -125,10 +125,10 @@ def _brown() -> Figure:
 def _bins() -> Figure:
     """The bins of the released codebook, as large as their prior."""
     book = _head().codebook
-    rgb = lab_to_rgb_in_gamut(torch.full((1, 1, 1, book.bins), 62.0), book.centres.T[None, :, None])[0, :, 0].T
+    rgb = lab_to_rgb_in_gamut(torch.full((1, 1, 1, book.bins), 62.0), book.centers.T[None, :, None])[0, :, 0].T
     figure, axes = plt.subplots(figsize=(5.4, 4.6))
     size = 14 + 900 * book.prior.sqrt() / book.prior.sqrt().max() * 0.35
-    axes.scatter(*book.centres.T.numpy(), c=rgb.clamp(0, 1).numpy(), s=size.numpy(), marker="s", linewidths=0)
+    axes.scatter(*book.centers.T.numpy(), c=rgb.clamp(0, 1).numpy(), s=size.numpy(), marker="s", linewidths=0)
     axes.set(xlabel="a (green to red)", ylabel="b (blue to yellow)")
     axes.set_title(f"{book.bins} bins; the larger, the more frequent (by root)", fontsize=11)
     axes.set_aspect("equal")
@@ -145,15 +145,15 @@ def _distribution() -> Figure:
     book, places = _head().codebook, {"water": (0.52, 0.30), "a dress": (0.45, 0.60)}
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), width_ratios=(1.3, 1, 1))
     _show(axes[0], lab_to_rgb_in_gamut(lightness, lightness.new_zeros(1, 2, *lightness.shape[-2:])), "two places")
-    bins = lab_to_rgb_in_gamut(torch.full((1, 1, 1, book.bins), 62.0), book.centres.T[None, :, None])[0, :, 0].T
+    bins = lab_to_rgb_in_gamut(torch.full((1, 1, 1, book.bins), 62.0), book.centers.T[None, :, None])[0, :, 0].T
     for (name, (y, x)), plot in zip(places.items(), axes[1:], strict=True):
         p = probability[:, int(y * probability.shape[1]), int(x * probability.shape[2])]
         axes[0].plot(x * lightness.shape[-1], y * lightness.shape[-2], "o", ms=9, mfc="none", mec="#ff5a36", mew=2)
         axes[0].annotate(
             name, (x * lightness.shape[-1] + 8, y * lightness.shape[-2] - 6), color="#ff5a36", weight="bold"
         )
-        plot.scatter(*book.centres.T.numpy(), c=bins.clamp(0, 1).numpy(), s=(3 + 2500 * p).numpy(), linewidths=0)
-        mean = (p[:, None] * book.centres).sum(0)
+        plot.scatter(*book.centers.T.numpy(), c=bins.clamp(0, 1).numpy(), s=(3 + 2500 * p).numpy(), linewidths=0)
+        mean = (p[:, None] * book.centers).sum(0)
         plot.plot(*mean.numpy(), "+", ms=13, mew=2, color=_INK)
         plot.set_title(f"p(bin), {name}; + its mean", fontsize=11)
         plot.set(xlabel="a", ylabel="b")
@@ -182,16 +182,16 @@ def _weights() -> Figure:
     order = book.prior.argsort(descending=True)
     figure, axes = plt.subplots(figsize=(7, 3.2))
     axes.plot(book.prior[order].numpy() * book.bins, color="#8a8f98", label="p(bin) · Q")
-    for vividness, colour in ((0.5, "#d9822b"), (1.0, "#cf5a5a")):
+    for vividness, color in ((0.5, "#d9822b"), (1.0, "#cf5a5a")):
         w = book.class_weights(_head().smoothing)[order] ** vividness
-        axes.plot(w.numpy(), color=colour, label=f"weight at vividness {vividness:g}")
+        axes.plot(w.numpy(), color=color, label=f"weight at vividness {vividness:g}")
     axes.set(xlabel="bins, the most frequent first", ylabel="factor", yscale="log")
     axes.legend(frameon=False, labelcolor=_INK)
     return figure
 
 
 def _gamut() -> Figure:
-    """What sRGB can show at three lightnesses, and how a colour outside comes in."""
+    """What sRGB can show at three lightnesses, and how a color outside comes in."""
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.2))
     axis = torch.linspace(-110, 110, 221)
     b, a = torch.meshgrid(axis, axis, indexing="ij")

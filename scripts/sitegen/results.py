@@ -1,4 +1,4 @@
-"""The free pictures, gray and coloured by each released model."""
+"""The free pictures, gray and colored by each released model."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from sitegen.cache import PICTURES, cached, source_of
 
 _CODE = ("scripts/sitegen/results.py", "artcolor/models/base.py", "artcolor/models/heads.py", "artcolor/color/lab.py")
 SAMPLES = 4
-"""How many random colourings are shown of a model that has several."""
+"""How many random colorings are shown of a model that has several."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,16 @@ def gray(painting: Painting) -> Path:
     return cached(f"gray-{painting.file.stem}.jpg", [painting.file.read_bytes(), *source_of(*_CODE)], make)
 
 
-def coloured(painting: Painting, entry: Entry, **options: float) -> Path:
-    """A painting as released weights colour it, from its lightness alone."""
+def colored(painting: Painting, entry: Entry, **options: float) -> Path:
+    """A painting as released weights color it, from its lightness alone."""
     return _painted(painting, entry, str(sorted(options.items())), lambda model, x: model.colorize(x, **options))
 
 
 def sampled(painting: Painting, entry: Entry, number: int) -> Path:
-    """One of several random colourings, of a model that has them."""
+    """One of several random colorings, of a model that has them."""
 
     def paint(model: ColorizationModel, x: torch.Tensor) -> torch.Tensor:
-        return model.colorize_samples(x, samples=SAMPLES, seed=1)[number]
+        return model.colorize(x, samples=SAMPLES, seed=1)[number, None]
 
     return _painted(painting, entry, f"sample {number} of {SAMPLES}", paint)
 

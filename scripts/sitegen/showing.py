@@ -24,7 +24,7 @@ def slider(publish: Publish) -> str:
     shown = sorted((p for p in results.paintings() if p.file.stem in _FIRST), key=lambda p: _FIRST.index(p.file.stem))
     buttons = []
     for number, painting in enumerate(shown):
-        before, after = publish(results.gray(painting)), publish(results.coloured(painting, entry))
+        before, after = publish(results.gray(painting)), publish(results.colored(painting, entry))
         original = publish(painting.file)
         width, height = _size(painting.file)
         buttons.append(
@@ -34,7 +34,7 @@ def slider(publish: Publish) -> str:
             f'<img src="{after}" alt="" width="{width}" height="{height}" loading="lazy"></button>'
         )
     first = shown[0]
-    before, after = publish(results.gray(first)), publish(results.coloured(first, entry))
+    before, after = publish(results.gray(first)), publish(results.colored(first, entry))
     width, height = _size(first.file)
     return (
         '<div class="ac-slider" data-slider>'
@@ -52,7 +52,7 @@ def slider(publish: Publish) -> str:
 
 
 def sheet(name: str, publish: Publish) -> str:
-    """All free pictures: gray, coloured by a model, original. A sentence where there are no weights."""
+    """All free pictures: gray, colored by a model, original. A sentence where there are no weights."""
     entry = results.released(name)
     if entry is None:
         return f"<p>The contact sheet of <code>{name}</code> appears here once it has released weights.</p>"
@@ -61,7 +61,7 @@ def sheet(name: str, publish: Publish) -> str:
             painting,
             [
                 ("given", publish(results.gray(painting))),
-                (entry.key, publish(results.coloured(painting, entry))),
+                (entry.key, publish(results.colored(painting, entry))),
                 ("original", publish(painting.file)),
             ],
         )
@@ -71,7 +71,7 @@ def sheet(name: str, publish: Publish) -> str:
 
 
 def samples(name: str, publish: Publish) -> str:
-    """Several random colourings of a few paintings, by a model that has them."""
+    """Several random colorings of a few paintings, by a model that has them."""
     entry = results.released(name)
     if entry is None:
         return ""
@@ -91,7 +91,7 @@ def own_pictures(name: str, publish: Publish) -> str:
     return _few(
         lambda painting: [
             ("its own RGB", publish(results.own_picture(painting, entry))),
-            ("its chroma, true L", publish(results.coloured(painting, entry))),
+            ("its chroma, true L", publish(results.colored(painting, entry))),
             ("original", publish(painting.file)),
         ]
     )
@@ -103,7 +103,7 @@ def compare(publish: Publish) -> str:
     return _few(
         lambda painting: [
             ("given", publish(results.gray(painting))),
-            *((entry.key, publish(results.coloured(painting, entry))) for entry in released),
+            *((entry.key, publish(results.colored(painting, entry))) for entry in released),
             ("original", publish(painting.file)),
         ]
     )

@@ -103,7 +103,7 @@ def _facts(entry: Entry) -> str:
     lines = [
         f"- Weights `{entry.key}`: {entry.parameters:,} parameters, a file of {entry.bytes / 2**20:.1f} MB, "
         f"{entry.multiply_adds / 1e9:.2f} G multiply-adds at {entry.config['size']} px.",
-        f"- Recipe `{entry.recipe}`, commit `{entry.commit[:12]}`, PyTorch {entry.torch}. Licence {entry.licence}.",
+        f"- Recipe `{entry.recipe}`, commit `{entry.commit[:12]}`, PyTorch {entry.torch}. License {entry.license}.",
         f"- Trained on {entry.data}.",
     ]
     if defaults:

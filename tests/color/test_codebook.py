@@ -30,9 +30,9 @@ def test_frequencies_are_distributions(book: Codebook) -> None:
 
 
 def test_bins_lie_on_the_grid_and_hold_the_pixels(book: Codebook) -> None:
-    assert torch.equal(book.centres % 10, torch.zeros_like(book.centres))
-    colours = torch.cat([ab.movedim(1, -1).reshape(-1, 2) for _, ab in _pictures()])
-    nearest = torch.cdist(colours, book.centres).min(1).values
+    assert torch.equal(book.centers % 10, torch.zeros_like(book.centers))
+    colors = torch.cat([ab.movedim(1, -1).reshape(-1, 2) for _, ab in _pictures()])
+    nearest = torch.cdist(colors, book.centers).min(1).values
     assert (nearest <= 10 / 2**0.5 + 1e-4).float().mean() > 0.999
 
 
@@ -53,9 +53,9 @@ def test_encoding_by_hand() -> None:
     book = Codebook.of_gamut(10)
     index, weight = book.encode(torch.tensor([2.0, 0.0]).reshape(1, 2, 1, 1))
     expected = {(0, 0): 2.0, (10, 0): 8.0, (0, 10): 104**0.5, (0, -10): 104**0.5, (-10, 0): 12.0}
-    gauss = {centre: np.exp(-(d**2) / 50) for centre, d in expected.items()}
+    gauss = {center: np.exp(-(d**2) / 50) for center, d in expected.items()}
     found = {
-        tuple(book.centres[i].int().tolist()): float(w) for i, w in zip(index.flatten(), weight.flatten(), strict=True)
+        tuple(book.centers[i].int().tolist()): float(w) for i, w in zip(index.flatten(), weight.flatten(), strict=True)
     }
     assert found == pytest.approx({c: g / sum(gauss.values()) for c, g in gauss.items()}, abs=1e-5)
 
@@ -103,9 +103,9 @@ def test_annealed_mean_goes_from_mean_to_mode(book: Codebook) -> None:
     logits = torch.randn(1, book.bins, 2, 2) * 2
     p = logits.softmax(1)
     torch.testing.assert_close(
-        book.annealed_mean(logits, 1.0), torch.einsum("nqhw,qc->nchw", p, book.centres), rtol=1e-4, atol=1e-4
+        book.annealed_mean(logits, 1.0), torch.einsum("nqhw,qc->nchw", p, book.centers), rtol=1e-4, atol=1e-4
     )
-    mode = book.centres[logits.argmax(1)].movedim(-1, 1)
+    mode = book.centers[logits.argmax(1)].movedim(-1, 1)
     torch.testing.assert_close(book.annealed_mean(logits, 1e-3), mode, rtol=1e-2, atol=0.5)
 
 
@@ -120,8 +120,8 @@ def test_the_gamut_has_its_known_extremes() -> None:
     book = Codebook.of_gamut(10)
     # sRGB's primaries: red (80, 67), green (-86, 83), blue (79, -108).
     for ab in ((80.0, 67.0), (-86.0, 83.0), (79.0, -108.0), (0.0, 0.0)):
-        assert float(torch.cdist(torch.tensor([ab]), book.centres).min()) <= 10 / 2**0.5
-    assert float(book.centres.norm(dim=1).max()) < 145
+        assert float(torch.cdist(torch.tensor([ab]), book.centers).min()) <= 10 / 2**0.5
+    assert float(book.centers.norm(dim=1).max()) < 145
 
 
 def test_gray_pictures_make_no_codebook() -> None:

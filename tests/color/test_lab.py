@@ -85,7 +85,7 @@ def test_8_bit_tables_are_the_curves() -> None:
     torch.testing.assert_close(gray_8bit_to_lightness(pixels).reshape(1, 16, 16), lightness, rtol=0, atol=1e-4)
 
 
-def test_gamut_leaves_real_colours_alone(cube: torch.Tensor) -> None:
+def test_gamut_leaves_real_colors_alone(cube: torch.Tensor) -> None:
     lab = rgb_to_lab(cube.float())
     assert torch.equal(to_gamut(lab[:1], lab[1:]), lab[1:])
 

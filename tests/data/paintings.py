@@ -1,4 +1,4 @@
-"""Generated pictures for tests of data sets: colourful, with detail, and each unlike all others."""
+"""Generated pictures for tests of data sets: colorful, with detail, and each unlike all others."""
 
 import io
 import struct
@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 
 def make_artwork(seed: int, width: int = 200, height: int = 160) -> Image.Image:
-    """Soft colour fields with strokes, ellipses and polygons on them, and a little canvas."""
+    """Soft color fields with strokes, ellipses and polygons on them, and a little canvas."""
     rng = np.random.default_rng(seed)
     fields = Image.fromarray(rng.integers(20, 236, (5, 6, 3), dtype=np.uint8))
     picture = fields.resize((width, height), Image.Resampling.BICUBIC)
@@ -18,16 +18,16 @@ def make_artwork(seed: int, width: int = 200, height: int = 160) -> Image.Image:
     for _ in range(28):
         x, y = rng.uniform(0, width), rng.uniform(0, height)
         reach = rng.uniform(0.05, 0.22) * width
-        colour = tuple(int(value) for value in rng.integers(10, 246, 3))
+        color = tuple(int(value) for value in rng.integers(10, 246, 3))
         kind = rng.integers(3)
         if kind == 0:
-            draw.ellipse((x - reach, y - reach * 0.6, x + reach, y + reach * 0.6), fill=colour)
+            draw.ellipse((x - reach, y - reach * 0.6, x + reach, y + reach * 0.6), fill=color)
         elif kind == 1:
             points = np.add(rng.uniform(-reach, reach, (4, 2)), (x, y))
-            draw.polygon([(float(a), float(b)) for a, b in points], fill=colour)
+            draw.polygon([(float(a), float(b)) for a, b in points], fill=color)
         else:
             dx, dy = rng.uniform(-2 * reach, 2 * reach, 2)
-            draw.line((x, y, x + dx, y + dy), fill=colour, width=int(rng.integers(3, 9)))
+            draw.line((x, y, x + dx, y + dy), fill=color, width=int(rng.integers(3, 9)))
     canvas = rng.normal(0, 5, (height, width, 1))
     return Image.fromarray((np.asarray(picture) + canvas).clip(0, 255).astype(np.uint8))
 
@@ -40,10 +40,10 @@ def cropped(image: Image.Image, left: float, top: float, right: float, bottom: f
     )
 
 
-def framed(image: Image.Image, colour: str, share: float = 0.1) -> Image.Image:
+def framed(image: Image.Image, color: str, share: float = 0.1) -> Image.Image:
     """With a plain border all around."""
     border = round(share * min(image.size))
-    result = Image.new("RGB", (image.width + 2 * border, image.height + 2 * border), colour)
+    result = Image.new("RGB", (image.width + 2 * border, image.height + 2 * border), color)
     result.paste(image, (border, border))
     return result
 

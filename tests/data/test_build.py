@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from artcolor.data.build import build
-from artcolor.data.build_report import Report
 from artcolor.data.dataset import ArtDataset, list_pictures
 from artcolor.data.spec import DatasetSpec, load_spec
+from artcolor.data.summary import Report
 from artcolor.errors import DataError
 from tests.conftest import ROOT
 from tests.data.paintings import animation, bomb, cropped, framed, make_artwork, sepia, to_bytes
@@ -407,7 +407,7 @@ def test_a_split_by_artist_keeps_artists_apart(four: Path, tmp_path: Path) -> No
     assert {row["split"] for row in rows} == {"train", "val", "test"}
 
 
-def test_gray_twins_have_the_same_lightness_and_no_colour(tmp_path: Path) -> None:
+def test_gray_twins_have_the_same_lightness_and_no_color(tmp_path: Path) -> None:
     write(tmp_path / "in", {f"{n}.png": to_bytes(make_artwork(n), "PNG") for n in range(4)})
     spec = DatasetSpec.model_validate(
         {

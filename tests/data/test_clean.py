@@ -18,10 +18,10 @@ def reason(data: bytes, rules: CleanRules = RULES) -> str:
     return caught.value.reason
 
 
-@pytest.mark.parametrize("colour", ["white", "black", "#a08060"])
+@pytest.mark.parametrize("color", ["white", "black", "#a08060"])
 @pytest.mark.parametrize("size", [(200, 160), (700, 900)])
-def test_plain_frames_are_found(colour: str, size: tuple[int, int]) -> None:
-    picture = framed(make_artwork(3, *size), colour, 0.08)
+def test_plain_frames_are_found(color: str, size: tuple[int, int]) -> None:
+    picture = framed(make_artwork(3, *size), color, 0.08)
     border = round(0.08 * min(size))
     found = content_box(picture)
     true = (border, border, border + size[0], border + size[1])

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from artcolor.data.clean import Colour
+from artcolor.data.clean import Color
 from artcolor.data.duplicates import fingerprint, similar_pairs
 from artcolor.data.journal import Candidate
 from artcolor.data.selection import Chosen, balance, drop_duplicates, split
@@ -26,7 +26,7 @@ def candidate(number: int, artist: str = "", pixels: int = 1000, show: int | Non
         pixels=pixels,
         original=(64, 48),
         box=None,
-        colour=Colour(10, 5, 5, (), ()),
+        color=Color(10, 5, 5, (), ()),
         hashes=hashes,
         detail=detail,
     )

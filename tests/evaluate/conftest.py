@@ -7,7 +7,7 @@ from PIL import Image
 
 @pytest.fixture(scope="session")
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set of four smooth, coloured pictures a split, of different sizes."""
+    """A data set of four smooth, colored pictures a split, of different sizes."""
     root = tmp_path_factory.mktemp("gallery")
     rng = np.random.default_rng(0)
     for split in ("val", "test"):

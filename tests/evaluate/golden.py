@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from artcolor.evaluate.benchmark import Judge
-from artcolor.evaluate.contestants import contestant
+from artcolor.evaluate.predictors import predictor_of
 from artcolor.evaluate.protocol import choose, protocol_of
 from artcolor.evaluate.reference import load_reference
 from artcolor.evaluate.results import METRICS, Results
@@ -67,7 +67,7 @@ def measure(key: str, folder: Path) -> dict[str, float]:
             rgb.crop(box).save(folder / "test" / f"{path.stem}-{number}.png")
     paths, reference = choose(folder, "test", None), load_reference()
     judge = Judge(protocol_of("paintings-256"), paths, reference)
-    scores = judge.scores(contestant(key, reference), seconds=False)
+    scores = judge.scores(predictor_of(key, reference), seconds=False)
     results = Results("paintings-256", [path.name for path in paths], judge.truth, {key: scores}, judge.missing)
     found = {metric: results.interval(key, metric).mean for metric in METRICS if metric != "seconds"}
     return {metric: value for metric, value in found.items() if value is not None}

@@ -13,17 +13,17 @@ import torch
 from PIL import Image
 
 from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
+from artcolor.color.planes import JoinChroma
 from artcolor.errors import ConfigError, DataError
 from artcolor.evaluate import metrics
 from artcolor.evaluate.benchmark import evaluate
-from artcolor.evaluate.contestants import Knobs, ModelContestant, l_prior, parse_spec
+from artcolor.evaluate.predictors import ModelPredictor, Settings, l_prior, parse_spec
 from artcolor.evaluate.protocol import choose, protocol_of
 from artcolor.evaluate.reference import fit_reference, load_reference, save_reference
 from artcolor.evaluate.results import Results
 from artcolor.models.cnn import cnn
 from artcolor.models.heads import Head
 from artcolor.models.registry import save_weights
-from artcolor.transforms import JoinChroma
 
 judge = functools.partial(evaluate, protocol="report-128", seconds=False)
 
@@ -31,14 +31,14 @@ judge = functools.partial(evaluate, protocol="report-128", seconds=False)
 class AlwaysOrange(Head):
     """Predicts an RGB picture without looking."""
 
-    COLOUR = torch.tensor([0.9, 0.6, 0.2]).reshape(1, 3, 1, 1)
+    COLOR = torch.tensor([0.9, 0.6, 0.2]).reshape(1, 3, 1, 1)
 
     @property
     def config(self) -> dict[str, Any]:
         return {}
 
     def forward(self, features: torch.Tensor, lightness: torch.Tensor) -> torch.Tensor:
-        return self.COLOUR.expand(len(features), 3, *features.shape[-2:])
+        return self.COLOR.expand(len(features), 3, *features.shape[-2:])
 
     def to_rgb(self, raw: torch.Tensor) -> torch.Tensor:
         return raw
@@ -147,7 +147,7 @@ class TestBaselines:
             expected = results.interval("l_table", metric).mean
             assert results.interval("l_prior", metric).mean == pytest.approx(expected, rel=0.03)
 
-    def test_gain_makes_more_colourful(self, results: Results) -> None:
+    def test_gain_makes_more_colorful(self, results: Results) -> None:
         plain, more = (results.interval(m, "colorfulness").mean for m in ("l_prior", "l_prior:gain=2"))
         assert 1.5 * plain < more < 2.1 * plain
 
@@ -158,10 +158,12 @@ class TestModels:
         torch.nn.init.normal_(model.head.project.weight)
         lab = rgb_to_lab(torch.rand(2, 3, 64, 48, generator=torch.Generator().manual_seed(0)))
         gray = lab_to_rgb_in_gamut(lab[:, :1], torch.zeros_like(lab[:, 1:]))
-        for knobs in (Knobs(), Knobs(vividness=1.0, temperature=0.5, size=96)):
-            found = ModelContestant("cnn", model, knobs).predict(lab)
+        for settings in (Settings(), Settings(vividness=1.0, temperature=0.5, size=96)):
+            found = ModelPredictor("cnn", model, settings).predict(lab)
             picture = JoinChroma(found.ab, 64, 48)(lab[:, :1])
-            wanted = model.colorize(gray, size=knobs.size, temperature=knobs.temperature, vividness=knobs.vividness)
+            wanted = model.colorize(
+                gray, size=settings.size, temperature=settings.temperature, vividness=settings.vividness
+            )
             torch.testing.assert_close(picture, wanted, atol=2e-3, rtol=0)
             torch.testing.assert_close(rgb_to_lab(picture)[:, :1], lab[:, :1], atol=0.05, rtol=0)
 
@@ -170,11 +172,13 @@ class TestModels:
         model.head = AlwaysOrange()
         found = judge([model], gallery, limit=2)
         truth = torch.stack([protocol_of("report-128").read(path) for path in choose(gallery, "test", 2)])
-        orange = AlwaysOrange.COLOUR.expand_as(truth)
+        orange = AlwaysOrange.COLOR.expand_as(truth)
         np.testing.assert_allclose(found.models["cnn"].table["mse"], metrics.mse(orange, truth).numpy(), rtol=1e-4)
         # Elsewhere a prediction keeps the true lightness.
         lab = rgb_to_lab(truth)
-        picture = ModelContestant("cnn", model, Knobs()).predict(lab).picture(lab[:, :1], protocol_of("paintings-256"))
+        picture = (
+            ModelPredictor("cnn", model, Settings()).predict(lab).picture(lab[:, :1], protocol_of("paintings-256"))
+        )
         torch.testing.assert_close(rgb_to_lab(picture)[:, :1], lab[:, :1], atol=0.05, rtol=0)
 
     def test_by_file_with_settings(self, gallery: Path, tmp_path: Path) -> None:
@@ -187,11 +191,11 @@ class TestModels:
         assert found.interval("gray", "seconds").mean is None
 
     def test_specs(self) -> None:
-        assert parse_spec("cnn") == ("cnn", Knobs())
-        assert parse_spec("C:/runs/a.safetensors") == ("C:/runs/a.safetensors", Knobs())
+        assert parse_spec("cnn") == ("cnn", Settings())
+        assert parse_spec("C:/runs/a.safetensors") == ("C:/runs/a.safetensors", Settings())
         assert parse_spec("a/b.safetensors:gain=1.5,temperature=0.5") == (
             "a/b.safetensors",
-            Knobs(temperature=0.5, gain=1.5),
+            Settings(temperature=0.5, gain=1.5),
         )
         with pytest.raises(ConfigError, match="vivid.*vividness"):
             parse_spec("cnn:vivid=1")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from artcolor.colorizer import DEFAULT_MODEL
+from artcolor.engine.colorizer import DEFAULT_MODEL
 from artcolor.models.registry import get_weight
 from tests.evaluate.golden import COMMAND, FILE, content, measure
 

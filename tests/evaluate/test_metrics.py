@@ -24,7 +24,7 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
 
 
 def _flat(*lab: float, side: int = 16) -> Tensor:
-    """One picture of one colour, given in Lab."""
+    """One picture of one color, given in Lab."""
     return lab_to_rgb(torch.tensor(lab).reshape(1, 3, 1, 1)).expand(1, 3, side, side)
 
 
@@ -112,7 +112,7 @@ class TestChroma:
         weight = 1 / prior
         wanted = 100 * (weight[0] * right + weight[1] * wrong) / weight.sum()
         assert metrics.auc_rebalanced(gray, truth, codebook).item() == pytest.approx(wanted.item(), abs=1)
-        # Plain AuC finds both equally good; rebalanced, the one that gets the rare colour right is better.
+        # Plain AuC finds both equally good; rebalanced, the one that gets the rare color right is better.
         assert metrics.auc(gray, truth).item() == pytest.approx(metrics.auc(red, truth).item(), abs=0.5)
         assert metrics.auc_rebalanced(red, truth, codebook) > metrics.auc_rebalanced(gray, truth, codebook) + 10
 
@@ -176,17 +176,17 @@ class TestFrechet:
         assert features.count_nonzero() == 2
         assert frechet.grid_features(_random(3, 3, 32, 32)).shape == (3, 64)
 
-    def test_gray_pictures_are_far_from_coloured_ones(self) -> None:
-        colour = _random(6, 3, 4, 4).repeat_interleave(8, 2).repeat_interleave(8, 3)
-        gray = colour.mean(1, keepdim=True).expand_as(colour)
-        assert frechet.fd_grid(colour, colour) == pytest.approx(0, abs=1e-6)
-        assert frechet.fd_grid(gray, colour) > 100
-        assert frechet.fd_lite0(colour, colour) == pytest.approx(0, abs=1e-6)
-        assert frechet.fd_lite0(gray, colour) > 1
+    def test_gray_pictures_are_far_from_colored_ones(self) -> None:
+        color = _random(6, 3, 4, 4).repeat_interleave(8, 2).repeat_interleave(8, 3)
+        gray = color.mean(1, keepdim=True).expand_as(color)
+        assert frechet.fd_grid(color, color) == pytest.approx(0, abs=1e-6)
+        assert frechet.fd_grid(gray, color) > 100
+        assert frechet.fd_lite0(color, color) == pytest.approx(0, abs=1e-6)
+        assert frechet.fd_lite0(gray, color) > 1
 
 
 class TestLite0:
-    def test_recognises_what_imagenet_holds(self) -> None:
+    def test_recognizes_what_imagenet_holds(self) -> None:
         cat = torch.from_numpy(pytest.importorskip("skimage.data").chelsea()).permute(2, 0, 1)[None] / 255
         side = torch.nn.functional.interpolate(cat, (224, 224), mode="bicubic", antialias=True)
         with torch.no_grad():
@@ -214,7 +214,7 @@ class TestDistributions:
     def test_uniform(self, codebook: Codebook) -> None:
         truth = _flat(50.0, 0.0, 0.0)
         p = torch.full((1, codebook.bins, 4, 4), 1 / codebook.bins)
-        assert calibration.nll(p, codebook.centres, truth, codebook).item() == pytest.approx(
+        assert calibration.nll(p, codebook.centers, truth, codebook).item() == pytest.approx(
             np.log(codebook.bins), abs=1e-2
         )
 
@@ -230,10 +230,10 @@ class TestDistributions:
         shuffled = torch.arange(codebook.bins - 1, -1, -1)
         # Each bin is split in two besides, and moved a little.
         split = torch.cat((p[:, shuffled], p[:, shuffled]), dim=1) / 2
-        centres = torch.cat((codebook.centres[shuffled] + 1, codebook.centres[shuffled] - 1))
+        centers = torch.cat((codebook.centers[shuffled] + 1, codebook.centers[shuffled] - 1))
         torch.testing.assert_close(
-            calibration.nll(split, centres, truth, codebook),
-            calibration.nll(p, codebook.centres, truth, codebook),
+            calibration.nll(split, centers, truth, codebook),
+            calibration.nll(p, codebook.centers, truth, codebook),
         )
 
     def test_calibration_error_by_hand(self) -> None:
@@ -257,12 +257,12 @@ class TestDistributions:
 
     def test_calibration_counts_every_pixel_once(self, codebook: Codebook) -> None:
         p = _random(2, codebook.bins, 5, 6).softmax(1)
-        counts = calibration.calibration(p, codebook.centres, _random(2, 3, 20, 24), codebook)
+        counts = calibration.calibration(p, codebook.centers, _random(2, 3, 20, 24), codebook)
         assert counts.shape == (2, 3, calibration.CONFIDENCE_BINS)
         assert counts[:, 0].sum(1).tolist() == [30, 30]
         assert (counts[:, 2] <= counts[:, 0]).all()
 
 
 def _judged(p: Tensor, truth: Tensor, codebook: Codebook) -> tuple[Tensor, float]:
-    counts = calibration.calibration(p, codebook.centres, truth, codebook).sum(0)
-    return calibration.nll(p, codebook.centres, truth, codebook), calibration.ece(counts).item()
+    counts = calibration.calibration(p, codebook.centers, truth, codebook).sum(0)
+    return calibration.nll(p, codebook.centers, truth, codebook), calibration.ece(counts).item()

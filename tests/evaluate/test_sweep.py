@@ -11,7 +11,7 @@ from artcolor.cli import app
 from artcolor.errors import ConfigError
 from artcolor.evaluate.benchmark import evaluate
 from artcolor.evaluate.sweep import Row, Setting, Sweep, choose_row, sizes_around, sweep
-from artcolor.evaluate.sweep_report import plot_sweep, summary, sweep_to_markdown
+from artcolor.evaluate.sweep_tables import plot_sweep, summary, sweep_to_markdown
 from artcolor.models.cnn import cnn
 
 
@@ -38,8 +38,8 @@ class TestTracing:
             judged.interval("l_prior", "delta_colorfulness").mean, abs=0.05
         )
         assert plain.fd_grid == pytest.approx(judged.interval("l_prior", "fd_grid").mean, rel=0.01)
-        knobs = {(row.setting.temperature, row.setting.vividness) for row in found.rows if not row.rival}
-        assert knobs >= {(1, 0), (1, 1), (0.5, 0), (0.5, 1)}
+        settings = {(row.setting.temperature, row.setting.vividness) for row in found.rows if not row.rival}
+        assert settings >= {(1, 0), (1, 1), (0.5, 0), (0.5, 1)}
         assert {row.setting.gain for row in found.rows if row.rival} >= {1, 3}
         assert found.chosen in found.rows
         assert found.rival.rival
@@ -80,7 +80,7 @@ class TestTracing:
     def test_sizes_are_about_the_models_own(self) -> None:
         assert sizes_around(cnn(width=16)) == [192, 144, 256]
 
-    def test_the_lowest_distance_wins_among_the_colourful(self) -> None:
+    def test_the_lowest_distance_wins_among_the_colorful(self) -> None:
         rows = [row(-5, 1), row(0.4, 50), row(-0.3, 40), row(0.1, 60), row(0, 10, rival=True)]
         assert choose_row(rows, rival=False) == rows[2]
         assert choose_row(rows, rival=True) == rows[4]

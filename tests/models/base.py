@@ -50,7 +50,7 @@ class ModelTester:
         raw = model(torch.rand(1, 1, height, width) * 100)
         assert raw.shape[-2:] == (height // model.network.out_stride, width // model.network.out_stride)
 
-    def test_colour_does_not_depend_on_the_rest_of_the_batch(self, model: ColorizationModel) -> None:
+    def test_color_does_not_depend_on_the_rest_of_the_batch(self, model: ColorizationModel) -> None:
         light = torch.rand(3, 1, 40, 40) * 100
         torch.testing.assert_close(model.predict_ab(light)[1:2], model.predict_ab(light[1:2]), rtol=1e-3, atol=1e-3)
 
@@ -125,4 +125,4 @@ class ReleasedModelTester(ModelTester):
         assert entry.parameters == sum(p.numel() for p in model.parameters())
         assert not model.training
         sky = torch.linspace(0.9, 0.2, 64).reshape(1, 1, 64, 1).expand(1, 1, 64, 64)
-        assert artcolor.colorize(sky, model).std(dim=1).max() > 0.01, "it gives colour"
+        assert artcolor.colorize(sky, model).std(dim=1).max() > 0.01, "it gives color"

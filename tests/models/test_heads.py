@@ -8,8 +8,11 @@ import torch
 
 from artcolor.color.lab import rgb_to_lab
 from artcolor.errors import ConfigError
+from artcolor.models.guidance import Decoding
 from artcolor.models.heads import DistributionHead, RebalancedHead
 from tests.conftest import make_painting
+
+ACCURATE = Decoding(vividness=0, temperature=1)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +34,8 @@ def test_untrained_it_gives_the_table_of_lightness(head: DistributionHead) -> No
     row = (small[:, 0] / 5).long()
     expected = head.codebook.prior_given_l[row].movedim(-1, 1)
     torch.testing.assert_close(head.distribution(raw), expected)
-    mean = torch.einsum("nqhw,qc->nchw", expected, head.codebook.centres)
-    torch.testing.assert_close(head.decode(raw, light, vividness=0, temperature=1), mean, rtol=1e-4, atol=1e-3)
+    mean = torch.einsum("nqhw,qc->nchw", expected, head.codebook.centers)
+    torch.testing.assert_close(head.decode(raw, light, ACCURATE), mean, rtol=1e-4, atol=1e-3)
 
 
 def test_loss_is_the_soft_cross_entropy(head: DistributionHead) -> None:
@@ -45,7 +48,7 @@ def test_loss_is_the_soft_cross_entropy(head: DistributionHead) -> None:
     torch.testing.assert_close(head.loss(raw, light, full)["loss"], expected)
 
 
-def test_accuracy_adds_the_log_of_the_error_of_the_mean_colour(head: DistributionHead) -> None:
+def test_accuracy_adds_the_log_of_the_error_of_the_mean_color(head: DistributionHead) -> None:
     head = copy.deepcopy(head)
     raw, light = torch.randn(3, head.codebook.bins, 4, 6, requires_grad=True), torch.rand(3, 1, 16, 24) * 100
     ab = torch.randn(3, 2, 4, 6).mul(20).round()
@@ -53,7 +56,7 @@ def test_accuracy_adds_the_log_of_the_error_of_the_mean_colour(head: Distributio
     assert set(plain) == {"loss", "nll"}
     head.accuracy = 0.7
     found = head.loss(raw, light, ab)
-    squared = (head.decode(raw, light, vividness=0, temperature=1) - ab).square().sum(1).mean((1, 2))
+    squared = (head.decode(raw, light, ACCURATE) - ab).square().sum(1).mean((1, 2))
     expected = (squared + 10).log().mean()
     torch.testing.assert_close(found["log_error"], expected.detach(), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(found["loss"], plain["loss"] + 0.7 * expected, rtol=1e-4, atol=1e-4)
@@ -78,7 +81,7 @@ def test_a_smaller_sigma_asks_for_surer_answers(head: DistributionHead) -> None:
     head = copy.deepcopy(head)
     raw, light = torch.randn(2, head.codebook.bins, 4, 6), torch.rand(2, 1, 4, 6) * 100
     ab = torch.randn(2, 2, 4, 6).mul(20).round()
-    distance, index = torch.cdist(ab.movedim(1, -1).reshape(-1, 2), head.codebook.centres).topk(5, largest=False)
+    distance, index = torch.cdist(ab.movedim(1, -1).reshape(-1, 2), head.codebook.centers).topk(5, largest=False)
     target = torch.softmax(-(distance**2) / (2 * 2.5**2), dim=1)
     log_p = torch.log_softmax(raw, dim=1).movedim(1, -1).reshape(-1, head.codebook.bins)
     head.sigma = 2.5
@@ -124,8 +127,8 @@ def test_vividness_weighs_bins_by_the_class_weights(head: DistributionHead, give
     given = 1 / (0.5 * book.prior_given_l.double() + 0.5 / book.bins)
     by_l = (overall ** (1 - given_l) * given**given_l)[(light[:, 0] / 5).long()].movedim(-1, 1)
     weighed = raw.softmax(1) * by_l
-    expected = torch.einsum("nqhw,qc->nchw", (weighed / weighed.sum(1, keepdim=True)).float(), book.centres)
-    found = head.decode(raw, light, vividness=1.0, temperature=1.0)
+    expected = torch.einsum("nqhw,qc->nchw", (weighed / weighed.sum(1, keepdim=True)).float(), book.centers)
+    found = head.decode(raw, light, Decoding(vividness=1.0, temperature=1.0))
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-2)
     torch.testing.assert_close(head.distribution(raw), raw.softmax(1))
 
@@ -166,14 +169,18 @@ def test_entropy_is_a_share_of_knowing_nothing(head: DistributionHead) -> None:
     torch.testing.assert_close(found, torch.tensor([1.0, 0.0, math.log(2) / math.log(bins)]), atol=1e-5, rtol=1e-5)
 
 
-def test_vividness_makes_colours_stronger(head: DistributionHead) -> None:
+def test_vividness_makes_colors_stronger(head: DistributionHead) -> None:
     light = torch.full((1, 1, 16, 16), 55.0)
     raw = head(torch.zeros(1, 6, 4, 4), light)
-    chroma = [float(head.decode(raw, light, vividness=v, temperature=1).norm(dim=1).mean()) for v in (0, 0.5, 1, 2)]
+    chroma = [
+        float(head.decode(raw, light, Decoding(vividness=v, temperature=1)).norm(dim=1).mean()) for v in (0, 0.5, 1, 2)
+    ]
     assert all(later != pytest.approx(earlier) for earlier, later in itertools.pairwise(chroma))
     own = DistributionHead(6, vividness=1.0, temperature=0.5)
     logits = torch.randn(1, own.codebook.bins, 2, 2)
-    torch.testing.assert_close(own.decode(logits, light), own.decode(logits, light, vividness=1.0, temperature=0.5))
+    torch.testing.assert_close(
+        own.decode(logits, light), own.decode(logits, light, Decoding(vividness=1.0, temperature=0.5))
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,9 +192,15 @@ def test_vividness_makes_colours_stronger(head: DistributionHead) -> None:
         ({"vividness": float("nan")}, "vividness must be 0 or more"),
     ],
 )
-def test_impossible_knobs(head: DistributionHead, knobs: dict[str, float], message: str) -> None:
+def test_impossible_knobs(
+    head: DistributionHead, knobs: dict[str, float], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ConfigError, match=message):
-        head.decode(torch.zeros(1, head.codebook.bins, 2, 2), torch.zeros(1, 1, 8, 8), **knobs)
+        Decoding(**knobs)
+    for name, value in knobs.items():
+        monkeypatch.setattr(head, name, value)
+    with pytest.raises(ConfigError, match=message):
+        head.decode(torch.zeros(1, head.codebook.bins, 2, 2), torch.zeros(1, 1, 8, 8))
 
 
 def test_the_papers_head_weighs_pixels_by_their_class() -> None:

@@ -3,6 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from artcolor.errors import ConfigError
+from artcolor.models.guidance import Decoding
 from artcolor.models.regression import ChromaHead, LightnessHead, RGBHead
 
 LIGHT = torch.rand(2, 1, 16, 16) * 100
@@ -45,4 +46,4 @@ def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(ConfigError, match="takes 3 channels, not 8"):
         RGBHead(8, kernel=0)
     with pytest.raises(ConfigError, match="temperature has no meaning for a ChromaHead"):
-        ChromaHead(4).decode(torch.rand(1, 2, 4, 4), LIGHT[:1], temperature=0.5)
+        ChromaHead(4).decode(torch.rand(1, 2, 4, 4), LIGHT[:1], Decoding(temperature=0.5))

@@ -32,14 +32,14 @@ def test_halves_are_disjoint() -> None:
     torch.testing.assert_close(model.predict_ab(light), before)
 
 
-def test_features_describe_a_colour_picture() -> None:
+def test_features_describe_a_color_picture() -> None:
     model = artcolor.splitbrain(width=16).eval()
     rgb = torch.rand(2, 3, 64, 48)
     features = model.extract_features(rgb)
     assert features.shape == (2, 32, 16, 12)
     lab = rgb_to_lab(rgb)
     gray = model.extract_features(rgb.mean(1, keepdim=True).expand(-1, 3, -1, -1))
-    assert (features[:, 16:] - gray[:, 16:]).abs().max() > 1e-3, "the second half sees colour"
+    assert (features[:, 16:] - gray[:, 16:]).abs().max() > 1e-3, "the second half sees color"
     torch.testing.assert_close(features[:, :16], model.network(lab[:, :1]))
 
 
@@ -61,7 +61,7 @@ def test_loss_that_contradicts_weights(tmp_path) -> None:
 
 def test_channels_in_any_groups() -> None:
     torch.manual_seed(0)
-    # Depth follows from colour here, and colour from depth.
+    # Depth follows from color here, and color from depth.
     depth = torch.rand(2, 1, 8, 8).repeat_interleave(4, 2).repeat_interleave(4, 3)
     rgbd = torch.cat((depth, 1 - depth, depth * 0.5, depth), dim=1)
     model = SplitBrainAutoencoder(((0, 1, 2), (3,)), width=16)

@@ -8,6 +8,7 @@ import artcolor.models.vae as module
 from artcolor.color.lab import rgb_to_lab
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
+from artcolor.models.guidance import Guidance
 from artcolor.models.latent import Gaussian, Latent, evenly_normal
 from artcolor.models.vae import VAEModel
 from tests.models.base import ReleasedModelTester
@@ -38,27 +39,41 @@ def model() -> VAEModel:
 LIGHT = torch.rand(2, 1, 50, 70, generator=torch.Generator().manual_seed(1)) * 100
 
 
+WHOLE = LIGHT[..., :32, :64]
+
+
+def samples_of(model: VAEModel, light: torch.Tensor, **options: object) -> torch.Tensor:
+    """`(samples, N, 2, h, w)`."""
+    ab = model.predict(light, Guidance(**options)).ab
+    return ab.unflatten(0, (-1, len(light)))
+
+
+def plain_raw(model: VAEModel) -> torch.Tensor:
+    """What the model predicts without a latent."""
+    network = model.network
+    return model.head(network.plain(network.encode(WHOLE)), WHOLE)
+
+
 def test_samples_differ_and_repeat(model: VAEModel) -> None:
-    first = model.sample_ab_grid(LIGHT, samples=3, seed=5, spread=1.0)
+    first = samples_of(model, LIGHT, samples=3, seed=5, spread=1.0)
     assert first.shape == (3, 2, 2, 13, 18)
     assert (first[0] - first[1]).abs().max() > 0.1
-    torch.testing.assert_close(model.sample_ab_grid(LIGHT, samples=3, seed=5, spread=1.0), first)
-    assert (model.sample_ab_grid(LIGHT, samples=3, seed=6, spread=1.0) - first).abs().max() > 0.1
-    alone = model.sample_ab_grid(LIGHT[1:], samples=3, seed=5, spread=1.0)
+    torch.testing.assert_close(samples_of(model, LIGHT, samples=3, seed=5, spread=1.0), first)
+    assert (samples_of(model, LIGHT, samples=3, seed=6, spread=1.0) - first).abs().max() > 0.1
+    alone = samples_of(model, LIGHT[1:], samples=3, seed=5, spread=1.0)
     torch.testing.assert_close(alone, first[:, 1:], rtol=1e-3, atol=1e-2)
 
 
 def test_no_spread_is_the_most_typical(model: VAEModel) -> None:
-    typical = model.sample_ab_grid(LIGHT, samples=2, spread=0)
-    torch.testing.assert_close(typical[0], model.predict_ab_grid(LIGHT))
+    typical = samples_of(model, LIGHT, samples=2, spread=0.0)
+    torch.testing.assert_close(typical[0], model.predict(LIGHT).ab)
     torch.testing.assert_close(typical[0], typical[1])
 
 
 def test_without_the_latent_it_is_a_unet(model: VAEModel) -> None:
     plain = artcolor.unet(width=16).eval()
     plain.load_state_dict({name: model.state_dict()[name] for name in plain.state_dict()})
-    ours = model.sample_ab_grid(LIGHT, samples=2, spread=None)
-    torch.testing.assert_close(ours[1], plain.predict_ab_grid(LIGHT))
+    torch.testing.assert_close(plain_raw(model), plain(WHOLE))
 
 
 def test_it_starts_from_a_unet(tmp_path) -> None:
@@ -68,41 +83,48 @@ def test_it_starts_from_a_unet(tmp_path) -> None:
     artcolor.save_weights(plain, path)
     model = artcolor.vae(start=path).eval()
     assert model.size == 160
-    ours = model.sample_ab_grid(LIGHT, spread=None)[0]
-    torch.testing.assert_close(ours, artcolor.unet(weights=path).predict_ab_grid(LIGHT))
+    torch.testing.assert_close(plain_raw(model), artcolor.unet(weights=path)(WHOLE))
     with pytest.raises(ConfigError, match=r"either weights=\.\.\. or start="):
         artcolor.vae(weights=path, start=path)
 
 
-def test_palette_takes_over_the_whole_pictures_numbers(model: VAEModel) -> None:
+def test_a_reference_replaces_the_numbers_for_the_whole_picture(model: VAEModel) -> None:
     reds, blues = torch.zeros(1, 3, 60, 40), torch.zeros(1, 3, 60, 40)
     reds[:, 0], blues[:, 2] = 0.8, 0.8
-    red = model.sample_ab_grid(LIGHT, spread=0, palette=reds)
-    blue = model.sample_ab_grid(LIGHT, spread=0, palette=blues)
+    red = model.predict(LIGHT, Guidance(reference=reds)).ab
+    blue = model.predict(LIGHT, Guidance(reference=blues)).ab
+    drawn = samples_of(model, LIGHT, samples=2, spread=0.0, reference=reds)
+    torch.testing.assert_close(drawn[1], red)
     assert (red - blue).abs().max() > 0.05
     lab = rgb_to_lab(torch.nn.functional.interpolate(reds, (224, 160), mode="bicubic", antialias=True).clamp(0, 1))
     assert model.transforms().output_size(60, 40) == (236, 156)
     seen = model.network.encode(lab[:, :1])
     plain = model.network.plain(seen)
-    expected = model.network.posterior(seen, plain, model.truth(plain, lab[:, :1], lab[:, 1:])).whole.mean
-    torch.testing.assert_close(model._mood(reds), expected, rtol=1e-2, atol=1e-2)
-    with pytest.raises(ConfigError, match=r"palette must be \(N, 3, H, W\)"):
-        model.sample_ab_grid(LIGHT, palette=torch.rand(3, 20, 20))
+    expected = model.network.posterior(seen, plain, model.posterior_input(plain, lab[:, :1], lab[:, 1:])).whole.mean
+    torch.testing.assert_close(model._codes_of(reds), expected, rtol=1e-2, atol=1e-2)
+    with pytest.raises(ConfigError, match=r"reference must be \(1, 3, H, W\)"):
+        model.predict(LIGHT, Guidance(reference=torch.rand(3, 20, 20)))
 
 
 def test_options_out_of_range(model: VAEModel) -> None:
     with pytest.raises(ConfigError, match="samples must be at least 1, not 0"):
-        model.sample_ab_grid(LIGHT, samples=0)
+        Guidance(samples=0)
     with pytest.raises(ConfigError, match="spread must be 0 or more, not -1"):
-        model.sample_ab_grid(LIGHT, spread=-1)
+        Guidance(seed=0, spread=-1)
+    with pytest.raises(ConfigError, match="spread has no effect .*add seed or samples"):
+        Guidance(spread=0.5)
+    with pytest.raises(ConfigError, match="seed must be 0 or more, not -1"):
+        Guidance(seed=-1)
+    with pytest.raises(ConfigError, match="unet does not accept samples, seed"):
+        artcolor.unet(width=16).predict(LIGHT, Guidance(seed=0, samples=2))
 
 
 def test_colorized_samples_keep_lightness_and_size(model: VAEModel) -> None:
     gray = torch.rand(2, 1, 33, 47)
-    found = model.colorize_samples(gray, samples=2, seed=3)
-    assert found.shape == (2, 2, 3, 33, 47)
+    found = model.colorize(gray, samples=2, seed=3)
+    assert found.shape == (4, 3, 33, 47)
     lightness = rgb_to_lab(gray.expand(-1, 3, -1, -1))[:, :1]
-    for sample in found:
+    for sample in found.split(2):
         assert (rgb_to_lab(sample)[:, :1] - lightness).abs().max() < 0.02
 
 
@@ -160,7 +182,7 @@ def test_samples_are_spread_evenly(model: VAEModel, monkeypatch: pytest.MonkeyPa
     features = network.encode(light)
     prior = network.prior(features, network.plain(features))
     typical, deviation = prior.typical, (prior.whole.log_variance / 2).exp()
-    model.sample_ab_grid(light, samples=8, spread=0.5)
+    samples_of(model, light, samples=8, spread=0.5)
     whole = torch.cat([latent.whole for latent in seen])
     apart = torch.nn.functional.normalize((whole - typical.whole)[:, :3] / deviation[:, :3], dim=1)
     assert torch.cdist(apart, apart).fill_diagonal_(9).min() > 1.2
@@ -171,7 +193,7 @@ def test_samples_are_spread_evenly(model: VAEModel, monkeypatch: pytest.MonkeyPa
     assert len(grids.flatten(1).unique(dim=0)) == 8
     first = seen[:3]
     seen.clear()
-    model.sample_ab_grid(light, samples=3, spread=0.5)
+    samples_of(model, light, samples=3, spread=0.5)
     for few, many in zip(seen, first, strict=True):
         torch.testing.assert_close(few.whole, many.whole)
         torch.testing.assert_close(few.grid, many.grid)
@@ -188,7 +210,7 @@ def test_the_grid_hears_of_the_whole_pictures_numbers(model: VAEModel) -> None:
 
 
 def test_the_grid_says_where(model: VAEModel) -> None:
-    """A change of one cell of the grid changes the colours there, and hardly those far away."""
+    """A change of one cell of the grid changes the colors there, and hardly those far away."""
     network = model.network
     light = torch.rand(1, 1, 64, 256, generator=torch.Generator().manual_seed(2)) * 100
     seen = network.encode(light)

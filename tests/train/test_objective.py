@@ -9,9 +9,10 @@ import artcolor
 from artcolor.data.dataset import ArtDataset
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
+from artcolor.models.guidance import Decoding
 from artcolor.train.callbacks import Callback
 from artcolor.train.config import TrainConfig
-from artcolor.train.objective import Classifier, Labelled, Objective, Teacher, labelled
+from artcolor.train.objective import Classifier, Labeled, Objective, Teacher, labeled
 from artcolor.train.trainer import Trainer
 from tests.conftest import make_painting
 
@@ -21,7 +22,7 @@ CONFIG = TrainConfig(
 
 
 def test_labels_are_the_most_common_values(art: Path) -> None:
-    data = Labelled(ArtDataset(art, "train"), ["genre"])
+    data = Labeled(ArtDataset(art, "train"), ["genre"])
     assert data.classes == {"genre": 2}
     assert data.labels[:6, 0].tolist() == [0, 1, -1, 0, 1, -1]
 
@@ -56,7 +57,7 @@ def test_a_folder_without_labels_trains_without_them(tmp_path: Path, caplog: pyt
         make_painting(number, 64, 64).save(tmp_path / f"{number}.png")
     data = ArtDataset(tmp_path, None)
     with caplog.at_level(logging.WARNING):
-        assert labelled(data, ["genre"]) is None
+        assert labeled(data, ["genre"]) is None
     assert "without classify" in caplog.text
     assert "metadata.csv" in caplog.text
     config = CONFIG.model_copy(update={"steps": 2, "batch_size": 2})
@@ -65,7 +66,7 @@ def test_a_folder_without_labels_trains_without_them(tmp_path: Path, caplog: pyt
 
 def test_one_value_is_nothing_to_learn(art: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        assert labelled(ArtDataset(art, "train"), ["artist"]) is None
+        assert labeled(ArtDataset(art, "train"), ["artist"]) is None
     assert "fewer than two values of artist" in caplog.text
 
 
@@ -112,8 +113,8 @@ def test_a_teacher_of_another_kind_speaks_of_the_pupils_bins(name: str) -> None:
     assert thought.shape == (2, pupil.head.codebook.bins, 16, 24)
     assert pupil.head.codebook.bins != teacher.head.codebook.bins or name == "vae"
     torch.testing.assert_close(thought.sum(1), torch.ones(2, 16, 24))
-    mean = torch.einsum("nqhw,qc->nchw", thought, pupil.head.codebook.centres)
-    expected = teacher.predict_ab_grid(light, vividness=0.0, temperature=1.0)
+    mean = torch.einsum("nqhw,qc->nchw", thought, pupil.head.codebook.centers)
+    expected = teacher.predict(light, decoding=Decoding(vividness=0.0, temperature=1.0)).ab
     assert (mean - expected).square().sum(1).mean().sqrt() < 6
 
 

@@ -18,7 +18,7 @@ from huggingface_hub import HfApi, constants
 
 import artcolor
 from artcolor.errors import WeightsError
-from artcolor.zoo import manifest, sources
+from artcolor.zoo import locate, manifest
 from tests.hub_server import HubServer, point_client_to
 from tests.zoo import blocked
 
@@ -188,9 +188,9 @@ def test_401_asks_for_a_token_and_a_token_helps(
 ) -> None:
     server.private.add("org/painter")
     with pytest.raises(WeightsError, match=r"(?s)401.*needs a token \(HF_TOKEN\)"):
-        sources.fetch(entry)
+        locate.fetch(entry)
     monkeypatch.setenv("HF_TOKEN", server.token)
-    assert sources.fetch(entry).config["network"] == {"width": 16}
+    assert locate.fetch(entry).config["network"] == {"width": 16}
     with pytest.raises(WeightsError, match="(?s)could not be uploaded.*token that may write"):
         artcolor.cnn(width=16).push_to_hub("org/x", token="wrong")
 
@@ -200,7 +200,7 @@ def test_429_is_waited_for(
     method: str, entry: manifest.Entry, server: HubServer, cache: Path, waits: list[float]
 ) -> None:
     server.faults[f"{method} {FILE}"] = iter(["429", "429"])
-    assert sources.fetch(entry).config["network"] == {"width": 16}
+    assert locate.fetch(entry).config["network"] == {"width": 16}
     assert any(wait >= 3 for wait in waits), "Retry-After says three seconds"
 
 
@@ -210,15 +210,15 @@ def test_429_and_500_without_end(
 ) -> None:
     server.faults[f"HEAD {FILE}"] = itertools.repeat(fault)
     with pytest.raises(WeightsError, match=f"(?s){fault}.*ARTCOLOR_WEIGHTS_DIR"):
-        sources.fetch(entry)
+        locate.fetch(entry)
     assert contents(cache) == []
     server.faults.clear()
-    assert sources.fetch(entry).config["network"] == {"width": 16}
+    assert locate.fetch(entry).config["network"] == {"width": 16}
 
 
 def test_one_500_is_survived(entry: manifest.Entry, server: HubServer, cache: Path, waits: list[float]) -> None:
     server.faults[f"HEAD {FILE}"] = iter(["500"])
-    assert sources.fetch(entry).config["network"] == {"width": 16}
+    assert locate.fetch(entry).config["network"] == {"width": 16}
 
 
 def test_a_connection_cut_in_the_middle(
@@ -226,18 +226,18 @@ def test_a_connection_cut_in_the_middle(
 ) -> None:
     server.faults[f"GET {FILE}"] = itertools.repeat("cut")
     with pytest.raises(WeightsError, match="cannot be"):
-        sources.fetch(entry)
+        locate.fetch(entry)
     assert contents(cache) == []
     server.faults[f"GET {FILE}"] = iter(["cut"])
-    assert sources.fetch(entry).config["network"] == {"width": 16}
+    assert locate.fetch(entry).config["network"] == {"width": 16}
 
 
 def test_a_truncated_body(entry: manifest.Entry, server: HubServer, cache: Path, waits: list[float]) -> None:
     server.faults[f"GET {FILE}"] = iter(["short"])
     with pytest.raises(WeightsError, match=f"should be of size {entry.bytes} but has size {entry.bytes // 2}"):
-        sources.fetch(entry)
+        locate.fetch(entry)
     assert contents(cache) == []
-    assert sources.fetch(entry).config["network"] == {"width": 16}
+    assert locate.fetch(entry).config["network"] == {"width": 16}
 
 
 @pytest.mark.parametrize("by_name", [False, True])
@@ -246,7 +246,7 @@ def test_a_corrupted_byte_is_downloaded_once_more(
 ) -> None:
     def load() -> object:
         name = f"hf-hub:org/painter@{entry.hub_revision}"
-        return artcolor.from_pretrained(name) if by_name else sources.fetch(entry)
+        return artcolor.from_pretrained(name) if by_name else locate.fetch(entry)
 
     server.faults[f"GET {FILE}"] = iter(["corrupt", "corrupt"])
     with pytest.raises(WeightsError) as error:
@@ -263,14 +263,14 @@ def test_a_corrupted_byte_is_downloaded_once_more(
 def test_a_cached_file_is_checked_too(
     entry: manifest.Entry, server: HubServer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = sources.fetch(entry).path
+    path = locate.fetch(entry).path
     good = path.read_bytes()
     path.resolve().write_bytes(good[:-1] + b"?")
-    assert sources.fetch(entry).path.read_bytes() == good
+    assert locate.fetch(entry).path.read_bytes() == good
     path.resolve().write_bytes(good[:-1] + b"?")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(WeightsError, match="(?s)damaged or was changed.*could not be downloaded again"):
-        sources.fetch(entry)
+        locate.fetch(entry)
 
 
 def test_a_redirect_to_another_host_keeps_the_token_at_home(
@@ -280,7 +280,7 @@ def test_a_redirect_to_another_host_keeps_the_token_at_home(
     elsewhere.commits = server.commits
     server.elsewhere = elsewhere
     monkeypatch.setenv("HF_TOKEN", server.token)
-    assert sources.fetch(entry).config["network"] == {"width": 16}
+    assert locate.fetch(entry).config["network"] == {"width": 16}
     assert f"Bearer {server.token}" in server.tokens
     assert elsewhere.tokens == [None]
     elsewhere.shutdown()
@@ -329,8 +329,8 @@ def test_a_full_disk(entry: manifest.Entry, server: HubServer, cache: Path) -> N
     resource.setrlimit(resource.RLIMIT_FSIZE, (entry.bytes // 2, hard))
     try:
         with pytest.raises(WeightsError, match="cannot be kept.*Make room"):
-            sources.fetch(entry)
+            locate.fetch(entry)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert contents(cache) == []
-    assert sources.fetch(entry).config["network"] == {"width": 16}
+    assert locate.fetch(entry).config["network"] == {"width": 16}

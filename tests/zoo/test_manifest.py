@@ -11,7 +11,7 @@ import torch
 import artcolor
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.verify import golden_difference, verify
-from artcolor.zoo import card, manifest, sources, store
+from artcolor.zoo import card, locate, manifest, store
 from tests.conftest import ROOT
 
 WHOLE = json.loads(manifest.manifest_path().read_text())
@@ -38,21 +38,21 @@ def test_enums_and_manifest_agree_in_both_directions() -> None:
 @pytest.mark.parametrize("key", sorted(manifest.entries()))
 def test_entries_tell_the_truth_about_their_file(key: str) -> None:
     entry = manifest.entries()[key]
-    path = sources.BESIDE / entry.file
+    path = locate.BESIDE / entry.file
     data = path.read_bytes()
     assert entry.bytes == len(data) <= 12 * 2**20
     assert entry.sha256 == hashlib.sha256(data).hexdigest()
-    # Strict loading, config, parameters, multiply-adds and golden colours.
+    # Strict loading, config, parameters, multiply-adds and golden colors.
     verdict = verify(entry)
     assert verdict.problems == ()
     assert verdict.path == path
 
 
 def test_no_weights_file_is_unknown() -> None:
-    assert {p.name for p in sources.BESIDE.iterdir()} == {e.file for e in manifest.entries().values()}
+    assert {p.name for p in locate.BESIDE.iterdir()} == {e.file for e in manifest.entries().values()}
 
 
-def test_golden_colours_find_a_changed_network() -> None:
+def test_golden_colors_find_a_changed_network() -> None:
     entry = manifest.entries()["cnn.art_v1"]
     model = artcolor.cnn(weights="DEFAULT")
     state = model.state_dict()
@@ -87,7 +87,7 @@ def test_names() -> None:
     assert artcolor.get_weight("cnn") is artcolor.CNN_Weights.DEFAULT
     assert artcolor.get_weight("cnn.art_v1") is artcolor.CNN_Weights.ART_V1
     assert artcolor.get_weight("CNN_Weights.ART_V1") is artcolor.CNN_Weights.ART_V1
-    assert artcolor.CNN_Weights.DEFAULT.meta["licence"] == "Apache-2.0"
+    assert artcolor.CNN_Weights.DEFAULT.meta["license"] == "Apache-2.0"
     assert artcolor.CNN_Weights.DEFAULT.transforms().size == artcolor.cnn(weights="DEFAULT").size
     with pytest.raises(ConfigError, match=r"no weights called 'cnm'. There are: .*cnn\.art_v1"):
         artcolor.get_weight("cnm")
@@ -150,13 +150,13 @@ def test_updating_keeps_all_else_and_refuses_nonsense(tmp_path, monkeypatch: pyt
     path.write_text(manifest.manifest_path().read_text())
     monkeypatch.setattr(manifest, "manifest_path", lambda: path)
     before = path.read_bytes()
-    manifest.update("cnn.art_v1", {"licence": "Apache-2.0"})
+    manifest.update("cnn.art_v1", {"license": "Apache-2.0"})
     assert path.read_bytes() == before
     for values in ({"hub_repo": "org/x"}, {"surprise": 1}):
         with pytest.raises(WeightsError):
             manifest.update("cnn.art_v1", values)
     with pytest.raises(WeightsError):
-        manifest.update("cnn.new", {"licence": "Apache-2.0"})
+        manifest.update("cnn.new", {"license": "Apache-2.0"})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     manifest.update("cnn.art_v1", {"hub_repo": "org/x", "hub_revision": "0" * 40})
@@ -170,7 +170,7 @@ def test_unpublished_weights_give_their_place_to_better_ones(tmp_path, monkeypat
     monkeypatch.setattr(manifest, "manifest_path", lambda: copied)
     before = json.loads(copied.read_text())["weights"]
     with pytest.raises(WeightsError):  # Fields of the one that goes are not taken over.
-        manifest.update("unet.new", {"licence": "Apache-2.0"}, replaces="unet.art_v5")
+        manifest.update("unet.new", {"license": "Apache-2.0"}, replaces="unet.art_v5")
     assert json.loads(copied.read_text())["weights"] == before
     manifest.update("unet.new", before["unet.art_v5"], replaces="unet.art_v5")
     after = json.loads(copied.read_text())["weights"]
@@ -209,12 +209,12 @@ def test_hub_help_shows_the_figures_of_the_manifest() -> None:
 
 
 @pytest.mark.parametrize("key", sorted(manifest.entries()))
-def test_cards_tell_figures_data_licence_limits_and_use(key: str) -> None:
+def test_cards_tell_figures_data_license_limits_and_use(key: str) -> None:
     entry = manifest.entries()[key]
     text = card.model_card(entry.config, entry, repo=f"org/{key}", pictures=True)
     psnr = entry.metrics["paintings-256"]["default"]["psnr"]["mean"]
     for part in (
-        f"license: {entry.licence.lower()}\n",
+        f"license: {entry.license.lower()}\n",
         entry.data,
         entry.sha256,
         f"{psnr:.4g} (",

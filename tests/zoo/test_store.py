@@ -8,8 +8,9 @@ from safetensors.torch import load, save
 
 import artcolor
 from artcolor.errors import ConfigError, WeightsError
+from artcolor.files import write_atomically
 from artcolor.models.loading import load_state
-from artcolor.zoo import sources, store
+from artcolor.zoo import locate, store
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_right_hash_loads_and_wrong_hash_says_what_to_do(file: Path) -> None:
     right = hashlib.sha256(file.read_bytes()).hexdigest()
     config, tensors = store.read(file, right)
     assert config["model"] == "cnn"
-    assert "head.codebook.centres" in tensors
+    assert "head.codebook.centers" in tensors
     wrong = "0" * 64
     with pytest.raises(WeightsError) as error:
         store.read(file, wrong)
@@ -44,7 +45,7 @@ def test_right_hash_loads_and_wrong_hash_says_what_to_do(file: Path) -> None:
 
 def test_one_flipped_bit_of_released_weights_is_found(tmp_path: Path) -> None:
     entry = artcolor.get_weight("cnn").entry
-    data = bytearray((sources.BESIDE / entry.file).read_bytes())
+    data = bytearray((locate.BESIDE / entry.file).read_bytes())
     data[-100] ^= 1
     damaged = tmp_path / entry.file
     damaged.write_bytes(data)
@@ -122,7 +123,7 @@ def test_strange_configs(file: Path, change: dict[str, object], message: str) ->
 def test_kernels_are_half_and_statistics_are_not(file: Path) -> None:
     tensors = load(file.read_bytes())
     assert tensors["network.layers.2.weight"].dtype == torch.float16
-    for name in ("network.layers.3.running_var", "head.codebook.centres", "head.codebook.prior_given_l"):
+    for name in ("network.layers.3.running_var", "head.codebook.centers", "head.codebook.prior_given_l"):
         assert tensors[name].dtype == torch.float32, name
 
 
@@ -143,7 +144,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        store.replace_with(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -1,0 +1,1 @@
+"""Colorizing many files: plan, run, report."""

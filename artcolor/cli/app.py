@@ -1,0 +1,45 @@
+"""The `artcolor` command, put together."""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+from rich.logging import RichHandler
+
+from artcolor import __version__
+from artcolor.cli import colorize, evaluate, train, zoo
+from artcolor.cli.output import ERR, OUT, complain
+from artcolor.errors import ArtcolorError
+
+app = typer.Typer(help="Colorize grayscale art.", no_args_is_help=True, pretty_exceptions_enable=False)
+for group in (colorize, zoo, train, evaluate):
+    app.add_typer(group.app)
+
+
+def main() -> None:
+    """Runs the command; errors meant for people come without a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=ERR, show_path=False)])
+    try:
+        app()
+    except ArtcolorError as error:
+        complain("error", error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        ERR.print("interrupted")
+        sys.exit(130)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        OUT.print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass

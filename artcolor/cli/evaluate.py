@@ -1,0 +1,67 @@
+"""`artcolor evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markdown import Markdown
+from rich.progress import Progress, TaskID
+
+from artcolor.cli.output import ERR, OUT, say
+from artcolor.errors import ConfigError
+
+app = typer.Typer()
+
+
+@app.command()
+def evaluate(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="Names or weights files, with settings: cnn:vividness=0")
+    ],
+    data: Annotated[Path, typer.Option(help="Folder of color pictures.")],
+    out: Annotated[Path, typer.Option(help="Folder for tables, plots and report.html, or for those of the sweep.")],
+    split: Annotated[str | None, typer.Option(help="train, val or test.", show_default="test; --sweep: val")] = None,
+    protocol: Annotated[str, typer.Option(help="paintings-256, report-200 or report-128.")] = "paintings-256",
+    limit: Annotated[int | None, typer.Option(min=2, help="Only so many pictures of a fixed shuffle.")] = None,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Trace one model over vividness, temperature and size; choose its defaults.")
+    ] = False,
+) -> None:
+    """Judge models beside trivial baselines. What was judged before is not judged again."""
+    from artcolor.evaluate import benchmark
+
+    if sweep:
+        _sweep(models, data, out, split or "val", protocol, limit)
+        return
+    with Progress(console=ERR, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total)
+            bar.update(tasks[name], completed=done)
+
+        results = benchmark.evaluate(
+            models, data, split=split or "test", protocol=protocol, out=out, limit=limit, progress=progress
+        )
+    OUT.print(Markdown(results.to_markdown()))
+
+
+def _sweep(models: list[str], data: Path, out: Path, split: str, protocol: str, limit: int | None) -> None:
+    from artcolor.evaluate import sweep, sweep_tables
+
+    if len(models) > 1:
+        raise ConfigError("--sweep traces one model at a time; run it once for each, with an --out of its own")
+    if protocol != sweep.PROTOCOL:
+        raise ConfigError(f"--sweep reads pictures as {sweep.PROTOCOL} does; leave --protocol out")
+    with Progress(console=ERR, transient=True) as bar:
+        task = bar.add_task("sweep")
+
+        def progress(doing: str, done: int, total: int) -> None:
+            bar.update(task, description=doing, completed=done, total=total)
+
+        found = sweep.sweep(models[0], data, split=split, limit=limit, out=out, progress=progress)
+    sweep_tables.save_sweep(found, out)
+    for line in sweep_tables.summary(found):
+        say(line)
+    say(f"all {len(found.rows)} settings: {out / 'sweep.md'}, sweep.json, sweep.png")

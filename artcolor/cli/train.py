@@ -1,0 +1,77 @@
+"""`artcolor train` and `artcolor dataset build`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, TaskID
+
+from artcolor.cli.output import ERR, extra, say
+
+app = typer.Typer()
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe (cnn) or a YAML file.")],
+    data: Annotated[Path, typer.Option(help="Folder of pictures, with metadata.csv or train/ and val/.")],
+    out: Annotated[Path, typer.Option(help="Folder for weights, log and checkpoints.")],
+    init: Annotated[str | None, typer.Option(help="A model or weights file to start from.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Train so many steps.")] = None,
+    checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Replace a key of the recipe: key=value.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Time 20 steps and forecast the whole.")] = False,
+) -> None:
+    """Train a model by a recipe. The same command again resumes."""
+    with extra("train"):
+        from artcolor.train import command
+        from artcolor.train.callbacks import ProgressBar
+
+    overrides = command.parse_overrides(set_ or [])
+    if max_steps is not None:
+        overrides["steps"] = max_steps
+    if checkpoint_every is not None:
+        overrides["checkpoint_every"] = checkpoint_every
+    trainer = command.make_trainer(
+        command.load_recipe(recipe, overrides), data, out, init=init, callbacks=[ProgressBar()]
+    )
+    if dry_run:
+        for line in command.dry_run(trainer):
+            say(line)
+        return
+    result = trainer.fit()
+    if trainer.accelerator.is_main_process:
+        say(f"finished: {result}")
+
+
+_DATASET = typer.Typer(help="Build data sets of paintings.", no_args_is_help=True)
+app.add_typer(_DATASET, name="dataset")
+
+
+@_DATASET.command("build")
+def dataset_build(
+    spec: Annotated[str, typer.Argument(help="A YAML file, or best-artworks, mendeley-portraits, wikiart, report.")],
+    out: Annotated[Path, typer.Option(help="A new or empty folder for the data set.")],
+    root: Annotated[Path | None, typer.Option(help="Folder that the spec's paths are relative to.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Pictures cleaned at a time.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of splits and caps.")] = 0,
+) -> None:
+    """Collect, clean, deduplicate, balance and split pictures. The same command again resumes."""
+    with extra("train"):
+        from artcolor.data.build import build
+        from artcolor.data.spec import load_spec
+
+    with Progress(console=ERR, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(step: str, done: int, total: int | None) -> None:
+            if step not in tasks:
+                tasks[step] = bar.add_task(step, total=total)
+            bar.update(tasks[step], completed=done, total=total)
+
+        report = build(load_spec(spec, root=root), out, workers=workers, seed=seed, progress=progress)
+    splits = ", ".join(f"{count} {split}" for split, count in report.splits.items())
+    say(f"{report.kept} of {report.collected} pictures kept: {splits}")
+    for reason, count in report.dropped.items():
+        say(f"  dropped, {reason}: {count}")
+    say(f"see {out / 'report.html'}")

@@ -1,0 +1,121 @@
+"""The commands of `artcolor` about released weights."""
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Column, Table
+
+from artcolor.cli.output import OUT
+from artcolor.errors import ConfigError
+from artcolor.zoo import card, manifest
+
+app = typer.Typer()
+_Names = Annotated[list[str] | None, typer.Argument(metavar="[MODEL...]", help="Models (cnn) or weights (cnn.art_v1).")]
+_PICTURE = "aigues_mortes.png"
+
+
+@app.command()
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="All that the manifest says, as JSON.")] = False,
+) -> None:
+    """Print the zoo as a table."""
+    if as_json:
+        typer.echo(card.as_json())
+        return
+    first, *others = card.COLUMNS
+    table = Table(Column(first, no_wrap=True), *others)
+    for entry in manifest.entries().values():
+        table.add_row(*card.table_row(entry))
+    OUT.print(table)
+
+
+@app.command()
+def download(
+    names: _Names = None,
+    every: Annotated[bool, typer.Option("--all", help="All released weights.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Copy them into this folder, for ARTCOLOR_WEIGHTS_DIR.")
+    ] = None,
+) -> None:
+    """Bring weights onto this machine, and check them. What is here already is not downloaded again."""
+    from artcolor.files import write_atomically
+    from artcolor.zoo import locate
+
+    if bool(names) == every:
+        raise ConfigError("name the weights to download, or give --all")
+    for entry in _entries(names):
+        path = locate.fetch(entry).path
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            write_atomically(out / entry.file, path.read_bytes())
+            path = out / entry.file
+        typer.echo(f"{entry.key}: {path}")
+
+
+@app.command()
+def verify(names: _Names = None) -> None:
+    """Check hashes, strict loading, figures and golden colors; of all weights if none is named."""
+    from artcolor.models import verify as proof
+
+    verdicts = [proof.verify(entry) for entry in _entries(names)]
+    table = Table(Column("weights", no_wrap=True), "verdict", "golden colors off by", Column("file", overflow="fold"))
+    for verdict in verdicts:
+        off = "–" if verdict.difference is None else f"{verdict.difference:.3f} Lab units"
+        path = "–" if verdict.path is None else str(verdict.path)
+        table.add_row(verdict.key, "wrong" if verdict.problems else "right", off, path)
+    OUT.print(table)
+    for verdict in verdicts:
+        for problem in verdict.problems:
+            typer.echo(f"{verdict.key}: {problem}", err=True)
+    if any(verdict.problems for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+@app.command()
+def publish(
+    names: _Names = None,
+    organization: Annotated[
+        str | None, typer.Option("--org", help="Of weights that are not on the Hub yet: ORG/MODEL.TAG.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be uploaded.")] = False,
+) -> None:
+    """Upload released weights to the Hugging Face Hub and write their commits into the manifest. For a checkout."""
+    from artcolor.zoo import hub, locate
+
+    picture = manifest.manifest_path().parent / "examples" / _PICTURE
+    if not picture.exists():
+        raise ConfigError(f"weights are published from a checkout of artcolor, and {picture} is not there")
+    for entry in _entries(names):
+        if entry.hub_repo is None and organization is None:
+            raise ConfigError(f"{entry.key} is not on the Hub yet: say where it goes, with --org ORGANIZATION")
+        repo = entry.hub_repo or f"{organization}/{entry.key}"
+        hub.check_repository(repo)
+        # Read as everybody reads it: what is damaged is not published.
+        data = locate.fetch(entry).path.read_bytes()
+        pictures = dict(zip(card.PICTURES, _before_and_after(picture, entry.key), strict=True))
+        if dry_run:
+            typer.echo(f"{entry.key}: would be published as {repo}, public, with")
+            for name, content in hub.files_of(entry, data, pictures, repo).items():
+                typer.echo(f"  {name}: {len(content):,} bytes")
+            continue
+        commit = hub.publish(entry, data, pictures, repo)
+        manifest.update(entry.key, {"hub_repo": repo, "hub_revision": commit})
+        typer.echo(f"{entry.key}: published as hf-hub:{repo}@{commit}")
+
+
+def _entries(names: list[str] | None) -> list[manifest.Entry]:
+    if not names:
+        return list(manifest.entries().values())
+    from artcolor.models.registry import get_weight
+
+    return [get_weight(name).entry for name in names]
+
+
+def _before_and_after(picture: Path, key: str) -> tuple[bytes, bytes]:
+    from artcolor.engine.colorizer import colorize
+
+    color = io.BytesIO()
+    colorize(picture, model=key).convert("RGB").save(color, "JPEG", quality=90)
+    return picture.read_bytes(), color.getvalue()

@@ -1,0 +1,1 @@
+"""Colorizing: one road from a picture to its colors."""

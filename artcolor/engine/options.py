@@ -1,0 +1,58 @@
+"""The options of colorizing, listed once.
+
+`colorize`, `Colorizer`, the command, the provenance and the tables of the docs are made from this list. It imports no
+torch, as the command needs it for `--help`.
+"""
+
+import difflib
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from artcolor.models.options import MANY, ModelOptions, Option
+
+__all__ = ["OPTIONS", "Options", "checked"]
+
+
+class Options(ModelOptions, total=False):
+    """How pictures are colorized; the keyword arguments of `artcolor.colorize` and `artcolor.Colorizer`."""
+
+    size: Annotated[int | None, Option("Working size of the network in pixels. Default: the checkpoint's.", minimum=16)]
+    skip_colored: Annotated[bool, Option("Leave pictures alone that already have color.", default=False)]
+    chroma_only: Annotated[
+        bool, Option("Return the color as a layer of its own, for the blend mode 'Color'.", default=False)
+    ]
+    batch_size: Annotated[int, Option("Pictures that go through the network together.", 1, group=MANY, default=4)]
+    device: Annotated[str, Option("Where the network runs: cpu, cuda, mps.", group=MANY, default="cpu")]
+
+
+def _list() -> Iterator[tuple[str, tuple[Any, Option]]]:
+    for name, annotation in Options.__annotations__.items():
+        kind, option = typing.get_args(annotation)
+        assert isinstance(option, Option)
+        yield name, (kind, option)
+
+
+OPTIONS: Mapping[str, tuple[Any, Option]] = dict(_list())
+"""Name of each option → its type and what there is to say of it."""
+
+
+def checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Completes options by their defaults.
+
+    Args:
+        given: option → value.
+
+    Raises:
+        TypeError: there is no such option.
+
+    Example:
+        >>> checked({"strength": 0.5})["batch_size"]
+        4
+    """
+    for name in given:
+        if name not in OPTIONS:
+            near = difflib.get_close_matches(name, OPTIONS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(OPTIONS)}"
+            raise TypeError(f"there is no option {name!r}; {hint}")
+    return {name: given.get(name, option.default) for name, (_, option) in OPTIONS.items()}

@@ -1,0 +1,87 @@
+"""Predicting for many pictures at once: batches of one size, on one device, through the fast copy of a model."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from artcolor.errors import ConfigError
+from artcolor.models.base import ColorizationModel
+from artcolor.models.guidance import Decoding, Guidance, Prediction
+from artcolor.models.inference import inference_copy
+from artcolor.models.registry import models_accepting
+
+
+@torch.no_grad()
+def predict(
+    model: ColorizationModel,
+    seen: Sequence[Tensor],
+    guidance: Guidance = Guidance(),
+    decoding: Decoding = Decoding(),
+    *,
+    uncertainty: bool = False,
+    batch_size: int = 4,
+    device: torch.device | str = "cpu",
+) -> list[Prediction]:
+    """Predicts the chroma of pictures. Those of one size go through the network together.
+
+    Args:
+        model: stays as it is; a fast copy of it predicts.
+        seen: L at the working size of each picture, `(1, 1, h, w)` in 0..100.
+        guidance: what a person knows or wants of the colors; the same for all pictures.
+        decoding: how the output becomes chroma.
+        uncertainty: compute the entropy, too.
+        batch_size: the most pictures that go through the network together.
+        device: where the network runs.
+
+    Returns:
+        A prediction for each picture, on the CPU; its first dimension is the samples of that picture.
+
+    Raises:
+        ConfigError: the model does not accept a field of `guidance` or `decoding`, or has no distribution to compute
+            an entropy of.
+        WeightsError: the network's output is not finite.
+
+    Example:
+        >>> import artcolor
+        >>> light = [torch.rand(1, 1, 64, 48) * 100, torch.rand(1, 1, 64, 64) * 100]
+        >>> [prediction.ab.shape[-2:] for prediction in predict(artcolor.cnn(width=16), light)]
+        [torch.Size([16, 12]), torch.Size([16, 16])]
+    """
+    check_accepts(model, guidance)
+    if uncertainty:
+        model.distribution_head()
+    fast = inference_copy(model, device)
+    groups: dict[torch.Size, list[int]] = {}
+    for number, light in enumerate(seen):
+        groups.setdefault(light.shape, []).append(number)
+    found: dict[int, Prediction] = {}
+    for numbers in groups.values():
+        for start in range(0, len(numbers), batch_size):
+            part = numbers[start : start + batch_size]
+            lightness = torch.cat([seen[number] for number in part]).to(device)
+            together = fast.predict(lightness, guidance, decoding, uncertainty=uncertainty)
+            found.update(zip(part, _one_by_one(together, len(part)), strict=True))
+    return [found[number] for number in range(len(seen))]
+
+
+def _one_by_one(together: Prediction, count: int) -> list[Prediction]:
+    """Splits the prediction for a batch into one for each of its pictures."""
+
+    def of(tensor: Tensor, number: int) -> Tensor:
+        # All pictures of the first sample come first.
+        return tensor[number::count]
+
+    ab, lightness = together.ab.cpu(), together.lightness.cpu()
+    entropy = None if together.entropy is None else together.entropy.cpu()
+    return [Prediction(of(ab, n), of(lightness, n), None if entropy is None else of(entropy, n)) for n in range(count)]
+
+
+def check_accepts(model: ColorizationModel, guidance: Guidance) -> None:
+    """Raises a `ConfigError` if a model does not read what is set in `guidance`; the message names models that do."""
+    for name in sorted(guidance.given() - model.accepts):
+        others = " or ".join(f"`{other}`" for other in models_accepting(name)) or "a model that no release has yet"
+        value = getattr(guidance, name)
+        shown = name if isinstance(value, Tensor) else f"{name}={value}"
+        what = "is deterministic" if name in ("seed", "samples", "spread") else f"takes no {name}"
+        raise ConfigError(f"{shown}: {model.name} {what}; `{name}` requires {others}")

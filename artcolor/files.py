@@ -1,0 +1,134 @@
+"""Writing files whole or not at all, removing what killed processes left behind, and hashing."""
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a file that is open cannot be removed anyway.
+    fcntl = None  # type: ignore[assignment]
+
+_TEMPORARY = re.compile(r"\.(.{1,50})\.[0-9a-f]{12}\.tmp", re.DOTALL)
+
+
+class _Raw(io.FileIO):
+    """A file that hides its number from encoders in C.
+
+    Those of Pillow write to the number without looking whether all was written: on a full disk they give files that are
+    cut off, and no error.
+    """
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("write through the file object")
+
+    def lock(self) -> bool:
+        """Takes the lock if nobody has it; the system gives it back when the process ends."""
+        if fcntl is None:
+            return True
+        try:
+            fcntl.flock(super().fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def sync(self) -> None:
+        """Waits until all is on disk."""
+        os.fsync(super().fileno())
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file under a temporary name beside `path`, and renames it once all is written and on disk.
+
+    If anything fails, `path` stays as it was and nothing is left behind. If the process is killed, the temporary file
+    is left, which `remove_leftovers` knows from one that is being written: that is locked.
+
+    Args:
+        path: what is replaced, or made if it is not there.
+    """
+    # Not tempfile: it makes files that only their owner may read, and there is no thread-safe way to ask for the umask.
+    temporary = path.parent / f".{_stem(path)}.{secrets.token_hex(6)}.tmp"
+    try:
+        with io.BufferedWriter(raw := _Raw(temporary, "xb")) as file:
+            raw.lock()
+            yield file
+            file.flush()
+            raw.sync()
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes `data` into the file `path`, whole or not at all."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the entries of a folder, are on disk."""
+    # Windows cannot open a folder to sync it; its renames need no such help.
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(paths: Iterable[Path]) -> list[Path]:
+    """Removes what killed processes left of `replacing` these paths.
+
+    What another process is writing right now stays. So does everything on a disk that knows no locks.
+
+    Args:
+        paths: what was to be replaced; there or not, and so are their folders.
+
+    Returns:
+        What was removed.
+    """
+    stems: dict[Path, set[str]] = {}
+    for path in paths:
+        stems.setdefault(path.parent, set()).add(_stem(path))
+    removed = []
+    for folder, wanted in stems.items():
+        try:
+            names = os.listdir(folder)  # noqa: PTH208 (one name at a time as Path is slow where there are many)
+        except OSError:
+            continue
+        for name in names:
+            found = _TEMPORARY.fullmatch(name)
+            if found and found[1] in wanted and _removed(folder / name):
+                removed.append(folder / name)
+    return removed
+
+
+def _stem(path: Path) -> str:
+    # A letter is up to 4 bytes, and most disks hold names of 255.
+    return path.name[:50]
+
+
+def _removed(temporary: Path) -> bool:
+    try:
+        with _Raw(temporary) as file:
+            if not file.lock():
+                return False
+        temporary.unlink()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,402 @@
+"""Writing pictures: whole or not at all, with what the original said and how it was compressed."""
+
+import contextlib
+import importlib
+import itertools
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Protocol, cast
+
+import numpy as np
+from PIL import Image, TiffImagePlugin
+
+from artcolor.errors import ImageError
+from artcolor.files import replacing
+from artcolor.images import high_bit_depth
+from artcolor.images.formats import Format, check_target, format_of
+from artcolor.images.jp2 import jp2_boxes
+from artcolor.images.jpeg import write_jpeg
+from artcolor.images.metadata import SRGB, iptc_segment, tiff_tags, to_png_info, with_resolution, without_groups
+from artcolor.images.picture import Picture, at_depth
+from artcolor.images.png import write_png
+from artcolor.images.provenance import Provenance
+
+_LOG = logging.getLogger(__name__)
+_QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
+_TIFF_KEPT = frozenset({"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "zstd", "lzma", "jpeg"})
+_SEGMENT = {"exif": 65533, "xmp": 65504, "comment": 65533}
+# Pixels of a JPEG that is encoded in strips.
+_LARGE = 1 << 25
+# A TIFF points with 32 bits; some room is left for all that is no pixel.
+_CLASSIC_TIFF = 4_000_000_000
+
+
+@dataclass(frozen=True)
+class _Options:
+    path: Path
+    """For messages only."""
+    format: Format
+    quality: int | None
+    depth: int | None
+    provenance: Provenance | None
+    said: set[str] = field(default_factory=set)
+
+    def warn(self, message: str) -> None:
+        """Once for a file, however many pages it has."""
+        if message not in self.said:
+            self.said.add(message)
+            _LOG.warning("%s: %s", self.path, message)
+
+
+Target = str | os.PathLike[str] | IO[bytes]
+"""Where a picture is written: a path, or a binary file that is open for writing."""
+
+
+def save_picture(
+    picture: Picture | Image.Image,
+    path: Target,
+    *,
+    format: str | None = None,
+    quality: int | None = None,
+    depth: int | None = None,
+    provenance: Provenance | None = None,
+) -> None:
+    """Writes one picture, whole or not at all.
+
+    Args:
+        picture: in color; or a Pillow image, with metadata in its `info`.
+        path: of the file; one that exists is replaced. Its suffix decides the format. A binary file that is open for
+            writing gets all bytes at once, and only if nothing failed.
+        format: decides instead of the suffix: `"png"`, `".webp"`; required for an open file without a name.
+        quality: 1..100 for JPEG, WebP, AVIF, HEIC. `None` is about the original's, or 95 (90 for AVIF and HEIC).
+        depth: 8 or 16 bits a channel. `None` is 16 where the picture has more than 8 and the format can hold them.
+        provenance: what is written about where the colors come from.
+
+    Raises:
+        ImageError: the format is unknown or cannot hold the picture, or the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_picture(Image.new("RGB", (6, 4), "teal"), f"{folder}/a.png")
+    """
+    save_pictures([picture], path, format=format, quality=quality, depth=depth, provenance=provenance)
+
+
+def save_pictures(
+    pictures: Iterable[Picture | Image.Image],
+    path: Target,
+    *,
+    format: str | None = None,
+    quality: int | None = None,
+    depth: int | None = None,
+    provenance: Provenance | None = None,
+) -> None:
+    """Writes pages or frames into one file, whole or not at all. Pages of TIFF are written as they come.
+
+    Args:
+        pictures: one or more; the frames of an animation have one size.
+        path: as `save_picture` takes it.
+        format: as `save_picture` takes it.
+        quality: as `save_picture` takes it.
+        depth: as `save_picture` takes it; that of the first page holds for all.
+        provenance: as `save_picture` takes it.
+
+    Raises:
+        ImageError: the format is unknown or cannot hold the pictures, or the file cannot be written.
+    """
+    file = None if isinstance(path, str | os.PathLike) else path
+    path = Path(path) if isinstance(path, str | os.PathLike) else Path(_name_of(path, format))
+    options = _Options(path, format_of(path, format), quality, depth, provenance)
+    _check(options)
+    if provenance is not None and not options.format.xmp:
+        options.warn(f"{options.format.name} has no place for saying that this is a coloring")
+    several = iter(pictures)
+    first = next(several, None)
+    if first is None:
+        raise ImageError(f"{path}: there is no picture to write")
+    second = next(several, None)
+    rest = several if second is None else itertools.chain([second], several)
+    frames = 1 if second is None else 2
+    checked = _checked(itertools.chain([first], rest), options, frames)
+    try:
+        with _whole(path, file) as opened:
+            _write(opened, checked, frames, options)
+    except ImageError:
+        raise
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, OverflowError) as error:
+        raise ImageError(f"{path} cannot be written: {error}") from error
+
+
+class Writable(Protocol):
+    """An open binary file, or what acts like one."""
+
+    def write(self, data: bytes, /) -> Any:
+        """Writes all of `data`."""
+        ...
+
+
+def _name_of(file: object, format: str | None) -> str:
+    """What messages call an open file; its suffix decides the format."""
+    name = getattr(file, "name", None)
+    if isinstance(name, str) and name:
+        return name
+    if format is None:
+        raise ImageError('the file to write into has no name that tells a format; give one: format="png"')
+    return "the file given"
+
+
+@contextlib.contextmanager
+def _whole(path: Path, file: Writable | None) -> Iterator[BinaryIO]:
+    """A file whose bytes reach `path`, or the open `file`, once all is written."""
+    if file is None:
+        with replacing(path) as opened:
+            yield opened
+        return
+    # Some encoders go to and fro, or need a path.
+    with tempfile.NamedTemporaryFile(prefix="artcolor-") as temporary:
+        yield cast(BinaryIO, temporary)
+        temporary.flush()
+        with open(temporary.name, "rb") as written:  # noqa: PTH123
+            while chunk := written.read(1 << 20):
+                file.write(chunk)
+
+
+def _check(options: _Options) -> None:
+    name = options.format.name
+    if options.quality is not None:
+        if not 1 <= options.quality <= 100:
+            raise ImageError(f"quality is 1 to 100, not {options.quality}")
+        if name not in (*_QUALITY, "TIFF"):
+            raise ImageError(f"{options.path}: {name} is written without loss and has no quality")
+    if options.depth not in (None, 8, 16):
+        raise ImageError(f"depth is 8 or 16 bits, not {options.depth}")
+    if options.depth == 16 and not _holds_16_bits(options.format):
+        cure = f"that needs {high_bit_depth.EXTRA}" if options.format.deep else "use .png or .tif"
+        raise ImageError(f"{options.path}: {name} cannot be written with 16 bits; {cure}")
+
+
+def _holds_16_bits(format: Format) -> bool:
+    return format.deep and (format.name != "TIFF" or high_bit_depth.available())
+
+
+def _checked(pictures: Iterable[Picture | Image.Image], options: _Options, frames: int) -> Iterator[Picture]:
+    for given in pictures:
+        picture = given if isinstance(given, Picture) else _from_pillow(given)
+        height, width = picture.rows.shape[:2]
+        check_target(
+            options.path,
+            width,
+            height,
+            alpha=picture.transparent,
+            frames=frames,
+            format=options.format.name,
+        )
+        # What nobody can see through needs no alpha in a format that has none.
+        yield picture if options.format.alpha else Picture(picture.rows, None, picture.info)
+
+
+def _from_pillow(image: Image.Image) -> Picture:
+    alpha = None
+    if image.has_transparency_data:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A"))
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    return Picture(np.asarray(rgb), alpha, {str(key): value for key, value in image.info.items()})
+
+
+def _depth(picture: Picture, options: _Options) -> int:
+    if options.depth is not None:
+        return options.depth
+    if picture.rows.dtype == np.uint8:
+        return 8
+    if _holds_16_bits(options.format):
+        return 16
+    why = f"16 need {high_bit_depth.EXTRA}" if options.format.deep else f"{options.format.name} holds no more"
+    options.warn(f"written with 8 bits a channel; {why}")
+    return 8
+
+
+def _write(file: BinaryIO, pictures: Iterator[Picture], frames: int, options: _Options) -> None:
+    first = next(pictures)
+    depth = _depth(first, options)
+    if options.format.name == "TIFF":
+        _write_tiff(file, itertools.chain([first], pictures), first, depth, frames, options)
+    elif frames > 1:
+        _write_animation(file, [first, *pictures], options)
+    elif options.format.name == "PNG":
+        write_png(file, first.rows, first.alpha, depth, first.info, _xmp(first, options))
+    elif options.format.name == "PPM":
+        high_bit_depth.write_ppm(file, first.rows, depth)
+    else:
+        _write_one(file, first, options)
+
+
+def _image(picture: Picture) -> Image.Image:
+    image = Image.fromarray(at_depth(np.asarray(picture.rows), 8))
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(at_depth(picture.alpha, 8)))
+    return image
+
+
+def _write_one(file: BinaryIO, picture: Picture, options: _Options) -> None:
+    keywords = _keywords(picture, options)
+    height, width = picture.rows.shape[:2]
+    if options.format.name == "JPEG" and height * width > _LARGE and not keywords["progressive"]:
+        write_jpeg(file, picture.rows, keywords)
+        return
+    image = _image(picture)
+    if options.format.name == "HEIF":
+        _write_heif(file, image, keywords)
+    else:
+        image.save(file, format=options.format.name, **keywords)
+    if options.format.name == "JPEG2000":
+        file.seek(0, 2)
+        file.write(jp2_boxes(picture.info.get("exif"), _xmp(picture, options)))
+
+
+def _write_heif(file: BinaryIO, image: Image.Image, keywords: dict[str, Any]) -> None:
+    try:
+        heif = importlib.import_module("pillow_heif")
+    except ImportError as error:
+        raise ImageError(f"HEIC needs pillow-heif: {high_bit_depth.EXTRA}") from error
+    image.info["icc_profile"] = keywords.pop("icc_profile")
+    heif.from_pillow(image).save(file, **keywords)
+
+
+def _write_animation(file: BinaryIO, pictures: list[Picture], options: _Options) -> None:
+    see_through = any(picture.alpha is not None for picture in pictures)
+    images = [image.convert("RGBA") if see_through else image for image in map(_image, pictures)]
+    durations = [picture.info.get("duration", 0) for picture in pictures]
+    keywords = _keywords(pictures[0], options) | {"loop": pictures[0].info.get("loop", 0)}
+    if options.format.name == "PNG":
+        # A picture shown by programs that cannot move it has no duration, so a list of them would be one off.
+        for image, duration in zip(images, durations, strict=True):
+            image.info["duration"] = duration
+        keywords["default_image"] = pictures[0].info.get("default_image", False)
+    else:
+        keywords["duration"] = [round(duration) for duration in durations]
+    images[0].save(file, format=options.format.name, save_all=True, append_images=images[1:], **keywords)
+
+
+def _write_tiff(
+    file: BinaryIO, pictures: Iterator[Picture], first: Picture, depth: int, frames: int, options: _Options
+) -> None:
+    large = first.rows.shape[0] * first.rows.shape[1] * 4 * depth // 8 > _CLASSIC_TIFF
+    big = large or bool(first.info.get("big_tiff"))
+    lossy = first.info.get("compression") == "jpeg" and first.info.get("format") == "TIFF" and depth == 8
+    if high_bit_depth.available() and not lossy:
+        _check_tiff_quality(options)
+        pages = ((picture, _xmp(picture, options)) for picture in pictures)
+        high_bit_depth.write_tiff(file.name, pages, depth, big=big)
+        return
+    if big:
+        options.warn(f"written as a TIFF of at most 4 GB; BigTIFF needs {high_bit_depth.EXTRA}")
+    if frames == 1:
+        _write_one(file, first, options)
+        return
+    with TiffImagePlugin.AppendingTiffWriter(file.name, new=True) as tiff:
+        for picture in pictures:
+            _image(picture).save(tiff, format="TIFF", **_keywords(picture, options))
+            tiff.newFrame()
+
+
+def _xmp(picture: Picture, options: _Options) -> bytes | None:
+    """The XMP of the result, with where its colors come from."""
+    xmp: bytes | None = picture.info.get("xmp")
+    return xmp if options.provenance is None else options.provenance.into(xmp)
+
+
+def _keywords(picture: Picture, options: _Options) -> dict[str, Any]:
+    """What Pillow is to write beside the pixels, and how."""
+    format, info = options.format, picture.info
+    same = info if info.get("format") == format.name else {}
+    keywords: dict[str, Any] = {}
+    if format.profile and format.name != "JPEG2000":
+        keywords["icc_profile"] = SRGB
+    if format.exif and "exif" in info:
+        keywords["exif"] = info["exif"]
+    if format.xmp:
+        keywords["xmp"] = _xmp(picture, options)
+    if "dpi" in info:
+        if format.resolution:
+            keywords["dpi"] = info["dpi"]
+        elif format.exif:
+            keywords["exif"] = with_resolution(info.get("exif"), info["dpi"])
+    adapt = _ADAPT.get(format.name)
+    return adapt(keywords, same, picture, options) if adapt else keywords
+
+
+def _for_jpeg(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    text = picture.info.get("text", {})
+    comment = picture.info.get("comment") or text.get("Comment", text.get("Description", "")).encode()
+    keywords |= {
+        "quality": options.quality or same.get("quality") or _QUALITY["JPEG"],
+        "subsampling": same.get("subsampling", 0),
+        "progressive": same.get("progressive", False),
+        "comment": comment,
+        "extra": iptc_segment(picture.info["iptc"]) if "iptc" in picture.info else b"",
+    }
+    if len(keywords["xmp"] or b"") > _SEGMENT["xmp"] and options.provenance is not None:
+        options.warn("the XMP of the picture is too long for JPEG and left out")
+        keywords["xmp"] = options.provenance.into(None)
+    for key, longest in _SEGMENT.items():
+        if len(keywords.get(key) or b"") > longest:
+            options.warn(f"the {key} of the picture is too long for JPEG and left out")
+            del keywords[key]
+    return keywords
+
+
+def _for_png(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    keywords["pnginfo"] = to_png_info(picture.info, keywords.pop("xmp"))
+    return keywords
+
+
+def _for_webp(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    if options.quality is None and same.get("lossless"):
+        # `exact` keeps the colors under what is fully transparent.
+        return keywords | {"lossless": True, "exact": True, "xmp": keywords["xmp"] or b""}
+    quality = options.quality or same.get("quality") or _QUALITY["WEBP"]
+    return keywords | {"quality": quality, "xmp": keywords["xmp"] or b""}
+
+
+def _check_tiff_quality(options: _Options) -> None:
+    if options.quality is not None:
+        raise ImageError(f"{options.path}: TIFF is written without loss here and has no quality")
+
+
+def _for_tiff(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    tags = tiff_tags(picture.info, keywords.pop("xmp"))
+    compression = same.get("compression", "")
+    if compression not in _TIFF_KEPT or (compression == "jpeg" and picture.alpha is not None):
+        compression = "tiff_adobe_deflate"
+    if compression != "raw" and without_groups(tags):
+        options.warn(f"EXIF of camera and place are left out; in a compressed TIFF they need {high_bit_depth.EXTRA}")
+    if compression == "jpeg":
+        keywords["quality"] = options.quality or _QUALITY["JPEG"]
+    else:
+        _check_tiff_quality(options)
+    return keywords | {"compression": compression, "exif": tags}
+
+
+def _for_jp2(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    return {"comment": picture.info["comment"]} if "comment" in picture.info else {}
+
+
+def _for_avif(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
+    return keywords | {"quality": options.quality or _QUALITY[options.format.name]}
+
+
+_ADAPT: dict[str, Callable[[dict[str, Any], dict[str, Any], Picture, _Options], dict[str, Any]]] = {
+    "JPEG": _for_jpeg,
+    "PNG": _for_png,
+    "WEBP": _for_webp,
+    "TIFF": _for_tiff,
+    "JPEG2000": _for_jp2,
+    "AVIF": _for_avif,
+    "HEIF": _for_avif,
+}
