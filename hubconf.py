@@ -1,27 +1,33 @@
 """Entry points for torch.hub: `torch.hub.load("org/artcolor", "cnn", pretrained=True, trust_repo=True)`.
 
-There is an entry for each builder in `artcolor/models/`. Its help is made from the builder's docstring, which is read
-but not run, and from the figures in `weights_manifest.json`; so a new model needs no change here, and listing the
-models imports no torch.
+Each builder in `artcolor/models/` gets an entry. Its help is assembled from the source code (parsed, never run) and
+from the figures in `weights_manifest.json`. A new model therefore needs no change here, and listing the models does
+not import torch.
 """
 
 import ast as _ast
 import json as _json
 import os as _os
+import re as _re
+import textwrap as _textwrap
 
 dependencies = [
     "torch", "torchvision", "timm", "safetensors", "huggingface_hub", "PIL", "numpy", "lazy_loader",
 ]  # fmt: skip
 
 _HERE = _os.path.dirname(_os.path.abspath(__file__))
+_WIDTH = 120
+_DECODING = frozenset({"vividness", "temperature", "strength"})
+# How the help shows annotations that say little by themselves.
+_ALIASES = {"WeightsArgument": "str | Path | WeightsEnum | None", "Any": "Tensor"}
 
 
 def _registry():
     import sys
     import warnings
 
-    # torch.hub puts this folder first on sys.path, and takes it off again after loading; but spawned DataLoader
-    # workers need it there, so it is put at the end as well.
+    # torch.hub puts this folder first on sys.path and removes it after loading. Spawned DataLoader workers still need
+    # it, so it is also appended.
     if _HERE not in sys.path[1:]:
         sys.path.append(_HERE)
     other = sys.modules.get("artcolor")
@@ -29,8 +35,8 @@ def _registry():
         there = _os.path.dirname(_os.path.abspath(getattr(other, "__file__", None) or ""))
         if _os.path.realpath(there) != _os.path.realpath(_os.path.join(_HERE, "artcolor")):
             warnings.warn(
-                f"artcolor is imported already, from {there}; it is used instead of the one that torch.hub has in "
-                f"{_HERE}. To use that one, load it in a new process, before anything imports the other.",
+                f"artcolor is imported already, from {there}; torch.hub uses that copy instead of the one in {_HERE}. "
+                "To use the latter, load it in a new process, before anything imports the other copy.",
                 stacklevel=3,
             )
     from artcolor.models import registry
@@ -38,44 +44,128 @@ def _registry():
     return registry
 
 
-def _builders():
-    """Name → docstring of each function that is decorated with `@register_model(...)`."""
-    folder, found = _os.path.join(_HERE, "artcolor", "models"), {}
+def _sources():
+    """Yields the syntax tree of each module in `artcolor/models/`."""
+    folder = _os.path.join(_HERE, "artcolor", "models")
     for file in sorted(_os.listdir(folder)):
         if file.endswith(".py"):
             with open(_os.path.join(folder, file), encoding="utf-8") as source:
-                tree = _ast.parse(source.read())
-            for node in tree.body:
-                if isinstance(node, _ast.FunctionDef) and any(map(_registers, node.decorator_list)):
-                    found[node.name] = _ast.get_docstring(node) or ""
+                yield _ast.parse(source.read())
+
+
+def _definitions():
+    """Returns the top-level functions and classes of `artcolor/models/` by name."""
+    kinds = _ast.FunctionDef | _ast.ClassDef
+    return {node.name: node for tree in _sources() for node in tree.body if isinstance(node, kinds)}
+
+
+def _weights_enum(function):
+    """Returns the argument of the decorator `@register_model(...)`, or `None` if the function is not a builder."""
+    for decorator in getattr(function, "decorator_list", ()):
+        if isinstance(decorator, _ast.Call) and getattr(decorator.func, "id", "") == "register_model":
+            return decorator.args[0].id
+    return None
+
+
+def _assigned(definition):
+    """Returns the values assigned in the body of a class, as syntax trees, by name."""
+    found = {}
+    for node in definition.body:
+        if isinstance(node, _ast.Assign):
+            found[node.targets[0].id] = node.value
+        elif isinstance(node, _ast.AnnAssign):
+            found[node.target.id] = node.value
     return found
 
 
-def _registers(decorator):
-    return isinstance(decorator, _ast.Call) and getattr(decorator.func, "id", "") == "register_model"
+def _default_key(enum):
+    """Returns the manifest key of the default weights, or `None` if the enum has no default."""
+    values = _assigned(enum)
+    value = values.get("DEFAULT")
+    if isinstance(value, _ast.Name):
+        value = values[value.id]
+    return value.value if value is not None else None
 
 
-def _figures():
-    """Name of a model → a paragraph with the figures of its newest weights."""
-    with open(_os.path.join(_HERE, "weights_manifest.json"), encoding="utf-8") as file:
-        weights = _json.load(file)["weights"]
-    return {key.partition(".")[0]: _paragraph(key, entry) for key, entry in weights.items()}
+def _accepts(name, definitions):
+    """Returns the fields of `Guidance` that a model class accepts: its own `accepts`, or an inherited one."""
+    definition = definitions.get(name)
+    if not isinstance(definition, _ast.ClassDef):
+        return frozenset()
+    value = _assigned(definition).get("accepts")
+    if value is not None:
+        return frozenset(_ast.literal_eval(value.args[0])) if value.args else frozenset()
+    return frozenset().union(*(_accepts(base.id, definitions) for base in definition.bases if hasattr(base, "id")))
 
 
-def _paragraph(key, entry):
+def _annotation(node):
+    text = _ast.unparse(node)
+    return _re.sub(r"\w+", lambda match: _ALIASES.get(match[0], match[0]), text)
+
+
+def _documented_arguments(docstring):
+    """Returns the descriptions in a docstring's section `Args`, by argument."""
+    section = docstring.partition("Args:\n")[2].partition("\n\n")[0]
+    items = _re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, _re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in items}
+
+
+def _item(name, kind, text):
+    return _textwrap.fill(
+        f"{name} ({kind}): {text}",
+        _WIDTH,
+        initial_indent="    ",
+        subsequent_indent="        ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _arguments(builder):
+    described = _documented_arguments(_ast.get_docstring(builder) or "")
+    return "\n".join(
+        _item(argument.arg, _annotation(argument.annotation), described.get(argument.arg, ""))
+        for argument in builder.args.kwonlyargs
+    )
+
+
+def _options(names, definitions):
+    """Documents options of `ColorizationModel.colorize`, as listed in `ModelOptions`."""
+    items = []
+    for node in definitions["ModelOptions"].body:
+        if isinstance(node, _ast.AnnAssign) and node.target.id in names:
+            kind, option = node.annotation.slice.elts
+            text, *limits = map(_ast.literal_eval, option.args)
+            keywords = {word.arg: word.value.value for word in option.keywords if isinstance(word.value, _ast.Constant)}
+            limits = {**dict(zip(("minimum", "maximum"), limits, strict=False)), **keywords}
+            items.append(_item(node.target.id, _annotation(kind) + _range(limits), text))
+    return "\n".join(items)
+
+
+def _range(limits):
+    if "minimum" not in limits:
+        return ""
+    return f", {limits['minimum']} to {limits['maximum']}" if "maximum" in limits else f", {limits['minimum']} or more"
+
+
+def _figures(key, entry, enum):
+    """Returns a paragraph about released weights: size, decoding defaults and metrics."""
     measured = entry["metrics"]["paintings-256"]
     default, accurate = measured["default"], measured.get("accurate")
-    parts = [f"PSNR {default['psnr']['mean']:.2f} dB"]
+    psnr = f"PSNR {default['psnr']['mean']:.2f} dB"
     if accurate:
-        parts[0] += f" ({accurate['psnr']['mean']:.2f} dB at vividness 0)"
-    parts += [
-        f"colorfulness {default['delta_colorfulness']['mean']:+.1f} against the truth",
-        f"FD-grid {default['fd_grid']['mean']:.0f}",
-    ]
-    return (
-        f"Default weights: {key}, {entry['parameters'] / 1e6:.2f} M parameters, {entry['bytes'] / 2**20:.1f} MB.\n"
-        f"Measured on {measured['n']} paintings at 256 px: {', '.join(parts)}."
+        psnr = f"PSNR {accurate['psnr']['mean']:.2f} dB at vividness 0, {default['psnr']['mean']:.2f} dB by default"
+    head = entry["config"]["head"]
+    decoding = [f"{name} {head[name]:g}" for name in ("vividness", "temperature") if name in head]
+    with_decoding = f", decoded with {' and '.join(decoding)}" if decoding else ""
+    text = (
+        f"Default weights: {key}, {entry['parameters'] / 1e6:.2f} M parameters, {entry['bytes'] / 2**20:.1f} MB"
+        f"{with_decoding}. Measured on {measured['n']} paintings at 256 px: {psnr}; mean colorfulness "
+        f"{default['delta_colorfulness']['mean']:+.1f} relative to the originals; "
+        f"FD-grid {default['fd_grid']['mean']:.0f}. "
+        f'All metrics with intervals: `artcolor.{enum}.DEFAULT.meta["metrics"]`.'
     )
+    return _textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 _HELP = """{summary}
@@ -87,37 +177,58 @@ Args:
 {arguments}
 
 Returns:
-    An `artcolor.models.base.ColorizationModel`. `model.colorize(gray)` takes `(N, 1|3, H, W)`, sRGB in 0..1, any size,
-    and returns `(N, 3, H, W)`, sRGB in 0..1.
+    An `artcolor.models.base.ColorizationModel`. `model.colorize(gray, size=None, **options)` takes `(N, 1|3, H, W)`,
+    sRGB in 0..1, any size, and returns `{shape}`, sRGB in 0..1.
+
+Options of `model.colorize`:
+    size (int | None): working size in pixels; `None` uses the model's own.
+{options}
 
 Example:
     >>> import torch
-    >>> model = torch.hub.load(".", "{name}", source="local", pretrained=True)
+    >>> model = torch.hub.load(".", "{name}", source="local", {how})
     >>> model.colorize(torch.rand(1, 1, 64, 48)).shape
     torch.Size([1, 3, 64, 48])
 """
 
 
-def _help(name, docstring, figures):
-    summary, _, rest = docstring.partition("\n")
-    arguments = rest.partition("Args:\n")[2].partition("\n\n")[0]
-    return _HELP.format(name=name, summary=summary, figures=figures, arguments=arguments)
+def _help(builder, definitions, weights):
+    enum = _weights_enum(builder)
+    key = _default_key(definitions[enum])
+    accepts = _accepts(getattr(builder.returns, "id", ""), definitions)
+    if key in weights:
+        figures, how = _figures(key, weights[key], enum), "pretrained=True"
+        decoding = {"strength"} | (_DECODING & set(weights[key]["config"]["head"]))
+    else:
+        figures, how, decoding = "There are no released weights.", "pretrained=False", _DECODING
+    return _HELP.format(
+        name=builder.name,
+        summary=(_ast.get_docstring(builder) or "").partition("\n")[0],
+        figures=figures,
+        arguments=_arguments(builder),
+        options=_options(accepts | decoding, definitions),
+        shape="(samples · N, 3, H, W)" if "samples" in accepts else "(N, 3, H, W)",
+        how=how,
+    )
 
 
-def _entry(name, docstring, figures):
+def _entry(name, text):
     def entry(pretrained=False, **keywords):
         return _registry().hub_entry(name, pretrained, keywords)
 
     entry.__name__ = entry.__qualname__ = name
-    entry.__doc__ = _help(name, docstring, figures)
+    entry.__doc__ = text
     return entry
 
 
 def _entries():
-    figures = _figures()
+    definitions = _definitions()
+    with open(_os.path.join(_HERE, "weights_manifest.json"), encoding="utf-8") as file:
+        weights = _json.load(file)["weights"]
     return {
-        name: _entry(name, docstring, figures.get(name, "There are no released weights."))
-        for name, docstring in _builders().items()
+        name: _entry(name, _help(node, definitions, weights))
+        for name, node in definitions.items()
+        if _weights_enum(node) is not None
     }
 
 

@@ -3,6 +3,7 @@
 
 from .data.dataset import ArtDataset as ArtDataset, Augmentation as Augmentation
 from .engine.colorizer import Colorizer as Colorizer, colorize as colorize
+from .engine.result import save as save
 from .engine.session import Session as Session
 from .errors import ArtcolorError as ArtcolorError
 from .models.guidance import Decoding as Decoding, Guidance as Guidance

@@ -9,6 +9,10 @@ class ImageError(ArtcolorError):
     """A picture could not be read, understood or written."""
 
 
+class UnsupportedError(ImageError):
+    """A picture of a format, compression or kind of pixels that artcolor does not read."""
+
+
 class WeightsError(ArtcolorError):
     """A weights file is missing, damaged, or does not fit the network."""
 

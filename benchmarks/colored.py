@@ -1,12 +1,12 @@
-"""How often `artcolor.images.colored` mistakes gray, toned and color pictures, all made from a data set.
+"""Measure how often `artcolor.images.colored` misclassifies gray, toned and color pictures made from a data set.
 
     python benchmarks/colored.py DATA [--split test] [--limit N] [--choose] [--hard] [--sheet FILE]
 
-Each color picture is saved as JPEG as it is; once more as its lightness, in RGB; and once toned, as photographs and
-prints are. Qualities, subsampling, tones, and noise are drawn at random, but the same in every run. Prints a Markdown
-table of the mistaken ones. --choose prints what each limit would give; do that with --split val only. --sheet writes a
-PNG of the mistaken pictures, row by row in the order in which they are listed. --hard measures instead what lies at or
-beyond the border: how many pictures of each kind count as colored.
+Each color picture is saved as JPEG unchanged, as its lightness in RGB, and toned as photographs and prints are.
+Qualities, subsampling, tones and noise are random but the same in every run. Prints a Markdown table of the errors.
+--choose prints the errors at each threshold; use it with --split val only. --sheet writes a PNG of the misclassified
+pictures, row by row in the order in which they are listed. --hard measures borderline cases instead: how many pictures
+of each kind count as colored.
 """
 
 import csv
@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw
 from artcolor.color.lab import lab_to_rgb_in_gamut, linear_to_srgb, rgb_to_lab, srgb_to_linear
 from artcolor.images.colored import COLORED, color_measure
 
-# R, G, B of a gray: the rows of Microsoft's sepia matrix, summed up.
+# R, G, B of a gray: the row sums of Microsoft's sepia matrix.
 SEPIA_MATRIX = np.array([1.351, 1.203, 0.937])
 LIMITS = np.arange(0.3, 3.01, 0.1)
 SHOWN, SIDE = 80, 192
@@ -32,12 +32,12 @@ Rng = np.random.Generator
 
 
 def lightness_of(pixels):
-    """L in 0..100, `(H, W)`."""
+    """Returns L in 0..100, `(H, W)`."""
     return rgb_to_lab(torch.tensor(pixels).movedim(-1, 0) / 255)[0].numpy()
 
 
 def joined(lightness, a, b):
-    """RGB in 0..255 of Lab planes."""
+    """Returns RGB in 0..255 of Lab planes."""
     lab = torch.from_numpy(np.stack((lightness, a, b)).astype(np.float32))
     return lab_to_rgb_in_gamut(lab[:1], lab[1:]).movedim(0, -1).numpy() * 255
 
@@ -47,7 +47,7 @@ def gray_of(lightness):
 
 
 def wave(hue, chroma, lightness, peak):
-    """A tint that is strongest at the lightness `peak` in 0..1, and none in black and white."""
+    """Returns a and b of a tint that is strongest at the lightness `peak` in 0..1, and zero in black and white."""
     t = lightness.clip(0, 100) / 100
     power = np.log(0.5) / np.log(peak)
     strength = chroma * np.sin(np.pi * t**power)
@@ -55,7 +55,7 @@ def wave(hue, chroma, lightness, peak):
 
 
 def mapped(gray, stops):
-    """A gradient map: what Photoshop, GIMP and ImageMagick's -clut do."""
+    """Applies a gradient map, as Photoshop, GIMP and ImageMagick's -clut do."""
     places = np.linspace(0, 255, len(stops))
     return np.stack([np.interp(gray[..., 0], places, [stop[c] for stop in stops]) for c in range(3)], axis=-1)
 
@@ -91,7 +91,7 @@ def split_toned(rng: Rng, lightness):
 
 
 def duotone(rng: Rng, lightness):
-    """Two inks on paper: each a curve of its own, multiplied, as light goes through both."""
+    """Prints two inks on paper: each has its own curve, and they multiply because light passes through both."""
     gray = gray_of(lightness) / 255
     inks = [np.zeros(3) + rng.uniform(0, 0.15, 3), rng.uniform(0.1, 0.9, 3)]
     paper = np.array([1, 0.97, 0.92]) ** rng.uniform(0, 2)
@@ -100,7 +100,7 @@ def duotone(rng: Rng, lightness):
 
 
 def yellowed(rng: Rng, lightness):
-    """Aged paper under a gray picture: linear light loses blue and some green, more so at one side or at the edges."""
+    """Ages the paper under a gray picture: linear light loses blue and some green, more on one side or at the edges."""
     height, width = lightness.shape
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     angle = rng.uniform(0, 2 * np.pi)
@@ -108,7 +108,7 @@ def yellowed(rng: Rng, lightness):
     edges = ((x - rng.uniform(-0.3, 0.3)) ** 2 + (y - rng.uniform(-0.3, 0.3)) ** 2) / 2
     amount = rng.uniform(0.15, 0.6) * (1 + rng.uniform(0, 0.5) * side + rng.uniform(0, 0.4) * (edges - 0.3))
     paper = np.array([0.95, 0.8, 0.5]) ** amount[..., None]
-    # Silver fades to brown, never to black, and dust and the scanner's flare lift it.
+    # Faded silver is brown rather than black, and dust and scanner flare lift the blacks.
     ink = np.array([0.02, 0.014, 0.008]) * rng.uniform(0, 1)
     linear = srgb_to_linear(torch.from_numpy(gray_of(lightness) / 255)).numpy() * (paper - ink) + ink
     return linear_to_srgb(torch.from_numpy(linear)).numpy() * 255
@@ -119,7 +119,7 @@ def plain(rng: Rng, lightness):
 
 
 def noisy(rng: Rng, pixels):
-    """Chroma noise of a sensor or of a scanned film: of single pixels, or in spots of about 3 pixels."""
+    """Adds chroma noise of a sensor or scanned film: single pixels, or spots of about 3 pixels."""
     height, width, _ = pixels.shape
     step = int(rng.integers(1, 4))
     grain = rng.normal(0, rng.uniform(1, 3), (height // step + 1, width // step + 1, 3))
@@ -131,7 +131,7 @@ def noisy(rng: Rng, pixels):
 
 
 def as_jpeg(rng: Rng, pixels, qualities=(60, 95)):
-    """After a round trip through JPEG at some quality and subsampling."""
+    """Returns the pixels after a round trip through JPEG at a random quality and subsampling."""
     file = io.BytesIO()
     image = Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
     image.save(file, "JPEG", quality=int(rng.integers(*qualities, endpoint=True)), subsampling=int(rng.integers(0, 3)))
@@ -142,7 +142,7 @@ TONES: tuple[Callable, ...] = (sepia_matrix, sepia_tint, cyanotype, selenium, sp
 
 
 def made(pixels, number):
-    """Yields kind, sub-kind and pixels of all that is made of one picture, by its number in the data set."""
+    """Yields kind, sub-kind and pixels of everything made from one picture, by its number in the data set."""
     rng = np.random.default_rng([2016, number])
     lightness = lightness_of(pixels)
     tones = (("gray", plain), ("toned", TONES[number % len(TONES)]))
@@ -150,7 +150,7 @@ def made(pixels, number):
         result, grainy = tone(rng, lightness), bool(rng.integers(2))
         name = f"{tone.__name__.replace('_', ' ')}{', noise' if grainy else ''}"
         yield kind, name, as_jpeg(rng, noisy(rng, result) if grainy else result)
-    yield "color", "as it is", as_jpeg(rng, pixels)
+    yield "color", "unchanged", as_jpeg(rng, pixels)
 
 
 def mounted(pixels, color):
@@ -160,7 +160,7 @@ def mounted(pixels, color):
 
 
 def spotted(pixels, share):
-    """With a square in the middle that is tinted red by half."""
+    """Tints a square in the middle half red."""
     (height, width, _), result = pixels.shape, pixels.copy()
     side = round((height * width * share) ** 0.5)
     square = result[height // 2 :, width // 2 :][:side, :side]
@@ -169,7 +169,7 @@ def spotted(pixels, share):
 
 
 def difficult(pixels, number):
-    """Yields name and pixels of what is difficult, or neither one nor the other."""
+    """Yields name and pixels of borderline cases."""
     rng = np.random.default_rng([2017, number])
     lightness = lightness_of(pixels)
     gray, sepia = gray_of(lightness), sepia_matrix(rng, lightness)
@@ -182,7 +182,7 @@ def difficult(pixels, number):
         stains = np.asarray(spots.resize((width, height), Image.Resampling.BICUBIC))[..., None]
         yield f"gray, brown stains, strength {most}", as_jpeg(rng, gray * np.array([0.95, 0.85, 0.6]) ** stains)
     shifted = np.stack([np.roll(gray[..., c], c - 1, axis=1) for c in range(3)], axis=-1)[:, 1:-1]
-    yield "gray, channels a pixel out of register", as_jpeg(rng, shifted)
+    yield "gray, channels misregistered by a pixel", as_jpeg(rng, shifted)
     yield "gray in a cream mount", as_jpeg(rng, mounted(gray, (235, 228, 207)))
     yield "sepia in a white mount", as_jpeg(rng, mounted(sepia, 255))
     yield "sepia, JPEG of quality 30", as_jpeg(rng, sepia, (30, 30))
@@ -203,7 +203,7 @@ def read(data, split, limit):
 
 def table(kinds, names, measures, limit):
     wrong = (measures > limit) != (kinds == "color")
-    print(f"\nLimit {limit:g}:\n\n| kind | sub-kind | pictures | mistaken | share | 1 % | median | 99 % |")
+    print(f"\nThreshold {limit:g}:\n\n| kind | sub-kind | pictures | errors | fraction | 1 % | median | 99 % |")
     print("|---|---|--:|--:|--:|--:|--:|--:|")
     for kind in ("gray", "toned", "color"):
         subs = sorted(set(names[kinds == kind]))
@@ -227,7 +227,7 @@ def hard_table(data, split, limit):
 
 
 def limits(kinds, measures):
-    print("\n| limit | gray mistaken | toned | color |\n|--:|--:|--:|--:|")
+    print("\n| threshold | gray errors | toned | color |\n|--:|--:|--:|--:|")
     for limit in LIMITS:
         wrong = (measures > limit) != (kinds == "color")
         counts = [f"{wrong[kinds == kind].mean():.1%}" for kind in ("gray", "toned", "color")]
@@ -250,9 +250,9 @@ def main(
     data: Annotated[Path, typer.Argument(help="Folder of color pictures with metadata.csv.")],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     limit: Annotated[int | None, typer.Option(help="Only so many pictures.")] = None,
-    choose: Annotated[bool, typer.Option("--choose", help="Print what each limit would give.")] = False,
+    choose: Annotated[bool, typer.Option("--choose", help="Print the errors at each threshold.")] = False,
     hard: Annotated[bool, typer.Option("--hard", help="Measure difficult pictures instead.")] = False,
-    sheet: Annotated[Path | None, typer.Option(help="PNG of the mistaken pictures.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="PNG of the misclassified pictures.")] = None,
 ) -> None:
     """Measures and prints."""
     if hard:

@@ -1,12 +1,12 @@
-"""How fast a folder is colorized, beside the network alone, as Markdown tables.
+"""Measures the speed of colorizing a folder compared with the network alone, and prints Markdown tables.
 
     python benchmarks/folder.py
     python benchmarks/folder.py --model unet --workers 1 2 4 --sizes 400x300 --kinds jpg --rounds 3
 
-The network alone runs on as many pictures of working size, in batches as large and with as many threads, in turns with
-the folder within one process. Each stage is then timed by itself, one picture at a time and on one thread: the sum of
-their processor time gives the largest share that could be reached if no processor core ever waited. (Where the network
-runs on the CPU, it shares the cores with all else, so that this is far from 100 % for large pictures.)
+The network alone runs on the same number of pictures at working size, with the same batch size and number of threads,
+alternating with the folder within one process. Each stage is also timed separately, one picture at a time on a thread.
+The sum of their CPU times yields the largest share that could be reached if no core ever waited. (A network on the CPU
+shares the cores with the other stages, so this is far below 100 % for large pictures.)
 """
 
 import argparse
@@ -31,7 +31,7 @@ from artcolor.images.colored import color_measure
 
 
 def gray(width, height, seed):
-    """Soft fields and the grain that scans have."""
+    """Returns a picture of soft fields with grain like that of scans."""
     rng = np.random.default_rng(seed)
     fields = Image.fromarray(rng.integers(40, 216, (12, 16), dtype=np.uint8))
     pixels = np.array(fields.resize((width, height), Image.Resampling.BICUBIC)).astype(np.int16)
@@ -42,7 +42,7 @@ def gray(width, height, seed):
 def make(folder, width, height, kind, count):
     folder.mkdir()
     for number in range(count):
-        # A dozen different ones are enough.
+        # A dozen different pictures are enough.
         if number < 12:
             options = {"quality": 95} if kind == "jpg" else {}
             gray(width, height, number).save(folder / f"{number:04}.{kind}", **options)
@@ -68,9 +68,9 @@ def folder_run(colorizer, source, target, count, workers):
 
 
 def stages(colorizer, source, target, rounds):
-    """Processor time of each stage for one picture on one thread, in seconds."""
+    """Returns the CPU time of each stage for one picture on one thread, in seconds."""
     threads = torch.get_num_threads()
-    # Threads that wait for each other spend time, too.
+    # Threads that wait for each other also use CPU time.
     torch.set_num_threads(1)
     spent = {"read": [], "look": [], "network": [], "join": [], "write": []}
 
@@ -84,10 +84,10 @@ def stages(colorizer, source, target, rounds):
         picture = timed("read", images.open_picture, path)
         light = timed("look", lambda picture=picture: (color_measure(picture.pixels), colorizer.look(picture))[1])
         batch = [light] * colorizer.batch_size
-        guesses = timed("network", colorizer.predict, batch)
+        predictions = timed("network", colorizer.predict, batch)
         spent["network"][-1] /= len(batch)
-        # Otherwise it would be joined while it is written.
-        joined = timed("join", lambda picture=picture, guess=guesses[0]: colorizer.paint(picture, guess).pixels)
+        # Computes all rows now; otherwise they would be joined while they are written.
+        joined = timed("join", lambda picture=picture, found=predictions[0]: colorizer.paint(picture, found).pixels)
         painted = images.Picture(joined, picture.alpha, picture.info)
         target.parent.mkdir(exist_ok=True)
         timed("write", images.save_picture, painted, target, provenance=colorizer.provenance)
@@ -106,9 +106,14 @@ def main():
     parser.add_argument("--model", default="unet")
     parser.add_argument("--sizes", nargs="+", default=["400x300", "1000x750", "3000x2000"])
     parser.add_argument("--kinds", nargs="+", default=["jpg", "png"])
-    parser.add_argument("--workers", nargs="+", type=int, default=[0], help="0 is what `artcolor colorize` takes")
+    parser.add_argument("--workers", nargs="+", type=int, default=[0], help="0 is the default of `artcolor colorize`")
     parser.add_argument("--batch-size", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=3, help="of the network alone; decides how many pictures")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=3,
+        help="duration of the network alone, which determines the number of pictures",
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
@@ -153,11 +158,11 @@ def main():
                 )
             times.append((f"{width} × {height}", kind, *(f"{1000 * seconds:.1f}" for seconds in cost.values())))
     table(
-        "Pictures a second",
+        "Pictures per second",
         ("picture", "file", "workers", "network alone", "folder", "share", "largest possible share"),
         shares,
     )
-    table("Processor time of one picture, in ms", ("picture", "file", *cost), times)
+    table("CPU time of one picture, in ms", ("picture", "file", *cost), times)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
-"""Whether damaged files do harm: mutated files of each format are decoded, colorized and encoded.
+"""Fuzz the decoders: mutated files of each format are decoded, colorized and encoded.
 
     python benchmarks/fuzz.py
     python benchmarks/fuzz.py --formats TIFF --count 500 --out found
 
-Each file must give pictures or an `ArtcolorError`. Any other exception, a crash, a hang and more memory than `--memory`
-are findings: their files are saved under `--out`, and the exit status is 1. The same `--seed` gives the same files.
+Each file must yield pictures or raise an `ArtcolorError`. Any other exception, a crash, a hang and more memory than
+`--memory` are findings: their files are saved under `--out`, and the exit status is 1. The same `--seed` gives the
+same files.
 
-A file may unfold to 10 million pixels here (`--pixels`). artcolor's own guard of 179 million is as safe, but a file
-that uses it up takes seconds and gigabytes by right, so nothing would stand out.
+A file may decompress to 10 million pixels here (`--pixels`). artcolor's default limit of 179 million is as safe, but a
+valid file of that size takes seconds and gigabytes, so findings would not stand out.
 """
 
 import argparse
@@ -30,15 +31,15 @@ from artcolor.images import FORMATS, format_of, open_file, output_suffix, read_p
 
 OUTCOMES = ("pictures", "refused", "exceptions", "crashes", "hangs", "memory")
 FINDINGS = OUTCOMES[2:]
-# A colored file is encoded again if its number divides by the one, and into another format if by the other.
+# A file is encoded if its number is a multiple of ENCODED, and into another format if it is a multiple of CHANGED.
 ENCODED, CHANGED = 3, 15
 
 
 def examine(data, number, format, colorizer, folder, pixels):
-    """Takes a file all the way. `pictures` and `refused` are right; what else it raises is a finding."""
+    """Decodes, colorizes and encodes a file. Returns `pictures` or `refused`; any other exception is a finding."""
     source = data
     if number % 2:
-        # libtiff, for one, reads a file itself, but bytes through Pillow.
+        # Some codecs, such as libtiff, read a file themselves, but bytes through Pillow.
         source = folder / "source"
         source.write_bytes(data)
     try:
@@ -60,14 +61,14 @@ def examine(data, number, format, colorizer, folder, pixels):
 
 
 def resident():
-    """Memory of this process in MiB: at most since it was asked last."""
+    """Returns the peak memory of this process in MiB since the last call."""
     status = Path("/proc/self/status").read_text()
     Path("/proc/self/clear_refs").write_text("5")
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def work(connection, options):
-    """Examines the files that it is told to, until nobody asks any more."""
+    """Examines the files that it receives, until the connection closes."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     logging.getLogger().addHandler(logging.NullHandler())
     torch.set_num_threads(1)
@@ -97,7 +98,7 @@ def work(connection, options):
 
 
 class Worker:
-    """A process that examines files, and is replaced when it crashes or hangs."""
+    """A process that examines files and is replaced when it crashes or hangs."""
 
     def __init__(self, context, options):
         self._context, self._options = context, options
@@ -109,7 +110,7 @@ class Worker:
         self._process = self._context.Process(target=work, args=(theirs, self._options), daemon=True)
         self._process.start()
         theirs.close()
-        # Starting is no hang.
+        # Time to start does not count as a hang.
         self.number, self.begun = -1, time.monotonic() + 60
 
     def give(self, format, numbers):
@@ -117,7 +118,7 @@ class Worker:
         self.connection.send((format, numbers))
 
     def again(self):
-        """Starts anew behind the file that it died of; says how it died."""
+        """Restarts after the file that killed it."""
         self._process.kill()
         self._process.join()
         self._start()
@@ -130,7 +131,7 @@ class Worker:
 
 
 class Run:
-    """All counts, and the files that did harm."""
+    """Counts outcomes, and saves the files that are findings."""
 
     def __init__(self, options):
         self.options = options
@@ -161,7 +162,7 @@ class Run:
 
 
 def examine_all(options):
-    """Shares the files among workers, and watches over them."""
+    """Distributes the files among workers, and monitors them."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["artcolor.engine.colorizer", "torch", "tifffile", "imagecodecs", "pillow_heif"])
     run = Run(options)
@@ -208,10 +209,12 @@ def main():
     parser.add_argument("--first", type=int, default=0, help="number of the first file")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--pixels", type=int, default=10_000_000, help="how many a file may unfold to")
-    parser.add_argument("--memory", type=int, default=512, help="MiB that a file may take")
-    parser.add_argument("--seconds", type=float, default=30, help="that a file may take")
-    parser.add_argument("--out", type=Path, default=Path("fuzz-findings"), help="where harmful files go")
+    parser.add_argument("--pixels", type=int, default=10_000_000, help="limit of pixels per file")
+    parser.add_argument("--memory", type=int, default=512, help="limit of memory per file, in MiB")
+    parser.add_argument("--seconds", type=float, default=30, help="time limit per file")
+    parser.add_argument(
+        "--out", type=Path, default=Path("fuzz-findings"), help="folder for the files that are findings"
+    )
     run = examine_all(parser.parse_args())
     print("\n".join(run.table()))
     return int(bool(run.details))

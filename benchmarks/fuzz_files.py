@@ -1,4 +1,4 @@
-"""Sound files of every format that artcolor reads, and what damages them."""
+"""Valid files of every format that artcolor reads, and mutations of them."""
 
 import io
 import random
@@ -24,7 +24,7 @@ XMP = (
 
 
 def picture(mode="RGB", number=0):
-    """A small picture that has edges, grain and flat parts."""
+    """Returns a small picture with edges, grain and flat parts."""
     rng = np.random.default_rng(number)
     pixels = np.indices((HEIGHT, WIDTH)).sum(0)[..., None] * [5, 3, 6] + rng.integers(0, 30, (HEIGHT, WIDTH, 3))
     pixels[: HEIGHT // 3] = 200
@@ -43,7 +43,7 @@ def picture(mode="RGB", number=0):
 
 
 def described():
-    """Keywords with which Pillow writes all kinds of metadata."""
+    """Returns keywords with which Pillow writes all kinds of metadata."""
     exif = Image.Exif()
     exif[0x010E], exif[0x0112], exif[0x011A] = "a portrait", 6, 300.0
     exif.get_ifd(0x8769).update({0x9003: "2020:02:03 04:05:06", 0xA001: 65535, 0x927C: b"maker" * 9})
@@ -131,7 +131,7 @@ def bmp_seeds():
     for mode in ("1", "L", "P", "RGB", "RGBA"):
         yield saved(picture(mode), "BMP", dpi=(300, 300))
     palette = bytes(range(256)) * 4
-    # Run lengths: a row of bytes as they are, rows of one color, rows after a jump, and the end.
+    # Run lengths: a row of literal bytes, rows of one color, rows after a jump, and the end.
     rows = [bytes((0, WIDTH, *range(WIDTH), 0, 0)), *[bytes((WIDTH, 7 * row, 0, 0)) for row in range(HEIGHT - 3)]]
     data = b"".join(rows) + bytes((0, 2, 4, 1, WIDTH - 4, 9, 0, 0, 0, 1))
     header = struct.pack("<IiiHHIIiiII", 40, WIDTH, HEIGHT, 1, 8, 1, len(data), 2835, 2835, 256, 0)
@@ -198,7 +198,7 @@ SEEDS = {
 
 
 def place(data, rng):
-    """Somewhere in a file; half the time near its beginning, where lengths and offsets are."""
+    """Returns a random position in a file; half the time near its beginning, where lengths and offsets are."""
     end = max(1, len(data))
     return rng.randrange(min(end, 160) if rng.random() < 0.5 else end)
 
@@ -267,7 +267,7 @@ CHANGES = (flip, flip, scribble, scribble, blank, renumber, renumber, renumber, 
 
 
 def checksums_mended(data):
-    """A PNG whose chunks say that they are sound; else its reader would look no further."""
+    """Corrects the checksums of a PNG, so that its reader does not stop at the first chunk."""
     start = 8
     while start + 12 <= len(data):
         stop = start + 8 + int.from_bytes(data[start : start + 4], "big")
@@ -279,7 +279,7 @@ def checksums_mended(data):
 
 
 def mutated(format, seeds, number, seed=0):
-    """A damaged file.
+    """Returns a damaged file.
 
     Args:
         format: of the file.

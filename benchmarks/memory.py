@@ -1,12 +1,12 @@
-"""How much memory colorizing a large picture takes, as a Markdown table.
+"""Measure the memory that colorizing a large picture takes; prints a Markdown table.
 
     python benchmarks/memory.py
     python benchmarks/memory.py --megapixels 100 --cases "gray JPEG" "gray PNG"
 
-Each case runs in a process of its own, from file to file: `open_file`, `Colorizer.pictures`, `save_pictures`. Its peak
-is the largest resident memory above that of the loaded library, which has colored one small picture before. The bar is
-three times the decoded picture as Pillow holds it (1 byte a pixel for L, 2 for I;16, 4 for RGB), and 1 GB.
-Pictures are made strip by strip in a file that is mapped into memory, and need disk instead (`--folder`).
+Each case runs in a separate process, from file to file: `open_file`, `Colorizer.pictures`, `save_pictures`. Its peak is
+the largest resident memory above that of the loaded library, which has already colorized a small picture. The limit is
+three times the decoded picture as Pillow holds it (1 byte a pixel for L, 2 for I;16, 4 for RGB), plus 1 GB.
+Inputs are made strip by strip in a memory-mapped file, so they need disk rather than memory (`--folder`).
 """
 
 import argparse
@@ -39,7 +39,7 @@ CASES = {
 
 
 def make(path, height, width, channels, kind):
-    """Writes a picture with soft fields and the grain that scans have."""
+    """Writes a picture with smooth gradients and the grain of scans."""
     rng = np.random.default_rng(0)
     shape = (height, width) if channels == 1 else (height, width, channels)
     scale = np.iinfo(kind).max // 255
@@ -60,12 +60,12 @@ def make(path, height, width, channels, kind):
 
 
 def resident(which):
-    """`VmRSS` or `VmHWM` of this process, in bytes."""
+    """Returns `VmRSS` or `VmHWM` of this process, in bytes."""
     return int(Path("/proc/self/status").read_text().partition(f"{which}:")[2].split()[0]) * 1024
 
 
 def measure(source, target):
-    """Colorizes a file; prints peak, time, and what the result is like."""
+    """Colorizes a file; prints the peak, the time, and properties of the result."""
     colorizer = Colorizer()
     list(colorizer.pictures([Picture(np.zeros((300, 300), np.uint8))]))
     Path("/proc/self/clear_refs").write_text("5")

@@ -1,13 +1,14 @@
-"""How well frozen features tell a painting's style: a linear probe, after Zhang et al. 2017 (section 4.2).
+"""Probe how well frozen features predict the style of a painting, after Zhang et al. 2017 (section 4.2).
 
     python benchmarks/probe.py ../shared/art --out ~/runs/probe
 
-Five descriptions of a picture (its central square at 128 px) are compared: the features of `splitbrain`, of the same
-network with random weights, of an autoencoder that is trained here on the same pictures (the same layers on all three
-channels, squared error in Lab), of EfficientNet-Lite0 trained on ImageNet's labels, and plain means and deviations of
-L, a and b. Each is averaged over a grid of 4 × 4, standardized, brought to 512 numbers (or fewer) by principal
-components of the training pictures, and read by a multinomial logistic regression, whose L2 penalty is chosen on
-2,000 training pictures that are held out. Styles are those with at least 100 pictures. Judged on val and test.
+Five kinds of features of a picture (its central square at 128 px) are compared: those of `splitbrain`; of the same
+network with random weights; of an autoencoder that is trained here on the same pictures (the same layers on all three
+channels, squared error in Lab); of EfficientNet-Lite0, trained on the labels of ImageNet; and plain means and standard
+deviations of L, a and b. All are averaged over a 4 × 4 grid, standardized, and reduced to at most 512 dimensions by the
+principal components of the training pictures. A multinomial logistic regression then predicts the style. Its L2 penalty
+is chosen on 2,000 held-out training pictures. Styles are those with at least 100 pictures. Accuracy is measured on val
+and test together.
 """
 
 import argparse
@@ -33,7 +34,7 @@ PENALTIES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 
 
 class WholeTrunk(Network):
-    """One trunk that sees all three channels, with about as many weights as both halves of `splitbrain`."""
+    """One trunk for all three channels, with about as many parameters as both halves of `splitbrain`."""
 
     channels, stride, out_stride = 256, 8, 4
 
@@ -44,13 +45,13 @@ class WholeTrunk(Network):
 
     def forward(self, lab):
         if lab.shape[1] == 1:
-            # The trainer's grids of pictures ask with L alone: of a gray picture, then.
+            # The trainer's grids of pictures pass L only; treat it as a gray picture.
             lab = scaled(lab, lab.new_zeros(len(lab), 2, *lab.shape[-2:]))
         return self.trunk(lab)
 
 
 class LabHead(Head):
-    """The picture again, in Lab."""
+    """Reconstructs the picture in Lab."""
 
     def __init__(self, channels):
         super().__init__()
@@ -80,7 +81,7 @@ class Autoencoder(ColorizationModel):
 
 def trained_autoencoder(data, out, steps):
     model = Autoencoder("autoencoder", WholeTrunk(), LabHead(WholeTrunk.channels))
-    # As `splitbrain` itself, mostly on small pictures.
+    # Like `splitbrain`, train on small pictures most of the time.
     config = artcolor.TrainConfig(
         steps=steps, size=96, final_size=SIDE, final_from=0.8, batch_size=32, learning_rate=2e-3, warmup_steps=200
     )
@@ -94,7 +95,7 @@ def splitbrain_features(model):
 
 
 def untrained(batches):
-    """`splitbrain` with random weights; its BatchNorms know the statistics of the pictures, as after a training."""
+    """Returns the features of `splitbrain` with random weights, after its BatchNorms have seen the pictures."""
     torch.manual_seed(0)
     model = artcolor.splitbrain().train()
     describe = splitbrain_features(model)
@@ -123,7 +124,7 @@ def batches_of(dataset, numbers, length=32):
 
 
 def fitted(x, y, classes, penalty):
-    """Multinomial logistic regression; convex, so that LBFGS finds the one optimum."""
+    """Fits a multinomial logistic regression and returns its classifier. The problem is convex; LBFGS solves it."""
     weight, bias = torch.zeros(x.shape[1], classes, requires_grad=True), torch.zeros(classes, requires_grad=True)
     optimizer = torch.optim.LBFGS([weight, bias], max_iter=300, line_search_fn="strong_wolfe")
 
@@ -138,20 +139,20 @@ def fitted(x, y, classes, penalty):
 
 
 def compressed(train, others):
-    """Standardised and projected, by what the training pictures are like."""
+    """Standardizes and projects features, by statistics of the training pictures."""
     mean, deviation = train.mean(0), train.std(0) + 1e-6
     train, others = (train - mean) / deviation, (others - mean) / deviation
     if train.shape[1] > NUMBERS:
-        # In single precision it may not converge where features repeat each other.
+        # In single precision, this may not converge for redundant features.
         _, vectors = torch.linalg.eigh((train.T @ train / len(train)).double())
-        most = vectors[:, -NUMBERS:].float()
-        train, others = train @ most, others @ most
+        components = vectors[:, -NUMBERS:].float()
+        train, others = train @ components, others @ components
     spread = train.std()
     return train / spread, others / spread
 
 
-def right(x, y, test_x, test_y, classes):
-    """For each test picture whether the probe is right; and the penalty that was chosen."""
+def probe(x, y, test_x, test_y, classes):
+    """Returns for each test picture whether its style is predicted correctly, and the chosen penalty."""
     x, test_x = compressed(x, test_x)
     shuffled = torch.from_numpy(np.random.default_rng(0).permutation(len(x)))
     held, rest = shuffled[:HELD_OUT], shuffled[HELD_OUT:]
@@ -163,7 +164,7 @@ def right(x, y, test_x, test_y, classes):
 
 
 def interval(values):
-    """Mean with the edges of its 95 % bootstrap interval."""
+    """Formats a mean with the bounds of its 95 % bootstrap interval."""
     rng = np.random.default_rng(0)
     draws = values[rng.integers(0, len(values), (2000, len(values)))].mean(1)
     low, high = np.percentile(draws, (2.5, 97.5))
@@ -173,9 +174,9 @@ def interval(values):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="the autoencoder's training is kept there")
-    parser.add_argument("--autoencoder-steps", type=int, default=1000)
-    parser.add_argument("--limit", type=int, help="use so many pictures of each split only")
+    parser.add_argument("--out", type=Path, required=True, help="output folder of the autoencoder's training")
+    parser.add_argument("--autoencoder-steps", type=int, default=1000, help="training steps of the autoencoder")
+    parser.add_argument("--limit", type=int, help="use only this many pictures of each split")
     options = parser.parse_args()
     sets = {name: artcolor.ArtDataset(options.data, name, augmentation=None, limit=options.limit) for name in SPLITS}
     labels = {name: np.array(each.labels("style")) for name, each in sets.items()}
@@ -201,13 +202,13 @@ def main():
                     features[key][name].append(pooled.flatten(1))
     joined = {key: {name: torch.cat(parts) for name, parts in of.items()} for key, of in features.items()}
     test_y = torch.cat((y["val"], y["test"]))
-    print(f"{len(styles)} styles, {len(y['train'])} pictures to learn from, {len(test_y)} to judge on\n")
+    print(f"{len(styles)} styles, {len(y['train'])} training pictures, {len(test_y)} test pictures\n")
     most = y["train"].bincount().argmax()
-    print("| features | numbers | penalty | accuracy | above random weights |")
+    print("| features | dimensions | penalty | accuracy | above random weights |")
     print("|---|---|---|---|---|")
     print(f"| none: always {styles[most]} | 0 | – | {interval((test_y == most).numpy())} | – |")
     found = {
-        key: right(of["train"], y["train"], torch.cat((of["val"], of["test"])), test_y, len(styles))
+        key: probe(of["train"], y["train"], torch.cat((of["val"], of["test"])), test_y, len(styles))
         for key, of in joined.items()
     }
     base = found["the same network, random weights"][0].astype(float)

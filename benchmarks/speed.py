@@ -1,12 +1,12 @@
-"""How fast models colorize, beside the networks of eccv16 and siggraph17, as Markdown tables.
+"""Measure how fast models colorize, compared with the networks of eccv16 and siggraph17; prints Markdown tables.
 
     pip install rz-colorization ipython
     python benchmarks/speed.py
     python benchmarks/speed.py --parts network files stages --megapixels 1 --models unet
 
 eccv16 and siggraph17 (Zhang et al. 2016 and 2017, from the package rz-colorization) have random weights and their own
-pre- and post-processing, at 256 px. Whatever is compared runs in turns within one process, so that a ratio holds even
-where the times do not; ratios are given as minimum / median / maximum over the rounds.
+pre- and post-processing, at 256 px. Everything compared runs alternately within one process, so ratios are more
+reliable than times; they are minimum / median / maximum over the rounds.
 """
 
 import argparse
@@ -29,9 +29,9 @@ import torch
 from PIL import Image
 
 import artcolor
-from artcolor import colorizer as colorizing
-from artcolor import images, pixels
+from artcolor.color import planes
 from artcolor.color.planes import JoinChroma
+from artcolor.engine import inputs, result
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import Head
 from artcolor.models.inference import inference_copy
@@ -46,7 +46,7 @@ RIVAL_MEGAPIXELS = 12
 
 
 def picture(megapixels, path):
-    """Writes a gray picture with soft fields and the grain that scans have."""
+    """Writes a gray picture with smooth gradients and the grain of scans."""
     rng = np.random.default_rng(0)
     height, width = (round((megapixels * 1e6 * ratio) ** 0.5) for ratio in (0.75, 4 / 3))
     fields = Image.fromarray(rng.integers(40, 216, (12, 16), dtype=np.uint8))
@@ -59,7 +59,7 @@ def picture(megapixels, path):
 
 
 def model_of(name):
-    """One of ours with its weights, or untrained if none are released yet: just as fast, unless colors are vivid."""
+    """Returns a model of the zoo, untrained if it has no released weights; its speed is nearly the same."""
     released = "DEFAULT" in artcolor.get_model_weights(name).__members__
     return artcolor.get_model(name, weights="DEFAULT" if released else None).eval()
 
@@ -77,7 +77,7 @@ def rival_colorize(network, source, target):
 
 
 def our_colorize(colorizer, source, target):
-    images.save_picture(colorizer(source), target)
+    colorizer(source).save(target)
 
 
 def save(image, path):
@@ -85,7 +85,7 @@ def save(image, path):
 
 
 def runner(name):
-    """What colorizes from file to file."""
+    """Returns a function that colorizes from file to file."""
     if name in RIVALS:
         network = rival_of(name)
         return lambda source, target: rival_colorize(network, source, target)
@@ -94,7 +94,7 @@ def runner(name):
 
 
 def in_turns(tasks, rounds):
-    """Seconds of each task in each round, after one round that does not count."""
+    """Returns the seconds of each task in each round, after one warm-up round."""
     seconds = {name: [] for name in tasks}
     for number in range(rounds + 1):
         for name, task in tasks.items():
@@ -125,7 +125,7 @@ def ms(seconds):
 
 
 def start(args):
-    """Import, loading and the first picture, in processes of their own."""
+    """Measures import and loading, in separate processes."""
     programs = {"import torch": "import torch", "import artcolor": "import artcolor"}
     programs["import artcolor.Colorizer"] = "from artcolor import Colorizer"
     for name in (*args.models, *args.rivals):
@@ -143,7 +143,7 @@ def start(args):
 
 @torch.inference_mode()
 def network(args):
-    """Networks alone, the way `Colorizer` runs them, at their own working size and at that of the rivals."""
+    """Measures networks alone, as `Colorizer` runs them, at their own working size and at that of the rivals."""
     rivals = {name: rival_of(name) for name in args.rivals}
     ours = {name: inference_copy(model_of(name)) for name in args.models}
     for batch in args.batches:
@@ -174,7 +174,7 @@ def network(args):
 
 
 def pillow(source, target):
-    """Decoding and encoding, with nothing in between; the colors are those of a result."""
+    """Returns a function that decodes the input and encodes a result with Pillow, with nothing in between."""
     colors = Image.open(target)
     colors.load()
 
@@ -186,7 +186,7 @@ def pillow(source, target):
 
 
 def files(args):
-    """From file to file."""
+    """Measures the time from file to file."""
     for kind in args.formats:
         for megapixels in args.megapixels:
             with tempfile.TemporaryDirectory() as folder:
@@ -217,7 +217,7 @@ def files(args):
 
 
 class Stages:
-    """Adds up where the time goes, each stage without those that it calls."""
+    """Adds up the time of each stage, without that of the stages it calls."""
 
     def __init__(self):
         self.seconds, self.running = {}, []
@@ -240,16 +240,16 @@ class Stages:
     @contextlib.contextmanager
     def watch(self, model):
         places = [
-            (colorizing, "open_picture", "decode"),
-            (pixels, "resized", "resize"),
-            (pixels, "lightness", "L of pixels"),
-            (ColorizationModel, "forward", "network"),
+            (inputs, "open_picture", "decode"),
+            (planes, "resize", "resize"),
+            (planes, "lightness", "L of pixels"),
+            (ColorizationModel, "predict_raw", "network"),
             (type(model.head), "decode", "decode of the head"),
             (JoinChroma, "__init__", "upsampling"),
             (JoinChroma, "ab_rows", "upsampling"),
             (JoinChroma, "rows", "gamut and sRGB"),
-            (colorizing, "encode", "encode"),
-            (images, "save_picture", "encode"),
+            (result, "encode", "encode"),
+            (result, "save_picture", "encode"),
         ]
         assert isinstance(model.head, Head)
         with contextlib.ExitStack() as stack:
@@ -259,7 +259,7 @@ class Stages:
 
 
 def stages(args):
-    """Where the time of the first model goes, and what the rest around the network costs in units of Pillow."""
+    """Measures the stages of the first model, and everything but the network relative to Pillow."""
     model = model_of(args.models[0])
     colorizer = artcolor.Colorizer(model)
     for kind in args.formats:
@@ -302,7 +302,7 @@ def resident_peak():
 
 
 def memory(args):
-    """Peak memory, each picture in a process of its own."""
+    """Measures peak memory, each picture in a separate process."""
     rows = []
     for megapixels in args.megapixels:
         with tempfile.TemporaryDirectory() as folder:
@@ -317,7 +317,7 @@ def memory(args):
 
 
 def machine():
-    """Names the machine."""
+    """Prints the machine and versions."""
     model = platform.processor()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -335,18 +335,20 @@ def machine():
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--models", nargs="+", default=["unet", "cnn"], help="Ours; the first one gets the details.")
+    parser.add_argument(
+        "--models", nargs="+", default=["unet", "cnn"], help="Models of the zoo; the first one is measured in detail."
+    )
     parser.add_argument("--rivals", nargs="*", choices=RIVALS, default=RIVALS)
     parser.add_argument("--megapixels", nargs="+", type=float, default=[0.065536, 1, 12, 100])
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 16])
     parser.add_argument("--formats", nargs="+", choices=("jpg", "png"), default=["jpg"])
-    parser.add_argument("--rounds", type=int, default=7, help="At most 2 for what takes long.")
+    parser.add_argument("--rounds", type=int, default=7, help="Slow parts run at most 2.")
     parser.add_argument("--peak", nargs=3, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main():
-    """Runs the parts that are asked for."""
+    """Runs the requested parts."""
     # Pillow warns of pictures beyond 90 megapixels, torch of some of the rivals' arguments.
     warnings.simplefilter("ignore")
     args = arguments()

@@ -1,8 +1,8 @@
-"""What the trainer costs beside a bare PyTorch loop of the same network.
+"""Measure the overhead of the trainer over a bare PyTorch loop with the same network.
 
     python benchmarks/train.py DATA [MODEL] [ROUNDS]
 
-Both take the same pictures from the same loader and do the same arithmetic; they run in turns within one process.
+Both take the same pictures from the same loader and do the same arithmetic; they run alternately within one process.
 """
 
 import statistics
@@ -25,7 +25,7 @@ BATCH, STEPS, SKIPPED = 32, 24, 6
 
 
 class Clock(Callback):
-    """Notes when each step ends."""
+    """Records when each step ends."""
 
     def __init__(self):
         self.ends = []
@@ -35,7 +35,7 @@ class Clock(Callback):
 
 
 def bare_loop(name, data, size):
-    """Milliseconds per picture of a loop that has nothing but the arithmetic."""
+    """Returns milliseconds per picture of a loop with nothing but the arithmetic."""
     torch.manual_seed(0)
     model = get_model(name).to(memory_format=torch.channels_last).train()
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -55,7 +55,7 @@ def bare_loop(name, data, size):
 
 
 def trainer_loop(name, data, size):
-    """Milliseconds per picture of the trainer, with its EMA, log and checks."""
+    """Returns milliseconds per picture of the trainer, with its EMA, log and checks."""
     torch.manual_seed(0)
     clock = Clock()
     config = TrainConfig(
@@ -67,7 +67,7 @@ def trainer_loop(name, data, size):
 
 
 def ms_per_picture(ends):
-    """From the ends of steps, the first few left out."""
+    """Returns milliseconds per picture from the ends of steps, without the first few."""
     return 1000 * (ends[-1] - ends[SKIPPED]) / (len(ends) - 1 - SKIPPED) / BATCH
 
 

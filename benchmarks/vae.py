@@ -1,10 +1,10 @@
-"""What the latent of `vae` is worth, on pictures of a data set.
+"""Measure what the latent of `vae` contributes, on pictures of a data set.
 
     python benchmarks/vae.py DATA [--model vae] [--split test] [--limit N] [--sheet FILE]
 
-Prints: PSNR of the posterior's mean and its nats, of the prior's mean, of the plain model, of the best of 8 samples;
-how far samples are apart; and FD-grid and colorfulness of one sample at the model's own decoding. --sheet writes a PNG
-of a few pictures: gray, the most typical coloring, samples, truth.
+Prints the PSNR of the posterior's mean and its KL divergence in nats; the PSNR of the prior's mean, of the plain model,
+and of the best of 8 samples; the distance between samples; and FD-grid and colorfulness of one sample at the default
+decoding. --sheet writes a PNG of a few pictures: gray, the most typical coloring, samples, truth.
 """
 
 from pathlib import Path
@@ -28,33 +28,35 @@ SAMPLES, SHOWN = 8, 10
 ACCURATE = Decoding(vividness=0.0, temperature=1.0)
 
 
-def posterior(model: VAEModel, small, lab):
-    """Chroma decoded from the posterior's mean as learned (τ = 0, T = 1), and nats per picture: whole, grid."""
+def decode_posterior(model: VAEModel, small, lab):
+    """Decodes the posterior's mean at τ = 0 and T = 1; returns ab, and KL in nats per picture: (global, spatial)."""
     network = model.network
     sides = [max(network.stride, round(side / network.stride) * network.stride) for side in small.shape[-2:]]
     resized = torch.nn.functional.interpolate(lab, sides, mode="bilinear", antialias=True)
     lightness, ab = resized[:, :1], resized[:, 1:]
-    seen = network.encode(lightness)
-    plain = network.plain(seen)
-    p, q = network.prior(seen, plain), network.posterior(seen, plain, model.posterior_input(plain, lightness, ab))
-    latent = q.typical
-    raw = model.head(network.decode_with(seen, latent), lightness)
-    nats = q.whole.divergence(p.whole), q.grid(latent.whole).divergence(p.grid(latent.whole))
-    return model.head.decode(raw, lightness, ACCURATE), nats
+    features = network.encode(lightness)
+    plain = network.plain(features)
+    prior = network.prior(features, plain)
+    posterior = network.posterior(features, plain, model.posterior_input(plain, lightness, ab))
+    latent = posterior.typical
+    raw = model.head(network.decode_with(features, latent), lightness)
+    whole = posterior.global_latent.divergence(prior.global_latent)
+    spatial = posterior.spatial_given(latent.global_latent).divergence(prior.spatial_given(latent.global_latent))
+    return model.head.decode(raw, lightness, ACCURATE), (whole, spatial)
 
 
 @torch.no_grad()
 def main(
     data: Annotated[Path, typer.Argument(help="Folder of color pictures.")],
-    model: Annotated[str, typer.Option(help="Name, or a weights file.")] = "vae",
+    model: Annotated[str, typer.Option(help="Name of a model, or path of a weights file.")] = "vae",
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    limit: Annotated[int | None, typer.Option(help="Only so many pictures.")] = None,
-    sheet: Annotated[Path | None, typer.Option(help="PNG of some pictures.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Use only this many pictures.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="PNG file for a sheet of pictures.")] = None,
 ) -> None:
-    """Measures and prints."""
+    """Measures the latent and prints the figures."""
     loaded = from_pretrained(model)
     if not isinstance(loaded, VAEModel):
-        raise typer.BadParameter(f"{model} is a {loaded.name}, not a vae")
+        raise typer.BadParameter(f"{model} is not a vae, but {loaded.name}", param_hint="--model")
     paths = choose(data, split, limit)
     sums: dict[str, list[torch.Tensor]] = {}
     single, true, rows = [], [], []
@@ -64,7 +66,7 @@ def main(
             sums.setdefault(name, []).append(value)
 
     for truth in protocol_of("paintings-256").batches(paths, 1):
-        # One seed for all would judge a single latent, that is, one mood laid over all pictures.
+        # With one seed for all pictures, the figures would measure a single latent.
         seed = len(true)
         lab = rgb_to_lab(truth)
         small = lightness_at_working_size(loaded, lab)
@@ -72,14 +74,14 @@ def main(
         def paint(ab: torch.Tensor, lab=lab, truth=truth) -> torch.Tensor:
             return JoinChroma(ab, *truth.shape[-2:])(lab[:, :1])
 
-        ab, (whole, grid) = posterior(loaded, small, lab)
+        ab, (nats_global, nats_spatial) = decode_posterior(loaded, small, lab)
         prior = loaded.predict(small, decoding=ACCURATE).ab
         plain_raw = loaded.head(loaded.network.plain(loaded.network.encode(small)), small)
         plain = loaded.head.decode(plain_raw, small, ACCURATE)
         wide = Guidance(samples=SAMPLES, seed=seed, spread=1.0)
         full = loaded.predict(small, wide, Decoding(vividness=0.5, temperature=1.0)).ab.split(1)
         each = torch.stack([metrics.psnr(paint(ab_), truth) for ab_ in full])
-        note(posterior=metrics.psnr(paint(ab), truth), nats_whole=whole, nats_grid=grid)
+        note(posterior=metrics.psnr(paint(ab), truth), nats_global=nats_global, nats_spatial=nats_spatial)
         note(prior=metrics.psnr(paint(prior), truth), plain=metrics.psnr(paint(plain), truth))
         note(best_of_8=each.max(0).values, one_at_full_spread=each[0])
         default = [paint(ab_) for ab_ in loaded.predict(small, Guidance(samples=SAMPLES, seed=seed)).ab.split(1)]

@@ -1,8 +1,8 @@
-"""Colorize a folder with its sub-folders, leave alone what has color already, and go on where a run was stopped.
+"""Colorize a folder with its sub-folders, skip pictures that already have color, and resume interrupted runs.
 
     python examples/colorize_folder.py [FOLDER] [--out runs/color] [--model unet]
 
-`artcolor colorize FOLDER -o OUT --resume --skip-colored` does the same; here each outcome can be acted on.
+`artcolor colorize FOLDER -o OUT --resume --skip-colored` does the same; here your code can react to each outcome.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def main():
     counts = Counter()
     for outcome in run_jobs(colorizer, plan_jobs([given.folder], given.out), Saving(resume=True)):
         counts[outcome.status] += 1
-        # Either of "colorized", "colored" (it had color already), "there" (an earlier run wrote it), or "failed".
+        # One of "colorized", "already_colored", "exists" (an earlier run wrote the result), or "failed".
         print(f"{outcome.job.source}: {outcome.status}", outcome.error or "")
     print(f"{given.out}:", ", ".join(f"{count} {status}" for status, count in counts.items()))
 

@@ -1,4 +1,4 @@
-"""Put a picture in the colors of every released model into a grid, beside gray and, if it has color, the original.
+"""Colorize a picture with every released model, and save a grid with gray and, if it has color, the original.
 
 python examples/compare_models.py [PICTURE] [--out runs/compare_models.png] [--width 400]
 """
@@ -18,7 +18,7 @@ LABEL = 24
 
 
 def grid(cells, width):
-    """One picture of labeled pictures of the same shape."""
+    """Returns one image of labeled images of the same shape."""
     height = round(width * cells[0][1].height / cells[0][1].width)
     rows = -(-len(cells) // COLUMNS)
     whole = Image.new("RGB", (COLUMNS * width, rows * (height + LABEL)), "white")

@@ -1,9 +1,9 @@
-"""A network and a head of one's own, trained without touching the library.
+"""Train a custom network and a custom head without changing the library.
 
     python examples/custom_model.py [DATA] [--steps 40] [--out runs/custom_model]
 
-DATA is a folder of colored pictures (see docs/training.md); without one, tiles of photographs are learned. The network
-is two convolutions, the head regresses ab with a Huber loss.
+DATA is a folder of color pictures (see docs/training.md); the default is tiles of photographs. The network has two
+convolutions; the head regresses ab with a Huber loss.
 """
 
 import argparse

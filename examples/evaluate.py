@@ -1,10 +1,10 @@
-"""Judge models on colored pictures, beside gray and other trivial guesses.
+"""Evaluate models on color pictures, together with trivial baselines.
 
     python examples/evaluate.py [DATA] [--models unet unet:vividness=0,temperature=1] [--limit 4] [--out runs/evaluate]
 
-DATA is a folder of colored pictures, of which the split `test` is taken (see docs/training.md); without one, tiles of
-photographs are judged. Models are all released ones unless they are named. The intervals of four pictures are wide:
-raise --limit for figures to rely on. `artcolor evaluate MODEL... --data DATA --out OUT` does the same.
+DATA is a folder of color pictures, whose split `test` is used (see docs/training.md). Without it, the example uses
+tiles of photographs. By default, it evaluates all released models. Intervals over four pictures are wide; raise --limit
+for reliable figures. `artcolor evaluate MODEL... --data DATA --out OUT` does the same.
 """
 
 import argparse
@@ -30,9 +30,10 @@ def main():
     print(results.to_markdown())
 
     best = max(given.models, key=lambda name: results.interval(name, "auc").mean)
-    gain = results.compare(best, "gray", "auc")
-    print(f"AuC of {best} less that of gray: {gain.mean:+.2f} (95 % interval {gain.low:+.2f} to {gain.high:+.2f})")
-    print(f"pictures beside each other, histograms, calibration: {given.out / 'report.html'}")
+    difference = results.compare(best, "gray", "auc")
+    interval = f"95 % interval {difference.low:+.2f} to {difference.high:+.2f}"
+    print(f"AuC of {best} less that of gray: {difference.mean:+.2f} ({interval})")
+    print(f"pictures side by side, histograms, calibration: {given.out / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Fine-tune on pictures of one artist, and see on others of that artist whether it helped.
+"""Fine-tune a model on pictures of one artist, and evaluate it on other pictures of that artist.
 
     python examples/finetune.py [DATA --artist "Vincent van Gogh"] [--model cnn] [--steps 20] [--out runs/finetune]
 
-DATA is a folder of colored pictures with a metadata.csv that has the columns file_name, split and artist. Pictures of
-the splits val and test are held out. Without DATA, tiles of a photograph stand for the artist. A real collection wants
-more steps: 150, say, for fifty pictures.
+DATA is a folder of color pictures with a metadata.csv that has the columns file_name, split and artist. Pictures of
+the splits val and test are held out. Without DATA, tiles of a photograph stand in for the artist. A real collection
+needs more steps: for example, 150 for fifty pictures.
 """
 
 import argparse
@@ -21,15 +21,17 @@ from artcolor.evaluate.benchmark import evaluate
 
 
 def pictures_of(artist, data, out, count=50):
-    """Copies the artist's pictures into a small data set: at most `count` to train on, all held-out ones to test on."""
+    """Copies the artist's pictures into a small data set: up to `count` for training, all held-out ones for testing."""
     with (data / "metadata.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["artist"] == artist]
     train = [row["file_name"] for row in rows if row["split"] == "train"]
-    # Spread over the list, whose neighbors often come from one source.
+    # Spread over the list, because neighboring entries often come from one source.
     train = train[:: max(1, len(train) // count)][:count]
     test = [row["file_name"] for row in rows if row["split"] != "train"]
     if min(len(train), len(test)) < 8:
-        raise SystemExit(f"{data} has {len(train)} training and {len(test)} held-out pictures of {artist!r}; too few")
+        raise SystemExit(
+            f"{data} has {len(train)} training and {len(test)} held-out pictures of {artist!r}; 8 of each are needed"
+        )
     for split, names in (("train", train), ("test", test)):
         (out / split).mkdir(parents=True, exist_ok=True)
         for name in names:
@@ -38,7 +40,7 @@ def pictures_of(artist, data, out, count=50):
 
 
 def sheet(paths, models, path, side=240):
-    """Saves rows of gray, before, after and truth."""
+    """Saves one row per picture: gray, before, after, truth."""
     rows = []
     for picture in paths:
         truth = Image.open(picture).convert("RGB").resize((side, side), Image.Resampling.LANCZOS)
@@ -59,7 +61,7 @@ def main():
     data = given.data or save_tiles(given.out / "photographs")
     small = pictures_of(given.artist, data, given.out / "data")
     before, model = (artcolor.from_pretrained(given.model) for _ in range(2))
-    # With so few pictures only the last layer learns: the artist's palette changes, what the network sees does not.
+    # With so few pictures, only the head is trained: it adapts to the artist's palette, the features stay the same.
     config = artcolor.TrainConfig(
         steps=given.steps, batch_size=8, size=128, learning_rate=1e-3, warmup_steps=5, frozen=("network",)
     )
@@ -72,7 +74,7 @@ def main():
         gain = results.compare("after", "before", metric)
         print(f"{metric}: after − before = {gain.mean:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f})")
     sheet(artcolor.ArtDataset(small, "test").paths[:6], [before, tuned], given.out / "before_after.png")
-    print(f"{results.n} held-out pictures; {given.out / 'before_after.png'} shows gray, before, after, truth of six")
+    print(f"{results.n} held-out pictures; {given.out / 'before_after.png'} shows six: gray, before, after, truth")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Colorize through torch.hub, from this checkout: artcolor need not be installed, only what it depends on.
+"""Colorize with torch.hub, from this checkout: artcolor need not be installed, only its dependencies.
 
     python examples/hub_load.py [PICTURE] [--model unet] [--out runs/hub_load.png]
 
-Without a checkout, torch.hub fetches one from GitHub (the two settings spare its question and its rate limit):
+Without a checkout, torch.hub downloads one from GitHub (the two settings avoid its prompt and its rate limit):
 
     torch.hub.load("org/artcolor", "unet", pretrained=True, trust_repo=True, skip_validation=True)
 """
@@ -31,7 +31,7 @@ def main():
 
     given.out.parent.mkdir(parents=True, exist_ok=True)
     to_pil_image(rgb[0]).save(given.out)
-    print(f"{given.picture} in the colors of {given.model}: {given.out}")
+    print(f"{given.picture}, colorized by {given.model}: {given.out}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""A small data set in color, for the examples that need one and are given none: tiles of photographs.
+"""Make a small data set in color for examples that run without one: tiles of photographs.
 
     python examples/photographs.py OUT
 
-The photographs come with scikit-image, and so with `pip install 'artcolor[evaluate]'`; they are in the public domain
+The photographs come with scikit-image (`pip install 'artcolor[evaluate]'`); they are in the public domain
 (NASA, SpaceX) or CC0 (Stéfan van der Walt's cat, Rachel Michetti's coffee). In `metadata.csv` the photograph
 is the artist, so that "more of the same artist" means other tiles of the same photograph.
 """
@@ -18,7 +18,7 @@ SPLITS = ("train", "test", "train", "val")
 
 
 def save_tiles(folder, rows=4, columns=4):
-    """Cuts each photograph into tiles, of which half are to train on, and gives the folder back."""
+    """Cuts each photograph into tiles, half of them for training, and returns the folder."""
     folder = Path(folder)
     lines = ["file_name,split,artist"]
     for name in NAMES:
@@ -26,7 +26,7 @@ def save_tiles(folder, rows=4, columns=4):
         width, height = photograph.width // columns, photograph.height // rows
         for number in range(rows * columns):
             row, column = divmod(number, columns)
-            # Shifted from row to row, so that no split gets a column of its own.
+            # Shifted from row to row, so that no split consists of whole columns.
             split = SPLITS[(row + column) % len(SPLITS)]
             x, y = column * width, row * height
             file = folder / split / f"{name}_{number:02d}.png"

@@ -1,4 +1,4 @@
-"""Several colorings of one picture by `vae`: the most typical one, one for each seed, and some in a reference's mood.
+"""Sample several colorings of one picture with `vae`: the most typical, random ones, and some in a reference's mood.
 
     python examples/vae_samples.py [PICTURE] [--reference PICTURE] [--samples 3] [--seed 0] [--spread 0.6]
                                    [--out runs/vae_samples.png]
@@ -18,14 +18,14 @@ import artcolor
 
 
 def read(path, mode, longest=480):
-    """A picture as a tensor `(1, C, H, W)`, sRGB in 0..1."""
+    """Returns a picture as a tensor `(1, C, H, W)`, sRGB in 0..1."""
     with Image.open(path) as image:
         image.thumbnail((longest, longest))
         return pil_to_tensor(image.convert(mode))[None] / 255
 
 
 def evening():
-    """A reference to begin with: night blue below, brown and pale yellow above."""
+    """Returns the default reference: night blue below, brown and pale yellow above."""
     ramp = ImageOps.flip(Image.linear_gradient("L"))
     return pil_to_tensor(ImageOps.colorize(ramp, "midnightblue", "wheat", mid="peru"))[None] / 255
 
@@ -33,10 +33,15 @@ def evening():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("picture", type=Path, nargs="?", default=Path(__file__).with_name("aigues_mortes.png"))
-    parser.add_argument("--reference", type=Path, help="a colored picture; an evening sky if not given")
+    parser.add_argument("--reference", type=Path, help="a color picture; default: an evening sky")
     parser.add_argument("--samples", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--spread", type=float, default=0.6, help="how far samples are from the typical one")
+    parser.add_argument(
+        "--spread",
+        type=float,
+        default=0.6,
+        help="distance of samples from the typical coloring, in standard deviations",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/vae_samples.png"))
     given = parser.parse_args()
 

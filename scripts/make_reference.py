@@ -1,6 +1,6 @@
-"""Makes artcolor/evaluate/reference.safetensors from the training paintings.
+"""Fits artcolor/evaluate/reference.safetensors to the training paintings.
 
-python scripts/make_reference.py ../shared/art
+Run from a checkout: python scripts/make_reference.py ../shared/art
 """
 
 import argparse
@@ -25,9 +25,9 @@ def _pictures(data: Path) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def main() -> None:
-    """Reads the command line and writes the file."""
+    """Fits the constants and writes the file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder of the data set; its train split is used")
+    parser.add_argument("data", type=Path, help="folder of the data set, whose train split is used")
     data: Path = parser.parse_args().data
     reference = fit_reference(_pictures(data))
     save_reference(reference, _TARGET)

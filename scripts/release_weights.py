@@ -1,6 +1,6 @@
-"""Makes a finished training a release: defaults chosen on val, figures measured on test, an entry in the manifest.
+"""Turns a finished training into a release: chooses defaults on val, measures on test, and writes the manifest entry.
 
-Run it from a checkout: python scripts/release_weights.py ~/runs/cnn cnn.art_v1 --recipe cnn --data ../shared/art
+Run from a checkout: python scripts/release_weights.py ~/runs/cnn cnn.art_v1 --recipe cnn --data ../shared/art
 """
 
 import hashlib
@@ -35,12 +35,12 @@ _KEPT += ("fd_grid", "fd_lite0", "nll", "ece")
 
 
 def figures(results: dict[str, Any], name: str) -> dict[str, Any]:
-    """The figures of one model, rounded to what their interval supports."""
+    """Returns the figures of one model for the manifest, rounded to six decimals."""
     found = results["models"][name]
     return {
         metric: {edge: value if value is None else round(value, 6) for edge, value in found[metric].items()}
         for metric in _KEPT
-        # Without a distribution there is no likelihood.
+        # NLL and ECE exist for distributions only.
         if metric in found and found[metric]["mean"] is not None
     }
 
@@ -54,14 +54,14 @@ def _calibrate(model: ColorizationModel, data: Path, network: float | None, prio
         (network, prior), likelihoods = fit_temperatures(model, paths, load_reference().codebook, progress=_progress)
         print("NLL by temperatures of network and prior:", {at: round(value, 4) for at, value in likelihoods.items()})
     model.head.calibrate(network, prior=prior)
-    print(f"calibrated by {network}, its prior by {prior or network}")
+    print(f"calibration: network {network}, prior {prior or network}")
 
 
 def _choose_defaults(
     model: ColorizationModel, source: Path, data: Path, results: Path, temperatures: Sequence[float], aim: float
 ) -> None:
     assert isinstance(model.head, DistributionHead)
-    # Only the working size it was trained for: a larger one is slower, which no figure of the sweep weighs.
+    # Only the working size of the training: a larger one is slower, which the figures of a sweep do not account for.
     found = sweep(
         source,
         data,
@@ -78,7 +78,7 @@ def _choose_defaults(
 
 
 def _measured(model: ColorizationModel, target: Path, data: Path, results: Path) -> dict[str, Any]:
-    """What the manifest says of a file, by protocol: on test, at its defaults and, where it has any, at vividness 0."""
+    """Returns the manifest's figures on test by protocol: at the defaults and, for distributions, at vividness 0."""
     names, beside, protocols = {"default": str(target)}, [], ["paintings-256"]
     if isinstance(model.head, DistributionHead) and not isinstance(model.head, RebalancedHead):
         names["accurate"] = f"{target}:vividness=0,temperature=1"
@@ -100,30 +100,30 @@ def _measured(model: ColorizationModel, target: Path, data: Path, results: Path)
 
 def main(
     run: Annotated[Path, typer.Argument(help="Folder of a finished training, or a weights file.")],
-    key: Annotated[str, typer.Argument(help="model.tag")],
-    recipe: Annotated[str, typer.Option(help="Name of the recipe that trained it.")],
-    data: Annotated[Path, typer.Option(help="The paintings.")],
-    commit: Annotated[str | None, typer.Option(help="Commit of the training code; HEAD if not given.")] = None,
-    results: Annotated[Path, typer.Option(help="Where tables and plots go.")] = Path("runs/release"),
-    replaces: Annotated[str | None, typer.Option(help="model.tag of unpublished weights that these supersede.")] = None,
-    temperature: Annotated[list[float] | None, typer.Option(help="T to try; may be repeated.")] = None,
-    aim: Annotated[float, typer.Option(help="Mean colorfulness that defaults should have, less the truth's.")] = 0.0,
-    given_l: Annotated[float | None, typer.Option(help="Share of p(bin | L) in the class weights.")] = None,
+    key: Annotated[str, typer.Argument(help="Key of the new weights, model.tag.")],
+    recipe: Annotated[str, typer.Option(help="Name of the recipe of the training.")],
+    data: Annotated[Path, typer.Option(help="Folder of the data set of paintings.")],
+    commit: Annotated[str | None, typer.Option(help="Commit of the training code; default: HEAD.")] = None,
+    results: Annotated[Path, typer.Option(help="Output folder for tables and plots.")] = Path("runs/release"),
+    replaces: Annotated[str | None, typer.Option(help="model.tag of unpublished weights to replace.")] = None,
+    temperature: Annotated[list[float] | None, typer.Option(help="Temperature to try; repeatable.")] = None,
+    aim: Annotated[float, typer.Option(help="Target ΔCF of the defaults.")] = 0.0,
+    given_l: Annotated[float | None, typer.Option(help="Exponent s of p(bin | L) in the class weights, 0..1.")] = None,
     smoothing: Annotated[float | None, typer.Option(help="λ of the class weights.")] = None,
     calibration: Annotated[
-        float | None, typer.Option(help="Divide logits by this; the lowest NLL if not given.")
+        float | None, typer.Option(help="Temperature of the logits; default: the one with the lowest NLL.")
     ] = None,
     prior_calibration: Annotated[
-        float | None, typer.Option(help="With --calibration: divide log p(bin | L) by this instead.")
+        float | None, typer.Option(help="Temperature of log p(bin | L); needs --calibration, which is its default.")
     ] = None,
 ) -> None:
-    """Chooses defaults, measures, and writes weights file and manifest entry."""
+    """Chooses defaults, measures, and writes the weights file and the manifest entry."""
     torch.set_num_threads(2)
     results = results / key
     results.mkdir(parents=True, exist_ok=True)
     source = run / "model.safetensors" if run.is_dir() else run
     model = from_pretrained(source)
-    # What Zhang et al. 2016 published has its own weights and temperature, and RGB has nothing to choose.
+    # The head of Zhang et al. 2016 has fixed weights and temperature, and RGB has no decoding settings.
     if isinstance(model.head, DistributionHead) and not isinstance(model.head, RebalancedHead):
         if given_l is not None:
             model.head.given_l = given_l
@@ -154,13 +154,13 @@ def main(
         "data": _DATA,
         "license": "Apache-2.0",
         "torch": torch.__version__.partition("+")[0],
-        # Of the file as it was written: its kernels were rounded to half precision.
+        # From the written file, whose kernels are rounded to half precision.
         "golden": make_golden(from_pretrained(target)),
     }
     update(key, entry, replaces=replaces)
     if replaces is not None:
         (_WEIGHTS / f"{replaces}.safetensors").unlink()
-    print(f"{target}: {len(content) / 2**20:.1f} MB; entry written to {manifest_path()}")
+    print(f"{target}: {len(content) / 2**20:.1f} MiB; entry written to {manifest_path()}")
 
 
 def _progress(name: str, done: int, total: int) -> None:

@@ -1,7 +1,7 @@
-"""mkdocs calls this: pages say `<!-- site:NAME ARGUMENT -->` where something generated belongs.
+"""Hooks of mkdocs: replace `<!-- site:NAME ARGUMENT -->` in pages by generated content.
 
-What depends on weights, code or pictures is made while the site is built (`scripts/sitegen`), so a new release appears
-by itself. On GitHub these marks are invisible.
+Content that depends on weights, code or pictures is generated while the site is built (`scripts/sitegen`), so a new
+release appears automatically. On GitHub these marks are invisible.
 """
 
 import re
@@ -19,21 +19,21 @@ from sitegen.cache import ROOT
 import artcolor
 
 _MARK = re.compile(r"<!-- site:([\w-]+) ?([\w-]*) -->")
-# Files of the repository that are pages too; links to them are turned to the pages.
+# Files outside docs/ that are pages, too; links to them are rewritten to the pages.
 _PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
 _API = "api"
 _published: dict[str, Path] = {}
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Puts the pages of the API into the navigation."""
+    """Adds the API pages to the navigation."""
     for item in config.nav or []:
         if item.get("API") == f"{_API}/":
             item["API"] = [f"{_API}/{name}" for name in api.pages()]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages that no file in docs/ holds."""
+    """Adds the pages that have no file in docs/."""
     _published.clear()
     for name, text in api.pages().items():
         files.append(File.generated(config, f"{_API}/{name}", content=text))
@@ -45,7 +45,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Puts tables in, and turns links that leave docs/ to pages of the site."""
+    """Inserts tables, and rewrites links that leave docs/ to pages of the site."""
     makers: dict[str, Callable[[str], str]] = {
         "zoo": lambda _: tables.zoo(),
         "figures": tables.figures,
@@ -60,7 +60,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Puts pictures and drawings in. They are HTML, which Markdown need not see."""
+    """Inserts pictures and drawings, which are HTML and bypass Markdown."""
     publish = partial(_publish, page)
     makers: dict[str, Callable[[str], str]] = {
         "slider": lambda _: showing.slider(publish),
@@ -75,16 +75,16 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
     def replace(found: re.Match[str]) -> str:
         if found[1] not in makers:
-            raise ValueError(f"{page.file.src_uri}: nothing makes {found[0]}")
+            raise ValueError(f"{page.file.src_uri}: there is no generator for {found[0]}")
         return makers[found[1]](found[2])
 
-    # In tables GitHub wants a bar in code escaped; Python-Markdown keeps the backslash.
+    # GitHub requires `|` in code to be escaped in tables; Python-Markdown keeps the backslash.
     html = re.sub(r"<td.*?</td>", lambda cell: cell[0].replace("\\|", "|"), html, flags=re.DOTALL)
     return _MARK.sub(replace, html)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Copies the generated pictures into the site."""
+    """Copies generated pictures into the site."""
     for address, path in _published.items():
         target = Path(config.site_dir) / address
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def _publish(page: Page, path: Path) -> str:
 
 
 def _framed(svg: str) -> str:
-    # Wide drawings scroll in their frame, not with the page; the keyboard must reach what scrolls.
+    # Wide drawings scroll in their frame, not with the page; tabindex makes the frame scrollable by keyboard.
     return f'<div class="ac-frame" tabindex="0">{svg}</div>'
 
 
@@ -120,7 +120,7 @@ def _inside(markdown: str, page: Page) -> str:
 
 
 def _examples() -> str:
-    parts = ["# Examples\n\nThe programs of `examples/`, as they are in the repository. Each is run by the tests.\n"]
+    parts = ["# Examples\n\nThe programs in `examples/`. The tests run each of them.\n"]
     for path in sorted((ROOT / "examples").glob("*.py")):
         parts.append(f"## {path.name}\n\n```python\n{path.read_text(encoding='utf-8')}```\n")
     return "\n".join(parts)

@@ -1,25 +1,111 @@
-"""Puts the tables that are made from the manifest where README and docs show them.
+"""Rewrites the sections of README, docs and the package stub that are generated from the manifest and the code.
 
-Run it from a checkout after a change of the manifest: python scripts/update_tables.py
+A section stands between `<!-- NAME -->` and `<!-- /NAME -->`. Run this after changing the manifest, an option or a
+model: python scripts/update_tables.py
 """
 
+import ast
+import dataclasses
 import re
+import typing
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from artcolor.batch.saving import Saving
+from artcolor.engine.options import OPTIONS
 from artcolor.files import write_atomically
+from artcolor.models.options import Option
 from artcolor.zoo import card
 
 _ROOT = Path(__file__).resolve().parent.parent
-_TABLES = {("README.md", "zoo"): card.markdown_table, ("docs/weights.md", "files"): card.files_table}
+
+
+def model_imports() -> str:
+    """Returns the stub's imports of all builders and their weights enums, found without importing a model."""
+    lines = []
+    for file in sorted((_ROOT / "artcolor" / "models").glob("*.py")):
+        for builder, weights in sorted(_builders(file)):
+            lines.append(f"from .models.{file.stem} import {weights} as {weights}, {builder} as {builder}\n")
+    return "".join(lines)
+
+
+def options_table() -> str:
+    """Returns a Markdown table of the options of colorizing and saving."""
+    lines = ["| Python | command line | default | meaning |\n", "|---|---|---|---|\n"]
+    for name, (_, option) in OPTIONS.items():
+        lines.append(_row(name, name, option.default, option))
+    hints = typing.get_type_hints(Saving, include_extras=True)
+    for field in dataclasses.fields(Saving):
+        _, option = typing.get_args(hints[field.name])
+        lines.append(_row(f"Saving.{field.name}", field.name, field.default, option))
+    return "".join(lines)
+
+
+SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {
+    ("README.md", "zoo"): card.markdown_table,
+    ("docs/weights.md", "files"): card.files_table,
+    ("docs/colorizing.md", "options"): options_table,
+    ("artcolor/__init__.pyi", "models"): model_imports,
+}
+"""File and name of each generated section → the function that generates it."""
+
+
+def updated(document: str, name: str) -> str:
+    """Returns the text of a file with one of its sections generated anew.
+
+    Args:
+        document: path of the file, relative to the repository.
+        name: name of the section.
+
+    Raises:
+        ValueError: the file does not contain exactly one such section.
+    """
+    # In the stub the marks are comments of Python.
+    pattern = re.compile(f"((?:# )?<!-- {name} -->\n).*?((?:# )?<!-- /{name} -->)", re.DOTALL)
+    text = SECTIONS[document, name]()
+    result, count = pattern.subn(
+        lambda found: found[1] + text + found[2], (_ROOT / document).read_text(encoding="utf-8")
+    )
+    if count != 1:
+        raise ValueError(f"{document} must contain one section <!-- {name} -->, but contains {count}")
+    return result
 
 
 def main() -> None:
-    """Replaces what stands between `<!-- name -->` and `<!-- /name -->`."""
-    for (document, name), make in _TABLES.items():
-        path = _ROOT / document
-        pattern = re.compile(f"(?<=<!-- {name} -->\n).*(?=<!-- /{name} -->)", re.DOTALL)
-        table = make()
-        write_atomically(path, pattern.sub(lambda _, table=table: table, path.read_text(encoding="utf-8")).encode())
+    """Rewrites all sections."""
+    for document, name in SECTIONS:
+        write_atomically(_ROOT / document, updated(document, name).encode())
+
+
+def _builders(file: Path) -> Iterator[tuple[str, str]]:
+    """Yields each function decorated with `@register_model(WEIGHTS)`, and WEIGHTS."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "register_model":
+                yield node.name, ast.unparse(decorator.args[0])
+
+
+def _row(python: str, name: str, default: Any, option: Option) -> str:
+    flag = f"--{'no-' if default is True else ''}{name.replace('_', '-')}"
+    # A help text may describe the default in a sentence; the table has a column for it.
+    stated = re.search(r" Default: (.*?)\.(?= |$)", option.help)
+    meaning = option.help.replace(stated[0], "") if stated else option.help
+    cells = (f"`{python}`", f"`{flag}`", stated[1] if stated else _default(default), meaning + _limits(option))
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return "none"
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else f"`{value}`"
+
+
+def _limits(option: Option) -> str:
+    if option.minimum is None:
+        return ""
+    upper = "or more" if option.maximum is None else f"to {option.maximum:g}"
+    return f" Range: {option.minimum:g} {upper}."
 
 
 if __name__ == "__main__":

@@ -11,19 +11,20 @@ import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import griffe
 import pytest
 import typer
 
 import artcolor
-from artcolor.cli import app
+import hubconf
+from artcolor.cli.app import app
 from tests.conftest import ROOT
 
 FILE = Path(__file__).with_name("api.txt")
 COMMAND = "python -m tests.test_api --write"
 PACKAGE = griffe.load("artcolor", search_paths=[ROOT])
-HUBCONF = griffe.load("hubconf", search_paths=[ROOT])
 
 # Nouns, and verbs of which it is plain that something comes back; what others give is said under Returns.
 GIVING = {"Builds", "Decodes", "Encodes", "Estimates", "Finds", "Gives", "Lists", "Loads", "Makes", "Measures", "Names",
@@ -56,11 +57,21 @@ def members(parent: griffe.Object) -> Iterator[griffe.Object]:
 
 
 def everything(package: griffe.Object = PACKAGE) -> Iterator[griffe.Object]:
-    """All that is public, classes followed by what is public of them."""
+    """All that has no underscore, classes followed by what has none in them."""
     for each in members(package):
         yield each
         if each.is_class:
             yield from members(each)
+
+
+def exported() -> Iterator[griffe.Object]:
+    """The public API: what a module lists in its `__all__`. Modules without one are internal."""
+    for each in everything():
+        module = each if each.is_module else each.module
+        names = {str(name) for name in module.exports or ()}
+        top = each.parent if each.parent.is_class else each
+        if names and (each.is_module or top.name in names):
+            yield each
 
 
 def line_of(member: griffe.Object) -> str:
@@ -97,34 +108,23 @@ def signature(function: griffe.Function) -> str:
 
 def command_lines(command: typer.core.TyperCommand | typer.core.TyperGroup, path: str) -> Iterator[str]:
     """A command with its options, then the commands below it."""
-    callback = inspect.unwrap(command.callback) if command.callback else None
-    if callback is not None:
-        function = PACKAGE[f"{callback.__module__}.{callback.__name__}".removeprefix("artcolor.")]
-        own = {parameter.name for parameter in function.parameters}
-        yield path
-        for parameter in command.params:
-            # The others are typer's: help, and completion in shells.
-            if parameter.name in own:
-                names = "/".join([*parameter.opts, *parameter.secondary_opts])
-                rest = "required" if parameter.required else f"= {parameter.default}"
-                yield f"    {names}: {type_of(function, parameter.name)} {rest}"
+    yield path
+    for parameter in command.params:
+        # These are typer's: help, and completion in shells.
+        if parameter.name in ("help", "install_completion", "show_completion"):
+            continue
+        names = "/".join([*parameter.opts, *parameter.secondary_opts])
+        rest = "required" if parameter.required else f"= {parameter.default}"
+        yield f"    {names}: {parameter.type.name} {rest}"
     for name, below in sorted(getattr(command, "commands", {}).items()):
         yield from command_lines(below, f"{path} {name}")
-
-
-def type_of(function: griffe.Function, parameter: str) -> str:
-    """What stands first in `Annotated[float | None, typer.Option(help=...)]`: help may change as it likes."""
-    annotation = function.parameters[parameter].annotation
-    if isinstance(annotation, griffe.ExprName):
-        annotation = function.module[annotation.name].value
-    return str(annotation.slice.elements[0])
 
 
 def snapshot() -> str:
     lines = [f"# Names and signatures of all that is public. After a deliberate change: {COMMAND}", "\n# artcolor"]
     lines += [f"from artcolor import {name}" for name in artcolor.__all__]
-    lines += [line_of(each) for each in everything()]
-    lines += ["\n# hubconf", *(line_of(each) for each in members(HUBCONF))]
+    lines += [line_of(each) for each in exported()]
+    lines += ["\n# hubconf", *(f"{name}{inspect.signature(entry)}" for name, entry in entries().items())]
     lines += ["\n# The command", *command_lines(typer.main.get_command(app), "artcolor")]
     return "\n".join(lines) + "\n"
 
@@ -148,8 +148,13 @@ def test_a_changed_signature_shows(tmp_path: Path) -> None:
     assert len(set(map(tuple, found))) == 3
 
 
+def entries() -> dict[str, Any]:
+    """The entry points of torch.hub, which are made when hubconf is imported."""
+    return {name: entry for name, entry in vars(hubconf).items() if callable(entry) and not name.startswith("_")}
+
+
 def documented() -> list[griffe.Object]:
-    return [each for each in (*everything(), *members(HUBCONF)) if each.is_class or each.is_function]
+    return [each for each in everything() if each.is_class or each.is_function]
 
 
 def sections(member: griffe.Object) -> dict[str, list[str]]:
@@ -212,10 +217,19 @@ def test_docstring(member: griffe.Object) -> None:
 def test_what_is_exported_has_an_example(name: str) -> None:
     if name == "__version__":
         return
-    member = PACKAGE[f"{artcolor._HOME[name]}.{name}"]
+    member = PACKAGE.members[name].final_target
     assert member.docstring is not None
     # Weights enums and errors are met where they are used.
     assert name.endswith(("_Weights", "Error")) or "\nExample:\n    >>> " in member.docstring.value
+
+
+@pytest.mark.parametrize("name", sorted(entries()))
+def test_hub_entries_are_documented(name: str) -> None:
+    text = entries()[name].__doc__
+    assert name in artcolor.list_models()
+    for section in ("\nArgs:\n", "\nReturns:\n", "\nExample:\n", "pretrained", "weights", "PSNR"):
+        assert section in text
+    assert max(map(len, text.splitlines())) <= 120
 
 
 if __name__ == "__main__" and sys.argv[1:] == ["--write"]:

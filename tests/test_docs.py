@@ -5,6 +5,7 @@ that holds what pages speak of (`world`). A page that speaks of another file get
 what a test cannot have: a Hub on loopback, this checkout for GitHub, the CPU for GPUs, two steps for a training.
 """
 
+import importlib
 import re
 import shlex
 import textwrap
@@ -15,7 +16,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from artcolor.cli import app
+from artcolor.cli.app import app
 from artcolor.train.trainer import Trainer
 from tests.conftest import ROOT, make_painting
 from tests.hub_server import HubServer, point_client_to
@@ -59,11 +60,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what pages speak of."""
     for name in ("examples", "artcolor", "hubconf.py", "weights_manifest.json", "docs"):
         (tmp_path / name).symlink_to(ROOT / name)
-    for number, name in enumerate(("portrait.jpg", "a.jpg", "scans/portrait.tif", "scans/1887/harbour.jpg")):
+    for number, name in enumerate(("portrait.jpg", "a.jpg", "scans/portrait.tif", "scans/1887/harbor.jpg")):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         make_painting(number).convert("L").save(tmp_path / name)
     page, next_page = (make_painting(number).convert("L") for number in (4, 5))
     page.save(tmp_path / "scan.tif", save_all=True, append_images=[next_page])
+    make_painting(6).save(tmp_path / "mood.jpg")
     for name in ("art", "my-paintings"):
         lines = ["file_name,split,artist,style"]
         for number, split in enumerate(("train", "train", "train", "train", "val", "val", "test", "test")):
@@ -78,7 +80,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HF_TOKEN", server.token)
     # Torch would ask GitHub for this folder; tests/test_hub.py lets it, with a GitHub on loopback.
     monkeypatch.setattr(torch.hub, "_get_cache_or_reload", lambda *_, **__: str(ROOT))
-    monkeypatch.setattr(Trainer, "_plan", lambda _: 2)
+    monkeypatch.setattr(Trainer, "_planned_steps", lambda _: 2)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -137,6 +139,22 @@ def test_links_and_pictures_exist(page: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.*)$", without_code(found), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, target
+
+
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [
+        ("README.md", "zoo"),
+        ("docs/weights.md", "files"),
+        ("docs/colorizing.md", "options"),
+        ("artcolor/__init__.pyi", "models"),
+    ],
+)
+def test_generated_sections_are_current(document: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    tables = importlib.import_module("update_tables")
+    assert (document, name) in tables.SECTIONS
+    assert tables.updated(document, name) == (ROOT / document).read_text(), "run: python scripts/update_tables.py"
 
 
 def test_no_file_is_too_large_and_no_pickle_is_there() -> None:

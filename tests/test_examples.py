@@ -48,11 +48,11 @@ def test_hub_load(tmp_path: Path) -> None:
 def test_colorize_folder(tmp_path: Path) -> None:
     first = run("colorize_folder.py", tmp_path)
     assert "1 colorized" in first
-    assert "1 colored" in first
+    assert "1 already_colored" in first
     out = tmp_path / "runs" / "color"
     assert [path.name for path in out.iterdir()] == ["aigues_mortes.png"]
     assert is_colored(pixels(out / "aigues_mortes.png"))
-    assert "1 there" in run("colorize_folder.py", tmp_path)
+    assert "1 exists" in run("colorize_folder.py", tmp_path)
 
 
 @pytest.mark.parametrize("color", [False, True], ids=["gray", "in color"])
@@ -72,7 +72,7 @@ def test_compare_models(tmp_path: Path, color: bool) -> None:
 
 def test_vae_samples(tmp_path: Path) -> None:
     Image.new("RGB", (40, 40), "firebrick").save(tmp_path / "red.png")
-    run("vae_samples.py", tmp_path, "--palette", "red.png", "--samples", 2)
+    run("vae_samples.py", tmp_path, "--reference", "red.png", "--samples", 2)
     grid = pixels(tmp_path / "runs" / "vae_samples.png").astype(float)
     rows, columns = grid.shape[0] // 2, grid.shape[1] // 3
     typical, one, two = (grid[:rows, n * columns : (n + 1) * columns] for n in range(3))

@@ -1,6 +1,7 @@
-"""torch.hub as its users meet it, from a checkout that is not installed."""
+"""torch.hub from a user's perspective, with a checkout that is not installed."""
 
 import doctest
+import inspect
 import io
 import os
 import re
@@ -13,17 +14,18 @@ from pathlib import Path
 import pytest
 
 import artcolor
+from artcolor.models.heads import DistributionHead
 from tests.conftest import ROOT
 from tests.github_server import serving
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The zip that GitHub would make of this working tree: `git archive`, with the export-ignore of .gitattributes."""
+    """The zip file that GitHub would make of this working tree: `git archive`, honoring export-ignore."""
     folder = tmp_path_factory.mktemp("git")
     objects = subprocess.run(["git", "rev-parse", "--git-path", "objects"], cwd=ROOT, capture_output=True, check=True)
     (folder / "objects").mkdir()
-    # An index and objects of its own, so that the repository stays as it is.
+    # A separate index and object folder, so the repository is not modified.
     environment = os.environ | {
         "GIT_INDEX_FILE": str(folder / "index"),
         "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
@@ -40,7 +42,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="module")
 def clone(archive: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout, unpacked."""
+    """An unpacked checkout."""
     target = tmp_path_factory.mktemp("hub")
     with zipfile.ZipFile(io.BytesIO(archive)) as file:
         file.extractall(target)
@@ -55,9 +57,8 @@ def run(
     packages: list[str] | None = None,
     environment: dict[str, str] | None = None,
 ) -> str:
-    """Runs code where artcolor is not installed, only its dependencies are."""
-    # An editable install reaches its folder through a .pth file, which -S leaves out, with all other packages;
-    # so the packages are put back by their folder.
+    """Runs code in an environment with the dependencies of artcolor, but without artcolor."""
+    # An editable install uses a .pth file, which -S ignores, along with all other packages; the latter are added back.
     packages = packages or [p for p in sys.path if p.endswith("site-packages")]
     script = tmp_path / "script.py"
     script.write_text(f"import sys\nsys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]\n" + code)
@@ -69,14 +70,14 @@ def run(
     return done.stdout
 
 
-def test_checkout_and_wheel_are_as_small_as_the_docs_say(archive: bytes) -> None:
+def test_sizes_of_checkout_and_wheel_match_the_docs(archive: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(archive)) as file:
         infos = file.infolist()
     names = [info.filename for info in infos]
     assert not [n for n in names if re.search(r"/docs/.*\.(png|jpe?g|webp|gif|svg|avif)$", n)]
     for needed in ("hubconf.py", "weights_manifest.json", "artcolor/weights/cnn.art_v1.safetensors", "README.md"):
         assert f"org-artcolor-0123abc/{needed}" in names
-    # A wheel packs the package and the manifest in the same way.
+    # A wheel compresses the package and the manifest in the same way.
     packed = [i.compress_size for i in infos if re.search(r"-0123abc/(artcolor/|weights_manifest\.json)", i.filename)]
     text = (ROOT / "docs/weights.md").read_text()
     for size, pattern in (
@@ -84,11 +85,11 @@ def test_checkout_and_wheel_are_as_small_as_the_docs_say(archive: bytes) -> None
         (sum(packed), r"A wheel is ([\d.]+) MB"),
     ):
         stated = float(re.search(pattern, text)[1])
-        assert abs(stated - size / 1e6) < max(0.4, size / 25e6), f"it is {size / 1e6:.1f} MB: say so in docs/weights.md"
-    assert sum(packed) <= 60e6, "the goal; keep the default and the report's families and put the rest on the Hub"
+        assert abs(stated - size / 1e6) < max(0.4, size / 25e6), f"it is {size / 1e6:.1f} MB: update docs/weights.md"
+    assert sum(packed) <= 60e6, "the limit; keep the default and the report's models and move the rest to the Hub"
 
 
-def test_pictures_of_the_docs_would_be_left_out() -> None:
+def test_archives_exclude_pictures_of_the_docs() -> None:
     asked = ["docs/a.png", "docs/img/deep/b.webp", "docs/c.md", "examples/d.png"]
     done = subprocess.run(
         ["git", "check-attr", "export-ignore", "--", *asked], cwd=ROOT, capture_output=True, text=True, check=True
@@ -98,8 +99,8 @@ def test_pictures_of_the_docs_would_be_left_out() -> None:
 
 
 def test_download_load_list_and_help(archive: bytes, tmp_path: Path) -> None:
-    """torch.hub as it is; only the address of GitHub leads to loopback, by proxy and certificate."""
-    for name in ("utils", "models"):  # What many other repositories bring along.
+    """The real torch.hub; only requests to GitHub are redirected to a local server, by proxy and certificate."""
+    for name in ("utils", "models"):  # Common names of modules in other repositories.
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("mine = True\n")
     code = f"""
@@ -125,11 +126,11 @@ print(torch.hub.help("org/artcolor", "cnn", trust_repo=True, skip_validation=Tru
         "github.com/org/artcolor/zipball/main",
         "codeload.github.com/org/artcolor/legacy.zip/refs/heads/main",
     ]
-    # Later calls look for the branch and then use what is there; nothing else is asked for, of anybody.
+    # Later calls only check the branch and use the cached files.
     assert set(server.requests[3:]) == {"github.com/org/artcolor/tree/main/"}
 
 
-def test_another_artcolor_that_is_imported_already(clone: Path, tmp_path: Path) -> None:
+def test_a_different_artcolor_that_is_already_imported(clone: Path, tmp_path: Path) -> None:
     shutil.copytree(clone / "artcolor", tmp_path / "other" / "artcolor", ignore=shutil.ignore_patterns("weights"))
     code = f"""
 sys.path.insert(0, {str(tmp_path / "other")!r})
@@ -165,7 +166,7 @@ else:
 def test_load_and_colorize(clone: Path, tmp_path: Path) -> None:
     code = """
 import os, warnings, torch
-warnings.simplefilter("error", UserWarning)  # Of another artcolor: there is none, so there is none.
+warnings.simplefilter("error", UserWarning)  # No warning about another artcolor.
 model = torch.hub.load(os.environ["REPO"], "cnn", source="local", pretrained=True)
 import artcolor
 assert artcolor.__file__.startswith(os.environ["REPO"]), artcolor.__file__
@@ -177,7 +178,27 @@ print(sum(p.numel() for p in untrained.parameters()))
     assert int(run(code, clone, tmp_path)) > 0
 
 
-def test_the_example_in_the_help_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_help_documents_arguments_and_options() -> None:
+    import hubconf
+
+    for name in artcolor.list_models():
+        text = getattr(hubconf, name).__doc__
+        assert max(map(len, text.splitlines())) <= 120
+        arguments = text.split("\nArgs:\n")[1].split("\nReturns:\n")[0]
+        options = text.split("\nOptions of `model.colorize`:\n")[1].split("\nExample:\n")[0]
+        parameters = inspect.signature(artcolor.models.registry.get_builder(name)).parameters
+        assert re.findall(r"^ {4}(\w+) \(", arguments, re.MULTILINE) == ["pretrained", *parameters]
+        for item in re.findall(r"^ {4}\w+ (.*(?:\n {8}.*)*)", arguments, re.MULTILINE):
+            assert re.fullmatch(r"\((bool|.+? \| None)\): \S.+", " ".join(item.split())), item
+        documented = set(re.findall(r"^ {4}(\w+) \(", options, re.MULTILINE))
+        model = artcolor.get_model(name)
+        decoding = {"vividness", "temperature"} if isinstance(model.head, DistributionHead) else set()
+        assert documented == {"size", "strength"} | decoding | model.accepts
+    assert "temperature (float | None, 0.01 to 1): " in hubconf.cnn.__doc__
+    assert "samples (int, 1 or more): " in hubconf.vae.__doc__
+
+
+def test_the_examples_in_the_help_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.syspath_prepend(str(ROOT))
     import hubconf

@@ -1,1 +1,1 @@
-"""Colorizing many files: plan, run, report."""
+"""Colorizes many files: plan, run, report."""

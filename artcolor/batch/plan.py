@@ -1,6 +1,5 @@
-"""Which files are colorized, where each result goes, and what became of it."""
+"""Plans a run: which files to colorize, where results go, and the outcome of each file."""
 
-import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,34 +8,42 @@ from typing import Literal
 
 from artcolor.errors import ArtcolorError, ImageError
 from artcolor.images import SUFFIXES, format_of, output_suffix
+from artcolor.images.walk import check_listing, usual_suffix, walk
 
-Status = Literal["colorized", "already_colored", "exists", "failed"]
+__all__ = ["Job", "Outcome", "Status", "map_path", "plan_jobs", "result_paths"]
+
+Status = Literal["colorized", "already_colored", "exists", "unsupported", "failed"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A file to colorize and where the result goes.
+    """A file to colorize, and where its result goes.
 
     Attributes:
-        source: the file.
-        target: the result.
+        source: path of the original.
+        target: path of the result; of several samples, the path that their numbers are inserted into (`result_paths`).
+        found: the source was found in a folder, and not named by the caller. Of such files, results of artcolor and
+            formats that are not read are skipped.
     """
 
     source: Path
     target: Path
+    found: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """How a job ended.
 
     Attributes:
         job: the job.
-        status: `colorized`; `already_colored`, `skip_colored` left it alone and nothing is written; `exists`, `resume`
-            found the result; or `failed`.
-        seconds: of work on it: reading, its share of the network, and writing; without the time it waited for others.
-        measure: how much color the original has (`color_measure`); of several pages the most. `None` if unknown.
-        error: why it failed.
+        status: `colorized`: the results were written; `already_colored`: `skip_colored` is on and the original has
+            color, or it is a result of artcolor, so nothing was written; `exists`: `resume` is on and all results
+            exist; `unsupported`: a picture in a folder has a format that is not read; `failed`.
+        seconds: time spent reading, in the network (its share of the batch), and writing, without waiting.
+        measure: how much color the original has (`color_measure`), the maximum over its pages; `None` if unknown.
+        error: the reason, if `status` is `failed` or `unsupported`.
+        samples: number of colorings of the picture, each a result of its own.
     """
 
     job: Job
@@ -44,10 +51,20 @@ class Outcome:
     seconds: float = 0.0
     measure: float | None = None
     error: ArtcolorError | None = None
+    samples: int = 1
+
+    @property
+    def results(self) -> list[Path]:
+        """Paths of the existing results; empty unless `status` is `colorized` or `exists`."""
+        return result_paths(self.job.target, self.samples) if self.status in ("colorized", "exists") else []
 
 
 def result_paths(target: Path, samples: int) -> list[Path]:
-    """Where the results of a job lie: its target, or with several samples a numbered file for each.
+    """Returns the paths of a job's results: its target, or a numbered file for each of several samples.
+
+    Args:
+        target: the job's target.
+        samples: number of colorings of the picture.
 
     Example:
         >>> [path.name for path in result_paths(Path("out/a.jpg"), 2)]
@@ -59,7 +76,10 @@ def result_paths(target: Path, samples: int) -> list[Path]:
 
 
 def map_path(target: Path) -> Path:
-    """Where the map of uncertainty of a result lies.
+    """Returns the path of the uncertainty map that belongs to a result.
+
+    Args:
+        target: the job's target.
 
     Example:
         >>> map_path(Path("out/a.jpg")).name
@@ -69,37 +89,36 @@ def map_path(target: Path) -> Path:
 
 
 def plan_jobs(inputs: Sequence[Path], out: Path, *, format: str | None = None) -> list[Job]:
-    """Decides where the result of each input goes; names and sub-folders are kept.
+    """Decides where the result of each input goes, and keeps the names of files and sub-folders.
 
-    One file goes to `out` itself if that has a suffix; all else goes into `out` as a folder. Folders are gone through
-    by name, links to folders too, unless they lead back to where they are. What is hidden (`.name`) and what lies in
-    `out` is left out. A sub-folder that cannot be listed becomes a job, which fails with the reason; so does a link
-    to a picture that is not there.
+    If `inputs` is a single file and `out` has a suffix, `out` is the result; otherwise `out` is a folder. Folders are
+    searched recursively in the order of names (see `artcolor.images.walk.walk`); the contents of `out` are skipped. A
+    sub-folder that cannot be listed and a broken link to a picture become jobs that fail with the reason.
 
     Args:
         inputs: files and folders.
         out: file or folder.
-        format: decides the suffix of all results: `"webp"`, `".tif"`. `None` takes that of each input, or the nearest
-            that can hold color (see `output_suffix`).
+        format: format of all results, which decides their suffix: `"webp"`, `".tif"`. `None` keeps the suffix of each
+            input, or takes the nearest that can hold color (see `output_suffix`).
 
     Returns:
-        Jobs with different targets. A file that is given twice is one job.
+        Jobs with distinct targets. A file given twice is one job.
 
     Raises:
-        ImageError: two inputs would go to the same place, also if only on disks that take `A.jpg` and `a.jpg` for one;
-            an input folder cannot be listed or is `out` itself; or the format is unknown or not that of `out`.
+        ImageError: two inputs would have the same result, or would on a file system that ignores case; an input folder
+            cannot be listed or is `out` itself; or the format is unknown or contradicts the suffix of `out`.
     """
     suffix = None if format is None else _suffix(format)
     if len(inputs) == 1 and not inputs[0].is_dir() and out.suffix and not out.is_dir():
         if format is not None and out.suffix.lower() in SUFFIXES and format_of(out) != format_of(out, format):
-            raise ImageError(f"{out} and the format {format} do not go together; leave one of them out")
+            raise ImageError(f"the suffix of {out} contradicts the format {format}; leave one of them out")
         return [Job(inputs[0], out)]
     jobs: dict[str, Job] = {}
     for given in inputs:
-        for source, relative in _found(given, out):
-            kept = relative if source.is_dir() else relative.with_suffix(suffix or output_suffix(relative.suffix))
-            job = Job(source, out / kept)
-            first = jobs.setdefault(_folded(job.target), job)
+        for source, relative in _pictures(given, out):
+            kept = relative if source.is_dir() else relative.with_suffix(suffix or output_suffix(usual_suffix(source)))
+            job = Job(source, out / kept, found=given.is_dir())
+            first = jobs.setdefault(folded(job.target), job)
             if first.source != source:
                 raise ImageError(_collision(first, job))
     return list(jobs.values())
@@ -111,8 +130,16 @@ def _suffix(format: str) -> str:
     return wanted if wanted in found.suffixes else found.suffixes[0]
 
 
-def _folded(path: Path) -> str:
-    """One text for all names that some disk takes for one."""
+def folded(path: str | Path) -> str:
+    """Returns the same text for names that some file systems treat as one.
+
+    Args:
+        path: a path or a name.
+
+    Example:
+        >>> folded("A.jpg") == folded("a.JPG")
+        True
+    """
     return unicodedata.normalize("NFC", str(path)).casefold()
 
 
@@ -120,55 +147,17 @@ def _collision(first: Job, second: Job) -> str:
     if first.target == second.target:
         where = f"would both become {first.target}"
     else:
-        where = f"would become {first.target} and {second.target}, which is one file on many disks"
-    return f"{first.source} and {second.source} {where}; give them other names, or colorize them one by one"
+        where = f"would become {first.target} and {second.target}, which are one file on many disks"
+    return f"{first.source} and {second.source} {where}; rename one of them, or colorize them separately"
 
 
-def _found(given: Path, out: Path) -> Iterator[tuple[Path, Path]]:
-    """Pictures of one input, each with the path of its result below `out`."""
+def _pictures(given: Path, out: Path) -> Iterator[tuple[Path, Path]]:
+    """Yields the pictures of one input, each with its path relative to the input folder."""
     if not given.is_dir():
         yield given, Path(given.name)
         return
     if out.exists() and given.samefile(out):
-        raise ImageError(f"{given} is both the input and -o, and results would lie among originals; choose another -o")
+        raise ImageError(f"{given} is both the input and -o, which would mix results with originals; choose another -o")
     check_listing(given)
-    for path in _walk(given, out, ()):
+    for path in walk(given, leave_out=out):
         yield path, path.relative_to(given)
-
-
-def check_listing(folder: Path) -> None:
-    """Raises an `ImageError` with the reason if a folder cannot be listed."""
-    try:
-        os.scandir(folder).close()
-    except OSError as error:
-        raise ImageError(f"the folder {folder} cannot be listed: {error.strerror}") from error
-
-
-def _walk(folder: Path, out: Path, above: tuple[os.stat_result, ...]) -> Iterator[Path]:
-    try:
-        here = folder.stat()
-        if any(os.path.samestat(here, each) for each in above) or (out.exists() and os.path.samestat(here, out.stat())):
-            return
-        with os.scandir(folder) as listed:
-            entries = sorted(listed, key=lambda entry: entry.name)
-    except OSError:
-        yield folder
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        kind = _kind(entry)
-        if kind == "folder":
-            yield from _walk(folder / entry.name, out, (*above, here))
-        elif kind == "file" and Path(entry.name).suffix.lower() in SUFFIXES:
-            yield folder / entry.name
-
-
-def _kind(entry: os.DirEntry[str]) -> str:
-    try:
-        if entry.is_dir():
-            return "folder"
-        # A pipe would block for ever. A link to nothing is a file that is missing.
-        return "file" if entry.is_file() or not Path(entry.path).exists() else "other"
-    except OSError:
-        return "file"

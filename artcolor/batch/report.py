@@ -1,4 +1,4 @@
-"""The report of a run: a CSV with a row for each file, which a killed run leaves whole."""
+"""The report of a run: a CSV with one row per file, which stays valid if the run is killed."""
 
 import csv
 import io
@@ -9,25 +9,31 @@ from typing import IO, Self
 from artcolor.batch.plan import Outcome
 from artcolor.errors import ImageError
 
+__all__ = ["COLUMNS", "Report"]
+
 COLUMNS = ("file", "result", "status", "seconds", "model", "color", "message")
-"""`result` is empty if there is none; `color` is `Outcome.measure`; `message` says why a file failed."""
+"""`result` is the first result, empty if there is none; `color` is `Outcome.measure`; `message` is the error."""
 
 _DONE = ("colorized", "exists")
+# By the byte order mark, spreadsheets recognize UTF-8.
+_MARK = "\ufeff"
 
 
 class Report:
-    """Writes a row as each file is done. UTF-8; bytes of file names that are not UTF-8 are written as they are.
+    """Writes one row per file as soon as it is done.
 
-    A run that resumes adds to the report. A file that is tried again gets another row: its last one holds. Of a result
-    that is there and has a row already, nothing new is said.
+    The encoding is UTF-8 with a byte order mark, which spreadsheets need; bytes in file names that are not UTF-8 are
+    written unchanged. A resumed run appends to the
+    report. A file that is tried again gets another row, and its last row is the valid one. A result that exists and
+    already has a row gets no further row.
 
     Args:
-        path: of the CSV. A report that is there is replaced.
-        resume: add to a report that is there. If its last row is cut off, that is dropped.
-        model: what the pictures are colored with.
+        path: path of the CSV. An existing report is replaced.
+        resume: append to an existing report instead. A truncated last row is dropped.
+        model: name of the weights, for the column `model`.
 
     Raises:
-        ImageError: it cannot be written, or a file is there that is no report.
+        ImageError: the report cannot be written, or `path` is a file that is not a report.
 
     Example:
         >>> import tempfile
@@ -43,7 +49,7 @@ class Report:
     def __init__(self, path: Path, *, resume: bool = False, model: str) -> None:
         self._path, self._model = path, model
         try:
-            kept = _whole_rows(path) if path.exists() else ""
+            kept = _complete_rows(path) if path.exists() else ""
             if not resume:
                 kept = ""
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,17 +57,21 @@ class Report:
                 "r+" if kept else "w", encoding="utf-8", errors="surrogateescape", newline=""
             )
             if kept:
-                self._file.truncate(len(kept.encode("utf-8", "surrogateescape")))
+                self._file.truncate(len((_MARK + kept).encode("utf-8", "surrogateescape")))
                 self._file.seek(0, 2)
         except OSError as error:
             raise ImageError(f"the report {path} cannot be written: {error.strerror or error}") from error
         self._last = {row["file"]: row["status"] for row in csv.DictReader(io.StringIO(kept, newline=""))}
         self._rows = csv.writer(self._file)
         if not kept:
+            self._file.write(_MARK)
             self._write(COLUMNS)
 
     def add(self, outcome: Outcome) -> None:
-        """Writes what became of a file.
+        """Writes the row of a file.
+
+        Args:
+            outcome: how its job ended.
 
         Raises:
             ImageError: the report cannot be written.
@@ -73,7 +83,7 @@ class Report:
         self._write(
             (
                 file,
-                str(outcome.job.target) if outcome.status in _DONE else "",
+                str(outcome.results[0]) if outcome.results else "",
                 outcome.status,
                 f"{outcome.seconds:.3f}",
                 self._model,
@@ -98,22 +108,22 @@ class Report:
         self._file.close()
 
 
-def _whole_rows(path: Path) -> str:
-    """The text of a report up to the end of its last whole row.
+def _complete_rows(path: Path) -> str:
+    """Returns the text of a report up to the end of its last complete row.
 
     Raises:
-        ImageError: the file is no report.
+        ImageError: the file is not a report.
     """
     header = ",".join(COLUMNS)
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        begins = file.read(len(header))
-        if not header.startswith(begins):
-            raise ImageError(f"{path} is there and is no report of artcolor; choose another name for the report")
-        text = begins + file.read()
-    whole = quotes = length = 0
+        start = file.read(len(header) + 1).removeprefix(_MARK)
+        if not header.startswith(start[: len(header)]):
+            raise ImageError(f"{path} exists and is not a report of artcolor; choose another name for the report")
+        text = start + file.read()
+    complete = quotes = length = 0
     for line in text.split("\n")[:-1]:
         length, quotes = length + len(line) + 1, quotes + line.count('"')
-        # A name may hold a line's end, within quotes.
+        # File names may contain newlines, which are then inside quotes.
         if quotes % 2 == 0:
-            whole = length
-    return text[:whole]
+            complete = length
+    return text[:complete]

@@ -1,35 +1,45 @@
-"""How results are written. Imports no torch, as the command makes its options from it."""
+"""How results are written. This module does not import torch, because the command builds its options from it."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from artcolor.models.options import FILES, MANY, Option
 
+__all__ = ["Saving"]
+
 
 @dataclass(frozen=True)
 class Saving:
-    """How results are written. The options of the command about files are made from these fields.
+    """How results are written. The command's options for files are generated from these fields.
 
     Attributes:
-        force: replace results that exist. Originals are never replaced.
-        resume: skip results that exist (they are whole), and remove what a killed run left half-written.
-        format: of all files, as `artcolor.images.format_of` takes it; `None` goes by the suffix of the target.
-        quality: 1..100, as `save_picture` takes it.
-        depth: 8 or 16 bits a channel, as `save_picture` takes it.
+        force: replace existing results. Originals are never replaced.
+        resume: skip existing results, which are always complete, and remove temporary files of killed runs.
+        format: format of all results, for example `"png"`; `None` follows the suffix of the target.
+        quality: 1..100 for JPEG, WebP, AVIF and HEIC; `None` follows the original (see `save_picture`).
+        depth: 8 or 16 bits per channel; `None` keeps 16 where the format can hold them (see `save_picture`).
         provenance: state in each file that its colors were computed, and how.
         uncertainty: write a map of the model's uncertainty beside each result (see `map_path`).
-        max_pixels: of one page or frame, as `open_file` takes it.
+        allow_truncated: as `open_file` takes it.
+        max_pixels: largest page or frame to open, in pixels; `None` uses Pillow's limit of 179 million.
     """
 
-    force: Annotated[bool, Option("Replace results that exist.", group=FILES)] = False
-    resume: Annotated[bool, Option("Skip results that exist.", group=MANY)] = False
+    force: Annotated[bool, Option("Replace existing results.", group=FILES)] = False
+    resume: Annotated[bool, Option("Skip existing results.", group=MANY)] = False
     format: Annotated[
-        str | None, Option("png, jpg, tif, webp, ... Default: the format of each input.", group=FILES)
+        str | None,
+        Option("Format of the results: png, jpg, tif, webp, ... Default: the format of each input.", group=FILES),
     ] = None
-    quality: Annotated[int | None, Option("Of JPEG, WebP, AVIF, HEIC.", 1, 100, group=FILES)] = None
-    depth: Annotated[int | None, Option("Bits per channel: 8 or 16.", group=FILES)] = None
+    quality: Annotated[
+        int | None,
+        Option("Quality of JPEG, WebP, AVIF and HEIC. Default: about that of each input.", 1, 100, group=FILES),
+    ] = None
+    depth: Annotated[int | None, Option("Bits per channel: 8 or 16. Default: those of each input.", group=FILES)] = None
     provenance: Annotated[bool, Option("State in the file that its colors were computed.", group=FILES)] = True
     uncertainty: Annotated[bool, Option("Write a map of the model's uncertainty beside each result.")] = False
+    allow_truncated: Annotated[
+        bool, Option("Read files that are cut off as far as they go (JPEG), with a warning.", group=FILES)
+    ] = False
     max_pixels: Annotated[
-        int | None, Option("Largest picture that is opened. Default: 179 million pixels.", 1, group=FILES)
+        int | None, Option("Largest picture to open, in pixels. Default: 179 million pixels.", 1, group=FILES)
     ] = None

@@ -1,4 +1,4 @@
-"""The `artcolor` command, put together."""
+"""The `artcolor` command, assembled from its groups."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ from rich.logging import RichHandler
 
 from artcolor import __version__
 from artcolor.cli import colorize, evaluate, train, zoo
-from artcolor.cli.output import ERR, OUT, complain
+from artcolor.cli.output import ERR, OUT, accept_any_encoding, complain
 from artcolor.errors import ArtcolorError
 
 app = typer.Typer(help="Colorize grayscale art.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -18,7 +18,8 @@ for group in (colorize, zoo, train, evaluate):
 
 
 def main() -> None:
-    """Runs the command; errors meant for people come without a traceback."""
+    """Runs the command. Errors that artcolor raises on purpose are printed without a traceback."""
+    accept_any_encoding()
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=ERR, show_path=False)])
     try:
         app()
@@ -30,8 +31,8 @@ def main() -> None:
         sys.exit(130)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         OUT.print(__version__)
         raise typer.Exit
 
@@ -39,7 +40,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass

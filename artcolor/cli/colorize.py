@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from artcolor.batch.saving import Saving
 from artcolor.cli.options import with_options
-from artcolor.cli.output import ERR, complain, say
+from artcolor.cli.output import ERR, complain, grouped_warnings, say
 from artcolor.engine.options import OPTIONS
 from artcolor.errors import ConfigError, ImageError
 from artcolor.models.options import COLOR, MANY
@@ -24,21 +24,34 @@ app = typer.Typer()
 @app.command()
 @with_options
 def colorize(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Pictures and folders of pictures.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="A file for one picture, otherwise a folder.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Pictures, and folders of pictures.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output file for a single picture, otherwise a folder.")],
     model: Annotated[
-        str | None, typer.Option(help="Name of a model or of weights, or a weights file.", rich_help_panel=COLOR)
+        str | None,
+        typer.Option(
+            help="Name of a model or of weights, or path of a weights file. Default: unet.", rich_help_panel=COLOR
+        ),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="CSV with a row for each file.", rich_help_panel=MANY)] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a CSV with one row per file.", rich_help_panel=MANY)
+    ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads that read and write pictures.", rich_help_panel=MANY)
+        int | None,
+        typer.Option(
+            min=1, help="Threads that read and write pictures. Default: one per core, at most 8.", rich_help_panel=MANY
+        ),
     ] = None,
     **options: Any,
 ) -> None:
-    """Colorize pictures, and folders with their sub-folders. Originals are never changed."""
+    """Colorize pictures, and folders with their sub-folders.
+
+    Originals are never changed. Files that cannot be colorized are reported, and the exit status is then 1.
+
+    Several samples are numbered: a.png becomes a.1.png, a.2.png, and so on.
+    """
     saving = Saving(**{field.name: options.pop(field.name) for field in dataclasses.fields(Saving)})
     if saving.force and saving.resume:
-        raise ConfigError("--force replaces results that exist and --resume skips them: give one of them")
+        raise ConfigError("--force replaces existing results and --resume skips them; give only one of them")
 
     from artcolor.batch.plan import plan_jobs
 
@@ -48,12 +61,19 @@ def colorize(
 
     from artcolor.batch.report import Report
     from artcolor.batch.run import run_jobs
+    from artcolor.batch.steps import ExistingResultError
     from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer
 
     assert set(options) == set(OPTIONS)
     colorizer = Colorizer(model or DEFAULT_MODEL, **options)
     counts: Counter[str] = Counter()
+    written: list[Path] = []
+    existing: list[Path] = []
+    stopped = False
     with contextlib.ExitStack() as stack:
+        stack.enter_context(grouped_warnings())
+        stack.enter_context(contextlib.suppress(KeyboardInterrupt))
+        stopped = True
         rows = None
         if report is not None:
             rows = stack.enter_context(Report(report, resume=saving.resume, model=colorizer.provenance.model))
@@ -63,26 +83,44 @@ def colorize(
         for outcome in outcomes:
             bar.advance(task)
             counts[outcome.status] += 1
+            written = outcome.results
             if rows is not None:
                 rows.add(outcome)
-            if outcome.error is not None:
-                complain("failed", f"{outcome.job.source}: {outcome.error}")
+            if isinstance(outcome.error, ExistingResultError) and len(jobs) > 1:
+                existing.append(outcome.job.target)
+            elif outcome.error is not None:
+                complain(outcome.status, f"{outcome.job.source}: {outcome.error}")
+        stopped = False
+    if existing:
+        what = f"{len(existing)} results already exist, for example {existing[0]}"
+        complain("failed", f"{what}; --resume skips them, and --force replaces them")
+    # Of a single picture, several samples are not written to `out` itself.
+    where = f"{written[0]} to {written[-1]}" if len(jobs) == 1 and len(written) > 1 else out
     say(
-        f"{counts['colorized']} of {len(jobs)} colorized"
-        + (f" into {out}" if counts["colorized"] else "")
+        ("interrupted: " if stopped else "")
+        + f"{counts['colorized']} of {len(jobs)} colorized"
+        + (f" into {where}" if counts["colorized"] else "")
         + (f", {counts['already_colored']} already colored" if counts["already_colored"] else "")
         + (f", {counts['exists']} existed" if counts["exists"] else "")
+        + (f", {counts['unsupported']} not supported" if counts["unsupported"] else "")
+        + (f", {counts['failed']} failed" if counts["failed"] else "")
+        + ("; the same command with --resume continues" if stopped else "")
     )
+    if stopped:
+        raise typer.Exit(130)
     if counts["failed"]:
         raise typer.Exit(1)
 
 
 @app.command()
 def inspect(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures.")],
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, one object a line.")] = False,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Pictures.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")] = False,
 ) -> None:
-    """Tell whether artcolor colored a picture: with which weights, and how. If not, the exit status is 1."""
+    """Tell whether artcolor colorized a picture, with which weights, and how.
+
+    The exit status is 1 if a file does not state that artcolor colorized it.
+    """
     from artcolor.images import read_provenance
     from artcolor.zoo import manifest
 
@@ -94,11 +132,11 @@ def inspect(
             typer.echo(json.dumps({"file": str(path), "coloring": None if found is None else asdict(found)}))
             continue
         if found is None:
-            say(f"{path} does not say that artcolor colored it")
+            say(f"{path} does not state that artcolor colorized it")
             continue
         known = {entry.sha256: entry.key for entry in manifest.entries().values()}.get(found.weights_sha256)
-        weights = found.weights_sha256 or "not known"
-        say(f"{path} was colored by artcolor {found.version}")
+        weights = found.weights_sha256 or "unknown"
+        say(f"{path} was colorized by artcolor {found.version}")
         say(f"  model: {found.model}")
         say(f"  weights: {weights}" + (f" (released as {known})" if known else ""))
         for name, value in found.options.items():

@@ -16,18 +16,20 @@ app = typer.Typer()
 @app.command()
 def evaluate(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Names or weights files, with settings: cnn:vividness=0")
+        list[str],
+        typer.Argument(metavar="MODEL...", help="Names or weights files, optionally with settings: cnn:vividness=0"),
     ],
     data: Annotated[Path, typer.Option(help="Folder of color pictures.")],
-    out: Annotated[Path, typer.Option(help="Folder for tables, plots and report.html, or for those of the sweep.")],
+    out: Annotated[Path, typer.Option(help="Output folder for tables, plots and report.html.")],
     split: Annotated[str | None, typer.Option(help="train, val or test.", show_default="test; --sweep: val")] = None,
     protocol: Annotated[str, typer.Option(help="paintings-256, report-200 or report-128.")] = "paintings-256",
-    limit: Annotated[int | None, typer.Option(min=2, help="Only so many pictures of a fixed shuffle.")] = None,
+    limit: Annotated[int | None, typer.Option(min=2, help="Use only this many pictures of a fixed shuffle.")] = None,
     sweep: Annotated[
-        bool, typer.Option("--sweep", help="Trace one model over vividness, temperature and size; choose its defaults.")
+        bool,
+        typer.Option("--sweep", help="Measure one model over vividness, temperature and size, and choose defaults."),
     ] = False,
 ) -> None:
-    """Judge models beside trivial baselines. What was judged before is not judged again."""
+    """Evaluate models and trivial baselines. Stored scores in OUT are reused."""
     from artcolor.evaluate import benchmark
 
     if sweep:
@@ -51,9 +53,9 @@ def _sweep(models: list[str], data: Path, out: Path, split: str, protocol: str, 
     from artcolor.evaluate import sweep, sweep_tables
 
     if len(models) > 1:
-        raise ConfigError("--sweep traces one model at a time; run it once for each, with an --out of its own")
+        raise ConfigError("--sweep takes one model at a time; run it once per model, each with a different --out")
     if protocol != sweep.PROTOCOL:
-        raise ConfigError(f"--sweep reads pictures as {sweep.PROTOCOL} does; leave --protocol out")
+        raise ConfigError(f"--sweep always uses the protocol {sweep.PROTOCOL}; omit --protocol")
     with Progress(console=ERR, transient=True) as bar:
         task = bar.add_task("sweep")
 

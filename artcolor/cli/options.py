@@ -1,4 +1,4 @@
-"""Command-line options made from the lists that the rest of the package is made from."""
+"""Generates the options of `artcolor colorize` from `OPTIONS` and the fields of `Saving`."""
 
 import dataclasses
 import inspect
@@ -16,10 +16,13 @@ _F = TypeVar("_F", bound=Callable[..., None])
 
 
 def with_options(command: _F) -> _F:
-    """Gives a command an option for each one of colorizing and of saving, in place of its `**options`.
+    """Replaces the `**options` of a command by one command-line option for each of `OPTIONS` and field of `Saving`.
 
     Args:
-        command: takes them as keywords.
+        command: function that receives the options as keyword arguments.
+
+    Returns:
+        The same function, with a signature that lists all options.
     """
     own = [
         parameter

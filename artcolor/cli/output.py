@@ -1,6 +1,9 @@
-"""What commands print, and how."""
+"""Prints results, errors and advice."""
 
 import contextlib
+import io
+import logging
+import sys
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -8,37 +11,91 @@ from rich.text import Text
 
 from artcolor.errors import ConfigError
 
+# How `artcolor.images.notices` words a warning about a file.
+_ABOUT_FILE = "%s: %s"
+
 OUT = Console()
 ERR = Console(stderr=True)
 
 
 def complain(kind: str, what: object) -> None:
-    """Prints an error or a failure.
+    """Prints an error or a failure to standard error.
 
     Args:
-        kind: its first word, in red.
+        kind: word before the message, in red.
         what: the message.
     """
-    # Names of files and extras may hold brackets, which rich would take for markup.
+    # Names of files and extras may contain brackets, which rich would interpret as markup.
     ERR.print(Text.assemble((f"{kind}: ", "red"), _printable(str(what))), soft_wrap=True, highlight=False)
 
 
 def say(line: str) -> None:
-    """Prints a line of results."""
+    """Prints a line of results to standard output.
+
+    Args:
+        line: the text.
+    """
     OUT.print(Text(_printable(line)), soft_wrap=True, highlight=False)
 
 
 def _printable(text: str) -> str:
-    # Names of files may hold bytes that are not UTF-8.
+    # File names may contain bytes that are not UTF-8.
     return text.encode(errors="backslashreplace").decode()
+
+
+def accept_any_encoding() -> None:
+    """Lets output streams replace what their encoding cannot hold, as that of a redirected stream on Windows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+class _Grouped(logging.Handler):
+    """Collects warnings about files, and prints each kind once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._files: dict[str, list[str]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.args, tuple) and record.msg == _ABOUT_FILE and len(record.args) == 2:
+            file, message = map(str, record.args)
+            self._files.setdefault(message, []).append(file)
+        else:
+            self._files.setdefault(record.getMessage(), []).append("")
+
+    def show(self) -> None:
+        for message, files in self._files.items():
+            if len(files) > 1 and files[0]:
+                complain("warning", f"{len(files)} files, for example {files[0]}: {message}")
+            else:
+                complain("warning", f"{files[0]}: {message}" if files[0] else message)
+
+
+@contextlib.contextmanager
+def grouped_warnings() -> Iterator[None]:
+    """Within it, warnings of the package are collected; at its end each is printed once, with the number of files."""
+    logger, handler = logging.getLogger("artcolor"), _Grouped()
+    logger.addHandler(handler)
+    # The usual handlers would print each one at once.
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.propagate = True
+        logger.removeHandler(handler)
+        handler.show()
 
 
 @contextlib.contextmanager
 def extra(name: str) -> Iterator[None]:
-    """Turns a missing package into advice to install an extra.
+    """Turns the import error of a missing package into advice to install an extra.
 
     Args:
-        name: of the extra.
+        name: name of the extra.
+
+    Raises:
+        ConfigError: a package is missing.
     """
     try:
         yield

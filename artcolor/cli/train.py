@@ -13,30 +13,30 @@ app = typer.Typer()
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe (cnn) or a YAML file.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, such as cnn, or a YAML file.")],
     data: Annotated[Path, typer.Option(help="Folder of pictures, with metadata.csv or train/ and val/.")],
     out: Annotated[Path, typer.Option(help="Folder for weights, log and checkpoints.")],
-    init: Annotated[str | None, typer.Option(help="A model or weights file to start from.")] = None,
-    max_steps: Annotated[int | None, typer.Option(help="Train so many steps.")] = None,
+    init: Annotated[str | None, typer.Option(help="Name of a model or weights file to start from.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Number of optimizer steps.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(help="Steps between checkpoints.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Replace a key of the recipe: key=value.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Time 20 steps and forecast the whole.")] = False,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Override a key of the recipe: key=value.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Time 20 steps and forecast the training.")] = False,
 ) -> None:
-    """Train a model by a recipe. The same command again resumes."""
+    """Train a model. Run the same command again to resume."""
     with extra("train"):
-        from artcolor.train import command
+        from artcolor.train import timing
         from artcolor.train.callbacks import ProgressBar
+        from artcolor.train.command import make_trainer, parse_overrides
+        from artcolor.train.config import load_recipe
 
-    overrides = command.parse_overrides(set_ or [])
+    overrides = parse_overrides(set_ or [])
     if max_steps is not None:
         overrides["steps"] = max_steps
     if checkpoint_every is not None:
         overrides["checkpoint_every"] = checkpoint_every
-    trainer = command.make_trainer(
-        command.load_recipe(recipe, overrides), data, out, init=init, callbacks=[ProgressBar()]
-    )
+    trainer = make_trainer(load_recipe(recipe, overrides), data, out, init=init, callbacks=[ProgressBar()])
     if dry_run:
-        for line in command.dry_run(trainer):
+        for line in timing.dry_run(trainer):
             say(line)
         return
     result = trainer.fit()
@@ -50,13 +50,13 @@ app.add_typer(_DATASET, name="dataset")
 
 @_DATASET.command("build")
 def dataset_build(
-    spec: Annotated[str, typer.Argument(help="A YAML file, or best-artworks, mendeley-portraits, wikiart, report.")],
+    spec: Annotated[str, typer.Argument(help="A YAML file, or best-artworks, mendeley-portraits, wikiart or report.")],
     out: Annotated[Path, typer.Option(help="A new or empty folder for the data set.")],
-    root: Annotated[Path | None, typer.Option(help="Folder that the spec's paths are relative to.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Pictures cleaned at a time.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of splits and caps.")] = 0,
+    root: Annotated[Path | None, typer.Option(help="Folder to which paths in the spec are relative.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of pictures to clean in parallel.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of splits and caps.")] = 0,
 ) -> None:
-    """Collect, clean, deduplicate, balance and split pictures. The same command again resumes."""
+    """Collect, clean, deduplicate, balance and split pictures. Run the same command again to resume."""
     with extra("train"):
         from artcolor.data.build import build
         from artcolor.data.spec import load_spec

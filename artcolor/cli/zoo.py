@@ -1,4 +1,4 @@
-"""The commands of `artcolor` about released weights."""
+"""The commands for released weights: models, download, verify, publish."""
 
 import io
 from pathlib import Path
@@ -18,9 +18,9 @@ _PICTURE = "aigues_mortes.png"
 
 @app.command()
 def models(
-    as_json: Annotated[bool, typer.Option("--json", help="All that the manifest says, as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest as JSON.")] = False,
 ) -> None:
-    """Print the zoo as a table."""
+    """List all released weights as a table."""
     if as_json:
         typer.echo(card.as_json())
         return
@@ -34,17 +34,17 @@ def models(
 @app.command()
 def download(
     names: _Names = None,
-    every: Annotated[bool, typer.Option("--all", help="All released weights.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Download all released weights.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Copy them into this folder, for ARTCOLOR_WEIGHTS_DIR.")
+        Path | None, typer.Option("--out", "-o", help="Also copy them into this folder, for ARTCOLOR_WEIGHTS_DIR.")
     ] = None,
 ) -> None:
-    """Bring weights onto this machine, and check them. What is here already is not downloaded again."""
+    """Download weights and verify their hashes. Existing files are not downloaded again."""
     from artcolor.files import write_atomically
     from artcolor.zoo import locate
 
     if bool(names) == every:
-        raise ConfigError("name the weights to download, or give --all")
+        raise ConfigError("name the weights to download, or use --all")
     for entry in _entries(names):
         path = locate.fetch(entry).path
         if out is not None:
@@ -56,10 +56,10 @@ def download(
 
 @app.command()
 def verify(names: _Names = None) -> None:
-    """Check hashes, strict loading, figures and golden colors; of all weights if none is named."""
-    from artcolor.models import verify as proof
+    """Check hashes, strict loading, figures and golden outputs of the named weights, or of all."""
+    from artcolor.models import verify as verification
 
-    verdicts = [proof.verify(entry) for entry in _entries(names)]
+    verdicts = [verification.verify(entry) for entry in _entries(names)]
     table = Table(Column("weights", no_wrap=True), "verdict", "golden colors off by", Column("file", overflow="fold"))
     for verdict in verdicts:
         off = "–" if verdict.difference is None else f"{verdict.difference:.3f} Lab units"
@@ -77,26 +77,26 @@ def verify(names: _Names = None) -> None:
 def publish(
     names: _Names = None,
     organization: Annotated[
-        str | None, typer.Option("--org", help="Of weights that are not on the Hub yet: ORG/MODEL.TAG.")
+        str | None, typer.Option("--org", help="Organization for weights that are not on the Hub yet: ORG/MODEL.TAG.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be uploaded.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be uploaded.")] = False,
 ) -> None:
-    """Upload released weights to the Hugging Face Hub and write their commits into the manifest. For a checkout."""
+    """Upload released weights to the Hugging Face Hub and record their commits in the manifest (in a checkout)."""
     from artcolor.zoo import hub, locate
 
     picture = manifest.manifest_path().parent / "examples" / _PICTURE
     if not picture.exists():
-        raise ConfigError(f"weights are published from a checkout of artcolor, and {picture} is not there")
+        raise ConfigError(f"publishing requires a checkout of artcolor, but {picture} does not exist")
     for entry in _entries(names):
         if entry.hub_repo is None and organization is None:
-            raise ConfigError(f"{entry.key} is not on the Hub yet: say where it goes, with --org ORGANIZATION")
+            raise ConfigError(f"{entry.key} is not on the Hub yet; name its organization with --org ORGANIZATION")
         repo = entry.hub_repo or f"{organization}/{entry.key}"
         hub.check_repository(repo)
-        # Read as everybody reads it: what is damaged is not published.
+        # `fetch` verifies the hash, so damaged files are never published.
         data = locate.fetch(entry).path.read_bytes()
         pictures = dict(zip(card.PICTURES, _before_and_after(picture, entry.key), strict=True))
         if dry_run:
-            typer.echo(f"{entry.key}: would be published as {repo}, public, with")
+            typer.echo(f"{entry.key}: would be published as {repo} (public) with")
             for name, content in hub.files_of(entry, data, pictures, repo).items():
                 typer.echo(f"  {name}: {len(content):,} bytes")
             continue

@@ -17,6 +17,7 @@ from torch import Tensor
 _RGB_TO_XYZ = torch.tensor(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]],
     dtype=torch.float64,
+    device="cpu",
 )
 _RGB_TO_WHITE_XYZ = _RGB_TO_XYZ / _RGB_TO_XYZ.sum(dim=1, keepdim=True)
 _WHITE_XYZ_TO_RGB = torch.linalg.inv(_RGB_TO_WHITE_XYZ)
@@ -348,7 +349,7 @@ def lab_to_rgb_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     return linear_to_srgb(lab_to_linear_in_gamut(lightness, ab))
 
 
-_LINEAR_OF_8BIT = srgb_to_linear(torch.arange(256, dtype=torch.float64) / 255).float()
+_LINEAR_OF_8BIT = srgb_to_linear(torch.arange(256, dtype=torch.float64, device="cpu") / 255).float()
 _LIGHTNESS_OF_8BIT = linear_to_lightness(_LINEAR_OF_8BIT.double().reshape(1, 1, -1)).flatten().float()
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from artcolor.color.isolation import isolated
 from artcolor.color.lab import (
     decode_8bit,
     encode_8bit,
@@ -64,6 +65,7 @@ def working_size(height: int, width: int, *, size: int, stride: int, out_stride:
     return side(height), side(width)
 
 
+@isolated()
 def lightness(pixels: Pixels) -> Tensor:
     """L of pixels.
 
@@ -82,6 +84,7 @@ def lightness(pixels: Pixels) -> Tensor:
     return linear_to_lightness(_linear(pixels))[None]
 
 
+@isolated()
 def lab(pixels: Pixels) -> Tensor:
     """Lab of pixels.
 
@@ -166,6 +169,7 @@ class ToLightness(nn.Module):
         """
         return lightness(resize(pixels, self.output_size(*pixels.shape[:2])))
 
+    @isolated()
     def forward(self, image: Tensor) -> Tensor:
         """L at the working size of a batch.
 
@@ -208,17 +212,16 @@ class JoinChroma(nn.Module):
     def __init__(self, ab: Tensor, height: int, width: int) -> None:
         super().__init__()
         self.height, self.width = height, width
-        if height < ab.shape[-2]:
-            ab = _shrinking_matrix(ab.shape[-2], height).to(ab) @ ab
-        if width < ab.shape[-1]:
-            ab = ab @ _shrinking_matrix(ab.shape[-1], width).to(ab).T
-        self._wide = F.interpolate(ab, (ab.shape[-2], width), mode="bicubic")
+        with isolated():
+            self._wide = _widened(ab, height, width)
 
+    @isolated()
     def ab_rows(self, start: int, stop: int) -> Tensor:
         """Chroma of the rows from `start` up to `stop`: `(N, 2, stop - start, W)`, in Lab units."""
         matrix, first = _enlarging_rows(self._wide.shape[-2], self.height, start, stop)
         return matrix.to(self._wide) @ self._wide[..., first : first + matrix.shape[1], :]
 
+    @isolated()
     def rows(self, lightness: Tensor, start: int, encode: Callable[[Tensor], Tensor] = linear_to_srgb) -> Tensor:
         """Joins a strip.
 
@@ -294,7 +297,7 @@ def join(pixels: Rows, ab: Tensor, *, at_lightness: float | None = None) -> Lazy
             if at_lightness is None:
                 light = lightness(pixels[start:stop])
             else:
-                light = torch.full((1, 1, stop - start, width), at_lightness)
+                light = torch.full((1, 1, stop - start, width), at_lightness, dtype=torch.float32, device="cpu")
             rgb = chroma.rows(light, start, encode)[0].numpy()
             # Channel by channel is three times as fast as a transposition.
             for channel in range(3):
@@ -324,9 +327,18 @@ def _encoder(dtype: np.dtype[Any]) -> Callable[[Tensor], Tensor]:
     return linear_to_srgb if largest == 1 else lambda linear: (linear_to_srgb(linear) * largest).round_()
 
 
+def _widened(ab: Tensor, height: int, width: int) -> Tensor:
+    """Chroma at full width; its height too is reduced where the picture is lower than the grid."""
+    if height < ab.shape[-2]:
+        ab = _shrinking_matrix(ab.shape[-2], height).to(ab) @ ab
+    if width < ab.shape[-1]:
+        ab = ab @ _shrinking_matrix(ab.shape[-1], width).to(ab).T
+    return F.interpolate(ab, (ab.shape[-2], width), mode="bicubic")
+
+
 def _shrinking_matrix(source: int, target: int) -> Tensor:
     """The matrix `(target, source)` by which a bicubic reduction with antialiasing multiplies columns."""
-    identity = torch.eye(source).reshape(1, source, source, 1)
+    identity = torch.eye(source, dtype=torch.float32).reshape(1, source, source, 1)
     resized = F.interpolate(identity, (target, 1), mode="bicubic", antialias=True)
     return resized[0, :, :, 0].T.contiguous()
 

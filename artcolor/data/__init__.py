@@ -1,1 +1,1 @@
-"""Data sets of paintings: building, reading, augmenting."""
+"""Builds, reads and augments data sets of paintings."""

@@ -1,4 +1,4 @@
-"""Building a data set: collect, clean, compare, choose, write. See `build`."""
+"""Builds a data set: collect, clean, compare, select, write. See `build`."""
 
 import csv
 import hashlib
@@ -16,18 +16,18 @@ from pathlib import Path
 from PIL import Image
 
 from artcolor.data.clean import Cleaned, RejectedError, clean, thumbnail
-from artcolor.data.collect import Picture, collect, label_key
+from artcolor.data.collect import SourcePicture, collect, label_key
 from artcolor.data.journal import Candidate, Dropped, Journal
 from artcolor.data.selection import SPLITS, Chosen, select
 from artcolor.data.spec import LABELS, DatasetSpec, HuggingFaceSource
-from artcolor.data.summary import FILES, FINISHED, Report, write_report
+from artcolor.data.summary import FILES, FINISHED, BuildSummary, write_summary
 from artcolor.errors import DataError
 from artcolor.files import write_atomically
 
 _LOG = logging.getLogger(__name__)
 
-# Told a step's name, how much of it is done, and how much there is, where that is known.
 Progress = Callable[[str, int, int | None], None]
+"""Receives the name of a step, the items done, and the total number of items (`None` if unknown)."""
 
 _WORK = ".build"
 _TABLE = "metadata.csv"
@@ -43,26 +43,26 @@ def build(
     seed: int = 0,
     progress: Progress | None = None,
     resume: bool = True,
-) -> Report:
+) -> BuildSummary:
     """Builds a data set that `ArtDataset` and Hugging Face's `load_dataset("imagefolder")` can read.
 
-    The folder gets `train/`, `val/`, `test/` (and `gray/`, if asked for), `metadata.csv`, `report.html`,
-    `report.json` and `statistics.png`. The same spec, sources and seed give the same bytes. It may be stopped
-    anywhere, and goes on when called again. Sources are only read.
+    The folder receives `train/`, `val/`, `test/` (and `gray/`, if requested), `metadata.csv`, `report.html`,
+    `report.json` and `statistics.png`. The same spec, sources and seed produce the same bytes. An interrupted build
+    resumes when the function is called again. Sources are never modified.
 
     Args:
-        spec: what to build, from `load_spec`.
-        out: where to; a new or empty folder, or one where the same build was stopped.
-        workers: pictures that are cleaned at a time; as many as there are processors if not given.
-        seed: of what is left to chance: which pictures a cap lets through, and which are held out.
-        progress: called as `progress(step, done, total)`, `total` being `None` where it is not known.
-        resume: whether to use what a stopped build left; otherwise it begins anew.
+        spec: the data set to build, from `load_spec`.
+        out: output folder: new, empty, or left by an interrupted run of the same build.
+        workers: number of pictures cleaned in parallel; `None` uses one worker per processor.
+        seed: random seed for which pictures a cap keeps and which pictures are held out.
+        progress: called as `progress(step, done, total)`; `total` is `None` if unknown.
+        resume: reuse the work of an interrupted build; `False` restarts it.
 
     Returns:
-        What was done, as in `report.json`.
+        The summary that is also written to `report.json`.
 
     Raises:
-        DataError: a source or the folder is not as it should be, or no picture is left.
+        DataError: a source cannot be read, `out` cannot be used, or no picture is left.
 
     Example:
         >>> from artcolor.data.spec import load_spec
@@ -89,25 +89,27 @@ def build(
         finally:
             journal.close()
         if not candidates:
-            raise DataError(f"no picture is left for {out}: {_why(dropped)}. Loosen the rules in the spec.")
+            raise DataError(
+                f"no picture is left for {out}: {_drop_counts(dropped)}. Relax `where` or `clean` in the spec."
+            )
         tell("compare", 0, len(candidates))
         chosen, unchosen = select(candidates, spec, seed)
         tell("compare", len(candidates), len(candidates))
         dropped += unchosen
-        report = _write(spec, seed, identity, out, chosen, dropped, tell)
+        summary = _write(spec, seed, identity, out, chosen, dropped, tell)
     except OSError as error:
         raise DataError(
-            f"the build of {out} stopped ({error}). What is done is kept: see to it and run the same command again."
+            f"the build of {out} stopped: {error}. Finished work is kept; fix the problem and run the same command "
+            "again to resume."
         ) from error
     shutil.rmtree(work, ignore_errors=True)
-    return report
+    return summary
 
 
 def _cleaning_settings(spec: DatasetSpec) -> str:
-    # What decides which pictures there are and what they are called is left out: to change it cleans nothing
-    # twice.
-    free = {"labels", "aliases", "columns", "layouts", "lookup", "limit"}
-    parts = [*(source.model_dump_json(exclude=free) for source in spec.sources)]
+    # Settings that only select or label pictures are left out, so changing them does not repeat the cleaning.
+    unrelated = {"labels", "aliases", "columns", "layouts", "lookup", "limit"}
+    parts = [source.model_dump_json(exclude=unrelated) for source in spec.sources]
     return "\n".join([*parts, spec.clean.model_dump_json(), spec.output.model_dump_json()])
 
 
@@ -115,63 +117,63 @@ def _check_apart(spec: DatasetSpec, out: Path) -> None:
     for source in spec.sources:
         if not isinstance(source, HuggingFaceSource) and source.path.resolve() in (out, *out.parents):
             raise DataError(
-                f"{out} lies in {source.path}, the folder of source {source.name!r}, which must not change. "
-                "Choose a folder outside of it."
+                f"{out} is inside {source.path}, the folder of source {source.name!r}, which must not change. "
+                "Choose an output folder outside of it."
             )
 
 
-def _check_folder(out: Path, identity: str) -> Report | None:
-    """The report, if the folder holds this very data set, finished."""
+def _check_folder(out: Path, identity: str) -> BuildSummary | None:
+    """Returns the summary of the build if `out` already holds the finished data set."""
     if not out.exists():
         return None
     if not out.is_dir():
-        raise DataError(f"{out} is not a folder. Choose another one.")
+        raise DataError(f"{out} is not a folder. Choose another output folder.")
     if (out / FINISHED).exists():
-        report = Report.load(out / FINISHED)
-        if report is None or report.identity != identity:
-            raise DataError(f"{out} holds a data set built with another spec or seed. Choose another folder.")
+        summary = BuildSummary.load(out / FINISHED)
+        if summary is None or summary.identity != identity:
+            raise DataError(f"{out} holds a data set built with another spec or seed. Choose another output folder.")
         shutil.rmtree(out / _WORK, ignore_errors=True)
-        return report
+        return summary
     if any(out.iterdir()) and not (out / _WORK).exists():
-        raise DataError(f"{out} is not empty, and was not begun by this command. Choose another folder.")
+        raise DataError(f"{out} is not empty and holds no interrupted build. Choose another output folder.")
     return None
 
 
 def _clean_all(
     spec: DatasetSpec, journal: Journal, workers: int, tell: Progress
 ) -> tuple[list[Candidate], list[Dropped]]:
-    pictures: Iterable[Picture] = itertools.chain.from_iterable(map(collect, spec.sources))
+    pictures: Iterable[SourcePicture] = itertools.chain.from_iterable(map(collect, spec.sources))
     total = None
     if not any(isinstance(source, HuggingFaceSource) for source in spec.sources):
         pictures = list(pictures)
         total = len(pictures)
     results: dict[int, Candidate | Dropped] = {}
-    waiting: dict[Future[Cleaned | Dropped], tuple[int, Picture]] = {}
+    pending: dict[Future[Cleaned | Dropped], tuple[int, SourcePicture]] = {}
 
-    def settle(until: int) -> None:
-        while len(waiting) > until:
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                number, picture = waiting.pop(future)
+    def collect_results(most_pending: int) -> None:
+        while len(pending) > most_pending:
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                number, picture = pending.pop(future)
                 result = future.result()
                 if isinstance(result, Dropped) and result.reason == "missing":
-                    # It may be there tomorrow.
+                    # Not recorded: the file may exist in the next run.
                     results[number] = result
                 else:
-                    results[number] = journal.keep(picture, result)
+                    results[number] = journal.record(picture, result)
                 tell("clean", len(results), total)
 
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
-        # Such pictures are dropped, or let through on purpose, by `max_pixels`.
+        # `max_pixels` decides about large pictures.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        for number, (picture, refusal) in enumerate(_sorted_out(spec, pictures)):
+        for number, (picture, refusal) in enumerate(_with_refusals(spec, pictures)):
             known = refusal or journal.find(picture)
             if known is not None:
                 results[number] = known
                 tell("clean", len(results), total)
                 continue
-            waiting[pool.submit(_examine, picture, spec)] = number, picture
-            settle(_IN_FLIGHT * workers)
-        settle(0)
+            pending[pool.submit(_clean_one, picture, spec)] = number, picture
+            collect_results(_IN_FLIGHT * workers)
+        collect_results(0)
     ordered = [results[number] for number in sorted(results)]
     return (
         [result for result in ordered if isinstance(result, Candidate)],
@@ -179,15 +181,17 @@ def _clean_all(
     )
 
 
-def _sorted_out(spec: DatasetSpec, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Dropped | None]]:
-    """Each picture, with the reason if it need not even be opened."""
+def _with_refusals(
+    spec: DatasetSpec, pictures: Iterable[SourcePicture]
+) -> Iterator[tuple[SourcePicture, Dropped | None]]:
+    """Pairs each picture with the reason for dropping it unopened, if there is one."""
     wanted = {label: {label_key(value) for value in values} for label, values in spec.where.items()}
     seen = set()
     for picture in pictures:
         key = picture.source, picture.path
         refusal = None
         if key in seen:
-            refusal = Dropped(*key, "repeated", "listed before")
+            refusal = Dropped(*key, "repeated", "listed earlier")
         for label, values in wanted.items():
             if label_key(picture.labels[label]) not in values:
                 refusal = Dropped(*key, "filtered", f"{label}: {picture.labels[label] or 'unknown'}")
@@ -195,7 +199,7 @@ def _sorted_out(spec: DatasetSpec, pictures: Iterable[Picture]) -> Iterator[tupl
         yield picture, refusal
 
 
-def _examine(picture: Picture, spec: DatasetSpec) -> Cleaned | Dropped:
+def _clean_one(picture: SourcePicture, spec: DatasetSpec) -> Cleaned | Dropped:
     try:
         data = picture.read()
     except OSError as error:
@@ -207,10 +211,11 @@ def _examine(picture: Picture, spec: DatasetSpec) -> Cleaned | Dropped:
         return Dropped(picture.source, picture.path, rejected.reason, rejected.detail, small)
 
 
-def _why(dropped: Sequence[Dropped]) -> str:
+def _drop_counts(dropped: Sequence[Dropped]) -> str:
     counts = Counter(each.reason for each in dropped)
     if set(counts) == {"filtered"}:
-        return f"`where` fits none; there are {', '.join(sorted({each.detail for each in dropped})[:20])}"
+        values = sorted({each.detail for each in dropped})[:20]
+        return f"no picture matches `where`; the sources have {', '.join(values)}"
     return ", ".join(f"{number} {reason}" for reason, number in counts.most_common()) or "the sources are empty"
 
 
@@ -222,8 +227,8 @@ def _write(
     chosen: Sequence[Chosen],
     dropped: Sequence[Dropped],
     tell: Progress,
-) -> Report:
-    """Lays everything out in the work folder, and then only moves it over."""
+) -> BuildSummary:
+    """Writes everything into the work folder, then moves it to `out`."""
     tree = out / _WORK / "tree"
     shutil.rmtree(tree, ignore_errors=True)
     digits = max(5, len(str(len(chosen))))
@@ -232,7 +237,7 @@ def _write(
         name = f"{number:0{digits}d}{spec.output.suffix}"
         _link(picture.file, tree / split / name)
         if picture.gray is not None:
-            # Flat, as load_dataset would take gray/train for more pictures to train with.
+            # Not in gray/train: load_dataset would add that folder to the train split.
             _link(picture.gray, tree / "gray" / name)
         rows.append(
             {
@@ -250,18 +255,18 @@ def _write(
         )
         tell("write", number + 1, len(chosen))
     for split in SPLITS:
-        # The same rows once more: load_dataset looks for them beside the pictures.
+        # load_dataset expects the metadata beside the pictures.
         own = [{**row, "file_name": Path(str(row["file_name"])).name} for row in rows if row["split"] == split]
         if own:
             write_atomically(tree / split / _TABLE, _csv(own))
     write_atomically(tree / _TABLE, _csv(rows))
-    report = write_report(tree, spec, seed, identity, chosen, dropped)
+    summary = write_summary(tree, spec, seed, identity, chosen, dropped)
     for name in (*SPLITS, "gray", _TABLE, *FILES):
-        # What is there is from the same build, killed at this very place.
+        # An existing folder is left from the same build, killed while moving.
         shutil.rmtree(out / name, ignore_errors=True)
         if (tree / name).exists():
             (tree / name).replace(out / name)
-    return report
+    return summary
 
 
 def _link(file: Path, target: Path) -> None:
@@ -269,7 +274,7 @@ def _link(file: Path, target: Path) -> None:
     try:
         os.link(file, target)
     except OSError:
-        # Not every file system has hard links.
+        # Not every file system supports hard links.
         shutil.copyfile(file, target)
 
 

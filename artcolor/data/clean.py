@@ -1,4 +1,4 @@
-"""Judging and cleaning one picture: bytes in, clean bytes and what is known about them out, or a reason."""
+"""Checks and cleans one picture: takes the bytes of a file, returns a cleaned file or raises the reason to drop it."""
 
 import io
 from dataclasses import dataclass
@@ -13,28 +13,29 @@ from artcolor.color.lab import lab_to_rgb, rgb_to_lab, rgb_to_lightness
 from artcolor.data.duplicates import Detail, Hashes, fingerprint
 from artcolor.data.spec import CleanRules, Output
 from artcolor.errors import ImageError
+from artcolor.images.streams import source_name
 
-# Why a picture is dropped, in the order of the steps.
 REASONS = {
-    "repeated": "The source lists it twice; the first stays.",
-    "filtered": "Its labels are not those that `where` asks for.",
-    "missing": "The source names it, but it is not there.",
-    "undecodable": "It is no picture, or a damaged one.",
-    "bomb": "It would need more memory than `max_pixels` allows.",
-    "animated": "It has more than one frame, so it is no reproduction of a painting.",
-    "too_small": "A side is shorter than `min_side`, after cropping.",
-    "extreme_aspect": "It is longer than `max_aspect` times its width.",
-    "gray": "Its mean chroma is below `min_chroma`.",
-    "sepia": "It has one hue and no other, as sepia, prints in one ink and drawings on yellowed paper have.",
-    "duplicate": "A larger copy of the same painting stays.",
-    "capped": "`balance` allows no more of its kind.",
+    "repeated": "The source lists the picture more than once; the first entry is kept.",
+    "filtered": "The labels do not match `where`.",
+    "missing": "The source lists the picture, but the file does not exist.",
+    "undecodable": "The file is damaged or not a picture.",
+    "bomb": "The picture has more pixels than `max_pixels` allows.",
+    "animated": "The picture has several frames, so it does not reproduce a painting.",
+    "too_small": "A side is shorter than `min_side` after cropping.",
+    "extreme_aspect": "The long side is more than `max_aspect` times the short side.",
+    "gray": "The mean chroma is below `min_chroma`.",
+    "sepia": "The picture has a single hue, like a sepia photograph, a one-ink print or a drawing on yellowed paper.",
+    "duplicate": "A larger copy of the same painting is kept.",
+    "capped": "`balance` allows no more pictures with this label.",
 }
+"""Explanation of each reason for dropping a picture, in the order of the steps."""
 
 _SUFFIX_FORMATS = {"webp": "WEBP", "jpeg": "JPEG"}
 _THUMBNAIL = 112
 _MEASURED = 96
 _BORDER_VIEW = 256
-# A border's line has one color to within so many of 255 levels, but for 2 % of specks.
+# At least this share of a border line lies within so many of 255 levels of one color.
 _PLAIN_LEVELS = 10
 _PLAIN_SHARE = 0.98
 _ABRUPT_LEVELS = 20
@@ -45,30 +46,30 @@ CHROMA_STEP = 5.0
 
 
 class RejectedError(Exception):
-    """A picture cannot be used.
+    """A picture that cannot be used.
 
     Args:
         reason: a key of `REASONS`.
-        detail: what exactly is wrong.
-        image: the picture, if it could be decoded.
+        detail: the measured value and the limit, or the decoder's message.
+        image: the decoded picture, if decoding succeeded.
     """
 
     def __init__(self, reason: str, detail: str, image: Image.Image | None = None) -> None:
-        """See the class."""
         super().__init__(detail)
         self.reason, self.detail, self.image = reason, detail, image
 
 
 @dataclass(frozen=True)
 class Color:
-    """What a picture's colors are like.
+    """Color statistics of a picture.
 
     Attributes:
         chroma: mean chroma, in Lab units.
         spread: standard deviation of ab, in Lab units.
-        hue_spread: the same, across the mean hue only.
-        hues: of `HUES` equal sectors from 0° on, the share of all chroma that lies in each.
-        chromas: of `CHROMAS` steps of `CHROMA_STEP` Lab units, the share of pixels in each; the last is open.
+        hue_spread: standard deviation of ab perpendicular to the mean hue, in Lab units.
+        hues: share of the total chroma in each of `HUES` equal sectors of hue, starting at 0°.
+        chromas: share of pixels in each of `CHROMAS` bins of chroma, `CHROMA_STEP` Lab units wide; the last bin has no
+            upper limit.
     """
 
     chroma: float
@@ -80,19 +81,19 @@ class Color:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A picture that can be used.
+    """A cleaned picture.
 
     Attributes:
-        data: its file, as it is to be written.
-        gray: the file of its gray twin, if asked for.
-        width: of the written picture.
-        height: of the written picture.
-        pixels: of the original, without its border.
-        original: width and height of the original.
-        box: left, top, right and bottom of what was kept of the original; `None` if that is all.
-        color: what its colors are like.
-        hashes: what it is recognized by.
-        detail: the same.
+        data: encoded file of the cleaned picture.
+        gray: encoded file of its gray twin; `None` if not requested.
+        width: width of the cleaned picture, in pixels.
+        height: height of the cleaned picture, in pixels.
+        pixels: number of pixels of the original inside its border.
+        original: width and height of the original, in pixels.
+        box: left, top, right and bottom of the part of the original that was kept; `None` if not cropped.
+        color: color statistics of the picture.
+        hashes: perceptual hashes `(7,)`, from `fingerprint`.
+        detail: local detail `(576,)`, from `fingerprint`.
     """
 
     data: bytes
@@ -108,23 +109,23 @@ class Cleaned:
 
 
 def clean(data: bytes, rules: CleanRules, output: Output) -> Cleaned:
-    """Takes a picture through every cleaning step.
+    """Decodes, crops, checks, measures, resizes and encodes a picture.
 
     Args:
-        data: of its file.
-        rules: what is dropped.
-        output: how it is to be written.
+        data: bytes of the picture file.
+        rules: limits beyond which a picture is dropped.
+        output: size and format of the cleaned file.
 
     Returns:
-        The picture as it is to be written, with what was found out about it.
+        The cleaned picture with its measurements.
 
     Raises:
-        RejectedError: it is dropped.
+        RejectedError: the picture breaks a rule or cannot be decoded.
     """
     image, original = decode(data, max_pixels=rules.max_pixels, side=output.side)
     box = content_box(image) if rules.crop_borders else (0, 0, *image.size)
     cropped = box != (0, 0, *image.size)
-    # In pixels of the original, as JPEG files may have been decoded smaller.
+    # The decoded picture may be smaller than the original, because JPEG can be decoded at a reduced size.
     scale = original[0] / image.width, original[1] / image.height
     kept = (
         round(box[0] * scale[0]),
@@ -137,18 +138,18 @@ def clean(data: bytes, rules: CleanRules, output: Output) -> Cleaned:
         image = image.crop(box)
     if min(width, height) < rules.min_side:
         after = " after cropping" if cropped else ""
-        raise RejectedError("too_small", f"{width} × {height} pixels{after}, at least {rules.min_side} needed", image)
+        raise RejectedError("too_small", f"{width} × {height} pixels{after}; the minimum is {rules.min_side}", image)
     aspect = max(width, height) / min(width, height)
     if aspect > rules.max_aspect:
-        raise RejectedError("extreme_aspect", f"{aspect:.2f} : 1, at most {rules.max_aspect:g} : 1 allowed", image)
+        raise RejectedError("extreme_aspect", f"{aspect:.2f} : 1; the maximum is {rules.max_aspect:g} : 1", image)
     color = measure_color(image)
     if color.chroma < rules.min_chroma:
-        raise RejectedError("gray", f"mean chroma {color.chroma:.1f}, at least {rules.min_chroma:g} needed", image)
+        raise RejectedError("gray", f"mean chroma {color.chroma:.1f}; the minimum is {rules.min_chroma:g}", image)
     if color.spread < rules.min_spread:
-        raise RejectedError("sepia", f"spread {color.spread:.1f}, at least {rules.min_spread:g} needed", image)
+        raise RejectedError("sepia", f"spread {color.spread:.1f}; the minimum is {rules.min_spread:g}", image)
     if color.hue_spread < rules.min_hue_spread:
         raise RejectedError(
-            "sepia", f"spread of hue {color.hue_spread:.1f}, at least {rules.min_hue_spread:g} needed", image
+            "sepia", f"hue spread {color.hue_spread:.1f}; the minimum is {rules.min_hue_spread:g}", image
         )
     hashes, detail = fingerprint(image)
     image = fit(image, output.side)
@@ -167,21 +168,21 @@ def clean(data: bytes, rules: CleanRules, output: Output) -> Cleaned:
 
 
 def decode(data: bytes, *, max_pixels: int, side: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
-    """Decodes a picture to upright sRGB; transparency becomes white.
+    """Decodes a picture to upright 8-bit sRGB; transparent pixels become white.
 
     Args:
-        data: of its file.
-        max_pixels: of a picture that is still decoded.
-        side: how long the short side must be at least, if less than all of it will do.
+        data: bytes of the picture file.
+        max_pixels: number of pixels above which a picture is rejected.
+        side: short side that is needed, in pixels; a JPEG may be decoded at a reduced size that is at least twice
+            this. `None` decodes at full size.
 
     Returns:
-        The picture, mode RGB, and the width and height of the original, upright.
+        The picture in mode RGB, and the width and height of the upright original in pixels.
 
     Raises:
-        RejectedError: it is damaged, too large, animated, or no picture.
+        RejectedError: the file is damaged, too large, animated, or not a picture.
     """
     try:
-        # JPEG files decode at 1/2, 1/4 or 1/8 size when that is still enough.
         with images.open_file(data, max_pixels=1 << 62, short_side=None if side is None else 2 * side) as file:
             size = file.size
             if size[0] * size[1] > max_pixels:
@@ -192,22 +193,22 @@ def decode(data: bytes, *, max_pixels: int, side: int | None = None) -> tuple[Im
     except ImageError as error:
         if isinstance(error.__cause__, Image.DecompressionBombError | Image.DecompressionBombWarning):
             raise RejectedError("bomb", str(error.__cause__)) from error
-        raise RejectedError("undecodable", str(error).removeprefix("the bytes given ")) from error
+        raise RejectedError("undecodable", str(error).removeprefix(f"{source_name(data)} ")) from error
     turned = (rgb.width > rgb.height) != (size[0] > size[1])
     return rgb, size[::-1] if turned else size
 
 
 def content_box(image: Image.Image) -> tuple[int, int, int, int]:
-    """Finds what is inside plain frames and padding.
+    """Finds the content inside plain frames and padding.
 
-    A border is a run of lines of one color that ends abruptly along at least half of its length; nested ones
-    are followed inwards. An even sky, a dark ground or the paper around a drawing has no such end and stays.
+    A border is a run of lines of one color that ends abruptly along at least half of its length. Nested borders are
+    removed one by one. An even sky, a dark background or the paper around a drawing has no abrupt end and is kept.
 
     Args:
-        image: mode RGB.
+        image: picture in mode RGB.
 
     Returns:
-        Left, top, right and bottom, in pixels; the whole picture if there is no border.
+        Left, top, right and bottom of the content, in pixels; the whole picture if there is no border.
     """
     factor = max(1, max(image.size) // _BORDER_VIEW)
     pixels = np.asarray(image.reduce(factor), dtype=np.int16)
@@ -235,7 +236,7 @@ def content_box(image: Image.Image) -> tuple[int, int, int, int]:
 
 
 def _border(lines: npt.NDArray[np.int16]) -> int:
-    """How many of the first lines are a border; `lines` is `(lines, pixels, 3)`."""
+    """Counts the leading lines of `(lines, pixels, 3)` that form a border."""
     differs = np.abs(lines - np.median(lines[0], axis=0)).max(axis=2)
     plain = (differs > _PLAIN_LEVELS).mean(axis=1) <= 1 - _PLAIN_SHARE
     run = len(plain) if plain.all() else int(np.argmin(plain))
@@ -243,15 +244,18 @@ def _border(lines: npt.NDArray[np.int16]) -> int:
         return 0
     if (differs[run : run + 3] > _ABRUPT_LEVELS).mean(axis=1).max() < 0.5:
         return 0
-    # The line after it is a mixture of border and picture, as the view was made smaller.
+    # Reducing the picture mixed border and content in the next line.
     return run + 1
 
 
 def measure_color(image: Image.Image) -> Color:
-    """Measures what a picture's colors are like, on a small copy of it.
+    """Measures the color statistics of a picture on a reduced copy.
 
     Args:
-        image: mode RGB.
+        image: picture in mode RGB.
+
+    Returns:
+        The statistics, rounded to 3 or 4 decimals.
     """
     small = image.reduce(max(1, max(image.size) // _MEASURED))
     a, b = rgb_to_lab(_to_tensor(small))[1:].flatten(1).double().numpy()
@@ -272,11 +276,14 @@ def measure_color(image: Image.Image) -> Color:
 
 
 def fit(image: Image.Image, side: int | None) -> Image.Image:
-    """Makes a picture smaller until its short side is at most `side`.
+    """Reduces a picture to a short side of at most `side`; a smaller picture is returned as it is.
 
     Args:
-        image: any.
-        side: in pixels; `None` keeps the picture.
+        image: picture in any mode.
+        side: longest short side, in pixels; `None` returns the picture unchanged.
+
+    Returns:
+        The picture, in the same mode.
     """
     if side is None or min(image.size) <= side:
         return image
@@ -286,13 +293,13 @@ def fit(image: Image.Image, side: int | None) -> Image.Image:
 
 
 def without_color(image: Image.Image) -> Image.Image:
-    """Gives the gray picture of the same L.
+    """Converts a picture to gray with the same L.
 
     Args:
-        image: mode RGB.
+        image: picture in mode RGB.
 
     Returns:
-        Mode L.
+        The picture in mode L.
     """
     lightness = rgb_to_lightness(_to_tensor(image))
     gray = lab_to_rgb(torch.cat((lightness, torch.zeros_like(lightness), torch.zeros_like(lightness))))[0]
@@ -300,11 +307,14 @@ def without_color(image: Image.Image) -> Image.Image:
 
 
 def encode(image: Image.Image, output: Output) -> bytes:
-    """Encodes a picture as the spec says.
+    """Encodes a picture in the format of the spec.
 
     Args:
-        image: mode RGB or L.
-        output: format and quality.
+        image: picture in mode RGB or L.
+        output: format and quality of the file.
+
+    Returns:
+        The bytes of the file.
     """
     buffer = io.BytesIO()
     image.save(buffer, _SUFFIX_FORMATS[output.format], quality=output.quality)
@@ -312,10 +322,13 @@ def encode(image: Image.Image, output: Output) -> bytes:
 
 
 def thumbnail(image: Image.Image) -> bytes:
-    """Makes a small JPEG file of a picture, for reports.
+    """Encodes a thumbnail for `report.html`.
 
     Args:
-        image: mode RGB or L.
+        image: picture in any mode that converts to RGB.
+
+    Returns:
+        The bytes of a JPEG file of at most 112 pixels a side.
     """
     small = image.convert("RGB")
     small.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)

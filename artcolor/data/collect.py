@@ -1,4 +1,4 @@
-"""Where pictures come from: folders, CSV files, Hugging Face data sets; as a stream of labeled pictures."""
+"""Lists labeled pictures from folders, CSV files and Hugging Face data sets."""
 
 import csv
 import importlib
@@ -20,15 +20,15 @@ _BOX_DRAWING = re.compile("[\u2500-\u257f]")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture that has not been opened yet.
+class SourcePicture:
+    """A picture of a source, not opened yet.
 
     Attributes:
-        source: name of the source it comes from.
-        path: where in the source; source and path together are unique.
-        labels: what is known about it; `""` where nothing is.
-        stamp: changes when the file does; `""` where that cannot be known.
-        read: gives its bytes.
+        source: name of the source.
+        path: path within the source; source and path together are unique.
+        labels: label → its value; `""` if unknown.
+        stamp: changes when the file changes; `""` if changes cannot be detected.
+        read: returns the bytes of the file.
     """
 
     source: str
@@ -38,11 +38,15 @@ class Picture:
     read: Callable[[], bytes]
 
 
-def collect(source: Source) -> Iterator[Picture]:
-    """Gives the pictures of a source, in an order that does not change.
+def collect(source: Source) -> Iterator[SourcePicture]:
+    """Yields the pictures of a source in a fixed order.
+
+    Args:
+        source: one of the sources of a spec.
 
     Raises:
-        DataError: the source is not there, is laid out in another way, or needs a package that is missing.
+        DataError: the source does not exist, does not have the layout or columns that the spec describes, or needs a
+            package that is not installed.
     """
     if isinstance(source, FolderSource):
         yield from _from_folder(source)
@@ -53,17 +57,17 @@ def collect(source: Source) -> Iterator[Picture]:
 
 
 def tidy_label(text: str) -> str:
-    """Makes a label readable: no underscores, composed accents, and zip files' broken ones repaired.
+    """Cleans a label: replaces underscores, composes accents and repairs names garbled by zip files.
 
     Args:
-        text: as found in a path or a table.
+        text: label as found in a path or a table.
 
     Example:
         >>> tidy_label("Albrecht_Du╠êrer")
         'Albrecht Dürer'
     """
-    # Names in zip files are often UTF-8 that was read as code page 437, sometimes twice. Such text has
-    # box-drawing characters, which no artist, style or genre has.
+    # Names in zip files are often UTF-8 decoded as code page 437, sometimes twice. Such text contains box-drawing
+    # characters, which do not occur in labels otherwise.
     while _BOX_DRAWING.search(text):
         try:
             text = text.encode("cp437").decode("utf-8")
@@ -73,10 +77,10 @@ def tidy_label(text: str) -> str:
 
 
 def label_key(text: str) -> str:
-    """What spellings of one label have in common: letters and digits without case, accents, punctuation.
+    """Returns a key that is equal for all spellings of a label: letters and digits without case and accents.
 
     Args:
-        text: a label.
+        text: label in any spelling.
 
     Example:
         >>> label_key("Post_Impressionism") == label_key("post-impressionism")
@@ -87,11 +91,14 @@ def label_key(text: str) -> str:
 
 
 def compile_layout(layout: str) -> re.Pattern[str]:
-    """Turns a pattern such as `"images/{artist}/*"` into a regular expression for whole paths.
+    """Compiles a pattern such as `"images/{artist}/*"` into a regular expression for whole paths.
 
     Args:
-        layout: `*` is anything but `/`, `**` anything, `**/` any number of folders, and `{artist}`, `{style}`
-            and `{genre}` at least one character but `/`, as many as possible.
+        layout: pattern in which `*` matches anything but `/`, `**` anything, `**/` any number of folders, and
+            `{artist}`, `{style}` and `{genre}` one or more characters except `/`, as many as possible.
+
+    Returns:
+        A case-insensitive expression with a named group for each label.
     """
     parts = []
     for part in re.split(r"(\*\*/|\*\*|\*|\{\w+\})", layout):
@@ -113,33 +120,33 @@ def _labels(source: Source, found: Mapping[Label, str]) -> dict[Label, str]:
     return {label: clean(found.get(label) or "") or source.labels.get(label, "") for label in LABELS}
 
 
-def _on_disk(source: Source, root: Path, path: str, labels: Mapping[Label, str]) -> Picture:
+def _on_disk(source: Source, root: Path, path: str, labels: Mapping[Label, str]) -> SourcePicture:
     file = root / path
     try:
         status = file.stat()
         stamp = f"{status.st_size}-{status.st_mtime_ns}"
     except OSError:
         stamp = ""
-    return Picture(source.name, _printable(path), labels, stamp, file.read_bytes)
+    return SourcePicture(source.name, _printable(path), labels, stamp, file.read_bytes)
 
 
 def _printable(path: str) -> str:
-    # Names in old zip files need not be UTF-8, and then could be written into no report.
+    # File names from old zip files may not be UTF-8; surrogates cannot be written to CSV or HTML.
     return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _folder(source: FolderSource | CsvSource) -> Path:
     if not source.path.is_dir():
         raise DataError(
-            f"source {source.name!r}: there is no folder {source.path}. Unpack the pictures there, or change `path`."
+            f"source {source.name!r}: there is no folder {source.path}. Put the pictures there, or change `path`."
         )
     return source.path
 
 
-def _from_folder(source: FolderSource) -> Iterator[Picture]:
+def _from_folder(source: FolderSource) -> Iterator[SourcePicture]:
     root = _folder(source)
     paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES]
-    # What macOS packs beside pictures has their names, but is none.
+    # macOS stores metadata in files named like the pictures.
     paths = sorted(path for path in paths if not re.search(r"(^|/)(\.|__MACOSX/)", path))
     for layout in source.layouts:
         pattern = compile_layout(layout)
@@ -147,11 +154,12 @@ def _from_folder(source: FolderSource) -> Iterator[Picture]:
         if matches:
             break
     else:
-        example = f"; one that does not fit is {paths[0]}" if paths else ""
+        example = f", for example {paths[0]}" if paths else ""
         raise DataError(
-            f"source {source.name!r}: of {len(paths)} pictures below {root}, none fits {list(source.layouts)}{example}"
+            f"source {source.name!r}: of {len(paths)} pictures below {root}, none matches {list(source.layouts)}"
+            f"{example}. Change `layouts` in the spec."
         )
-    _LOG.info("%s: %d of %d pictures fit %s", source.name, len(matches), len(paths), layout)
+    _LOG.info("%s: %d of %d pictures match %s", source.name, len(matches), len(paths), layout)
     lookup = _read_lookup(source, root) if source.lookup else {}
     for path, match in matches:
         found: dict[Label, str] = {label: match.groupdict().get(label) or "" for label in LABELS}
@@ -167,7 +175,8 @@ def _rows(source: Source, table: Path, delimiter: str, needed: set[str]) -> Iter
             rows = csv.DictReader(file, delimiter=delimiter, restval="")
             if missing := needed - set(rows.fieldnames or ()):
                 raise DataError(
-                    f"source {source.name!r}: {table} has no column {sorted(missing)}; it has {rows.fieldnames}"
+                    f"source {source.name!r}: {table} has no column {sorted(missing)}; its columns are "
+                    f"{rows.fieldnames}. Correct the column names in the spec."
                 )
             yield from rows
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -187,7 +196,7 @@ def _read_lookup(source: FolderSource, root: Path) -> dict[str, dict[Label, str]
     return result
 
 
-def _from_csv(source: CsvSource) -> Iterator[Picture]:
+def _from_csv(source: CsvSource) -> Iterator[SourcePicture]:
     root = _folder(source)
     for row in _rows(source, root / source.table, source.delimiter, {source.file, *source.columns.values()}):
         if path := row[source.file].strip():
@@ -195,12 +204,13 @@ def _from_csv(source: CsvSource) -> Iterator[Picture]:
             yield _on_disk(source, root, Path(path).as_posix(), _labels(source, found))
 
 
-def _from_hugging_face(source: HuggingFaceSource) -> Iterator[Picture]:
+def _from_hugging_face(source: HuggingFaceSource) -> Iterator[SourcePicture]:
     try:
         datasets: Any = importlib.import_module("datasets")
     except ImportError as error:
         raise DataError(
-            f"source {source.name!r} is a Hugging Face data set, which needs the package datasets: pip install datasets"
+            f"source {source.name!r} is a Hugging Face data set and needs the package datasets. Install it with "
+            "`pip install datasets`."
         ) from error
     try:
         rows = datasets.load_dataset(
@@ -212,27 +222,30 @@ def _from_hugging_face(source: HuggingFaceSource) -> Iterator[Picture]:
     columns = set(features or rows.column_names or ())
     if columns and (missing := {source.image, *source.columns.values()} - columns):
         raise DataError(
-            f"source {source.name!r}: {source.repo} has no column {sorted(missing)}; it has {sorted(columns)}"
+            f"source {source.name!r}: {source.repo} has no column {sorted(missing)}; its columns are "
+            f"{sorted(columns)}. Correct the column names in the spec."
         )
-    # Undecoded, so that a damaged picture is one dropped picture and not the end of the stream.
+    # Without decoding, a damaged picture does not end the stream.
     rows = rows.cast_column(source.image, datasets.Image(decode=False))
     if source.limit is not None:
         rows = rows.take(source.limit)
     try:
         for number, row in enumerate(rows):
             yield _from_row(source, number, row, features)
-    except Exception as error:  # Network, file system and parser each raise their own.
+    except Exception as error:  # Network, file system and parser raise many types.
         raise DataError(
-            f"source {source.name!r}: {source.repo} broke off ({error}). Run the same command again to go on."
+            f"source {source.name!r}: reading {source.repo} failed: {error}. Run the same command again to resume."
         ) from error
 
 
-def _from_row(source: HuggingFaceSource, number: int, row: Mapping[str, Any], features: Mapping[str, Any]) -> Picture:
+def _from_row(
+    source: HuggingFaceSource, number: int, row: Mapping[str, Any], features: Mapping[str, Any]
+) -> SourcePicture:
     found = {label: _class_name(features.get(column), row[column]) for label, column in source.columns.items()}
     image = row[source.image] or {}
     name = Path(image.get("path") or "").name
     path = f"{source.split}/{number:07d}" + (f"/{name}" if name else "")
-    return Picture(source.name, path, _labels(source, found), "", lambda: _bytes_of(image))
+    return SourcePicture(source.name, path, _labels(source, found), "", lambda: _bytes_of(image))
 
 
 def _class_name(feature: Any, value: Any) -> str:
@@ -246,18 +259,19 @@ def _bytes_of(image: Mapping[str, Any]) -> bytes:
     if data is None and path:
         return Path(path).read_bytes()
     if data is None:
-        raise FileNotFoundError("the row holds no picture")
+        raise FileNotFoundError("the row contains no picture")
     return bytes(data)
 
 
 def one_spelling(labels: list[str]) -> dict[str, str]:
-    """Chooses one spelling for each label that sources write differently.
+    """Chooses one spelling for labels that are spelled differently across sources.
 
     Args:
-        labels: of all pictures.
+        labels: values of one label, one per picture.
 
     Returns:
-        `label_key` → the spelling to use: one with capitals if there is any, then the most frequent.
+        `label_key` → the spelling to use: the most frequent one with capitals, or the most frequent one if all are
+        lower case.
 
     Example:
         >>> one_spelling(["vincent-van-gogh", "vincent-van-gogh", "Vincent van Gogh"])["vincentvangogh"]

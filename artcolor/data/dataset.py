@@ -1,4 +1,4 @@
-"""Reading a data set of paintings: decoded and resized once, augmented as a function of (seed, epoch, index)."""
+"""Reads data sets of paintings: decodes and resizes once, augments as a function of (seed, epoch, index)."""
 
 import csv
 import hashlib
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 _SPLITS = ("train", "val", "test")
-# Of a plain folder, every tenth picture (by the hash of its name) is held out for val, and every tenth for test.
+# A plain folder holds out one picture in ten for val and one in ten for test, by the hash of its name.
 _HELD_OUT = 10
-# Part of every key: raise it when files are decoded otherwise.
+# Part of every key: raise it when files are decoded differently.
 _CACHE_VERSION = 3
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How training pictures vary.
+    """Random variation of training pictures.
 
     Attributes:
-        crop: smallest side of the square crop, as a share of the short side; the largest is all of it.
-        flip: whether half of the pictures are mirrored.
-        lightness: L is raised to a power whose logarithm is uniform in ± this.
+        crop: smallest side of the square crop, as a fraction of the short side; the largest is 1.
+        flip: mirror half of the pictures.
+        lightness: range of the lightness jitter: L / 100 is raised to a power whose logarithm is uniform in ± this.
 
     Example:
         >>> Augmentation(flip=False)
@@ -57,11 +57,11 @@ class Augmentation:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Asks a data set for one training picture.
+    """The key of one training picture.
 
     Attributes:
-        index: of the picture.
-        epoch: how often the data set has been gone through before; each epoch varies pictures anew.
+        index: index of the picture in the data set.
+        epoch: number of the epoch, from 0; each epoch augments a picture differently.
         size: side of the square crop, in pixels.
     """
 
@@ -71,29 +71,29 @@ class Sample:
 
 
 def cache_folder() -> Path:
-    """Where decoded pictures are kept: `ARTCOLOR_CACHE`, or `~/.cache/artcolor`."""
+    """Returns the folder of the cache: `$ARTCOLOR_CACHE`, or `~/.cache/artcolor`."""
     return Path(os.environ.get("ARTCOLOR_CACHE") or Path.home() / ".cache" / "artcolor")
 
 
 def list_pictures(root: str | Path, split: str | None = None) -> list[Path]:
-    """Lists the pictures of a data set, or of one split of it.
+    """Lists the pictures of a data set, or of one of its splits.
 
-    With a `metadata.csv` (columns `file_name` and `split`), it decides. Without one, sub-folders called `train`,
-    `val` and `test` are the splits. In a plain folder a hash of each name decides: 8 of 10 pictures train.
+    The splits come from the columns `file_name` and `split` of `metadata.csv`, if it exists; else from subfolders named
+    `train`, `val` and `test`; else from a hash of each file name, which assigns 8 of 10 pictures to `train`.
 
     Args:
         root: folder of the data set.
-        split: `"train"`, `"val"`, `"test"`, or `None` for all.
+        split: `"train"`, `"val"` or `"test"`; `None` for all pictures.
 
     Returns:
-        Paths, sorted.
+        Sorted paths of the pictures.
 
     Raises:
-        DataError: there is no such folder, or no picture of this split in it.
+        DataError: the folder does not exist, or contains no picture of this split.
     """
     root = Path(root)
     if not root.is_dir():
-        raise DataError(f"there is no folder {root}; --data must name a folder of pictures")
+        raise DataError(f"there is no folder {root}; --data must be a folder of pictures")
     table = root / "metadata.csv"
     if table.exists():
         paths = _listed(table, split)
@@ -104,7 +104,7 @@ def list_pictures(root: str | Path, split: str | None = None) -> list[Path]:
         paths = [] if has_splits and split else [p for p in _below(root) if split in (None, _split_of(root, p))]
     if not paths:
         which = f" of split {split!r}" if split else ""
-        raise DataError(f"{root} holds no pictures{which} ({', '.join(sorted(_SUFFIXES))})")
+        raise DataError(f"{root} contains no pictures{which} ({', '.join(sorted(_SUFFIXES))})")
     return sorted(paths)
 
 
@@ -112,7 +112,7 @@ def _listed(table: Path, split: str | None) -> list[Path]:
     with table.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         if not {"file_name", "split"} <= set(rows.fieldnames or ()):
-            raise DataError(f"{table} needs the columns file_name and split; it has {rows.fieldnames}")
+            raise DataError(f"{table} needs the columns file_name and split; its columns are {rows.fieldnames}")
         return [table.parent / row["file_name"] for row in rows if split in (None, row["split"])]
 
 
@@ -128,27 +128,30 @@ def _split_of(root: Path, path: Path) -> str:
 def _paths_in(rows: "HuggingFaceDataset") -> list[Path]:
     columns = [name for name, feature in rows.features.items() if type(feature).__name__ == "Image"]
     if len(columns) != 1:
-        raise DataError(f"the data set needs one column of images; it has {columns or 'none'} of {list(rows.features)}")
-    # Undecoded, a row holds the path of its file.
+        raise DataError(
+            f"the data set needs exactly one column of images; of its columns {list(rows.features)}, these are: "
+            f"{columns or 'none'}"
+        )
+    # Without decoding, a row holds the path of its file.
     feature = type(rows.features[columns[0]])(decode=False)
     paths = [row["path"] for row in rows.cast_column(columns[0], feature)[columns[0]]]
     if not paths or not all(path and Path(path).is_file() for path in paths):
         raise DataError(
-            "the data set's pictures are not files on this disk; load it with "
-            'load_dataset("imagefolder", data_dir=FOLDER), or make a folder of it with `artcolor dataset build`'
+            "the pictures of the data set are not files on disk. Load it with "
+            'load_dataset("imagefolder", data_dir=FOLDER), or turn it into a folder with `artcolor dataset build`.'
         )
     return [Path(path) for path in paths]
 
 
 class PictureCache:
-    """Decoded pictures in one memory-mapped file, keyed by the content of the files they came from.
+    """Decoded pictures in one memory-mapped file, keyed by the contents of their files.
 
-    Making it twice at a time is safe: each process writes its own folder and the first to finish wins.
+    Several processes may build the same cache at once: each writes its own folder, and the first to finish wins.
 
     Args:
-        paths: picture files.
-        side: pictures are made smaller until their short side is at most this.
-        folder: where caches are kept; `cache_folder()` if not given.
+        paths: paths of the picture files.
+        side: longest short side in pixels; larger pictures are reduced to it.
+        folder: folder that holds all caches; `None` uses `cache_folder()`.
 
     Raises:
         DataError: a picture cannot be read.
@@ -169,11 +172,11 @@ class PictureCache:
         return len(self.index)
 
     def __getstate__(self) -> dict[str, object]:
-        # A loader's worker maps the file itself; sending the map would send every pixel.
+        # Pickling the map would send every pixel to the loader's workers; each maps the file itself.
         return {**self.__dict__, "_pixels": None}
 
     def __getitem__(self, number: int) -> npt.NDArray[np.uint8]:
-        """The picture as `(H, W, 3)`, sRGB in 0..255; a view into the file."""
+        """Returns the picture as `(H, W, 3)`, sRGB in 0..255; a view into the file."""
         if self._pixels is None:
             self._pixels = np.memmap(self.path / "pixels.bin", dtype=np.uint8, mode="r")
         offset, height, width = self.index[number]
@@ -181,11 +184,11 @@ class PictureCache:
 
 
 def hash_of_contents(paths: Sequence[Path], prefix: str = "") -> str:
-    """SHA-256 over the contents of files and their order, in hexadecimal.
+    """Computes a SHA-256 over the contents of files in their order, in hexadecimal.
 
     Args:
-        paths: of the files.
-        prefix: what else the hash depends on.
+        paths: paths of the files.
+        prefix: text that is hashed before the files.
 
     Raises:
         DataError: a file is missing or cannot be read.
@@ -205,7 +208,12 @@ def hash_of_contents(paths: Sequence[Path], prefix: str = "") -> str:
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
-    """The error for a picture that stands in the way of a training or an evaluation."""
+    """Returns the error for a picture that training or evaluation cannot read.
+
+    Args:
+        path: path of the picture.
+        error: the cause, for the message.
+    """
     return DataError(
         f"the picture {path} cannot be read ({error}). Remove it, or clean the folder with `artcolor dataset build`."
     )
@@ -213,7 +221,7 @@ def unreadable(path: Path, error: Exception) -> DataError:
 
 def _decode(path: Path, side: int) -> npt.NDArray[np.uint8]:
     try:
-        # JPEG files decode at 1/2, 1/4 or 1/8 size when that is still enough.
+        # A JPEG is decoded at 1/2, 1/4 or 1/8 size if that is large enough for a good reduction.
         rgb = Image.fromarray(open_rgb(path, short_side=2 * side))
     except ImageError as error:
         raise unreadable(path, error) from error
@@ -243,7 +251,7 @@ def _build_cache(paths: Sequence[Path], side: int, target: Path) -> None:
         try:
             temporary.rename(target)
         except OSError:
-            # Another process was faster; its pictures are the same.
+            # Another process finished first with the same pictures.
             if not (target / "index.json").exists():
                 raise
     finally:
@@ -256,23 +264,27 @@ def _chunks(paths: Sequence[Path], length: int) -> Iterator[Sequence[Path]]:
 
 
 class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Pictures as (L, ab).
+    """A data set of pictures as (L, ab).
 
-    Asked by a number, it gives the whole picture; asked by a `Sample`, a square crop, varied as a function of
-    (seed, epoch, index) alone, so that any training step can be repeated.
+    An integer index returns the whole picture. A `Sample` returns a square crop that depends on (seed, epoch, index)
+    only, so any training step can be repeated.
+
+    Files are decoded by `artcolor.images`: color profiles, orientation and high bit depth are honored, and transparent
+    pixels become white.
 
     Args:
-        root: folder of the data set (see `list_pictures` for the layouts), or what
-            `datasets.load_dataset("imagefolder", data_dir=..., split=...)` gave, whose files must be on this disk.
-        split: `"train"`, `"val"`, `"test"`, or `None` for all; a Hugging Face data set is one split already.
-        side: pictures are kept with a short side of at most this, in pixels.
-        seed: of the variation.
-        augmentation: how samples vary; `None` takes the central crop.
-        limit: use only the first so many pictures of a fixed shuffle; `None` for all.
-        cache: folder for decoded pictures; `cache_folder()` if not given.
+        root: folder of the data set (see `list_pictures` for the layouts), or a data set from
+            `datasets.load_dataset("imagefolder", data_dir=..., split=...)` whose files are on disk.
+        split: `"train"`, `"val"` or `"test"`; `None` for all pictures. Ignored for a Hugging Face data set, which is
+            one split already.
+        side: longest short side of the cached pictures, in pixels; larger pictures are reduced to it.
+        seed: random seed of the augmentation.
+        augmentation: random variation of samples; `None` takes the central crop.
+        limit: use only this many pictures of a fixed shuffle; `None` for all.
+        cache: folder for decoded pictures; `None` uses `cache_folder()`.
 
     Raises:
-        DataError: no pictures, or one that cannot be read.
+        DataError: there are no pictures, or one of them cannot be read.
 
     Example:
         >>> import tempfile
@@ -309,29 +321,32 @@ class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
         return len(self.pictures)
 
     def labels(self, column: str) -> list[str]:
-        """What `metadata.csv` says of each picture, in the order of the pictures.
+        """Reads a column of `metadata.csv`, in the order of the pictures.
 
         Args:
-            column: for example `"style"`; where it is empty, the label is the empty string.
+            column: name of the column, such as `"style"`.
+
+        Returns:
+            One label per picture; `""` where the cell is empty.
 
         Raises:
-            DataError: there is no `metadata.csv`, or no such column in it.
+            DataError: `metadata.csv` does not exist or has no such column.
         """
         table = self.root / "metadata.csv"
         if not table.exists():
-            raise DataError(f"{self.root} has no metadata.csv that could tell the {column} of a picture")
+            raise DataError(f"{self.root} has no metadata.csv, which is needed for the {column} of each picture")
         with table.open(newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)
             if column not in (rows.fieldnames or ()):
-                raise DataError(f"{table} has no column {column!r}; it has {rows.fieldnames}")
+                raise DataError(f"{table} has no column {column!r}; its columns are {rows.fieldnames}")
             labels = {self.root / row["file_name"]: row[column] for row in rows}
         return [labels[path] for path in self.paths]
 
     def __getitem__(self, key: int | Sample) -> tuple[Tensor, Tensor]:
-        """Gives L `(1, H, W)` in 0..100 and ab `(2, H, W)` in Lab units.
+        """Returns L `(1, H, W)` in 0..100 and ab `(2, H, W)` in Lab units.
 
         Args:
-            key: a picture's number, or a `Sample`.
+            key: index of a picture, or a `Sample`.
         """
         if not isinstance(key, Sample):
             return _to_lab(self.pictures[key])
@@ -356,13 +371,15 @@ class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
         return lightness, ab
 
     def statistics(self, *, pictures: int = 4000) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pairs of L and ab, `(1, ·, H, W)`, spread evenly over the set, for `DistributionHead.fit`.
+        """Yields L `(1, 1, h, w)` and ab `(1, 2, h, w)` of pictures spread evenly over the set.
+
+        `DistributionHead.fit` takes them as training statistics.
 
         Args:
-            pictures: how many at most.
+            pictures: largest number of pictures.
         """
         for index in np.linspace(0, len(self) - 1, min(pictures, len(self))).round():
-            # Averaged over 4 × 4 pixels, as the output of a network is.
+            # Averaged over 4 × 4 pixels, like the output of a network.
             pixels = Image.fromarray(self.pictures[int(index)])
             lightness, ab = _to_lab(np.asarray(pixels.reduce(4)))
             yield lightness.unsqueeze(0), ab.unsqueeze(0)

@@ -1,4 +1,4 @@
-"""Finding pictures that show the same painting: perceptual hashes, checked by their detail."""
+"""Finds pictures of the same painting by perceptual hashes, confirmed by local detail."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-# Least correlation of detail. Of 17,755 paintings, unrelated pairs had at most 0.3, copies cropped by 2 % at
-# least 0.5, other photographs of one painting mostly 0.4 to 0.9. Without this check, one of six pairs within
-# 6 bits was two different portraits before a dark ground, and at 10 bits they chained into a group of 461.
+# Smallest correlation of detail. Among 17,755 paintings, unrelated pairs had at most 0.3, copies cropped by 2 % at
+# least 0.5, and other photographs of the same painting mostly 0.4 to 0.9. Without this check, one in six pairs within
+# 6 bits was two different portraits on a dark background, and at 10 bits such pairs chained into a group of 461.
 SAME_DETAIL = 0.4
 RELATED_DETAIL = 0.25
 
@@ -19,8 +19,8 @@ _DETAIL = 24
 _WINDOW = 5
 _DETAIL_STEPS = 30.0
 _CHUNK = 64
-# What may have been cut off another copy, as shares of left, top, right and bottom. With these, 99.8 % of
-# copies that were cut by up to 2 % on any sides are found at 6 bits; with the whole picture alone, 83 %.
+# Possible crops of another copy, as fractions of left, top, right and bottom. With them, 99.8 % of the copies cropped
+# by up to 2 % on any side are found at 6 bits; with the whole picture alone, 83 %.
 _CUTS = np.array(
     [
         [0, 0, 0, 0],
@@ -42,10 +42,10 @@ class Pair(NamedTuple):
     """Two pictures that look alike.
 
     Attributes:
-        first: number of one.
-        second: number of the other, larger than `first`.
-        distance: bits in which their hashes differ.
-        detail: correlation of their detail.
+        first: index of one picture.
+        second: index of the other picture, larger than `first`.
+        distance: number of bits in which the hashes differ.
+        detail: correlation of the local detail, in -1..1.
     """
 
     first: int
@@ -55,15 +55,15 @@ class Pair(NamedTuple):
 
 
 def fingerprint(image: Image.Image) -> tuple[Hashes, Detail]:
-    """What a picture is recognized by.
+    """Computes the perceptual hashes and the local detail of a picture.
 
     Args:
-        image: any mode; its colors do not matter.
+        image: picture in any mode; only its gray version counts.
 
     Returns:
-        `(7,)` 64-bit perceptual hashes (the DCT of 32 × 32 pixels, lowest 8 × 8, against their median), of the
-        whole picture first and then with 1 or 2 % cut off; and `(576,)` its detail: 24 × 24 pixels, each
-        relative to the mean and contrast around it.
+        `(7,)` 64-bit perceptual hashes (the lowest 8 × 8 coefficients of the DCT of 32 × 32 pixels, compared with their
+        median), of the whole picture first and then of crops by 1 or 2 %; and `(576,)` detail: 24 × 24 pixels, each
+        normalized by the mean and contrast around it.
     """
     gray = image.convert("L")
     gray = gray.reduce(max(1, min(gray.size) // _VIEW))
@@ -75,7 +75,7 @@ def fingerprint(image: Image.Image) -> tuple[Hashes, Detail]:
 def _hash(gray: Image.Image, box: tuple[float, ...]) -> int:
     pixels = gray.resize((_HASHED, _HASHED), Image.Resampling.LANCZOS, box=(box[0], box[1], box[2], box[3]))
     waves = (_DCT @ np.asarray(pixels, dtype=np.float64) @ _DCT.T).flatten()
-    # The first is the mean brightness, far larger than all others.
+    # The first coefficient is the mean brightness, far larger than all others.
     return int.from_bytes(np.packbits(waves > np.median(waves[1:])).tobytes(), "big")
 
 
@@ -94,14 +94,15 @@ def _local_mean(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def similar_pairs(hashes: Hashes, details: Detail, *, distance: int) -> Iterator[Pair]:
-    """Finds all pairs of pictures that look alike.
+    """Yields all pairs of pictures that look alike.
 
-    Compares every picture with every other: 17,755 take some ten seconds, 100,000 some five minutes.
+    Compares every picture with every other: about ten seconds for 17,755 pictures, five minutes for 100,000.
 
     Args:
-        hashes: `(N, 7)`, from `fingerprint`.
-        details: `(N, 576)`, from `fingerprint`.
-        distance: the most bits in which the whole picture's hash may differ from any hash of the other.
+        hashes: `(N, 7)`, the hashes from `fingerprint`.
+        details: `(N, 576)`, the detail from `fingerprint`.
+        distance: largest number of bits in which the hash of one whole picture may differ from the nearest hash of the
+            other.
     """
     whole, *cut = np.ascontiguousarray(hashes.T)
     for start in range(0, len(whole), _CHUNK):
@@ -119,20 +120,20 @@ def similar_pairs(hashes: Hashes, details: Detail, *, distance: int) -> Iterator
 def _correlation(one: Detail, other: Detail) -> float:
     a, b = one.astype(np.float64), other.astype(np.float64)
     a, b = a - a.mean(), b - b.mean()
-    # Two pictures without any detail cannot be told apart by it.
+    # Without any detail, only the hashes count.
     size = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / size if size > 0 else 1.0
 
 
 def group(number: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
-    """Puts everything that is connected by pairs into one group.
+    """Groups items that are connected by pairs.
 
     Args:
-        number: of things.
-        pairs: of their numbers.
+        number: number of items.
+        pairs: pairs of item indices.
 
     Returns:
-        For each thing the smallest number in its group.
+        For each item, the smallest index in its group.
 
     Example:
         >>> group(4, [(0, 2), (2, 3)])
@@ -140,28 +141,28 @@ def group(number: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
     """
     parents = list(range(number))
 
-    def root(thing: int) -> int:
-        while parents[thing] != thing:
-            parents[thing] = parents[parents[thing]]
-            thing = parents[thing]
-        return thing
+    def root(item: int) -> int:
+        while parents[item] != item:
+            parents[item] = parents[parents[item]]
+            item = parents[item]
+        return item
 
     for one, other in pairs:
         low, high = sorted((root(one), root(other)))
         parents[high] = low
-    return [root(thing) for thing in range(number)]
+    return [root(item) for item in range(number)]
 
 
 def members(groups: Sequence[int]) -> dict[int, list[int]]:
-    """Lists what is in each group.
+    """Lists the items of each group.
 
     Args:
-        groups: from `group`.
+        groups: the group of each item, from `group`.
 
     Returns:
-        Group → its things, in order.
+        Group → indices of its items, in ascending order.
     """
     result: dict[int, list[int]] = {}
-    for thing, name in enumerate(groups):
-        result.setdefault(name, []).append(thing)
+    for item, name in enumerate(groups):
+        result.setdefault(name, []).append(item)
     return result

@@ -1,4 +1,4 @@
-"""What cleaning has found so far, on disk, so that a build that was stopped anywhere goes on where it was."""
+"""Records the results of cleaning on disk, so that an interrupted build resumes."""
 
 import base64
 import hashlib
@@ -13,35 +13,35 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from artcolor.data.clean import Cleaned, Color
-from artcolor.data.collect import Picture
+from artcolor.data.collect import SourcePicture
 from artcolor.data.duplicates import Detail, Hashes
 from artcolor.data.spec import Label
 from artcolor.files import write_atomically
 
 _LOG = logging.getLogger(__name__)
-# Changes whenever the same spec would clean pictures differently.
-_VERSION = 1
+# Part of the first line: raise it when the same spec cleans pictures differently, or when lines change.
+_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A cleaned picture that waits to be chosen.
+    """A cleaned picture that may be selected for the data set.
 
     Attributes:
-        source: name of the source it comes from.
-        path: where in the source.
-        labels: what is known about it; `""` where nothing is.
-        file: its file, as it is to be written.
-        gray: the file of its gray twin, if asked for.
-        sha256: of `file`, in hexadecimal.
-        width: of the picture in `file`.
-        height: of the picture in `file`.
-        pixels: of the original, without its border.
-        original: width and height of the original.
-        box: left, top, right and bottom of what was kept of the original; `None` if that is all.
-        color: what its colors are like.
-        hashes: what it is recognized by.
-        detail: the same.
+        source: name of the source.
+        path: path within the source.
+        labels: label → its value; `""` if unknown.
+        file: path of the cleaned file.
+        gray: path of its gray twin; `None` if not requested.
+        sha256: SHA-256 of `file`, in hexadecimal.
+        width: width of the cleaned picture, in pixels.
+        height: height of the cleaned picture, in pixels.
+        pixels: number of pixels of the original inside its border.
+        original: width and height of the original, in pixels.
+        box: left, top, right and bottom of the part of the original that was kept; `None` if not cropped.
+        color: color statistics of the picture.
+        hashes: perceptual hashes `(7,)`, from `fingerprint`.
+        detail: local detail `(576,)`, from `fingerprint`.
     """
 
     source: str
@@ -62,16 +62,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A picture that is not used.
+    """A picture that is not part of the data set.
 
     Attributes:
-        source: name of the source it comes from.
-        path: where in the source.
+        source: name of the source.
+        path: path within the source.
         reason: a key of `artcolor.data.clean.REASONS`.
-        detail: what exactly is wrong.
-        thumbnail: a small JPEG file of it; empty if there is none.
-        candidate: the picture, if it was dropped after cleaning.
-        twin: the copy that stays, if it is a duplicate.
+        detail: the measured value and the limit, or the decoder's message.
+        thumbnail: bytes of a JPEG thumbnail; empty if the picture could not be decoded.
+        candidate: the cleaned picture, if it was dropped after cleaning.
+        twin: the copy that was kept, if this one is a duplicate.
     """
 
     source: str
@@ -84,18 +84,17 @@ class Dropped:
 
 
 class Journal:
-    """Cleaned pictures and reasons, one line each, appended as they come.
+    """A log of cleaned and dropped pictures, one line each.
 
-    Only the thread that made it may write.
+    Only the thread that created it may write to it.
 
     Args:
-        folder: where it is kept; made if it is not there.
-        settings: everything that what it holds depends on. If it was begun with others, it begins anew.
-        suffix: of the pictures' files.
+        folder: folder of the journal; created if missing.
+        settings: all settings that cleaning depends on. A journal with other settings is discarded.
+        suffix: suffix of the cleaned files, with its dot.
     """
 
     def __init__(self, folder: Path, settings: str, suffix: str) -> None:
-        """See the class."""
         self._pictures = folder / "pictures"
         self._lines = folder / "journal.jsonl"
         self._suffix = suffix
@@ -115,32 +114,35 @@ class Journal:
         whole, _, torn = data.rpartition(b"\n")
         first, *lines = whole.split(b"\n")
         if first != head.encode():
-            _LOG.warning("sources or cleaning settings have changed since the last run; cleaning starts anew")
+            _LOG.warning("sources or cleaning settings have changed since the last run; cleaning restarts")
             return False
         if torn:
-            # A line that was being written when the process was killed; the next one must not continue it.
+            # The process was killed while writing this line.
             with self._lines.open("r+b") as file:
                 file.truncate(len(data) - len(torn))
         for line in map(json.loads, lines):
             self._known[line["source"], line["path"]] = line
         return True
 
-    def find(self, picture: Picture) -> Candidate | Dropped | None:
-        """Gives, once, what an earlier run found out about a picture; `None` if nothing, or out of date.
+    def find(self, picture: SourcePicture) -> Candidate | Dropped | None:
+        """Returns the result that an earlier run recorded for a picture; a second call finds nothing.
 
         Args:
-            picture: any.
+            picture: picture of a source.
+
+        Returns:
+            The result; `None` if there is none, or if the file has changed since.
         """
         line = self._known.pop((picture.source, picture.path), None)
-        return self._recall(picture, line) if line and line["stamp"] == picture.stamp else None
+        return self._restore(picture, line) if line and line["stamp"] == picture.stamp else None
 
-    def _recall(self, picture: Picture, line: dict[str, Any]) -> Candidate | Dropped | None:
+    def _restore(self, picture: SourcePicture, line: dict[str, Any]) -> Candidate | Dropped | None:
         if "reason" in line:
             thumbnail = base64.b64decode(line["thumbnail"])
             return Dropped(picture.source, picture.path, line["reason"], line["detail"], thumbnail)
         file, gray = self._files(picture)
         for path, size in ((file, line["bytes"]), (gray, line["gray_bytes"])):
-            # After a power cut a line may have survived its picture.
+            # After a power failure, the line may exist without its picture.
             if size is not None and (not path.is_file() or path.stat().st_size != size):
                 return None
         return Candidate(
@@ -160,15 +162,15 @@ class Journal:
             detail=np.frombuffer(base64.b64decode(line["detail"]), dtype=np.int8),
         )
 
-    def keep(self, picture: Picture, result: Cleaned | Dropped) -> Candidate | Dropped:
-        """Writes down what was found out about a picture, and the picture itself.
+    def record(self, picture: SourcePicture, result: Cleaned | Dropped) -> Candidate | Dropped:
+        """Writes the result of cleaning a picture, and its cleaned file.
 
         Args:
-            picture: the one that was looked at.
-            result: what was found.
+            picture: picture of a source.
+            result: the cleaned picture, or why it is dropped.
 
         Returns:
-            The same, as `find` gives it.
+            The result as `find` will return it.
         """
         line: dict[str, Any] = {"source": picture.source, "path": picture.path, "stamp": picture.stamp}
         if isinstance(result, Dropped):
@@ -197,15 +199,15 @@ class Journal:
             }
         self._file.write(json.dumps(line).encode() + b"\n")
         self._file.flush()
-        found = self._recall(picture, line)
+        found = self._restore(picture, line)
         assert found is not None
         return found
 
     def close(self) -> None:
-        """Closes its file."""
+        """Closes the file of the journal."""
         self._file.close()
 
-    def _files(self, picture: Picture) -> tuple[Path, Path]:
+    def _files(self, picture: SourcePicture) -> tuple[Path, Path]:
         name = hashlib.sha256(f"{picture.source}\0{picture.path}".encode()).hexdigest()[:32]
         return self._pictures / f"{name}{self._suffix}", self._pictures / f"{name}.gray{self._suffix}"
 

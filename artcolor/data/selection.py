@@ -1,4 +1,4 @@
-"""Choosing among cleaned pictures: duplicates, balance and splits, as functions of pictures and seed."""
+"""Selects pictures and their splits: duplicates, balance and splits as functions of the pictures and a seed."""
 
 import dataclasses
 import hashlib
@@ -21,9 +21,9 @@ class Chosen(NamedTuple):
     """A picture of the data set.
 
     Attributes:
-        picture: the picture.
-        family: pictures with the same one are related, and so in the same split.
-        split: `"train"`, `"val"` or `"test"`; `""` as long as that is open.
+        picture: the cleaned picture.
+        family: number of its family; pictures of one family are related and go to the same split.
+        split: `"train"`, `"val"` or `"test"`; `""` if not assigned yet.
     """
 
     picture: Candidate
@@ -35,15 +35,15 @@ def select(candidates: Sequence[Candidate], spec: DatasetSpec, seed: int) -> tup
     """Chooses the pictures of a data set and their splits.
 
     Args:
-        candidates: the cleaned pictures, in the order of the sources.
-        spec: what is asked for.
-        seed: of what is left to chance.
+        candidates: cleaned pictures, in the order of the sources.
+        spec: the spec of the data set.
+        seed: random seed for caps and splits.
 
     Returns:
-        The chosen, in the order they came, and the dropped.
+        The chosen pictures in their original order, and the dropped pictures.
 
     Raises:
-        DataError: there are too few pictures to hold any out.
+        DataError: there are too few pictures for the splits.
     """
     chosen, duplicates = drop_duplicates(candidates, spec.duplicates)
     spelling = {label: one_spelling([each.picture.labels[label] for each in chosen]) for label in LABELS}
@@ -63,16 +63,16 @@ def select(candidates: Sequence[Candidate], spec: DatasetSpec, seed: int) -> tup
 
 
 def drop_duplicates(candidates: Sequence[Candidate], rules: DuplicateRules) -> tuple[list[Chosen], list[Dropped]]:
-    """Keeps the largest picture of each group of duplicates; of equal ones the first.
+    """Keeps the largest picture of each group of duplicates, or the first of equal size.
 
-    Labels that it lacks come from the others of its group.
+    It takes missing labels from the other pictures of its group.
 
     Args:
-        candidates: the cleaned pictures.
-        rules: what counts as a duplicate.
+        candidates: cleaned pictures, in the order of the sources.
+        rules: limits for duplicates and related pictures.
 
     Returns:
-        Those that stay, and those that do not.
+        The kept pictures with their families, and the dropped duplicates.
     """
     if not candidates:
         return [], []
@@ -105,15 +105,15 @@ def drop_duplicates(candidates: Sequence[Candidate], rules: DuplicateRules) -> t
 
 
 def balance(chosen: Sequence[Chosen], rule: Balance, seed: int) -> tuple[list[Chosen], list[Dropped]]:
-    """Keeps at most so many pictures of each artist, style or genre, chosen by chance.
+    """Limits the number of pictures per artist, style or genre; which ones are kept is random.
 
     Args:
-        chosen: the pictures.
-        rule: what is counted, and the cap.
-        seed: of the choice.
+        chosen: pictures of the data set.
+        rule: the label that is capped, and the cap.
+        seed: random seed of the choice.
 
     Returns:
-        Those that stay, and those that do not.
+        The kept pictures, and the dropped ones.
     """
     seen: Counter[str] = Counter()
     over = set()
@@ -129,37 +129,37 @@ def balance(chosen: Sequence[Chosen], rule: Balance, seed: int) -> tuple[list[Ch
             kept.append(each)
             continue
         label = picture.labels[rule.by] or f"no {rule.by}"
-        detail = f"{seen[label_key(picture.labels[rule.by])]} pictures of {label}, {rule.cap} allowed"
+        detail = f"{seen[label_key(picture.labels[rule.by])]} pictures of {label}; the cap is {rule.cap}"
         dropped.append(Dropped(picture.source, picture.path, "capped", detail, candidate=picture))
     return kept, dropped
 
 
 def split(chosen: Sequence[Chosen], rules: SplitRules, seed: int) -> list[Chosen]:
-    """Holds pictures out, families (and artists, if asked) as a whole.
+    """Assigns splits; families, and artists if requested, are never divided.
 
     Args:
-        chosen: the pictures.
-        rules: how many, and what is kept together.
-        seed: of the choice.
+        chosen: pictures of the data set.
+        rules: sizes of the splits, and what is kept together.
+        seed: random seed of the choice.
 
     Returns:
-        The pictures with their splits.
+        The same pictures with their splits.
 
     Raises:
-        DataError: there are too few pictures, families or artists for that.
+        DataError: there are too few pictures, families or artists for the requested splits.
     """
     wanted = {"val": _number(rules.val, len(chosen)), "test": _number(rules.test, len(chosen))}
     if chosen and sum(wanted.values()) >= len(chosen):
         raise DataError(
-            f"{wanted['val']} pictures for val and {wanted['test']} for test leave none of {len(chosen)} to train "
-            "with. Lower `split.val` and `split.test`, or add sources."
+            f"{wanted['val']} pictures for val and {wanted['test']} for test leave none of {len(chosen)} for "
+            "training. Lower `split.val` and `split.test`, or add sources."
         )
-    units, at_home = _units(chosen, rules)
+    units, train_only = _units(chosen, rules)
     found = {"val": 0, "test": 0}
     splits = ["train"] * len(chosen)
     for unit in sorted(units, key=lambda unit: _draw(seed, "split", chosen[unit[0]].picture)):
         fitting = [name for name in found if found[name] + len(unit) <= wanted[name]]
-        if fitting and not at_home.intersection(unit):
+        if fitting and not train_only.intersection(unit):
             found[fitting[0]] += len(unit)
             for number in unit:
                 splits[number] = fitting[0]
@@ -179,20 +179,20 @@ def _number(share: float, pictures: int) -> int:
 
 
 def _units(chosen: Sequence[Chosen], rules: SplitRules) -> tuple[list[list[int]], set[int]]:
-    """What must stay together, and who must train because nobody knows whose they are."""
+    """Returns the groups that must not be divided, and the pictures that must train as their artist is unknown."""
     first: dict[tuple[str, object], int] = {}
     pairs = []
-    at_home = set()
+    train_only = set()
     for number, each in enumerate(chosen):
         pairs.append((first.setdefault(("family", each.family), number), number))
         if rules.by == "artist":
             if artist := label_key(each.picture.labels["artist"]):
                 pairs.append((first.setdefault(("artist", artist), number), number))
             else:
-                at_home.add(number)
-    return list(members(group(len(chosen), pairs)).values()), at_home
+                train_only.add(number)
+    return list(members(group(len(chosen), pairs)).values()), train_only
 
 
 def _draw(seed: int, purpose: str, picture: Candidate) -> bytes:
-    # A hash and not a generator, so that one picture more or less leaves the luck of all others as it was.
+    # With a hash instead of a generator, adding a picture does not change the draw of any other.
     return hashlib.sha256(f"{seed}\0{purpose}\0{picture.source}\0{picture.path}".encode()).digest()

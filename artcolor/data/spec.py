@@ -1,4 +1,4 @@
-"""What a data set is built from, as a YAML file: sources, filters, cleaning, balance, splits, output."""
+"""Defines the YAML spec of a data set: sources, filters, cleaning, balance, splits and output."""
 
 import string
 from pathlib import Path
@@ -10,7 +10,9 @@ try:
     import yaml
     from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 except ImportError as error:
-    raise ImportError("building a data set needs pydantic and pyyaml: pip install 'artcolor[train]'") from error
+    raise ImportError(
+        "building a data set needs pydantic and pyyaml. Install them with `pip install 'artcolor[train]'`."
+    ) from error
 
 Label = Literal["artist", "style", "genre"]
 LABELS: tuple[Label, ...] = ("artist", "style", "genre")
@@ -23,14 +25,14 @@ class _Strict(BaseModel):
 
 
 class Lookup(_Strict):
-    """A CSV file with more labels, one row for each value of a label that the pictures already carry.
+    """A CSV file with additional labels, one row for each value of a label that the pictures already have.
 
     Attributes:
-        file: the CSV file, relative to the source's folder.
-        by: the label that rows are looked up by.
-        key: the column that holds it.
-        columns: label → the column to take it from.
-        separator: where a cell holds several values, what is between them; the first value counts.
+        file: path of the CSV file, relative to the folder of the source.
+        by: label by which rows are looked up.
+        key: column that holds the values of `by`.
+        columns: label → column that holds its values.
+        separator: separator of several values in a cell, of which the first is used; `None` uses the whole cell.
     """
 
     file: Path
@@ -41,11 +43,11 @@ class Lookup(_Strict):
 
 
 class _Source(_Strict):
-    """What every kind of source has.
+    """Fields of every kind of source.
 
     Attributes:
-        name: what the result calls this source.
-        labels: labels of pictures that have no other.
+        name: name of the source in `metadata.csv` and the report.
+        labels: label → default value for pictures without this label.
         aliases: spelling found → label to use instead; `""` means unknown.
     """
 
@@ -55,13 +57,13 @@ class _Source(_Strict):
 
 
 class FolderSource(_Source):
-    """A folder of pictures, whose labels are read off the paths.
+    """A folder of pictures whose labels are part of the paths.
 
     Attributes:
-        path: the folder, relative to the spec's own.
-        layouts: patterns of paths below the folder, with `{artist}`, `{style}` and `{genre}`; `*` is anything
-            but `/`, `**` anything. They are alternatives: the first that fits any picture is the one used.
-        lookup: more labels from a CSV file.
+        path: path of the folder, relative to the folder of the spec.
+        layouts: alternative patterns of paths below the folder, with `{artist}`, `{style}` and `{genre}`; `*` matches
+            anything but `/`, and `**` anything. The first pattern that matches any picture is used.
+        lookup: additional labels from a CSV file.
     """
 
     kind: Literal["folder"]
@@ -75,21 +77,21 @@ class FolderSource(_Source):
         for layout in layouts:
             places = [name for _, name, _, _ in string.Formatter().parse(layout) if name is not None]
             if unknown := set(places) - set(LABELS):
-                raise ValueError(f"{layout!r} has {sorted(unknown)}; only {list(LABELS)} can stand in braces")
+                raise ValueError(f"{layout!r} has {sorted(unknown)}; braces may contain {list(LABELS)} only")
             if len(places) != len(set(places)):
-                raise ValueError(f"{layout!r} has a label twice")
+                raise ValueError(f"{layout!r} repeats a label")
         return layouts
 
 
 class CsvSource(_Source):
-    """A folder of pictures, and a CSV file with a row for each.
+    """A folder of pictures, and a CSV file with one row per picture.
 
     Attributes:
-        path: the folder, relative to the spec's own.
-        table: the CSV file, relative to the folder.
-        file: the column with the pictures' paths, relative to the folder.
-        columns: label → the column to take it from.
-        delimiter: what is between the CSV file's cells.
+        path: path of the folder, relative to the folder of the spec.
+        table: path of the CSV file, relative to `path`.
+        file: column that holds the paths of the pictures, relative to `path`.
+        columns: label → column that holds its values.
+        delimiter: delimiter of the CSV file.
     """
 
     kind: Literal["csv"]
@@ -104,13 +106,13 @@ class HuggingFaceSource(_Source):
     """A data set that `datasets.load_dataset` can stream; needs the package `datasets`.
 
     Attributes:
-        repo: `owner/name` on the Hub, or a local folder that begins with `./`, `../` or `/`.
-        config: its configuration, where it has several.
-        revision: branch, tag or commit.
-        split: which part of it.
-        image: the column with the pictures.
-        columns: label → the column to take it from; class numbers become their names.
-        limit: use only the first so many rows; `None` for all.
+        repo: `owner/name` on the Hub, or a local folder that starts with `./`, `../` or `/`.
+        config: name of the configuration; `None` uses the default.
+        revision: branch, tag or commit; `None` uses the default branch.
+        split: split of the Hugging Face data set that is read.
+        image: column that holds the pictures.
+        columns: label → column that holds its values; class numbers are replaced by their names.
+        limit: use only this many leading rows; `None` for all.
     """
 
     kind: Literal["huggingface"]
@@ -127,17 +129,17 @@ Source = Annotated[FolderSource | CsvSource | HuggingFaceSource, Field(discrimin
 
 
 class CleanRules(_Strict):
-    """Which pictures are dropped for what they look like.
+    """Limits beyond which pictures are dropped.
 
     Attributes:
-        min_side: shorter sides are too small, in pixels, after cropping.
-        max_pixels: larger pictures are not even decoded. Pillow itself refuses more than 178,956,970.
-        max_aspect: the long side over the short one.
-        min_chroma: mean chroma in Lab units; below, a picture counts as gray.
-        min_spread: standard deviation of ab in Lab units; below, a picture counts as sepia.
-        min_hue_spread: the same, across its mean hue only. What has one hue and no other is sepia, a drawing
-            on yellowed paper, a print in one ink.
-        crop_borders: whether plain frames and padding are cropped off.
+        min_side: smallest short side after cropping, in pixels.
+        max_pixels: largest number of pixels that is decoded; Pillow itself refuses more than 178,956,970.
+        max_aspect: largest ratio of the long side to the short side.
+        min_chroma: smallest mean chroma, in Lab units; below it, a picture counts as gray.
+        min_spread: smallest standard deviation of ab, in Lab units; below it, a picture counts as sepia.
+        min_hue_spread: smallest standard deviation of ab perpendicular to the mean hue, in Lab units; below it, a
+            picture has a single hue, like a sepia photograph, a drawing on yellowed paper or a one-ink print.
+        crop_borders: crop plain frames and padding.
     """
 
     min_side: Annotated[int, Field(ge=1)] = 128
@@ -150,12 +152,12 @@ class CleanRules(_Strict):
 
 
 class DuplicateRules(_Strict):
-    """Which pictures count as the same.
+    """Limits within which two pictures count as duplicates or as related.
 
     Attributes:
-        distance: pictures whose perceptual hashes differ in at most so many of 64 bits count as one, if their
-            detail agrees too; the largest stays.
-        related: up to so many bits, both stay but go to the same split.
+        distance: largest number of differing bits, of 64, between the perceptual hashes of duplicates. Their detail
+            must agree, too. Of duplicates, only the largest is kept.
+        related: largest number of differing bits between related pictures, which go to the same split.
     """
 
     distance: Annotated[int, Field(ge=0, le=16)] = 6
@@ -169,11 +171,11 @@ class DuplicateRules(_Strict):
 
 
 class Balance(_Strict):
-    """A cap for every artist, style or genre.
+    """A cap on the number of pictures per artist, style or genre.
 
     Attributes:
-        by: the label.
-        cap: the most pictures of one value. Pictures without the label count as one more value.
+        by: label whose values are capped.
+        cap: largest number of pictures per value. Pictures without the label count as one value.
     """
 
     by: Label
@@ -181,13 +183,13 @@ class Balance(_Strict):
 
 
 class SplitRules(_Strict):
-    """How pictures are held out.
+    """Sizes of the splits, and what must not be divided between them.
 
     Attributes:
-        val: below 1, the share of pictures for validation; from 1, their number.
-        test: the same for testing.
-        by: `"group"` keeps related pictures together; `"artist"` also keeps artists apart, and pictures whose
-            artist is unknown all train.
+        val: size of the validation split: a fraction of all pictures if below 1, else a number of pictures.
+        test: size of the test split: a fraction of all pictures if below 1, else a number of pictures.
+        by: `"group"` keeps related pictures in one split. `"artist"` also keeps the pictures of an artist in one split;
+            all pictures by unknown artists go to train.
     """
 
     val: Annotated[float, Field(ge=0)] = 0.05
@@ -198,18 +200,18 @@ class SplitRules(_Strict):
     @classmethod
     def _share_or_number(cls, value: float) -> float:
         if value > 1 and value != int(value):
-            raise ValueError(f"{value} is neither a share below 1 nor a whole number of pictures")
+            raise ValueError(f"{value} is neither a fraction below 1 nor a whole number of pictures")
         return value
 
 
 class Output(_Strict):
-    """How pictures are written.
+    """Size and format of the written pictures.
 
     Attributes:
-        side: pictures are made smaller until their short side is at most this; `None` keeps every pixel.
-        format: of the files.
-        quality: of the encoding, 1..100.
-        gray: whether `gray/` is written too: every picture once more, without its color and with the same L.
+        side: longest short side in pixels, to which larger pictures are reduced; `None` keeps the full size.
+        format: format of the files.
+        quality: encoder quality, 1..100.
+        gray: also write `gray/`, which holds a gray twin of every picture with the same L.
     """
 
     side: Annotated[int, Field(ge=16)] | None = 512
@@ -219,22 +221,22 @@ class Output(_Strict):
 
     @property
     def suffix(self) -> str:
-        """What the files' names end in."""
+        """The suffix of the files, with its dot."""
         return {"webp": ".webp", "jpeg": ".jpg"}[self.format]
 
 
 class DatasetSpec(_Strict):
-    """A data set to build.
+    """The spec of a data set.
 
     Attributes:
-        name: of the data set.
-        sources: where pictures come from. Of two copies of equal size, the one of the earlier source stays.
-        where: label → the values to use; pictures with another value, or none, are left out unread.
-        clean: which pictures are dropped for what they look like.
-        duplicates: which pictures count as the same.
-        balance: a cap for every artist, style or genre; `None` for none.
-        split: how pictures are held out.
-        output: how pictures are written.
+        name: name of the data set.
+        sources: sources of the pictures. Of duplicates of equal size, the one from the earlier source is kept.
+        where: label → the values to use; pictures with another value, or without one, are skipped unread.
+        clean: limits beyond which pictures are dropped.
+        duplicates: limits for duplicates and related pictures.
+        balance: cap on the number of pictures per artist, style or genre; `None` for no cap.
+        split: sizes of the splits.
+        output: size and format of the written pictures.
     """
 
     name: str
@@ -255,7 +257,7 @@ class DatasetSpec(_Strict):
 
 
 def shipped_specs() -> list[str]:
-    """Names of the specs that come with artcolor, for `load_spec`."""
+    """Returns the names of the specs that artcolor ships, for `load_spec`."""
     return sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
 
 
@@ -263,15 +265,15 @@ def load_spec(source: str | Path, *, root: str | Path | None = None) -> DatasetS
     """Reads a spec.
 
     Args:
-        source: a YAML file, or the name of a shipped spec.
-        root: folder that the paths in the spec are relative to; if not given, the folder of the YAML file, or
-            the current one for a shipped spec.
+        source: path of a YAML file, or the name of a shipped spec.
+        root: folder that paths in the spec are relative to; `None` uses the folder of the YAML file, or the current
+            folder for a shipped spec.
 
     Returns:
         The spec, with absolute paths.
 
     Raises:
-        ConfigError: there is no such spec, or it makes no sense.
+        ConfigError: the spec does not exist, or is invalid.
 
     Example:
         >>> [source.kind for source in load_spec("wikiart").sources]
@@ -286,8 +288,8 @@ def load_spec(source: str | Path, *, root: str | Path | None = None) -> DatasetS
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"the spec {source} cannot be read ({error.strerror}). Give a YAML file, or one of the names "
-            f"{', '.join(shipped_specs())}."
+            f"the spec {source} cannot be read ({error.strerror}). Pass the path of a YAML file, or the name of a "
+            f"shipped spec: {', '.join(shipped_specs())}."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not valid YAML: {error}") from error

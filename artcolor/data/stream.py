@@ -1,4 +1,4 @@
-"""The order in which a training sees its pictures: a function of (seed, step), so that it can start anywhere."""
+"""Orders training pictures as a function of (seed, step), so that training can resume at any step."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -9,23 +9,23 @@ from artcolor.data.dataset import Sample
 
 
 class SampleStream:
-    """Batches of samples from one step of a training to another, as a `batch_sampler` of a `DataLoader`.
+    """Yields batches of samples for a range of training steps; a `batch_sampler` for `DataLoader`.
 
-    The samples form one endless row: epoch after epoch, each in an order of its own. Step s takes the s-th
-    batch of the row, and each process and each accumulation step takes its part of that batch.
+    The samples form one endless sequence of epochs, each shuffled differently. Step s takes the s-th batch of the
+    sequence. Each process and accumulation step takes its part of that batch.
 
     Args:
-        pictures: how many the data set has.
+        pictures: number of pictures in the data set.
         batch_size: pictures per step, over all processes.
-        seed: of the order.
+        seed: random seed of the order.
         start: first step.
-        stop: the step before which to end.
-        size_at: side of the crops, given the step.
-        parts: into how many micro-batches a step is cut, over all processes.
-        rank: this process takes every `world`-th micro-batch, from this one on.
+        stop: last step, exclusive.
+        size_at: returns the side of the crops in pixels, given the step.
+        parts: number of micro-batches per step, over all processes.
+        rank: rank of this process, which takes every `world`-th micro-batch starting with this one.
         world: number of processes.
-        labels: one for each picture; each label then gets an equal share of an epoch, whose pictures are drawn
-            with repeats.
+        labels: one label per picture. If given, pictures are drawn with replacement such that every label has an equal
+            share of an epoch.
 
     Example:
         >>> stream = SampleStream(10, 4, seed=0, start=2, stop=3, size_at=lambda step: 32)

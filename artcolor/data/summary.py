@@ -1,4 +1,4 @@
-"""Telling what a build did: report.json, report.html with pictures of what was dropped, statistics.png."""
+"""Summarizes a build: report.json, report.html with thumbnails of dropped pictures, and statistics.png."""
 
 import base64
 import dataclasses
@@ -29,7 +29,7 @@ _LOG = logging.getLogger(__name__)
 FINISHED = "report.json"
 _PAGE = "report.html"
 _STATISTICS = "statistics.png"
-# In the order in which they are to appear: the last one marks a finished build.
+# In the order in which a build moves them to its folder: the last one marks a finished build.
 FILES = (_STATISTICS, _PAGE, FINISHED)
 _SHOWN = 60
 _BARS = 15
@@ -37,23 +37,23 @@ _LONGEST = 26
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a build did.
+class BuildSummary:
+    """The outcome of a build, as in `report.json`.
 
     Attributes:
-        identity: the same for the same spec and seed.
-        name: of the data set.
-        seed: of the build.
-        spec: the whole spec.
-        collected: pictures that the sources hold.
-        dropped: reason → how many, in the order of the steps.
-        cropped: how many lost a frame or padding.
-        kept: pictures in the data set.
-        splits: split → how many.
-        sources: source → how many were collected and kept.
-        labels: label → value → how many were kept, most frequent first; `""` is unknown.
-        dropped_pictures: source, path, reason, detail of each.
-        cropped_pictures: source, path, original size and box of each.
+        identity: hash of the spec and the seed.
+        name: name of the data set.
+        seed: random seed of the build.
+        spec: the whole spec as JSON values.
+        collected: number of pictures in the sources.
+        dropped: reason → number of pictures dropped, in the order of the steps.
+        cropped: number of kept pictures from which a frame or padding was cropped.
+        kept: number of pictures in the data set.
+        splits: split → number of pictures.
+        sources: source → number of pictures collected and kept.
+        labels: label → value → number of pictures kept, most frequent first; `""` is unknown.
+        dropped_pictures: source, path, reason and detail of each dropped picture.
+        cropped_pictures: source, path, original size and box of each cropped picture.
     """
 
     identity: str
@@ -71,11 +71,14 @@ class Report:
     cropped_pictures: list[dict[str, Any]]
 
     @classmethod
-    def load(cls, path: Path) -> "Report | None":
-        """Reads a `report.json`; gives `None` if it is something else of that name.
+    def load(cls, path: Path) -> "BuildSummary | None":
+        """Reads a `report.json`.
 
         Args:
-            path: of the file.
+            path: path of the file.
+
+        Returns:
+            The summary; `None` if the file is not one that a build wrote.
         """
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
@@ -83,26 +86,26 @@ class Report:
             return None
 
 
-def write_report(
+def write_summary(
     folder: Path,
     spec: DatasetSpec,
     seed: int,
     identity: str,
     chosen: Sequence[Chosen],
     dropped: Sequence[Dropped],
-) -> Report:
-    """Writes the three reports.
+) -> BuildSummary:
+    """Writes `report.json`, `report.html` and, if matplotlib is installed, `statistics.png`.
 
     Args:
-        folder: where to.
-        spec: it was built from.
-        seed: of the build.
-        identity: of spec and seed.
-        chosen: the pictures in it.
-        dropped: the others.
+        folder: output folder.
+        spec: spec of the data set.
+        seed: random seed of the build.
+        identity: hash of the spec and the seed.
+        chosen: pictures of the data set.
+        dropped: pictures that are not part of it.
 
     Returns:
-        What they say.
+        The summary in `report.json`.
     """
     order = list(REASONS)
     dropped = sorted(dropped, key=lambda each: order.index(each.reason))
@@ -112,7 +115,7 @@ def write_report(
         Counter([*(p.source for p in pictures), *(d.source for d in dropped)]),
         Counter(p.source for p in pictures),
     )
-    report = Report(
+    summary = BuildSummary(
         identity=identity,
         name=spec.name,
         seed=seed,
@@ -137,52 +140,52 @@ def write_report(
             for p in cropped
         ],
     )
-    statistics = draw_statistics(report, pictures)
+    statistics = draw_statistics(summary, pictures)
     if statistics is not None:
         write_atomically(folder / _STATISTICS, statistics)
-    write_atomically(folder / _PAGE, page(report, dropped, cropped, statistics).encode())
-    text = json.dumps(dataclasses.asdict(report), indent=1, ensure_ascii=False)
+    write_atomically(folder / _PAGE, summary_page(summary, dropped, cropped, statistics).encode())
+    text = json.dumps(dataclasses.asdict(summary), indent=1, ensure_ascii=False)
     write_atomically(folder / FINISHED, text.encode())
-    return report
+    return summary
 
 
-def draw_statistics(report: Report, pictures: Sequence[Candidate]) -> bytes | None:
+def draw_statistics(summary: BuildSummary, pictures: Sequence[Candidate]) -> bytes | None:
     """Draws counts, sizes, chroma and hues of the kept pictures.
 
     Args:
-        report: of the build.
-        pictures: the kept ones.
+        summary: summary of the build.
+        pictures: the kept pictures.
 
     Returns:
-        A PNG file; `None` without matplotlib.
+        The bytes of a PNG file; `None` if matplotlib is not installed.
     """
     try:
         canvas: Any = importlib.import_module("matplotlib.figure")
     except ImportError:
-        _LOG.warning("no %s was drawn, as this needs matplotlib: pip install 'artcolor[evaluate]'", _STATISTICS)
+        _LOG.warning("%s is skipped because matplotlib is not installed: pip install 'artcolor[evaluate]'", _STATISTICS)
         return None
     figure = canvas.Figure(figsize=(13, 8))
     figure.subplots_adjust(left=0.06, right=0.97, bottom=0.08, top=0.9, wspace=0.6, hspace=0.35)
-    figure.suptitle(_plain(f"{report.name}: {report.kept} pictures"))
+    figure.suptitle(_plain(f"{summary.name}: {summary.kept} pictures"))
     counts, styles, sizes, means, chromas = (figure.add_subplot(2, 3, place) for place in range(1, 6))
     hues = figure.add_subplot(2, 3, 6, projection="polar")
 
-    counts.bar(list(report.splits), list(report.splits.values()), color="0.4")
+    counts.bar(list(summary.splits), list(summary.splits.values()), color="0.4")
     counts.set_title("pictures per split")
-    # Of the labels that most pictures have, style says most about color.
+    # Plot the label that most pictures have; of equally frequent ones, style is the most telling about color.
     ranked = ("style", "genre", "artist")
-    label = max(ranked, key=lambda label: sum(number for text, number in report.labels[label].items() if text))
-    most = list(report.labels[label].items())[:_BARS][::-1]
+    label = max(ranked, key=lambda label: sum(number for text, number in summary.labels[label].items() if text))
+    most = list(summary.labels[label].items())[:_BARS][::-1]
     names = [_plain(text[:_LONGEST]) or "unknown" for text, _ in most]
     styles.barh(range(len(most)), [number for _, number in most], tick_label=names, color="0.4")
-    styles.set_title(f"pictures per {label}" + (f", first {_BARS}" if len(report.labels[label]) > _BARS else ""))
+    styles.set_title(f"pictures per {label}" + (f", top {_BARS}" if len(summary.labels[label]) > _BARS else ""))
     sizes.scatter([p.width for p in pictures], [p.height for p in pictures], s=4, alpha=0.3, color="0.2")
     sizes.set(title="sizes", xlabel="width, pixels", ylabel="height, pixels", aspect="equal")
     means.hist([p.color.chroma for p in pictures], bins=40, color="0.4")
-    means.set(title="mean chroma of pictures", xlabel="Lab units", ylabel="pictures")
+    means.set(title="mean chroma per picture", xlabel="Lab units", ylabel="pictures")
     share = np.mean([p.color.chromas for p in pictures], axis=0)
     chromas.bar((np.arange(CHROMAS) + 0.5) * CHROMA_STEP, share, width=0.9 * CHROMA_STEP, color="0.4")
-    chromas.set(title="chroma of pixels", xlabel="Lab units", ylabel="share")
+    chromas.set(title="chroma of pixels", xlabel="Lab units", ylabel="fraction of pixels")
     angles = (np.arange(HUES) + 0.5) * 2 * np.pi / HUES
     hues.bar(
         angles,
@@ -190,68 +193,73 @@ def draw_statistics(report: Report, pictures: Sequence[Candidate]) -> bytes | No
         width=2 * np.pi / HUES,
         color=_wheel(angles),
     )
-    hues.set(title="hues, by chroma", yticks=[], xticks=np.arange(4) * np.pi / 2)
+    hues.set(title="hues, weighted by chroma", yticks=[], xticks=np.arange(4) * np.pi / 2)
     buffer = io.BytesIO()
-    # Without the library's version, equal builds have equal files.
+    # By default, matplotlib writes its version, and equal builds would have different files.
     figure.savefig(buffer, format="png", dpi=80, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def _plain(text: str) -> str:
-    # Between dollar signs, matplotlib reads formulas.
+    # Matplotlib typesets text between dollar signs as a formula.
     return text.replace("$", r"\$")
 
 
 def _wheel(angles: Any) -> list[tuple[float, float, float]]:
-    """The color of each hue of Lab, at one lightness and chroma that all of them have in sRGB."""
+    """Returns an sRGB color for each hue of Lab, at a lightness and chroma within the gamut for all hues."""
     ab = torch.tensor(np.stack([np.cos(angles), np.sin(angles)]) * 40, dtype=torch.float32).unsqueeze(1)
     rgb = lab_to_rgb_in_gamut(torch.full((1, 1, len(angles)), 70.0), ab)
     return [(float(r), float(g), float(b)) for r, g, b in rgb.squeeze(1).T]
 
 
-def page(report: Report, dropped: Sequence[Dropped], cropped: Sequence[Candidate], statistics: bytes | None) -> str:
-    """Makes of the report one HTML page that needs no other file.
+def summary_page(
+    summary: BuildSummary, dropped: Sequence[Dropped], cropped: Sequence[Candidate], statistics: bytes | None
+) -> str:
+    """Renders the summary as one self-contained HTML page.
 
     Args:
-        report: of the build.
-        dropped: what was dropped, in the order of the steps.
-        cropped: what lost a frame or padding.
-        statistics: a PNG file; `None` if there is none.
+        summary: summary of the build.
+        dropped: dropped pictures, in the order of the steps.
+        cropped: kept pictures from which a frame or padding was cropped.
+        statistics: bytes of the PNG file of statistics; `None` if there is none.
+
+    Returns:
+        The HTML document.
     """
-    left, steps = report.collected, [("collected", "", report.collected)]
-    for reason, number in report.dropped.items():
+    left, steps = summary.collected, [("collected", "", summary.collected)]
+    for reason, number in summary.dropped.items():
         left -= number
         steps.append((f"{reason.replace('_', ' ')}: {REASONS[reason]}", f"−{number}" if number else "0", left))
     sections = []
-    for reason, number in report.dropped.items():
-        # Those filtered out were never opened.
+    for reason, number in summary.dropped.items():
+        # Filtered pictures were never opened, so they have no thumbnails.
         if number and reason != "filtered":
             some = [each for each in dropped if each.reason == reason][:_SHOWN]
             title = f"Dropped: {reason.replace('_', ' ')} ({number})"
             sections.append(_section(title, REASONS[reason], number, [_dropped_figure(each) for each in some]))
     if cropped:
-        why = "A plain frame or padding was cut off; this is what stayed."
+        why = "A plain frame or padding was cropped; the remaining picture is shown."
         figures = [_cropped_figure(each) for each in cropped[:_SHOWN]]
         sections.append(_section(f"Cropped ({len(cropped)})", why, len(cropped), figures))
     return _HTML.substitute(
-        title=html.escape(report.name),
+        title=html.escape(summary.name),
         summary=html.escape(
-            f"{report.kept} of {report.collected} pictures kept: "
-            + ", ".join(f"{number} {name}" for name, number in report.splits.items())
-            + f". Seed {report.seed}."
+            f"{summary.kept} of {summary.collected} pictures kept: "
+            + ", ".join(f"{number} {name}" for name, number in summary.splits.items())
+            + f". Seed {summary.seed}."
         ),
         steps=_table(("step", "dropped", "left"), steps),
         sources=_table(
             ("source", "collected", "kept"),
-            [(name, n["collected"], n["kept"]) for name, n in report.sources.items()],
+            [(name, n["collected"], n["kept"]) for name, n in summary.sources.items()],
         ),
         labels="".join(
             f"<div>{_table((label, 'kept'), [(t or 'unknown', n) for t, n in list(values.items())[:_BARS]])}</div>"
-            for label, values in report.labels.items()
+            for label, values in summary.labels.items()
         ),
         statistics=f'<img class="wide" alt="statistics" src="{_data(statistics, "png")}">' if statistics else "",
         sections="".join(sections),
-        spec=html.escape(json.dumps(report.spec, indent=1, ensure_ascii=False)),
+        spec=html.escape(json.dumps(summary.spec, indent=1, ensure_ascii=False)),
     )
 
 

@@ -200,7 +200,7 @@ class Colorizer:
         options = {
             name: _in_words(values[name])
             for name, (_, option) in OPTIONS.items()
-            if name in values and values[name] is not option.default and values[name] != option.default
+            if name in values and not _is_default(values[name], option.default)
         }
         return Provenance(*self._identity, options | {"size": self.transform.size})
 
@@ -263,6 +263,11 @@ def uncertainty_map(prediction: Prediction, picture: Picture) -> Image.Image:
 
 def _fields(value: Guidance | Decoding) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    # A reference may be an array, which compares element by element.
+    return value is default or (isinstance(value, bool | int | float) and value == default)
 
 
 def _in_words(value: Any) -> Any:

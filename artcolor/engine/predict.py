@@ -1,10 +1,12 @@
 """Predicting for many pictures at once: batches of one size, on one device, through the fast copy of a model."""
 
+import os
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from artcolor.color.isolation import isolated
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding, Guidance, Prediction
@@ -13,6 +15,7 @@ from artcolor.models.registry import models_accepting
 
 
 @torch.no_grad()
+@isolated()
 def predict(
     model: ColorizationModel,
     seen: Sequence[Tensor],
@@ -65,6 +68,15 @@ def predict(
     return [found[number] for number in range(len(seen))]
 
 
+def _after_fork() -> None:
+    # The threads of OpenMP do not survive a fork, and a child that waits for them waits for ever.
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def _one_by_one(together: Prediction, count: int) -> list[Prediction]:
     """Splits the prediction for a batch into one for each of its pictures."""
 
@@ -82,6 +94,6 @@ def check_accepts(model: ColorizationModel, guidance: Guidance) -> None:
     for name in sorted(guidance.given() - model.accepts):
         others = " or ".join(f"`{other}`" for other in models_accepting(name)) or "a model that no release has yet"
         value = getattr(guidance, name)
-        shown = name if isinstance(value, Tensor) else f"{name}={value}"
+        shown = f"{name}={value}" if isinstance(value, int | float) else name
         what = "is deterministic" if name in ("seed", "samples", "spread") else f"takes no {name}"
         raise ConfigError(f"{shown}: {model.name} {what}; `{name}` requires {others}")

@@ -1,14 +1,18 @@
 """The colored image that a person gets back: a Pillow image that remembers what its file said."""
 
+import io
 from os import PathLike
 from typing import IO, Any
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
+from artcolor.engine.arrays import of_array, of_tensor
+from artcolor.errors import ImageError
 from artcolor.images import Picture, Provenance, encode, save_picture
 
-__all__ = ["ColoredImage"]
+__all__ = ["ColoredImage", "save"]
 
 
 class ColoredImage(Image.Image):
@@ -56,7 +60,27 @@ class ColoredImage(Image.Image):
         if set(params) - {"quality", "depth"}:
             super().save(fp, format, **params)
             return
-        save_picture(self._picture(), fp, format=format, provenance=self.provenance, **params)
+        save(self, fp, format=format, **params)
+
+    def to_bytes(self, format: str, *, quality: int | None = None, depth: int | None = None) -> bytes:
+        """The bytes of the file that `save` would write, for a web service or an archive.
+
+        Args:
+            format: `"png"`, `"jpg"`, `".tif"` and so on.
+            quality: as `artcolor.images.save_picture` takes it.
+            depth: as `artcolor.images.save_picture` takes it.
+
+        Raises:
+            ImageError: the format is unknown or cannot hold the picture.
+
+        Example:
+            >>> import artcolor
+            >>> artcolor.colorize(Image.new("L", (50, 30), 128)).to_bytes("png")[1:4]
+            b'PNG'
+        """
+        file = io.BytesIO()
+        save(self, file, format=format, quality=quality, depth=depth)
+        return file.getvalue()
 
     def _picture(self) -> Picture:
         info = {str(key): value for key, value in self.info.items()}
@@ -71,3 +95,48 @@ class ColoredImage(Image.Image):
     def _is_unchanged(self, deep: Picture) -> bool:
         shown = encode(deep, deep.pixels)
         return shown.mode == self.mode and shown.size == self.size and shown.tobytes() == self.tobytes()
+
+
+def save(
+    result: Any,
+    target: str | PathLike[str] | IO[bytes],
+    *,
+    format: str | None = None,
+    quality: int | None = None,
+    depth: int | None = None,
+) -> None:
+    """Writes what `colorize` returned, whole or not at all.
+
+    A `ColoredImage` keeps metadata, resolution, depth and provenance; an array or a tensor has no more than its pixels.
+
+    Args:
+        result: an image, an array `(H, W)` or `(H, W, 3)`, or a tensor `(1|3, H, W)` or `(1, 1|3, H, W)`.
+        target: a path, or a binary file that is open for writing.
+        format: decides instead of the suffix; required for an open file that has no name.
+        quality: as `artcolor.images.save_picture` takes it.
+        depth: as `artcolor.images.save_picture` takes it.
+
+    Raises:
+        ImageError: the result holds several pictures or its numbers make no sense, the format is unknown or cannot
+            hold the picture, or the file cannot be written.
+
+    Example:
+        >>> import tempfile, artcolor
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(artcolor.colorize(np.full((30, 50), 128, np.uint8)), f"{folder}/a.png")
+    """
+    provenance = result.provenance if isinstance(result, ColoredImage) else None
+    if isinstance(result, ColoredImage):
+        picture: Picture | Image.Image = result._picture()
+    elif isinstance(result, Image.Image):
+        picture = result
+    elif isinstance(result, np.ndarray):
+        picture = Picture(of_array(result))
+    elif isinstance(result, Tensor):
+        pictures = of_tensor(result)
+        if len(pictures) > 1:
+            raise ImageError(f"the tensor holds {len(pictures)} pictures; save them one by one")
+        picture = Picture(pictures[0])
+    else:
+        raise ImageError(f"cannot save a {type(result).__name__}; give an image, an array or a tensor")
+    save_picture(picture, target, format=format, quality=quality, depth=depth, provenance=provenance)

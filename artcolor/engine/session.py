@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from artcolor.color.isolation import isolated
 from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer, numbered
 from artcolor.engine.inputs import decoded, item_of
 from artcolor.engine.predict import check_accepts
@@ -57,7 +58,8 @@ class Session:
         if len(pictures) > 1:
             raise ImageError(f"a session takes one picture, not {len(pictures)}")
         self._picture = pictures[0]
-        self._features = self._model.encode(self._colorizer.look(self._picture).to(self._colorizer.device))
+        with isolated():
+            self._features = self._model.encode(self._colorizer.look(self._picture).to(self._colorizer.device))
 
     def render(self, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()) -> ColoredImage:
         """Colorizes the picture.
@@ -132,6 +134,7 @@ class Session:
         )
 
     @torch.no_grad()
+    @isolated()
     def _predict(self, guidance: Guidance, decoding: Decoding) -> Prediction:
         check_accepts(self._model, guidance)
         found = self._model.predict(self._features, decoded(guidance), decoding)

@@ -1,1 +1,1 @@
-"""Judging color: metrics, a benchmark with baselines, and the choice of a model's settings."""
+"""Evaluates colorization: metrics, a benchmark with baselines, and sweeps that choose a model's defaults."""

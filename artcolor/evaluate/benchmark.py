@@ -1,4 +1,4 @@
-"""Runs models and trivial baselines over the same pictures and judges their colors."""
+"""Evaluates models and trivial baselines on the same pictures."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ from artcolor.engine.colorizer import Colorizer
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.evaluate import calibration, metrics
 from artcolor.evaluate.frechet import frechet_distance, grid_features_of_ab, lite0_features
-from artcolor.evaluate.page import write_report
+from artcolor.evaluate.page import write_page
 from artcolor.evaluate.predictors import ModelPredictor, Predictor, baselines, device_of, predictor_of
 from artcolor.evaluate.protocol import Protocol, choose, protocol_of
 from artcolor.evaluate.reference import Reference, load_reference
@@ -32,14 +32,14 @@ from artcolor.models.lite0 import load_lite0
 
 _LOG = logging.getLogger(__name__)
 
-# Part of every key: raise it when a metric's meaning changes, so that stored tables are made anew.
-_VERSION = 2
+# Part of every key: raise it when a metric or the decoding of pictures changes, so that stored scores are discarded.
+_VERSION = 3
 _BATCH = 8
 _TIMED = 20
 _HUES = 36
 
 Progress = Callable[[str, int, int], None]
-"""Is told a model's name, how many pictures are done, and how many there are."""
+"""Receives the name of a predictor, the number of pictures done, and the total."""
 
 
 def evaluate(
@@ -54,63 +54,68 @@ def evaluate(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Results:
-    """Judges models beside the trivial baselines.
+    """Evaluates models and the trivial baselines.
 
     Args:
-        models: models, or names of them: see `artcolor.evaluate.predictors.predictor_of`.
+        models: models, or their names as `artcolor.evaluate.predictors.predictor_of` takes them.
         data: folder of a data set.
         split: `"train"`, `"val"` or `"test"`.
-        protocol: see `artcolor.evaluate.protocol`.
-        out: where results go, and where a model that was judged before is found again; `None` keeps nothing.
-        limit: only the first so many pictures of a fixed shuffle.
-        seconds: whether to measure the time from file to file, on 20 pictures.
-        device: where models that are loaded here run.
-        progress: is called after each batch.
+        protocol: name of a protocol: `"paintings-256"`, `"report-200"` or `"report-128"`.
+        out: folder for results and stored scores, which are reused; `None` writes nothing.
+        limit: use only this many pictures of a fixed shuffle; `None` uses all.
+        seconds: measure the time from gray file to colored file, on 20 pictures.
+        device: device for models that are loaded by name.
+        progress: called after each batch.
 
     Returns:
-        All figures.
+        The scores of all models and baselines.
 
     Raises:
-        ConfigError: an unknown model, setting or protocol, two models of one name, `out` cannot be made, or the
-            extra `evaluate` is not installed.
-        DataError: no pictures, or one that cannot be read.
-        WeightsError: a model's weights are damaged or missing.
+        ConfigError: a model, setting or protocol is unknown, two models have the same name, `out` cannot be created, or
+            the extra `evaluate` is not installed.
+        DataError: there are too few pictures, or one of them cannot be read.
+        WeightsError: the weights of a model are damaged or missing.
+
+    Example:
+        >>> results = evaluate(["unet", "cnn:vividness=0"], "art", limit=50)  # doctest: +SKIP
+        >>> results.interval("unet", "psnr").mean  # doctest: +SKIP
+        24.1
     """
     rules, reference = protocol_of(protocol), load_reference()
     paths = choose(data, split, limit)
-    taking_part = baselines(reference) + [predictor_of(model, reference, device) for model in models]
-    names = [one.name for one in taking_part]
+    predictors = baselines(reference) + [predictor_of(model, reference, device) for model in models]
+    names = [predictor.name for predictor in predictors]
     if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ConfigError(f"{', '.join(twice)} is there twice; each model needs a name of its own")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise ConfigError(f"duplicate model names: {', '.join(repeated)}. Give each model a different name.")
     folder = None if out is None else Path(out)
-    judge = Judge(rules, paths, reference, folder, progress)
+    evaluator = Evaluator(rules, paths, reference, folder, progress)
     results = Results(
         protocol,
         [path.name for path in paths],
-        judge.truth,
-        {one.name: judge.scores(one, seconds=seconds) for one in taking_part},
-        judge.missing,
+        evaluator.truth,
+        {predictor.name: evaluator.scores(predictor, seconds=seconds) for predictor in predictors},
+        evaluator.missing,
     )
     if folder is not None:
         results.save(folder)
-        write_report(results, taking_part, paths, rules, folder / "report.html")
+        write_page(results, predictors, paths, rules, folder / "report.html")
     return results
 
 
-class Judge:
-    """Judges predictors on the same pictures, one at a time, and remembers what it found.
+class Evaluator:
+    """Evaluates predictors on the same pictures, one predictor at a time, and stores their scores.
 
     Args:
-        protocol: how pictures are read.
-        paths: of the pictures.
-        reference: the evaluation's codebook.
-        folder: tables are kept in its sub-folder `scores`; `None` keeps nothing.
-        progress: is called after each batch.
+        protocol: protocol by which pictures are read.
+        paths: paths of the pictures.
+        reference: reference whose codebook is used for all predictors.
+        folder: folder of results, whose subfolder `scores` holds the stored scores; `None` stores nothing.
+        progress: called after each batch.
 
     Attributes:
-        truth: what the true pictures are like.
-        missing: metric → why it cannot be had.
+        truth: statistics of the true pictures.
+        missing: metric → why it is unavailable.
     """
 
     def __init__(
@@ -121,7 +126,6 @@ class Judge:
         folder: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Looks at the true pictures."""
         self.protocol, self.paths, self.reference = protocol, paths, reference
         self._folder, self._progress = folder, progress
         self.missing: dict[str, str] = {}
@@ -130,37 +134,37 @@ class Judge:
             self._lite0 = load_lite0()
         except WeightsError as error:
             self.missing["fd_lite0"] = str(error)
-            _LOG.warning("FD-lite0 is left out: %s", error)
+            _LOG.warning("FD-lite0 is skipped: %s", error)
         made_of = (_VERSION, protocol, hash_of_contents(paths), reference.fingerprint, sorted(self.missing))
         self._key = " ".join(map(str, made_of))
         self.truth = self._truth()
 
-    def scores(self, one: Predictor, *, seconds: bool) -> Scores:
-        """Judges a predictor, or finds what was stored of it.
+    def scores(self, predictor: Predictor, *, seconds: bool) -> Scores:
+        """Evaluates a predictor, or loads its stored scores.
 
         Args:
-            one: is judged.
-            seconds: whether to measure its time; baselines have none.
+            predictor: predictor to evaluate.
+            seconds: also measure the time per picture; baselines are not timed.
 
         Returns:
-            What it achieved.
+            The scores of the predictor.
         """
-        timed = seconds and isinstance(one, ModelPredictor)
-        path = self._file(one.name, f"{one.fingerprint} {timed}")
+        timed = seconds and isinstance(predictor, ModelPredictor)
+        path = self._file(predictor.name, f"{predictor.fingerprint} {timed}")
         if path is not None and path.exists():
-            _LOG.info("%s was judged before; its table is in %s", one.name, path)
+            _LOG.info("%s: using the stored scores in %s", predictor.name, path)
             return _load_scores(path)
-        found = self._judge(one)
+        scores = self._evaluate(predictor)
         if timed:
-            assert isinstance(one, ModelPredictor)
-            found.table["seconds"] = np.full(len(self.paths), np.nan)
-            measured = seconds_from_file_to_file(one, self.paths[:_TIMED])
-            found.table["seconds"][: len(measured)] = measured
+            assert isinstance(predictor, ModelPredictor)
+            scores.table["seconds"] = np.full(len(self.paths), np.nan)
+            measured = seconds_from_file_to_file(predictor, self.paths[:_TIMED])
+            scores.table["seconds"][: len(measured)] = measured
         if path is not None:
-            columns = {f"table.{name}": column for name, column in found.table.items()}
-            others = {name: value for name, value in vars(found).items() if name != "table"}
+            columns = {f"table.{name}": column for name, column in scores.table.items()}
+            others = {name: value for name, value in vars(scores).items() if name != "table"}
             _save_arrays(path, columns | others)
-        return found
+        return scores
 
     def _file(self, name: str, key: str) -> Path | None:
         if self._folder is None:
@@ -172,43 +176,43 @@ class Judge:
         if path is not None and path.exists():
             with np.load(path) as stored:
                 return Truth(**stored)
-        gathered = _Features(self._lite0)
+        features = _SetFeatures(self._lite0)
         colorfulness = []
         for batch in self._batches("truth"):
             colorfulness.append(metrics.colorfulness(batch))
-            gathered.add(batch)
-        truth = Truth(_array(torch.cat(colorfulness)), _array(gathered.hue), gathered.grid(), gathered.lite0())
+            features.add(batch)
+        truth = Truth(_array(torch.cat(colorfulness)), _array(features.hue), features.grid(), features.lite0())
         if path is not None:
             _save_arrays(path, vars(truth))
         return truth
 
     @torch.no_grad()
-    def _judge(self, one: Predictor) -> Scores:
+    def _evaluate(self, predictor: Predictor) -> Scores:
         codebook = self.reference.codebook
         columns: dict[str, list[Tensor]] = {}
         counts: list[Tensor] = []
-        gathered = _Features(self._lite0)
-        for truth in self._batches(one.name):
+        features = _SetFeatures(self._lite0)
+        for truth in self._batches(predictor.name):
             lab = rgb_to_lab(truth)
-            found = one.predict(lab)
-            picture = found.picture(lab[:, :1], self.protocol)
-            gathered.add(picture)
+            output = predictor.predict(lab)
+            picture = output.picture(lab[:, :1], self.protocol)
+            features.add(picture)
             row = metrics.all_metrics(picture, truth, codebook)
             row["delta_colorfulness"] = row["colorfulness"] - metrics.colorfulness(truth)
-            if found.probabilities is not None and found.centers is not None:
-                row["nll"] = calibration.nll(found.probabilities, found.centers, truth, codebook)
-                counts.append(calibration.calibration(found.probabilities, found.centers, truth, codebook))
+            if output.probabilities is not None and output.centers is not None:
+                row["nll"] = calibration.nll(output.probabilities, output.centers, truth, codebook)
+                counts.append(calibration.calibration(output.probabilities, output.centers, truth, codebook))
             for name, values in row.items():
                 columns.setdefault(name, []).append(values)
         n = len(self.paths)
-        distance = frechet_distance(torch.from_numpy(gathered.grid()), torch.from_numpy(self.truth.grid))
+        distance = frechet_distance(torch.from_numpy(features.grid()), torch.from_numpy(self.truth.grid))
         lite0 = float("nan")
         if self._lite0 is not None:
-            lite0 = frechet_distance(torch.from_numpy(gathered.lite0()), torch.from_numpy(self.truth.lite0))
+            lite0 = frechet_distance(torch.from_numpy(features.lite0()), torch.from_numpy(self.truth.lite0))
         return Scores(
             {name: _array(torch.cat(values)) for name, values in columns.items()},
             _array(torch.cat(counts)) if counts else np.zeros((n, 3, calibration.CONFIDENCE_BINS)),
-            _array(gathered.hue),
+            _array(features.hue),
             distance,
             lite0,
         )
@@ -223,28 +227,28 @@ class Judge:
 
 
 def scores_file(out: Path, name: str, key: str, suffix: str) -> Path:
-    """Where something that was measured is kept: in the sub-folder `scores` of `out`, which is made.
+    """Returns the path of a file of stored scores, and creates its folder, `out/scores`.
 
     Args:
         out: folder of all results.
-        name: for people.
-        key: all that the figures depend on; another key is another file.
-        suffix: of the file, without a dot before it.
+        name: readable part of the file name.
+        key: everything that the scores depend on; its hash is part of the file name.
+        suffix: suffix of the file, without the leading dot.
 
     Raises:
-        ConfigError: the folder cannot be made.
+        ConfigError: the folder cannot be created.
     """
     folder = out / "scores"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"the folder {folder} for results cannot be made: {error}. Choose another --out.") from error
+        raise ConfigError(f"the folder {folder} cannot be created: {error}. Choose another --out.") from error
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
     return folder / f"{re.sub(r'[^A-Za-z0-9]+', '-', name)[-60:]}.{digest}.{suffix}"
 
 
-class _Features:
-    """Gathers what is compared between sets of pictures."""
+class _SetFeatures:
+    """Accumulates the features by which sets of pictures are compared."""
 
     def __init__(self, network: nn.Module | None) -> None:
         self._network = network
@@ -285,26 +289,26 @@ def _load_scores(path: Path) -> Scores:
         return Scores(table, stored["calibration"], stored["hue"], float(stored["fd_grid"]), float(stored["fd_lite0"]))
 
 
-def seconds_from_file_to_file(one: ModelPredictor, paths: Sequence[Path]) -> list[float]:
-    """Measures how long a model takes for gray picture files, one at a time: read, colorize, write a PNG.
+def seconds_from_file_to_file(predictor: ModelPredictor, paths: Sequence[Path]) -> list[float]:
+    """Measures the time per picture of a model: read a gray file, colorize, write a PNG.
 
     Args:
-        one: is measured, as it is set up.
-        paths: pictures; gray copies of them are made first.
+        predictor: model and settings to time.
+        paths: paths of the pictures, whose gray copies are colorized one at a time.
 
     Returns:
-        Seconds for each picture. One more picture goes before them unmeasured.
+        Seconds for each picture; a warm-up run on the first picture is not counted.
     """
-    decoding = one.settings.decoding
+    decoding = predictor.settings.decoding
     colorizer = Colorizer(
-        one.model,
+        predictor.model,
         vividness=decoding.vividness,
         temperature=decoding.temperature,
         strength=decoding.strength,
-        size=one.settings.size,
-        device=str(device_of(one.model)),
+        size=predictor.settings.size,
+        device=str(device_of(predictor.model)),
     )
-    taken = []
+    seconds = []
     with tempfile.TemporaryDirectory() as folder:
         gray, target = Path(folder) / "gray.png", Path(folder) / "color.png"
         for number, path in enumerate((paths[0], *paths)):
@@ -312,5 +316,5 @@ def seconds_from_file_to_file(one: ModelPredictor, paths: Sequence[Path]) -> lis
             start = time.perf_counter()
             colorizer(gray).save(target)
             if number > 0:
-                taken.append(time.perf_counter() - start)
-    return taken
+                seconds.append(time.perf_counter() - start)
+    return seconds

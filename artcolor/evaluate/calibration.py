@@ -1,9 +1,9 @@
-"""How honest a predicted distribution of color is: likelihood of the truth, and calibration.
+"""Likelihood of the true colors under a predicted distribution, and its calibration.
 
-Models differ in their bins, so all are judged on one codebook: a model's bins are mapped to the nearest ones.
+Models differ in their bins, so all are evaluated on one codebook: the bins of a model are mapped to the nearest ones.
 
-The truth counts as one bin, the nearest. A model that learned from soft-encoded truth spreads a sure answer
-over five bins, with at most about 0.65 on the middle one; so it looks less confident here than it is right.
+The truth counts as a single bin, the nearest. A model trained on soft-encoded truth spreads a confident prediction over
+five bins, with at most about 0.65 in the central one, so it appears underconfident here.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,17 +21,17 @@ from artcolor.evaluate.protocol import protocol_of
 from artcolor.models.base import ColorizationModel
 
 CONFIDENCE_BINS = 15
-"""Bins of equal width that the confidence is sorted into, as in Guo et al. 2017."""
+"""Number of confidence bins of equal width, as in Guo et al. 2017."""
 
 _BATCH = 20
 
-# A model that has no bin near a true color would have an infinite NLL; this much of the prior is mixed in,
-# which costs others 0.001 nats at most.
+# Without a share of the prior, a model that has no bin near a true color would have an infinite NLL. It costs other
+# models 0.001 nats at most.
 _PRIOR_SHARE = 1e-3
 
 
 def _on(codebook: Codebook, probabilities: Tensor, centers: Tensor) -> Tensor:
-    """Probabilities `(N, E, h, w)` of the codebook's own E bins."""
+    """Maps a distribution to probabilities `(N, E, h, w)` of the codebook's own E bins."""
     mapped = codebook.gather(probabilities, centers)
     return (1 - _PRIOR_SHARE) * mapped + _PRIOR_SHARE * codebook.prior.reshape(1, -1, 1, 1)
 
@@ -42,13 +42,13 @@ def _true_bins(truth: Tensor, size: torch.Size, codebook: Codebook) -> Tensor:
 
 
 def nll(probabilities: Tensor, centers: Tensor, truth: Tensor, codebook: Codebook) -> Tensor:
-    """Mean negative log-likelihood of the true bin, at the distribution's resolution.
+    """Computes the mean negative log-likelihood of the true bin, at the resolution of the distribution.
 
     Args:
         probabilities: `(N, Q, h, w)`, summing to 1 over the model's own bins.
-        centers: `(Q, 2)`, ab of these bins in Lab units.
+        centers: `(Q, 2)`, centers of these bins in Lab units.
         truth: `(N, 3, H, W)`, sRGB in 0..1; its ab is averaged over the area of each of the h × w pixels.
-        codebook: the evaluation's; see `artcolor.evaluate.reference`.
+        codebook: codebook of the evaluation, from `artcolor.evaluate.reference`.
 
     Returns:
         `(N,)` in nats per pixel.
@@ -58,17 +58,17 @@ def nll(probabilities: Tensor, centers: Tensor, truth: Tensor, codebook: Codeboo
 
 
 def calibration(probabilities: Tensor, centers: Tensor, truth: Tensor, codebook: Codebook) -> Tensor:
-    """Sorts pixels by the confidence in their most probable bin; see `ece`.
+    """Computes the reliability histogram of each picture, from which `ece` follows.
 
     Args:
         probabilities: `(N, Q, h, w)`, summing to 1 over the model's own bins.
-        centers: `(Q, 2)`, ab of these bins in Lab units.
+        centers: `(Q, 2)`, centers of these bins in Lab units.
         truth: `(N, 3, H, W)`, sRGB in 0..1.
-        codebook: the evaluation's.
+        codebook: codebook of the evaluation, from `artcolor.evaluate.reference`.
 
     Returns:
-        `(N, 3, 15)`: for each bin of confidence the number of pixels, the sum of their confidence, and how
-        many had the true color in the most probable bin.
+        `(N, 3, 15)`: for each confidence bin the number of pixels, the sum of their confidence, and the number of
+        pixels whose most probable bin is the true one.
     """
     true = _true_bins(truth, probabilities.shape[-2:], codebook)
     confidence, chosen = _on(codebook, probabilities, centers).max(dim=1)
@@ -79,10 +79,12 @@ def calibration(probabilities: Tensor, centers: Tensor, truth: Tensor, codebook:
 
 
 def ece(counts: Tensor) -> Tensor:
-    """Expected calibration error: by how much confidence and hit rate differ (Guo et al. 2017, equation 3).
+    """Computes the expected calibration error, the mean gap between confidence and accuracy.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
 
     Args:
-        counts: `(*, 3, 15)`, from `calibration`, summed over pictures.
+        counts: `(*, 3, 15)`, histograms from `calibration`, summed over pictures.
 
     Returns:
         `(*,)` in 0..1; 0 is perfectly calibrated.
@@ -100,19 +102,22 @@ def fit_temperatures(
     temperatures: Sequence[float] = (0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.1, 1.2),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[tuple[float, float], dict[tuple[float, float], float]]:
-    """Finds what a model's logits and their part log p(bin | L) are best divided by, for `DistributionHead.calibrate`.
+    """Finds the temperatures of network and prior with the lowest NLL, for `DistributionHead.calibrate`.
 
-    Source: temperature scaling (Guo et al. 2017, 4.2), with a second temperature for the prior.
+    Source: temperature scaling (Guo et al. 2017, section 4.2), with a second temperature for log p(bin | L).
 
     Args:
-        model: with a `DistributionHead`, in evaluation mode.
-        paths: held-out pictures, read as "paintings-256".
-        codebook: the evaluation's.
-        temperatures: to try, each with each.
-        progress: is told of what is done, how many pictures, and of how many.
+        model: model with a `DistributionHead`, in evaluation mode.
+        paths: held-out pictures, read by the protocol "paintings-256".
+        codebook: codebook of the evaluation, from `artcolor.evaluate.reference`.
+        temperatures: candidates for both temperatures; all pairs are tried.
+        progress: called as `progress("calibration", done, total)` after each batch.
 
     Returns:
-        The temperatures of network and prior with the lowest mean NLL, and the NLL of all pairs, in nats per pixel.
+        The best pair (network, prior), and pair → mean NLL in nats per pixel.
+
+    Raises:
+        ConfigError: the model does not predict a distribution.
     """
     protocol, own = protocol_of("paintings-256"), model.distribution_head().codebook
     sums, done = dict.fromkeys(product(temperatures, temperatures), 0.0), 0

@@ -1,7 +1,7 @@
-"""Distances between sets of pictures: does the color of many predictions look like that of many paintings?
+"""Fréchet distances between the colors of sets of pictures.
 
-The distance is that of Heusel et al. 2017 between Gaussians fitted to features of pictures; its value depends
-on the features and on the number of pictures, so both are always named beside it.
+The distance is that of Heusel et al. 2017 between Gaussians fitted to features of pictures. Its value depends on the
+features and on the number of pictures, so figures always state both.
 """
 
 import torch
@@ -16,14 +16,17 @@ _LITE0_SIDE = 224
 
 
 def frechet_distance(features: Tensor, other: Tensor) -> float:
-    """Fréchet distance |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½) of two sets of features.
+    """Computes the Fréchet distance |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½) of two sets of features.
 
-    The trace of the root is the sum of singular values of A₁A₂ᵀ, where Σ = AᵀA: exact also where there are
-    fewer pictures than features and the covariances are singular, without a matrix square root.
+    The trace of the root is the sum of the singular values of A₁A₂ᵀ, where Σ = AᵀA. This needs no matrix square root
+    and is exact even if there are fewer pictures than features, that is, if the covariances are singular.
 
     Args:
-        features: `(N, D)`, at least two rows.
-        other: `(M, D)`.
+        features: `(N, D)`, features of one set; N is at least 2.
+        other: `(M, D)`, features of the other set; M is at least 2.
+
+    Returns:
+        The distance, 0 or more, in the squared unit of the features.
 
     Example:
         >>> x = torch.tensor([[-1.0], [1.0]])
@@ -39,12 +42,12 @@ def frechet_distance(features: Tensor, other: Tensor) -> float:
 
 
 def _triangle(a: Tensor) -> Tensor:
-    """A matrix with the same AᵀA and no more rows than columns."""
+    """Returns a matrix with the same AᵀA and no more rows than columns."""
     return a if a.shape[0] <= a.shape[1] else torch.linalg.qr(a, mode="r").R
 
 
 def grid_features(pictures: Tensor) -> Tensor:
-    """Means and deviations of a and b over a 4 × 4 grid of cells.
+    """Computes means and standard deviations of a and b in each cell of a 4 × 4 grid.
 
     Args:
         pictures: `(N, 3, H, W)`, sRGB in 0..1.
@@ -56,7 +59,14 @@ def grid_features(pictures: Tensor) -> Tensor:
 
 
 def grid_features_of_ab(ab: Tensor) -> Tensor:
-    """Like `grid_features`, of chroma `(N, 2, H, W)` in Lab units."""
+    """Computes `grid_features` of chroma.
+
+    Args:
+        ab: `(N, 2, H, W)` in Lab units.
+
+    Returns:
+        `(N, 64)` in Lab units.
+    """
     mean = F.adaptive_avg_pool2d(ab, _CELLS)
     square = F.adaptive_avg_pool2d(ab.square(), _CELLS)
     deviation = (square - mean.square()).clamp(min=0).sqrt()
@@ -65,11 +75,11 @@ def grid_features_of_ab(ab: Tensor) -> Tensor:
 
 @torch.no_grad()
 def lite0_features(pictures: Tensor, network: nn.Module) -> Tensor:
-    """Pooled features of ImageNet EfficientNet-Lite0 at 224 px.
+    """Computes pooled features of EfficientNet-Lite0, trained on ImageNet, at 224 px.
 
     Args:
         pictures: `(N, 3, H, W)`, sRGB in 0..1; resized to 224 × 224 (bicubic).
-        network: from `artcolor.models.lite0.load_lite0`.
+        network: network from `artcolor.models.lite0.load_lite0`.
 
     Returns:
         `(N, 1280)`.
@@ -81,24 +91,30 @@ def lite0_features(pictures: Tensor, network: nn.Module) -> Tensor:
 
 
 def fd_grid(predicted: Tensor, truth: Tensor) -> float:
-    """Fréchet distance of `grid_features`. No network, so nothing can be tuned to it unseen.
+    """Computes the Fréchet distance of `grid_features`, which involves no network.
 
     Args:
-        predicted: `(N, 3, H, W)`, sRGB in 0..1.
-        truth: `(M, 3, H, W)`.
+        predicted: `(N, 3, H, W)`, colored pictures, sRGB in 0..1.
+        truth: `(M, 3, H, W)`, true pictures, sRGB in 0..1.
+
+    Returns:
+        The distance in squared Lab units.
     """
     return frechet_distance(grid_features(predicted), grid_features(truth))
 
 
 def fd_lite0(predicted: Tensor, truth: Tensor) -> float:
-    """Fréchet distance of `lite0_features`; not the FID of Heusel et al., whose network is Inception-v3.
+    """Computes the Fréchet distance of `lite0_features`; not the FID of Heusel et al., which uses Inception-v3.
 
     Args:
-        predicted: `(N, 3, H, W)`, sRGB in 0..1.
-        truth: `(M, 3, H, W)`.
+        predicted: `(N, 3, H, W)`, colored pictures, sRGB in 0..1.
+        truth: `(M, 3, H, W)`, true pictures, sRGB in 0..1.
+
+    Returns:
+        The distance, 0 or more.
 
     Raises:
-        WeightsError: the extra `evaluate` with the network's weights is not installed.
+        WeightsError: the weights of the network, part of the extra `evaluate`, are not installed.
     """
     network = load_lite0()
     return frechet_distance(lite0_features(predicted, network), lite0_features(truth, network))

@@ -1,7 +1,7 @@
-"""How near one picture's colors are to another's: pure functions of pictures, one number a picture.
+"""Metrics of colored pictures: pure functions that return one number per picture.
 
-Pictures are `(N, 3, H, W)`, sRGB in 0..1, and the result is `(N,)`. Distances of whole sets of pictures are
-in `artcolor.evaluate.frechet`, those of distributions in `artcolor.evaluate.calibration`.
+Pictures are `(N, 3, H, W)`, sRGB in 0..1, and the result is `(N,)`. Distances between sets of pictures are in
+`artcolor.evaluate.frechet`, and metrics of distributions in `artcolor.evaluate.calibration`.
 """
 
 import math
@@ -21,11 +21,11 @@ def _mean(x: Tensor) -> Tensor:
 
 
 def mse(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Mean squared error over pixels and channels.
+    """Computes the mean squared error over pixels and channels.
 
     Args:
         predicted: `(N, 3, H, W)`, sRGB in 0..1.
-        truth: the same shape.
+        truth: `(N, 3, H, W)`, sRGB in 0..1.
 
     Returns:
         `(N,)`.
@@ -34,11 +34,11 @@ def mse(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def psnr(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio, -10 · log10(MSE).
+    """Computes the peak signal-to-noise ratio, -10 · log10(MSE).
 
     Args:
         predicted: `(N, 3, H, W)`, sRGB in 0..1.
-        truth: the same shape.
+        truth: `(N, 3, H, W)`, sRGB in 0..1.
 
     Returns:
         `(N,)` in decibels; infinite for equal pictures.
@@ -51,11 +51,11 @@ def psnr(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def ssim(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Structural similarity of the RGB channels (Wang et al. 2004; Gaussian window, σ = 1.5, 11 × 11).
+    """Computes the structural similarity of the RGB channels (Wang et al. 2004; Gaussian window, σ = 1.5, 11 × 11).
 
     Args:
-        predicted: `(N, 3, H, W)`, sRGB in 0..1; at least 11 pixels a side.
-        truth: the same shape.
+        predicted: `(N, 3, H, W)`, sRGB in 0..1; H and W at least 11.
+        truth: `(N, 3, H, W)`, sRGB in 0..1.
 
     Returns:
         `(N,)`, 1 for equal pictures.
@@ -71,18 +71,18 @@ def ssim(predicted: Tensor, truth: Tensor) -> Tensor:
         ) from error
     value = structural_similarity_index_measure(predicted, truth, data_range=1.0, reduction="none")
     assert isinstance(value, Tensor)
-    # For a single picture torchmetrics drops the dimension.
+    # For a single picture, torchmetrics drops the batch dimension.
     return value.reshape(-1)
 
 
 def abrmse(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Root of the mean over pixels of Δa² + Δb².
+    """Computes the root of the mean over pixels of Δa² + Δb².
 
-    Over several pictures of one size it is the root of the mean square that gives the figure for all pixels.
+    For a set of pictures of one size, the figure over all pixels is the root mean square of these values.
 
     Args:
         predicted: `(N, 3, H, W)`, sRGB in 0..1.
-        truth: the same shape.
+        truth: `(N, 3, H, W)`, sRGB in 0..1.
 
     Returns:
         `(N,)` in Lab units.
@@ -91,11 +91,13 @@ def abrmse(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def auc(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Share of pixels whose ab is off by at most t, averaged over t = 0, 1, ... 150 (Zhang et al. 2016, 3.1).
+    """Computes the share of pixels with an ab error of at most t, averaged over t = 0, 1, ... 150.
+
+    Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, section 3.1.
 
     Args:
         predicted: `(N, 3, H, W)`, sRGB in 0..1.
-        truth: the same shape.
+        truth: `(N, 3, H, W)`, sRGB in 0..1.
 
     Returns:
         `(N,)` in percent.
@@ -104,14 +106,14 @@ def auc(predicted: Tensor, truth: Tensor) -> Tensor:
 
 
 def auc_rebalanced(predicted: Tensor, truth: Tensor, codebook: Codebook) -> Tensor:
-    """`auc` with each pixel weighted by 1 / prior of its true bin, so that rare colors count.
+    """Computes `auc` with each pixel weighted by the inverse prior of its true bin, which emphasizes rare colors.
 
-    The weights are normalized within each picture, so that every picture counts the same.
+    The weights are normalized within each picture, so every picture counts the same.
 
     Args:
         predicted: `(N, 3, H, W)`, sRGB in 0..1.
-        truth: the same shape.
-        codebook: the evaluation's (`artcolor.evaluate.reference`), not a model's own.
+        truth: `(N, 3, H, W)`, sRGB in 0..1.
+        codebook: codebook of the evaluation, from `artcolor.evaluate.reference`; not that of a model.
 
     Returns:
         `(N,)` in percent.
@@ -121,26 +123,26 @@ def auc_rebalanced(predicted: Tensor, truth: Tensor, codebook: Codebook) -> Tens
 
 
 def delta_e(predicted: Tensor, truth: Tensor) -> Tensor:
-    """Mean color difference CIEDE2000 (Sharma, Wu, Dalal 2005; all weights 1).
+    """Computes the mean color difference CIEDE2000 (Sharma, Wu, Dalal 2005; all weights 1).
 
     Args:
         predicted: `(N, 3, H, W)`, sRGB in 0..1.
-        truth: the same shape.
+        truth: `(N, 3, H, W)`, sRGB in 0..1.
 
     Returns:
-        `(N,)`; a difference of 1 is about just noticeable.
+        `(N,)`, ΔE00; 1 is about the just noticeable difference.
     """
     return _mean(ciede2000(rgb_to_lab(predicted), rgb_to_lab(truth)))
 
 
 def colorfulness(picture: Tensor) -> Tensor:
-    """Colorfulness M3 of Hasler and Süsstrunk (2003), with signed rg and yb as they define it.
+    """Computes the colorfulness M3 of Hasler and Süsstrunk (2003), with signed rg and yb as in the paper.
 
     Args:
         picture: `(N, 3, H, W)`, sRGB in 0..1.
 
     Returns:
-        `(N,)`, for channels of 0..255: 0 is gray, 15 slightly, 33 moderately, 59 quite colorful.
+        `(N,)` on the scale of channels in 0..255: 0 is gray, 15 slightly, 33 moderately, 59 quite colorful.
 
     Example:
         >>> colorfulness(torch.tensor([1.0, 0, 0]).reshape(1, 3, 1, 1)).round(decimals=2).tolist()
@@ -154,15 +156,15 @@ def colorfulness(picture: Tensor) -> Tensor:
 
 
 def all_metrics(predicted: Tensor, truth: Tensor, codebook: Codebook) -> dict[str, Tensor]:
-    """All metrics of this file, with one conversion to Lab instead of four.
+    """Computes all metrics of this module, with one conversion to Lab instead of four.
 
     Args:
         predicted: `(N, 3, H, W)`, sRGB in 0..1.
-        truth: the same shape.
-        codebook: see `auc_rebalanced`.
+        truth: `(N, 3, H, W)`, sRGB in 0..1.
+        codebook: codebook of the evaluation, from `artcolor.evaluate.reference`.
 
     Returns:
-        `(N,)` for each metric's name.
+        Metric → its values `(N,)`.
 
     Raises:
         ConfigError: torchmetrics is not installed.
@@ -191,7 +193,7 @@ def _rmse(distance: Tensor) -> Tensor:
 
 
 def _curve(distance: Tensor) -> Tensor:
-    """Share of the thresholds 0..150 that each distance is within: the average over t comes before pixels."""
+    """Computes the share of the thresholds 0..150 that are at least each distance."""
     return (_THRESHOLDS - distance.ceil()).clamp(min=0) / _THRESHOLDS
 
 
@@ -202,13 +204,13 @@ def _auc_rebalanced(distance: Tensor, true_ab: Tensor, codebook: Codebook) -> Te
 
 
 def ciede2000(lab: Tensor, other: Tensor) -> Tensor:
-    """Color difference of each pixel.
+    """Computes the color difference CIEDE2000 of each pixel.
 
     Source: Sharma, Wu, Dalal, "The CIEDE2000 color-difference formula", Color Research and Application, 2005.
 
     Args:
         lab: `(N, 3, H, W)`, Lab.
-        other: the same shape.
+        other: `(N, 3, H, W)`, Lab.
 
     Returns:
         `(N, H, W)`, ΔE00.
@@ -219,7 +221,7 @@ def ciede2000(lab: Tensor, other: Tensor) -> Tensor:
     a1, a2 = a1 * stretch, a2 * stretch
     c1, c2 = torch.hypot(a1, b1), torch.hypot(a2, b2)
     h1, h2 = torch.atan2(b1, a1), torch.atan2(b2, a2)
-    # Hue differences and means go the short way round; without chroma there is no hue.
+    # Hue differences and means take the shorter arc. Without chroma, hue is undefined.
     turn = h2 - h1
     turn = torch.remainder(turn + math.pi, 2 * math.pi) - math.pi
     hue = torch.where(c1 * c2 == 0, h1 + h2, h1 + turn / 2)
@@ -237,7 +239,7 @@ def ciede2000(lab: Tensor, other: Tensor) -> Tensor:
     by_light = (l2 - l1) / (1 + 0.015 * off_middle / (20 + off_middle).sqrt())
     by_chroma = (c2 - c1) / (1 + 0.045 * chroma)
     by_hue = 2 * (c1 * c2).sqrt() * torch.sin(turn / 2) / (1 + 0.015 * chroma * t)
-    # The blue region's interaction is centered on 275°, which is a plain distance only on a scale of 0..360°.
+    # The interaction in the blue region is centered at 275°, so hue must be in 0..360° here.
     blueness = (torch.remainder(hue / degree, 360) - 275) / 25
     seventh = chroma**7
     rotation = -2 * (seventh / (seventh + 25.0**7)).sqrt() * torch.sin(60 * degree * torch.exp(-blueness.square()))

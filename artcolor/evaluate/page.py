@@ -1,4 +1,4 @@
-"""One HTML file that shows a benchmark: its table, comparisons, plots and pictures. It needs no other."""
+"""Renders a benchmark as one self-contained HTML page: table, comparisons, plots and pictures."""
 
 import base64
 import html
@@ -29,12 +29,12 @@ _RANDOM = 6
 _COMPARED = ("psnr", "abrmse", "auc_rebalanced", "delta_e", "colorfulness", "nll")
 _TRUTH_STYLE: dict[str, Any] = {"color": "black", "linewidth": 2.2}
 _BASELINES = (
-    "Baselines are in italics: gray has no chroma; constant is the mean ab of the training paintings everywhere; "
-    "l_table the mean ab given L; picture_mean an oracle that knows the mean ab of each picture."
+    "Baselines are in italics: gray has no chroma; constant is the mean ab of the training paintings; l_table is the "
+    "mean ab given L; picture_mean is an oracle that knows the mean ab of each picture."
 )
 _UNITS = (
-    "MSE and SSIM are of sRGB in 0..1, PSNR is in dB, abRMSE in Lab units, AuC in percent, CF of sRGB in 0..255, "
-    "NLL in nats per pixel, s/picture in seconds from file to file. Arrows show what is better."
+    "MSE and SSIM use sRGB in 0..1, PSNR is in dB, abRMSE in Lab units, AuC in percent, CF uses sRGB in 0..255, NLL is "
+    "in nats per pixel, s/picture in seconds from file to file. Arrows point toward better values."
 )
 
 _PAGE = """<!doctype html>
@@ -77,44 +77,44 @@ th:first-child {{ text-align: left; min-width: 6rem; max-width: 14rem; overflow-
 """
 
 
-def write_report(
+def write_page(
     results: Results,
     predictors: Sequence[Predictor],
     paths: Sequence[Path],
     protocol: Protocol,
     target: Path,
 ) -> None:
-    """Writes the report.
+    """Writes the HTML page.
 
     Args:
-        results: of the benchmark.
-        predictors: those that took part; the pictures that are shown are made again.
-        paths: of the pictures, in the order of `results`.
-        protocol: how they are read.
-        target: the HTML file.
+        results: results of the benchmark.
+        predictors: evaluated predictors; they are run again for the pictures on the page.
+        paths: paths of the pictures, in the order of `results`.
+        protocol: protocol by which pictures are read.
+        target: path of the HTML file.
 
     Raises:
         ConfigError: matplotlib is not installed.
     """
-    models = [one for one in predictors if not isinstance(one, Baseline)] or list(predictors)
+    models = [predictor for predictor in predictors if not isinstance(predictor, Baseline)] or list(predictors)
     title = f"{results.protocol}, {results.n} pictures"
     body = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>CF of the true pictures: {results.truth.colorfulness.mean():.2f}. ± is half of the bootstrap 95 % "
-        "interval, whose ends are in results.json; the Fréchet distances have none and can be compared at equal n "
-        "only.</p>",
+        f"<p>CF of the true pictures: {results.truth.colorfulness.mean():.2f}. ± is half the width of the bootstrap "
+        "95 % interval, whose bounds are in results.json. Fréchet distances have no interval and are comparable at "
+        "equal n only.</p>",
         _figures_table(results, predictors),
         *(f"<p>{METRICS[m].label} is missing: {html.escape(why)}</p>" for m, why in results.missing.items()),
         f"<p><small>{_UNITS} {_BASELINES}</small></p>",
-        "<h2>Model against model</h2>",
-        "<p>Mean difference, first less second, by a paired bootstrap; colored where the 95 % interval "
-        "leaves out zero.</p>",
-        _comparisons(results, [one.name for one in models]),
-        "<h2>Color as a whole</h2>",
-        _plots(results, [one.name for one in models]),
+        "<h2>Comparisons</h2>",
+        "<p>Mean difference, first minus second, by a paired bootstrap; colored where the 95 % interval excludes "
+        "zero.</p>",
+        _comparisons(results, [model.name for model in models]),
+        "<h2>Distribution of color</h2>",
+        _plots(results, [model.name for model in models]),
         "<h2>Pictures</h2>",
-        "<p>Chosen by the mean ΔE00 of all models. The pictures belong to the data set; mind its license before this "
-        "page is shown to others.</p>",
+        "<p>Selected by the mean ΔE00 of all models. The pictures belong to the data set; check its license before you "
+        "share this page.</p>",
         *_galleries(results, models, paths, protocol),
     ]
     page = _PAGE.format(title=html.escape(title), body="\n".join(body))
@@ -122,18 +122,18 @@ def write_report(
 
 
 def _label(name: str) -> str:
-    """A model's name, which may be a path with settings, as text that breaks where it reads well."""
+    """Returns the name of a model as HTML that breaks after separators; it may be a path with settings."""
     return re.sub(r"([:,/\\])", r"\1<wbr>", html.escape(name))
 
 
 def _heading(metric: Metric) -> str:
-    # An arrow on a line of its own would look lost.
+    # Keep the arrow on the line of its label.
     return html.escape(heading(metric)).replace(" ", "&nbsp;")
 
 
 def _table(head: Iterable[str], rows: Iterable[str], kind: str) -> str:
     cells = "".join(f'<th scope="col">{name}</th>' for name in head)
-    # A part that scrolls must be reachable by keyboard.
+    # A scrollable region must be reachable by keyboard.
     return (
         f'<div class="wide" tabindex="0"><table class="{kind}"><thead><tr>{cells}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
@@ -142,11 +142,11 @@ def _table(head: Iterable[str], rows: Iterable[str], kind: str) -> str:
 
 def _figures_table(results: Results, predictors: Sequence[Predictor]) -> str:
     rows = []
-    for one in predictors:
-        kind = "baseline" if isinstance(one, Baseline) else ""
-        cells = [f'<th scope="row" class="{kind}">{_label(one.name)}</th>']
+    for predictor in predictors:
+        kind = "baseline" if isinstance(predictor, Baseline) else ""
+        cells = [f'<th scope="row" class="{kind}">{_label(predictor.name)}</th>']
         for key, metric in METRICS.items():
-            figure, _, width = cell(results.interval(one.name, key), metric.digits).partition(" ")
+            figure, _, width = cell(results.interval(predictor.name, key), metric.digits).partition(" ")
             cells.append(f"<td>{figure}<br><small>{width}</small></td>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return _table(["model", *map(_heading, METRICS.values())], rows, "figures")
@@ -183,7 +183,7 @@ def _verdict(difference: Interval, key: str) -> str:
 
 
 def _plots(results: Results, names: Sequence[str]) -> str:
-    # Of a path, its last part has room in a legend.
+    # A legend has room for the last part of a path only.
     styles: dict[str, dict[str, Any]] = {
         name: {"label": re.split(r"[/\\]", name)[-1], "color": f"C{i}"} for i, name in enumerate(names)
     }
@@ -202,29 +202,30 @@ def _plots(results: Results, names: Sequence[str]) -> str:
         whole = results.truth.hue.sum()
         axes.stairs(results.truth.hue / whole, edges, label="truth", **_TRUTH_STYLE)
         for name in names:
-            # Relative to the truth's chroma, so that a pale model lies below it.
+            # Relative to the chroma of the truth, so the curve of a pale model lies below it.
             axes.stairs(results.models[name].hue / whole, edges, **styles[name])
         axes.set(title="Hue, weighted by chroma", xlabel="hue in degrees (0 red, 90 yellow, 270 blue)")
-        axes.set(ylabel="share of the truth's chroma", xticks=range(0, 361, 90))
+        axes.set(ylabel="fraction of the true chroma", xticks=range(0, 361, 90))
 
     def reliability(axes: "Axes") -> None:
         axes.plot([0, 1], [0, 1], label="perfect", **_TRUTH_STYLE)
-        for name in honest:
+        for name in distributions:
             pixels, confidence, hits = results.models[name].calibration.sum(0)
-            # A bin with hardly any pixels would be noise.
+            # Bins with very few pixels are noise.
             filled = pixels > 1e-4 * pixels.sum()
             x, y = confidence[filled] / pixels[filled], hits[filled] / pixels[filled]
             axes.plot(x, y, marker=".", **styles[name])
-        axes.set(title="Reliability", xlabel="confidence in the likeliest bin")
-        axes.set(ylabel="how often it is right")
+        axes.set(title="Reliability", xlabel="confidence in the most probable bin")
+        axes.set(ylabel="accuracy")
 
-    # Models that differ in decoding only have the same distribution, and one curve would hide the other.
+    # Models that differ only in decoding have the same distribution, so one curve would hide the other.
     curves = {results.models[name].calibration.tobytes(): name for name in (*reversed(names), "l_table")}
-    honest = [name for name in reversed(curves.values()) if results.models[name].calibration.any()]
-    plots = f'<div class="plots">{"".join(map(_plot, [colorfulness, hue, *([reliability] if honest else [])]))}</div>'
-    if not honest:
+    distributions = [name for name in reversed(curves.values()) if results.models[name].calibration.any()]
+    drawn = [colorfulness, hue, *([reliability] if distributions else [])]
+    plots = f'<div class="plots">{"".join(map(_plot, drawn))}</div>'
+    if not distributions:
         return plots
-    return f"{plots}<p><small>Models that differ in decoding only share one curve of reliability.</small></p>"
+    return f"{plots}<p><small>Models that differ only in decoding share one reliability curve.</small></p>"
 
 
 def _plot(draw: Callable[["Axes"], None]) -> str:
@@ -232,7 +233,7 @@ def _plot(draw: Callable[["Axes"], None]) -> str:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "the report needs matplotlib, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
+            "report.html needs matplotlib, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
         ) from error
     figure = Figure(figsize=(4.6, 4.4), layout="constrained")
     axes = figure.subplots()
@@ -250,16 +251,16 @@ def _base64(data: io.BytesIO) -> str:
 
 
 def _galleries(results: Results, models: Sequence[Predictor], paths: Sequence[Path], protocol: Protocol) -> list[str]:
-    error = np.mean([results.models[one.name].table["delta_e"] for one in models], axis=0)
+    error = np.mean([results.models[model.name].table["delta_e"] for model in models], axis=0)
     order = np.argsort(error, kind="stable")
     middle = max(0, (results.n - _ROWS) // 2)
     groups = {
         "Best by ΔE00": order[:_ROWS],
         "Median": order[middle : middle + _ROWS],
         "Worst": order[::-1][:_ROWS],
-        "A fixed random choice": np.sort(np.random.default_rng(1).permutation(results.n)[:_RANDOM]),
+        "Random selection (fixed)": np.sort(np.random.default_rng(1).permutation(results.n)[:_RANDOM]),
     }
-    head = ["gray", *(_label(one.name) for one in models), "truth"]
+    head = ["gray", *(_label(model.name) for model in models), "truth"]
     parts = []
     for title, chosen in groups.items():
         rows = [_picture_row(results, models, int(number), paths[number], protocol) for number in chosen]
@@ -274,11 +275,11 @@ def _picture_row(results: Results, models: Sequence[Predictor], number: int, pat
     gray = lab_to_rgb_in_gamut(lab[:, :1], torch.zeros_like(lab[:, 1:]))[0]
     file = results.pictures[number]
     cells = [_picture(gray, f"{file}, gray", file)]
-    for one in models:
-        color = one.predict(lab).picture(lab[:, :1], protocol)[0]
-        table = results.models[one.name].table
+    for model in models:
+        color = model.predict(lab).picture(lab[:, :1], protocol)[0]
+        table = results.models[model.name].table
         caption = f"ΔE00 {table['delta_e'][number]:.1f}, CF\u00a0{table['colorfulness'][number]:.0f}"
-        cells.append(_picture(color, f"{file} by {one.name}", caption))
+        cells.append(_picture(color, f"{file} by {model.name}", caption))
     cells.append(_picture(truth, f"{file}, truth", f"CF {results.truth.colorfulness[number]:.0f}"))
     return f"<tr>{''.join(cells)}</tr>"
 

@@ -1,4 +1,4 @@
-"""What takes part in a benchmark: trivial baselines, and models at given settings."""
+"""Predictors that a benchmark evaluates: trivial baselines, and models with their settings."""
 
 import hashlib
 import itertools
@@ -23,20 +23,20 @@ from artcolor.models.heads import DistributionHead
 from artcolor.models.registry import from_pretrained
 
 L_PRIOR = "l_prior"
-"""Name of the model that knows p(bin | L) of the training paintings and nothing else: any before training."""
+"""Name of the model that predicts p(bin | L) of the training paintings, as any model does before training."""
 
-# The resolution of the distribution of a model that works at 192 px and answers at a quarter of it.
+# Resolution of the distribution of a model with a working size of 192 px and an output at 1/4 size.
 _PRIOR_SIDE = 48
 
 
 class Output(NamedTuple):
-    """What a predictor predicts for pictures, as metrics need it.
+    """The output of a predictor, as metrics need it.
 
     Attributes:
-        ab: `(N, 2, h, w)` in Lab units, at any resolution.
-        probabilities: `(N, Q, h, w)`, the distribution behind it as learned, or `None`.
-        centers: `(Q, 2)`, the bins of the distribution, or `None`.
-        rgb: `(N, 3, h, w)`, sRGB in 0..1: the network's own picture, if it predicts one, else `None`.
+        ab: `(N, 2, h, w)`, chroma in Lab units, at any resolution.
+        probabilities: `(N, Q, h, w)`, the predicted distribution before decoding; `None` if there is none.
+        centers: `(Q, 2)`, centers of the bins in Lab units; `None` without a distribution.
+        rgb: `(N, 3, h, w)`, the picture of a network that predicts RGB, sRGB in 0..1; `None` for other networks.
     """
 
     ab: Tensor
@@ -45,11 +45,11 @@ class Output(NamedTuple):
     rgb: Tensor | None = None
 
     def picture(self, lightness: Tensor, protocol: Protocol) -> Tensor:
-        """The picture that is judged: the chroma joined with the true lightness, or the network's own RGB.
+        """Returns the picture to evaluate: the chroma joined with the true lightness, or the network's own RGB.
 
         Args:
-            lightness: `(N, 1, H, W)`, L of the true pictures.
-            protocol: decides which of the two.
+            lightness: `(N, 1, H, W)`, L in 0..100 of the true pictures.
+            protocol: selects the network's own RGB if its `own_rgb` is set.
 
         Returns:
             `(N, 3, H, W)`, sRGB in 0..1.
@@ -65,11 +65,11 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of a model that take part in its name.
+    """Settings with which a model is evaluated.
 
     Attributes:
-        decoding: how its output becomes chroma.
-        size: working size in pixels; `None` is the model's own.
+        decoding: how the output becomes chroma.
+        size: working size in pixels; `None` uses the model's default.
     """
 
     decoding: Decoding = Decoding()
@@ -77,11 +77,11 @@ class Settings:
 
 
 class Predictor:
-    """Something that predicts chroma.
+    """Base class of everything that predicts chroma.
 
     Attributes:
-        name: in all results.
-        fingerprint: changes with everything that its predictions depend on.
+        name: name in all results.
+        fingerprint: hash of everything that the predictions depend on.
     """
 
     name: str
@@ -91,7 +91,10 @@ class Predictor:
         """Predicts chroma.
 
         Args:
-            lab: `(N, 3, H, W)`, the true pictures in Lab. Only oracles look at more than L.
+            lab: `(N, 3, H, W)`, the true pictures in Lab. Only oracles use more than L.
+
+        Returns:
+            The output for all N pictures, on the CPU.
         """
         raise NotImplementedError
 
@@ -100,12 +103,11 @@ class Baseline(Predictor):
     """A trivial predictor.
 
     Args:
-        name: of the baseline.
-        function: gives a `Output` for true pictures in Lab.
+        name: name in all results; it is also the fingerprint, so rename a baseline whose function changes.
+        function: returns the `Output` for true pictures `(N, 3, H, W)` in Lab.
     """
 
     def __init__(self, name: str, function: Callable[[Tensor], Output]) -> None:
-        """Takes the function as it is; its name must stand for it in every way."""
         self.name, self.fingerprint = name, name
         self._function = function
 
@@ -115,7 +117,11 @@ class Baseline(Predictor):
 
 
 def baselines(reference: Reference) -> list[Predictor]:
-    """The four predictors that a model has to beat, or to come near to in the case of `picture_mean`."""
+    """Returns the four trivial baselines: `gray`, `constant`, `l_table` and the oracle `picture_mean`.
+
+    Args:
+        reference: constants of the baselines.
+    """
     codebook = reference.codebook
 
     def gray(lab: Tensor) -> Output:
@@ -137,16 +143,15 @@ def baselines(reference: Reference) -> list[Predictor]:
 
 
 class ModelPredictor(Predictor):
-    """A model at given settings. It stays in the mode and on the device it is in.
+    """A model with settings. Its mode and device are left unchanged.
 
     Args:
-        name: in all results.
-        model: predicts.
-        settings: its settings.
+        name: name in all results.
+        model: model to evaluate; the fingerprint is that of its current weights.
+        settings: decoding and working size.
     """
 
     def __init__(self, name: str, model: ColorizationModel, settings: Settings) -> None:
-        """Takes the fingerprint of the model as it is now."""
         self.name, self.model, self.settings = name, model, settings
         self.fingerprint = _fingerprint(model, settings)
 
@@ -155,27 +160,27 @@ class ModelPredictor(Predictor):
         """Runs the model on the lightness; see `Predictor.predict`."""
         model, head = self.model, self.model.head
         small = lightness_at_working_size(model, lab, self.settings.size)
-        found = model.predict(small, decoding=self.settings.decoding)
-        assert found.raw is not None
-        ab = found.ab.cpu()
+        prediction = model.predict(small, decoding=self.settings.decoding)
+        assert prediction.raw is not None
+        ab = prediction.ab.cpu()
         if isinstance(head, DistributionHead):
-            return Output(ab, head.distribution(found.raw).cpu(), head.codebook.centers.cpu())
+            return Output(ab, head.distribution(prediction.raw).cpu(), head.codebook.centers.cpu())
         to_rgb = getattr(head, "to_rgb", None)
-        return Output(ab, rgb=None if to_rgb is None else to_rgb(found.raw).cpu())
+        return Output(ab, rgb=None if to_rgb is None else to_rgb(prediction.raw).cpu())
 
 
 def log_of(probabilities: Tensor) -> Tensor:
-    """Logarithm that stays finite where a probability is too small for its type."""
+    """Computes the logarithm of probabilities; it stays finite where a probability underflows to 0."""
     return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()
 
 
 def lightness_at_working_size(model: ColorizationModel, lab: Tensor, size: int | None = None) -> Tensor:
-    """What a model gets to see of pictures: L of their gray versions, made small as `colorize` makes them.
+    """Computes the input of a model for pictures in Lab: L of their gray versions, as `colorize` computes it.
 
     Args:
-        model: its transforms are used, and the result is on its device.
-        lab: `(N, 3, H, W)`, Lab.
-        size: working size in pixels; `None` takes the model's own.
+        model: model whose transforms are used; the result is on its device.
+        lab: `(N, 3, H, W)`, pictures in Lab; only L is used.
+        size: working size in pixels; `None` uses the model's default.
 
     Returns:
         `(N, 1, h, w)`, L in 0..100.
@@ -186,7 +191,7 @@ def lightness_at_working_size(model: ColorizationModel, lab: Tensor, size: int |
 
 
 def device_of(model: ColorizationModel) -> torch.device:
-    """The device that a model's tensors are on."""
+    """Returns the device of a model's parameters and buffers."""
     return next(itertools.chain(model.parameters(), model.buffers())).device
 
 
@@ -199,7 +204,7 @@ def _fingerprint(model: ColorizationModel, settings: Settings) -> str:
 
 
 class _NoNetwork(Network):
-    """Sees nothing, so that its head is left with what is known from lightness."""
+    """Returns zeros, so the output of the head depends on lightness only."""
 
     channels = 1
     stride = 4
@@ -214,10 +219,13 @@ class _NoNetwork(Network):
 
 
 def l_prior(reference: Reference) -> ColorizationModel:
-    """The model that any network is before training: p(bin | L), decoded with a head's settings.
+    """Builds the model that predicts p(bin | L), as any network with a `DistributionHead` does before training.
 
     Args:
-        reference: its codebook becomes the head's.
+        reference: reference whose codebook the head uses.
+
+    Returns:
+        The model, in evaluation mode.
     """
     head = DistributionHead(1, bins=reference.codebook.bins)
     head.codebook.load_state_dict(reference.codebook.state_dict())
@@ -228,10 +236,14 @@ def parse_spec(spec: str) -> tuple[str, Settings]:
     """Splits `NAME[:key=value,...]` into a name or path and settings.
 
     Args:
-        spec: for example `"cnn"`, `"runs/cnn/model.safetensors"`, `"cnn:vividness=0.5,size=224"`.
+        spec: a model such as `"cnn"`, `"runs/cnn/model.safetensors"` or `"cnn:vividness=0.5,size=224"`. Settings are
+            `vividness`, `temperature`, `strength` and `size`.
+
+    Returns:
+        The name or path, and the settings.
 
     Raises:
-        ConfigError: a setting that does not exist, or a value that is no number.
+        ConfigError: a setting does not exist, or its value is not a number or out of range.
 
     Example:
         >>> parse_spec("cnn:vividness=0,size=224")[1]
@@ -245,7 +257,7 @@ def parse_spec(spec: str) -> tuple[str, Settings]:
     for setting in tail.split(","):
         key, _, text = setting.partition("=")
         if key not in kinds:
-            raise ConfigError(f"{spec!r}: there is no setting {key!r}. There are: {', '.join(kinds)}.")
+            raise ConfigError(f"{spec!r}: unknown setting {key!r}; the settings are {', '.join(kinds)}")
         try:
             values[key] = kinds[key](text)
         except ValueError:
@@ -260,23 +272,26 @@ def parse_spec(spec: str) -> tuple[str, Settings]:
 def predictor_of(
     model: str | Path | ColorizationModel, reference: Reference, device: str | torch.device = "cpu"
 ) -> ModelPredictor:
-    """Finds a model by its name, or takes one as it is.
+    """Loads a model by its name, or wraps a given model.
 
     Args:
-        model: a name, the path of a weights file or `"l_prior"`, each with settings if need be (see
-            `parse_spec`); or a model.
-        reference: for `"l_prior"`.
-        device: where a model that is loaded here goes.
+        model: a name, the path of a weights file or `"l_prior"`, optionally with settings (see `parse_spec`); or a
+            model, which is used as it is.
+        reference: reference whose codebook `"l_prior"` uses.
+        device: device for a model that is loaded by name.
+
+    Returns:
+        The predictor, named after `model`.
 
     Raises:
-        ConfigError: there is no such model, or a setting makes no sense.
-        WeightsError: its weights are damaged or missing.
+        ConfigError: the model does not exist, or does not support a setting.
+        WeightsError: the weights are damaged or missing.
     """
     if isinstance(model, ColorizationModel):
         return ModelPredictor(model.name, model, Settings())
     name, settings = parse_spec(str(model))
     loaded = l_prior(reference) if name == L_PRIOR else from_pretrained(name)
-    # A setting that the model refuses should be known now, not after all the others were judged.
+    # Reject a setting that the model does not support before other models are evaluated.
     loaded.transforms(settings.size)
     smallest = torch.full((1, 1, 2 * loaded.network.stride, 2 * loaded.network.stride), 50.0)
     loaded.eval().predict(smallest, decoding=settings.decoding)

@@ -1,4 +1,4 @@
-"""How a picture of a data set becomes one that models are judged on."""
+"""Protocols: how pictures of a data set are read for evaluation."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,25 @@ from artcolor.errors import ConfigError, DataError, ImageError
 from artcolor.images import open_rgb
 
 _SIDE = 256
-# Above the middle, so that portraits keep their heads.
+# Slightly above the middle, so that portraits keep their heads.
 _CROP_HEIGHT = 0.35
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A square part of each picture.
+    """A protocol that evaluates a square crop of each picture.
 
-    The short side is resized to 256 pixels; the square is central in width and a little above the middle in
-    height. A smaller `side` is then come to by bilinear reduction.
+    The short side is resized to 256 pixels. The crop is centered in width and slightly above the middle in height. If
+    `side` is smaller than 256, the crop is then reduced bilinearly.
+
+    Files are decoded by `artcolor.images`: color profiles, orientation and high bit depth are honored, and transparent
+    pixels become white.
 
     Attributes:
-        name: what `protocol_of` finds it by.
-        side: of the square, in pixels.
-        own_rgb: whether a network that predicts RGB is judged by that picture, whose lightness is its own, and not by
-            its chroma alone.
+        name: name of the protocol, for `protocol_of`.
+        side: side of the square, in pixels.
+        own_rgb: evaluate the picture of a network that predicts RGB as it is, with its own lightness, instead of its
+            chroma joined with the true lightness.
     """
 
     name: str
@@ -37,16 +40,16 @@ class Protocol:
     own_rgb: bool = False
 
     def read(self, path: Path) -> Tensor:
-        """Reads a picture.
+        """Reads the square crop of a picture.
 
         Args:
-            path: of a picture file.
+            path: path of the picture file.
 
         Returns:
             `(3, side, side)`, sRGB in 0..1.
 
         Raises:
-            DataError: it cannot be read.
+            DataError: the file cannot be read.
         """
         try:
             rgb = Image.fromarray(open_rgb(path))
@@ -63,7 +66,18 @@ class Protocol:
         return torch.from_numpy(np.asarray(square).transpose(2, 0, 1).copy()).float() / 255
 
     def batches(self, paths: Sequence[Path], length: int) -> Iterator[Tensor]:
-        """Reads the pictures at `paths` in batches `(N, 3, side, side)` of at most `length`."""
+        """Reads pictures in batches.
+
+        Args:
+            paths: paths of the picture files.
+            length: largest number of pictures per batch.
+
+        Yields:
+            `(N, 3, side, side)`, sRGB in 0..1, with N at most `length`.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
         for start in range(0, len(paths), length):
             yield torch.stack([self.read(path) for path in paths[start : start + length]])
 
@@ -71,32 +85,38 @@ class Protocol:
 _PROTOCOLS = (Protocol("paintings-256", 256), Protocol("report-200", 200, True), Protocol("report-128", 128, True))
 
 PROTOCOLS = {protocol.name: protocol for protocol in _PROTOCOLS}
-"""The protocols by their names. "report-200" and "report-128" are for the MSE at the report's own sizes."""
+"""Name → protocol. "report-200" and "report-128" measure the MSE at the sizes of the student report."""
 
 
 def protocol_of(name: str) -> Protocol:
-    """Finds a protocol.
+    """Returns a protocol by its name.
+
+    Args:
+        name: a key of `PROTOCOLS`.
 
     Raises:
-        ConfigError: there is none of this name.
+        ConfigError: there is no protocol of this name.
     """
     try:
         return PROTOCOLS[name]
     except KeyError:
-        raise ConfigError(f"there is no protocol {name!r}. There are: {', '.join(PROTOCOLS)}.") from None
+        raise ConfigError(f"unknown protocol {name!r}; the protocols are {', '.join(PROTOCOLS)}") from None
 
 
 def choose(data: str | Path, split: str, limit: int | None) -> list[Path]:
-    """The pictures to judge on.
+    """Lists the pictures of an evaluation.
 
     Args:
         data: folder of the data set.
         split: `"train"`, `"val"` or `"test"`.
-        limit: only the first so many of a fixed shuffle; `None` for all.
+        limit: use only this many pictures of a fixed shuffle; `None` for all.
+
+    Returns:
+        Sorted paths of the pictures.
 
     Raises:
-        ConfigError: a limit below 2; Fréchet distances need two pictures.
-        DataError: no pictures.
+        ConfigError: `limit` is below 2; Fréchet distances need two pictures.
+        DataError: the split has fewer than two pictures.
     """
     if limit is not None and limit < 2:
         raise ConfigError(f"limit must be at least 2 pictures, not {limit}")
@@ -105,5 +125,5 @@ def choose(data: str | Path, split: str, limit: int | None) -> list[Path]:
         chosen = np.random.default_rng(0).permutation(len(paths))[:limit]
         paths = [paths[i] for i in sorted(chosen)]
     if len(paths) < 2:
-        raise DataError(f"{data} holds {len(paths)} picture of split {split!r}; judging needs at least 2")
+        raise DataError(f"{data} has {len(paths)} picture in split {split!r}; evaluation needs at least 2")
     return paths

@@ -1,7 +1,7 @@
-"""What evaluation knows of paintings beforehand: mean colors for trivial baselines, bins and their prior.
+"""Reference constants of the evaluation: mean colors for trivial baselines, and a codebook with its prior.
 
-All of it is fitted to `art/train` by `scripts/make_reference.py` and kept in `reference.safetensors`, so that
-figures do not depend on which model is judged.
+`scripts/make_reference.py` fits them to `art/train` and writes `reference.safetensors`. They do not depend on the
+evaluated model.
 """
 
 import functools
@@ -19,18 +19,18 @@ from artcolor.errors import DataError
 from artcolor.files import write_atomically
 
 _FILE = Path(__file__).with_name("reference.safetensors")
-# Of the bins of the paintings' training set, 139 hold at least this share of the pixels.
+# 139 bins have at least this fraction of the pixels of the training paintings.
 _MIN_SHARE = 1.1e-5
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Constants of the trivial baselines, and the codebook that all models are judged on.
+    """Constants of the trivial baselines, and the codebook on which all models are evaluated.
 
     Attributes:
-        constant: `(2,)`, mean ab of all pixels in Lab units.
-        l_table: `(20, 2)`, mean ab of the pixels in each of 20 bins of L, each 5 units wide.
-        codebook: the evaluation's bins with their smoothed priors.
+        constant: `(2,)`, mean ab of all pixels, in Lab units.
+        l_table: `(20, 2)`, mean ab of the pixels in each of 20 bins of L, 5 units wide, in Lab units.
+        codebook: bins of the evaluation with their smoothed priors.
     """
 
     constant: Tensor
@@ -39,18 +39,18 @@ class Reference:
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """All numbers, named as in the file."""
+        """All tensors, named as in the file."""
         buffers = {f"codebook.{name}": buffer for name, buffer in self.codebook.named_buffers()}
         return {"constant": self.constant, "l_table": self.l_table, **buffers}
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all numbers, in hexadecimal."""
+        """SHA-256 of all tensors, in hexadecimal."""
         return hashlib.sha256(safetensors.torch.save(self.tensors)).hexdigest()
 
 
 def l_bin(lightness: Tensor) -> Tensor:
-    """Row of `Reference.l_table` for each L in 0..100."""
+    """Returns the row of `Reference.l_table` for each L in 0..100."""
     return (lightness / (100 / L_BINS)).long().clamp(0, L_BINS - 1)
 
 
@@ -61,10 +61,10 @@ def fit_reference(pictures: Iterable[tuple[Tensor, Tensor]]) -> Reference:
         pictures: pairs of L `(N, 1, H, W)` in 0..100 and ab `(N, 2, H, W)` in Lab units.
 
     Returns:
-        The constants.
+        The fitted constants and codebook.
 
     Raises:
-        DataError: no pictures, or too few colors in them.
+        DataError: there are no pictures, or too few colors in them.
     """
     sums = torch.zeros(L_BINS, 2, dtype=torch.float64)
     pixels = torch.zeros(L_BINS, 1, dtype=torch.float64)
@@ -78,19 +78,27 @@ def fit_reference(pictures: Iterable[tuple[Tensor, Tensor]]) -> Reference:
 
     codebook = Codebook.fit(counted(), min_share=_MIN_SHARE)
     constant = sums.sum(0) / pixels.sum()
-    # A bin of L without any pixel takes the mean of all.
+    # A bin of L without pixels uses the overall mean.
     l_table = torch.where(pixels > 0, sums / pixels.clamp(min=1), constant)
     return Reference(constant.float(), l_table.float(), codebook)
 
 
 def save_reference(reference: Reference, path: Path) -> None:
-    """Writes the constants of `reference` as a safetensors file, `path`."""
+    """Writes a reference as a safetensors file.
+
+    Args:
+        reference: constants and codebook.
+        path: path of the file.
+    """
     write_atomically(path, safetensors.torch.save(reference.tensors))
 
 
 @functools.cache
 def load_reference(path: Path = _FILE) -> Reference:
-    """Reads the constants; without a path, those that artcolor ships.
+    """Reads a reference.
+
+    Args:
+        path: path of a file from `save_reference`; by default, the one that artcolor ships.
 
     Raises:
         DataError: the file is missing or damaged.
@@ -102,6 +110,6 @@ def load_reference(path: Path = _FILE) -> Reference:
         return Reference(tensors["constant"], tensors["l_table"], codebook)
     except (OSError, safetensors.SafetensorError, KeyError, RuntimeError) as error:
         raise DataError(
-            f"{path}, the constants of the evaluation, cannot be read ({error}). Install artcolor again, "
-            "or make the file with scripts/make_reference.py."
+            f"{path}, the reference constants of the evaluation, cannot be read ({error}). Reinstall artcolor, or "
+            "create the file with scripts/make_reference.py."
         ) from error

@@ -1,4 +1,4 @@
-"""The outcome of a benchmark: a table of pictures × metrics for each model, and all that is read from it."""
+"""Results of a benchmark: a table of pictures × metrics for each model, with intervals and comparisons."""
 
 import csv
 import functools
@@ -26,12 +26,12 @@ _LEVEL = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is shown.
+    """How a metric is displayed.
 
     Attributes:
-        label: in tables.
-        better: which direction is better; `None` where neither is.
-        digits: after the point.
+        label: label in tables.
+        better: direction that is better; `None` if neither is.
+        digits: number of decimals.
     """
 
     label: str
@@ -55,19 +55,19 @@ METRICS = {
     "ece": Metric("ECE", "low", 4),
     "seconds": Metric("s/picture", "low", 3),
 }
-"""All metrics, in the order of every table."""
+"""All metrics, in the order of the tables."""
 
 _SET_DISTANCES = ("fd_grid", "fd_lite0")
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its bootstrap 95 % interval; `None` where there is none.
+    """A figure with its bootstrap 95 % interval.
 
     Attributes:
-        mean: the figure over all pictures.
-        low: 2.5 % of the resamples lie below.
-        high: 2.5 % of the resamples lie above.
+        mean: figure over all pictures; `None` if the metric does not apply.
+        low: lower bound, the 2.5th percentile of the resamples; `None` if there is no interval.
+        high: upper bound, the 97.5th percentile of the resamples; `None` if there is no interval.
     """
 
     mean: float | None
@@ -77,14 +77,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class Scores:
-    """What one model achieved.
+    """The scores of one model or baseline.
 
     Attributes:
-        table: metric → `(n,)`, one number a picture; NaN where a picture was not measured.
-        calibration: `(n, 3, 15)`, see `calibration.calibration`; zeros for models without a distribution.
+        table: metric → `(n,)`, one value per picture; NaN where a picture was not measured.
+        calibration: `(n, 3, 15)`, histograms from `calibration.calibration`; zeros without a distribution.
         hue: `(36,)`, sum of chroma over all pixels in each 10° of hue.
-        fd_grid: Fréchet distance.
-        fd_lite0: Fréchet distance; NaN without the network.
+        fd_grid: Fréchet distance of `frechet.grid_features`.
+        fd_lite0: Fréchet distance of `frechet.lite0_features`; NaN if the network is not installed.
     """
 
     table: dict[str, Array]
@@ -96,13 +96,13 @@ class Scores:
 
 @dataclass(frozen=True)
 class Truth:
-    """What the true pictures are like.
+    """Statistics of the true pictures.
 
     Attributes:
-        colorfulness: `(n,)`.
-        hue: `(36,)`, as in `Scores`.
-        grid: `(n, 64)`, see `frechet.grid_features`.
-        lite0: `(n, 1280)`, see `frechet.lite0_features`; `(n, 0)` without the network.
+        colorfulness: `(n,)`, colorfulness of each picture.
+        hue: `(36,)`, sum of chroma over all pixels in each 10° of hue.
+        grid: `(n, 64)`, features from `frechet.grid_features`.
+        lite0: `(n, 1280)`, features from `frechet.lite0_features`; `(n, 0)` if the network is not installed.
     """
 
     colorfulness: Array
@@ -113,14 +113,14 @@ class Truth:
 
 @functools.lru_cache(maxsize=2)
 def _resamples(n: int) -> npt.NDArray[np.float32]:
-    """How often each of n pictures is drawn in each resample, divided by n: `(2000, n)`, always the same."""
+    """Returns the weights of n pictures in each of 2000 fixed resamples: `(2000, n)`, rows summing to 1."""
     rng = np.random.default_rng(0)
     drawn = [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(_RESAMPLES)]
     return np.asarray(drawn, dtype=np.float32) / np.float32(n)
 
 
 Statistic = Callable[[Array], Array]
-"""From weights of pictures `(B, n)`, each row summing to 1, to the statistic `(B,)`."""
+"""Maps weights of pictures `(B, n)`, each row summing to 1, to a statistic `(B,)`."""
 
 
 def _bootstrap(statistic: Statistic, n: int) -> Interval:
@@ -132,7 +132,7 @@ def _bootstrap(statistic: Statistic, n: int) -> Interval:
 
 
 def _statistic(scores: Scores, metric: str) -> tuple[Statistic, npt.NDArray[np.bool_]]:
-    """How a metric comes from weights, and for which pictures it is known."""
+    """Returns the statistic of a metric, and a mask of the pictures for which it is known."""
     if metric == "ece":
         known = scores.calibration.sum((1, 2)) > 0
         counts = scores.calibration[known]
@@ -153,14 +153,14 @@ def _statistic(scores: Scores, metric: str) -> tuple[Statistic, npt.NDArray[np.b
 
 @dataclass(frozen=True)
 class Results:
-    """What models achieved on the same pictures.
+    """The scores of models and baselines on the same pictures.
 
     Attributes:
         protocol: name of the protocol.
-        pictures: names of the pictures.
-        truth: what the true pictures are like.
+        pictures: file names of the pictures.
+        truth: statistics of the true pictures.
         models: name → scores, baselines first.
-        missing: metric → why no model has it.
+        missing: metric → why it is unavailable for all models.
     """
 
     protocol: str
@@ -171,24 +171,24 @@ class Results:
 
     @property
     def n(self) -> int:
-        """How many pictures."""
+        """Number of pictures."""
         return len(self.pictures)
 
     def interval(self, model: str, metric: str) -> Interval:
-        """A model's figure with its interval.
+        """Computes a figure of a model with its interval.
 
-        The Fréchet distances have none: resampling repeats pictures, which biases them.
+        Fréchet distances have no interval: resampling repeats pictures, which biases them.
 
         Args:
-            model: one of `models`.
-            metric: one of `METRICS`.
+            model: a key of `models`.
+            metric: a key of `METRICS`.
 
         Raises:
             ConfigError: there is no such model or metric.
         """
         scores = self._scores(model)
         if metric not in METRICS:
-            raise ConfigError(f"there is no metric {metric!r}. There are: {', '.join(METRICS)}.")
+            raise ConfigError(f"unknown metric {metric!r}; the metrics are {', '.join(METRICS)}")
         if metric in _SET_DISTANCES:
             value = float(getattr(scores, metric))
             return Interval(value if math.isfinite(value) else None)
@@ -196,18 +196,21 @@ class Results:
         return _bootstrap(statistic, int(known.sum())) if known.any() else Interval(None)
 
     def compare(self, first: str, second: str, metric: str) -> Interval:
-        """The difference `first − second` by a paired bootstrap: both are resampled with the same pictures.
+        """Computes the difference `first − second` by a paired bootstrap, which resamples both alike.
 
         Args:
-            first: one of `models`.
-            second: another one.
-            metric: one of `METRICS`, but not a Fréchet distance.
+            first: a key of `models`.
+            second: a key of `models`, whose figure is subtracted.
+            metric: a key of `METRICS` other than a Fréchet distance.
+
+        Returns:
+            The mean difference with its interval; all `None` if the metric was not measured on the same pictures.
 
         Raises:
-            ConfigError: there is no such model, or the metric cannot be paired.
+            ConfigError: there is no such model, or the metric has no value per picture.
         """
         if metric not in METRICS or metric in _SET_DISTANCES:
-            raise ConfigError(f"{metric!r} cannot be compared picture by picture")
+            raise ConfigError(f"{metric!r} cannot be compared per picture")
         one, known_one = _statistic(self._scores(first), metric)
         two, known_two = _statistic(self._scores(second), metric)
         if not known_one.any() or not np.array_equal(known_one, known_two):
@@ -218,12 +221,12 @@ class Results:
         try:
             return self.models[model]
         except KeyError:
-            raise ConfigError(f"{model!r} was not judged. Judged were: {', '.join(self.models)}.") from None
+            raise ConfigError(f"{model!r} was not evaluated; the models are {', '.join(self.models)}") from None
 
     def to_json(self) -> dict[str, Any]:
-        """All figures: `{"protocol", "n", "models": {name: {metric: {"mean", "low", "high"}}}}`.
+        """Returns all figures: `{"protocol", "n", "models": {name: {metric: {"mean", "low", "high"}}}}`.
 
-        Every model has every metric; what does not exist is `None`.
+        Every model has every metric; figures that do not apply are `None`.
         """
         return {
             "protocol": self.protocol,
@@ -234,9 +237,9 @@ class Results:
         }
 
     def to_markdown(self) -> str:
-        """The table that people read: figures with half the width of their interval."""
+        """Formats the results as a Markdown table of figures with half the width of their interval."""
         lines = [
-            f"{self.protocol}, n = {self.n}; ± is half of the bootstrap 95 % interval. "
+            f"{self.protocol}, n = {self.n}; ± is half the width of the bootstrap 95 % interval. "
             f"CF of the true pictures: {self.truth.colorfulness.mean():.2f}.",
             "",
             "| model | " + " | ".join(heading(metric) for metric in METRICS.values()) + " |",
@@ -249,7 +252,7 @@ class Results:
         return "\n".join(lines) + "\n"
 
     def to_csv(self) -> str:
-        """One line for each model and picture."""
+        """Formats the results as CSV, with one row per model and picture."""
         columns = [metric for metric in METRICS if metric not in (*_SET_DISTANCES, "ece")]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -261,7 +264,11 @@ class Results:
         return text.getvalue()
 
     def save(self, folder: Path) -> None:
-        """Writes `results.json`, `results.md` and `pictures.csv` into a folder."""
+        """Writes `results.json`, `results.md` and `pictures.csv`.
+
+        Args:
+            folder: existing output folder.
+        """
         text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(folder / "results.json", text.encode())
         write_atomically(folder / "results.md", self.to_markdown().encode())
@@ -269,16 +276,16 @@ class Results:
 
 
 def heading(metric: Metric) -> str:
-    """A metric's label with the direction that is better."""
+    """Returns the label of a metric with an arrow toward better values."""
     return metric.label + {"low": " ↓", "high": " ↑", "zero": " → 0", None: ""}[metric.better]
 
 
 def cell(interval: Interval, digits: int) -> str:
-    """A figure with half the width of its interval, as `23.60 ± 0.35`; a dash where there is none.
+    """Formats a figure with half the width of its interval, as `23.60 ± 0.35`, or a dash if there is none.
 
     Args:
-        interval: the figure.
-        digits: after the point.
+        interval: figure with its interval.
+        digits: number of decimals.
     """
     if interval.mean is None:
         return "–"

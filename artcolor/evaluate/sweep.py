@@ -1,7 +1,7 @@
-"""Traces what a model can do over its decoding settings, and picks its defaults.
+"""Sweeps the decoding settings of a model and chooses its defaults.
 
-Accuracy and colorfulness pull against each other, so settings can only be compared where colorfulness is
-the same. A plain gain of the most accurate chroma is in the same plot: what claims to be vivid must beat it.
+Accuracy and colorfulness are a trade-off, so settings are comparable at equal colorfulness only. The sweep also
+measures a rival, a plain gain on the most accurate chroma, which vivid settings must beat.
 """
 
 import functools
@@ -34,37 +34,37 @@ from artcolor.models.lite0 import load_lite0
 _LOG = logging.getLogger(__name__)
 
 PROTOCOL = "paintings-256"
-"""How a sweep reads pictures."""
+"""Name of the protocol by which a sweep reads pictures."""
 
 VIVIDNESS = (0.0, 0.5, 1.0, 1.5)
-"""Values of τ that a sweep looks at unless told otherwise."""
+"""Default values of the vividness τ."""
 
 TEMPERATURES = (1.0, 0.8, 0.6, 0.4, 0.3, 0.2)
-"""Values of T that a sweep looks at unless told otherwise."""
+"""Default values of the temperature T."""
 
 GAINS = (1.0, 1.25, 1.5, 1.75, 2.0, 2.5)
-"""Values of the rival's gain."""
+"""Default values of the rival's gain."""
 
 MATCHED = 0.5
-"""Settings whose ΔCF is at most this far from what is aimed at count as being as colorful; the truth has about 41."""
+"""Largest deviation from the target ΔCF at which colorfulness counts as matched; the true CF is about 41."""
 
-# Part of every key: raise it when a row's meaning changes, so that stored rows are made anew.
-_VERSION = 2
+# Part of every key: raise it when a figure or the decoding of pictures changes, so that stored rows are discarded.
+_VERSION = 3
 _BATCH = 20
 _REFINEMENTS = 3
-# Relative to the model's own working size, which comes first.
+# Relative to the model's default working size, which comes first.
 _SIZES = (1, 3 / 4, 4 / 3)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where on the settings.
+    """One point of a sweep.
 
     Attributes:
         size: working size in pixels.
-        temperature: T of the annealed mean.
-        vividness: τ.
-        gain: every ab is multiplied by it; other than 1 only for the rival.
+        temperature: T in (0, 1] of the annealed mean.
+        vividness: τ ≥ 0.
+        gain: factor on ab; always 1 except for the rival.
     """
 
     size: int
@@ -74,22 +74,22 @@ class Setting:
 
     @property
     def decoding(self) -> Decoding:
-        """The same, as heads take it; the gain is their strength."""
+        """The setting without its size, with the gain as `strength`."""
         return Decoding(self.vividness, self.temperature, self.gain)
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a setting gives.
+    """The figures of one setting.
 
     Attributes:
-        setting: the settings.
-        rival: whether it belongs to the chroma gain.
-        psnr: mean over pictures, in decibels.
-        colorfulness: mean over pictures.
-        delta_colorfulness: mean over pictures less that of the truth.
-        fd_grid: Fréchet distance.
-        fd_lite0: Fréchet distance; `None` where it was not asked for.
+        setting: the measured setting.
+        rival: whether the setting belongs to the rival, the chroma gain.
+        psnr: mean PSNR over pictures, in decibels.
+        colorfulness: mean colorfulness over pictures.
+        delta_colorfulness: mean colorfulness minus that of the true pictures.
+        fd_grid: Fréchet distance of `frechet.grid_features`.
+        fd_lite0: Fréchet distance of `frechet.lite0_features`; `None` if not requested or unavailable.
     """
 
     setting: Setting
@@ -103,17 +103,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The outcome.
+    """The outcome of a sweep.
 
     Attributes:
-        model: its name.
-        split: of the data set.
-        n: how many pictures.
-        colorfulness: of the true pictures, mean.
-        rows: of all settings, the rival's among them.
-        chosen: the row whose setting should be the default.
-        rival: the gain that comes nearest to the truth's colorfulness.
-        missing: why there is no FD-lite0, or nothing.
+        model: name of the model.
+        split: split of the data set.
+        n: number of pictures.
+        colorfulness: mean colorfulness of the true pictures.
+        rows: figures of all settings, including those of the rival.
+        chosen: row whose setting should become the default.
+        rival: row of the rival that the chosen row is compared with.
+        missing: why FD-lite0 is missing; empty if it was measured.
     """
 
     model: str
@@ -142,37 +142,36 @@ def sweep(
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Sweep:
-    """Traces a model's curve and picks its defaults.
+    """Measures a model over its decoding settings and chooses its defaults.
 
-    The network runs once for each working size; its distributions are kept (about 0.7 MB a picture) and
-    decoded for each setting. All temperatures are tried at the first size, and the best of them at the others.
-    For each size and temperature, τ is then refined until colorfulness is what is aimed at. Of the settings that
-    come within 0.5 of that the one with the lowest FD-grid is chosen, or, if there is none, the nearest.
+    The network runs once per working size. Its distributions are kept in memory (about 0.7 MB per picture) and decoded
+    for each setting. All temperatures are tried at the first size, and the best one at the other sizes. For each size
+    and temperature, τ is refined until colorfulness matches the target. Of the settings within 0.5 of the target, the
+    one with the lowest FD-grid is chosen; if there is none, the nearest one.
 
     Args:
-        model: as `artcolor.evaluate.predictors.predictor_of` takes it; settings in its name are an error.
+        model: a model, or its name as `artcolor.evaluate.predictors.predictor_of` takes it, without settings.
         data: folder of a data set.
-        split: of it; `"test"` is refused, because figures on pictures that chose the defaults mean nothing.
-        sizes: working sizes in pixels; `None` takes the model's own, 3/4 and 4/3 of it.
+        split: `"train"` or `"val"`. `"test"` is an error: figures on pictures that chose the defaults mean nothing.
+        sizes: working sizes in pixels; `None` uses 1, 3/4 and 4/3 times the model's default.
         vividness: values of τ, at least two.
-        temperatures: values of T.
-        gains: values of the rival's gain, at least two; the rival decodes with τ = 0, T = 1.
-        aim: ΔCF to come to. Every unit of colorfulness costs accuracy, so a little less than the truth's may be
-            wanted.
-        lite0: whether to measure FD-lite0 too, which takes about as long as all else.
-        limit: only the first so many pictures of a fixed shuffle.
-        device: where a model that is loaded here runs.
-        out: rows are kept in its sub-folder `scores` and found again; `None` keeps nothing.
-        progress: is told what goes on, how much is done and how much there is.
+        temperatures: values of T, at least one.
+        gains: values of the rival's gain, at least two; the rival decodes with τ = 0 and T = 1.
+        aim: target ΔCF. Every unit of colorfulness costs accuracy, so a value slightly below 0 can be useful.
+        lite0: also measure FD-lite0, which doubles the time.
+        limit: use only this many pictures of a fixed shuffle; `None` uses all.
+        device: device for a model that is loaded by name.
+        out: folder of results, whose subfolder `scores` stores rows for later runs; `None` stores nothing.
+        progress: called as `progress(description, done, total)` after each batch.
 
     Returns:
-        All rows, the chosen one, and the rival's best.
+        All rows, the chosen row, and the row of the rival to compare with.
 
     Raises:
-        ConfigError: the model predicts no distribution, there are too few values, the split is `"test"`, or `out`
-            cannot be made.
-        DataError: no pictures.
-        WeightsError: the model's weights are damaged or missing.
+        ConfigError: the model does not predict a distribution or has settings in its name, there are too few values,
+            the split is `"test"`, or `out` cannot be created.
+        DataError: there are too few pictures, or one of them cannot be read.
+        WeightsError: the weights of the model are damaged or missing.
 
     Example:
         >>> found = sweep("cnn", "art", limit=50)  # doctest: +SKIP
@@ -181,24 +180,24 @@ def sweep(
     """
     if split == "test":
         raise ConfigError(
-            "defaults are never chosen on the split 'test': figures measured there would mean nothing. "
-            "Sweep on 'val', then judge on 'test'."
+            "defaults must not be chosen on the split 'test', because figures measured there would mean nothing. "
+            "Sweep on 'val', then evaluate on 'test'."
         )
     if min(len(vividness), len(gains)) < 2 or not temperatures:
-        raise ConfigError("a sweep needs two values of vividness and gain at least, and one of temperature")
-    one = predictor_of(model, load_reference(), device)
-    if one.settings != Settings():
+        raise ConfigError("a sweep needs at least two values of vividness, two of gain, and one of temperature")
+    predictor = predictor_of(model, load_reference(), device)
+    if predictor.settings != Settings():
         raise ConfigError(
-            f"{one.name!r}: a sweep sets vividness, temperature, strength and size itself; leave them out"
+            f"{predictor.name!r}: a sweep sets vividness, temperature, strength and size itself; omit them"
         )
-    if not isinstance(one.model.head, DistributionHead):
-        raise ConfigError(f"{one.name} predicts no distribution, so it has no vividness and no temperature")
+    if not isinstance(predictor.model.head, DistributionHead):
+        raise ConfigError(f"{predictor.name} does not predict a distribution, so there are no settings to sweep")
     paths = choose(data, split, limit)
-    bench = _Bench(one.model, one.model.head, paths, lite0, progress)
+    bench = _Bench(predictor.model, predictor.model.head, paths, lite0, progress)
     curve = functools.partial(_curve, bench, aim)
     if out is not None:
-        made_of = (_VERSION, one.fingerprint, hash_of_contents(paths), bench.measures_lite0)
-        bench.remember(scores_file(Path(out), one.name, " ".join(map(str, made_of)), "sweep.json"))
+        made_of = (_VERSION, predictor.fingerprint, hash_of_contents(paths), bench.measures_lite0)
+        bench.store_in(scores_file(Path(out), predictor.name, " ".join(map(str, made_of)), "sweep.json"))
 
     def trace(size: int, values: Sequence[float]) -> list[Row]:
         rows: list[Row] = []
@@ -206,32 +205,32 @@ def sweep(
             rows += curve(functools.partial(Setting, size, temperature), sorted(vividness), rival=False)
         return rows + curve(functools.partial(Setting, size, 1.0, 0.0), sorted(gains), rival=True)
 
-    first, *others = dict.fromkeys(sizes or sizes_around(one.model))
+    first, *others = dict.fromkeys(sizes or sizes_around(predictor.model))
     rows = trace(first, temperatures)
     best = choose_row(rows, aim, rival=False).setting.temperature
     for size in others:
         rows += trace(size, (best,))
     chosen, rival = choose_row(rows, aim, rival=False), choose_row(rows, aim, rival=True)
-    return Sweep(one.name, split, len(paths), bench.colorfulness, rows, chosen, rival, bench.missing)
+    return Sweep(predictor.name, split, len(paths), bench.colorfulness, rows, chosen, rival, bench.missing)
 
 
 def sizes_around(model: ColorizationModel) -> list[int]:
-    """Working sizes worth a try: the model's own, then 3/4 and 4/3 of it, as multiples of its stride."""
+    """Returns a model's default working size, then 3/4 and 4/3 of it, rounded to multiples of its stride."""
     stride = model.network.stride
     sizes = [max(2, round(model.size * factor / stride)) * stride for factor in _SIZES]
     return [model.size, *sizes[1:]]
 
 
 def choose_row(rows: Sequence[Row], aim: float = 0.0, *, rival: bool) -> Row:
-    """Picks defaults: of those as colorful as wanted (within 0.5) the one with the lowest FD-grid.
+    """Chooses a row: of those whose ΔCF is within 0.5 of the target, the one with the lowest FD-grid.
 
     Args:
-        rows: of a sweep.
-        aim: the ΔCF that is wanted.
-        rival: whether to pick among the chroma gains, or among the others.
+        rows: rows of a sweep.
+        aim: target ΔCF.
+        rival: choose among the rows of the rival; `False` chooses among the others.
 
     Returns:
-        The row; if none is colorful enough or all are too much so, the nearest to that.
+        The chosen row; if no ΔCF is within 0.5 of the target, the row with the nearest one.
     """
     candidates = [row for row in rows if row.rival == rival]
     matched = [row for row in candidates if abs(row.delta_colorfulness - aim) <= MATCHED]
@@ -243,7 +242,7 @@ def choose_row(rows: Sequence[Row], aim: float = 0.0, *, rival: bool) -> Row:
 def _curve(
     bench: "_Bench", aim: float, setting: Callable[[float], Setting], values: Sequence[float], *, rival: bool
 ) -> list[Row]:
-    """Measures a knob's values, and then those between them where colorfulness crosses what is aimed at."""
+    """Measures a range of values, then refines it where colorfulness crosses the target."""
 
     def measure(value: float) -> Row:
         return bench.measure(setting(value), rival=rival)
@@ -269,7 +268,7 @@ def _curve(
 
 
 class _Bench:
-    """Holds the pictures and the network's distributions, and measures settings."""
+    """Measures settings on pictures and distributions that it holds in memory."""
 
     def __init__(
         self,
@@ -280,22 +279,22 @@ class _Bench:
         progress: Progress | None,
     ) -> None:
         self._model, self._head, self._progress = model, head, progress
-        # As bytes, which is what they were in the file: a quarter of the memory.
+        # Bytes need a quarter of the memory of floats.
         self._pictures = torch.cat(
             [(255 * batch).round().byte() for batch in protocol_of(PROTOCOL).batches(paths, _BATCH)]
         )
-        self.missing = "" if lite0 else "it was not asked for"
+        self.missing = "" if lite0 else "not requested"
         self._network = None
         if lite0:
             try:
                 self._network = load_lite0()
             except WeightsError as error:
                 self.missing = str(error)
-                _LOG.warning("FD-lite0 is left out: %s", error)
+                _LOG.warning("FD-lite0 is skipped: %s", error)
         self._known: dict[tuple[Setting, bool], Row] = {}
         self._file: Path | None = None
         self._size = 0
-        self._seen: list[tuple[Tensor, Tensor]] = []
+        self._distributions: list[tuple[Tensor, Tensor]] = []
         self._lightness = torch.empty(len(paths), 1, *self._pictures.shape[-2:])
         colorfulness, grid, features = [], [], []
         for rows, truth in self._truth("truth"):
@@ -312,8 +311,8 @@ class _Bench:
     def measures_lite0(self) -> bool:
         return self._network is not None
 
-    def remember(self, path: Path) -> None:
-        """Takes the rows of an earlier run from a file, and keeps those to come in it."""
+    def store_in(self, path: Path) -> None:
+        """Loads the rows of earlier runs from a file, and stores new rows in it."""
         self._file = path
         if path.exists():
             for stored in json.loads(path.read_text()):
@@ -329,30 +328,30 @@ class _Bench:
                 self._progress(doing, rows.stop, n)
 
     def measure(self, setting: Setting, *, rival: bool) -> Row:
-        """Judges a setting, or finds what was stored of it."""
+        """Measures a setting, or returns its stored row."""
         key = (setting, rival)
         if key not in self._known:
             if self._size != setting.size:
-                self._look(setting.size)
+                self._run_network(setting.size)
             self._known[key] = self._measure(setting, rival)
             if self._file is not None:
                 write_atomically(self._file, json.dumps([asdict(row) for row in self._known.values()]).encode())
         return self._known[key]
 
     @torch.no_grad()
-    def _look(self, size: int) -> None:
-        """Runs the network at a working size and keeps L and distributions, these as half-precision logarithms."""
-        self._seen, self._size = [], size
+    def _run_network(self, size: int) -> None:
+        """Runs the network at a working size and keeps L and the half-precision logarithms of the distributions."""
+        self._distributions, self._size = [], size
         for _, truth in self._truth(f"network at {size} px"):
             small = lightness_at_working_size(self._model, rgb_to_lab(truth), size)
-            self._seen.append((small, log_of(self._model.predict_distribution(small)).half()))
+            self._distributions.append((small, log_of(self._model.predict_distribution(small)).half()))
 
     @torch.no_grad()
     def _measure(self, setting: Setting, rival: bool) -> Row:
-        """Decodes the distributions and judges the pictures that come out."""
+        """Decodes the distributions and measures the resulting pictures."""
         columns: dict[str, list[Tensor]] = {"psnr": [], "colorfulness": [], "grid": [], "lite0": []}
-        doing = ", ".join(f"{knob} {value:g}" for knob, value in vars(setting).items())
-        for (rows, truth), (small, log_p) in zip(self._truth(doing), self._seen, strict=True):
+        doing = ", ".join(f"{name} {value:g}" for name, value in vars(setting).items())
+        for (rows, truth), (small, log_p) in zip(self._truth(doing), self._distributions, strict=True):
             ab = self._head.decode(log_p.float(), small, setting.decoding)
             lightness = self._lightness[rows]
             join = JoinChroma(ab.cpu(), *truth.shape[-2:])

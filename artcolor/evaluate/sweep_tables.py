@@ -1,4 +1,4 @@
-"""Shows a sweep: a plot of the curves, a table for people and one for programs."""
+"""Writes a sweep as a plot, a Markdown table and JSON."""
 
 import io
 import json
@@ -21,14 +21,14 @@ _DASHES = ("-", "--", ":", "-.")
 
 
 def sweep_to_json(found: Sweep) -> dict[str, Any]:
-    """All figures of a sweep.
+    """Returns all figures of a sweep as JSON values.
 
     Args:
-        found: by `sweep`.
+        found: outcome of `sweep`.
 
     Returns:
-        `model`, `protocol`, `split`, `n`, `colorfulness` (of the true pictures), `missing` (why there is no FD-lite0,
-        or nothing), `chosen`, `rival` and `rows`. A row holds `size`, `temperature`, `vividness`, `gain`, `rival`,
+        `model`, `protocol`, `split`, `n`, `colorfulness` (of the true pictures), `missing` (why FD-lite0 is missing,
+        else empty), `chosen`, `rival` and `rows`. A row has `size`, `temperature`, `vividness`, `gain`, `rival`,
         `psnr`, `colorfulness`, `delta_colorfulness`, `fd_grid` and `fd_lite0` (may be `None`).
     """
     return {
@@ -50,26 +50,29 @@ def _flat(row: Row) -> dict[str, Any]:
 
 
 def summary(found: Sweep) -> list[str]:
-    """What was chosen and how it does against the rival, as lines for people.
+    """Describes the chosen setting and how it compares with the rival.
 
     Args:
-        found: by `sweep`.
+        found: outcome of `sweep`.
+
+    Returns:
+        Lines of text.
     """
     best, rival = found.chosen, found.rival
     settings = f"vividness={best.setting.vividness:g},temperature={best.setting.temperature:g},size={best.setting.size}"
     lines = [
         f"chosen on {found.split}, n = {found.n}: {found.model}:{settings}",
         f"  {_figures(best)}",
-        f"its rival, chroma times {rival.setting.gain:g} at size {rival.setting.size}:",
+        f"rival, chroma × {rival.setting.gain:g} at size {rival.setting.size}:",
         f"  {_figures(rival)}",
     ]
     if abs(best.delta_colorfulness - rival.delta_colorfulness) > 2 * MATCHED:
-        lines.append(f"they differ in colorfulness by more than {2 * MATCHED:g}, so they cannot be compared")
+        lines.append(f"their colorfulness differs by more than {2 * MATCHED:g}, so they cannot be compared")
         return lines
     keys = [key for key in ("fd_grid", "fd_lite0") if getattr(best, key) is not None]
     lost = [METRICS[key].label for key in keys if getattr(best, key) >= getattr(rival, key)]
     if lost:
-        lines.append(f"it does not beat the rival in {' and '.join(lost)}")
+        lines.append(f"the chosen setting does not beat the rival in {' and '.join(lost)}")
     return lines
 
 
@@ -81,10 +84,13 @@ def _figures(row: Row) -> str:
 
 
 def sweep_to_markdown(found: Sweep) -> str:
-    """The table that people read: every setting, the chosen one and the rival's best in bold.
+    """Formats a sweep as a Markdown table of all settings, with the chosen one and the rival's in bold.
 
     Args:
-        found: by `sweep`.
+        found: outcome of `sweep`.
+
+    Returns:
+        The Markdown document, which embeds `sweep.png`.
     """
     names = ["", "size", "temperature", "vividness", "gain", *(heading(METRICS[key]) for key in _COLUMNS)]
     lines = [
@@ -119,20 +125,20 @@ def sweep_to_markdown(found: Sweep) -> str:
 
 
 def plot_sweep(found: Sweep, path: str | Path) -> None:
-    """Draws PSNR and Fréchet distances against ΔCF: a color a temperature, a dash a size, the rival black.
+    """Plots PSNR and Fréchet distances against ΔCF: colors are temperatures, dashes are sizes, the rival is black.
 
     Args:
-        found: by `sweep`.
-        path: of the picture; its suffix decides the format.
+        found: outcome of `sweep`.
+        path: path of the plot, whose suffix selects the format.
 
     Raises:
-        ConfigError: matplotlib is not installed, or does not know the format.
+        ConfigError: matplotlib is not installed, or does not support the format.
     """
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "a plot needs matplotlib, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
+            "plotting needs matplotlib, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
         ) from error
     panels = {key: title for key, title in _PANELS.items() if getattr(found.chosen, key) is not None}
     figure = Figure(figsize=(4.6 * len(panels), 5.6), layout="constrained")
@@ -141,7 +147,7 @@ def plot_sweep(found: Sweep, path: str | Path) -> None:
         curves.setdefault((row.setting.size, row.setting.temperature, row.rival), []).append(row)
     for axes, (key, title) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
         _panel(axes, found, curves, key)
-        axes.set(xlabel="ΔCF: colorfulness less the truth's", ylabel=title)
+        axes.set(xlabel="ΔCF: colorfulness minus that of the truth", ylabel=title)
         axes.spines[["top", "right"]].set_visible(False)
     figure.suptitle(f"{found.model}: {found.split}, n = {found.n}")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
@@ -172,11 +178,11 @@ def _panel(axes: "Axes", found: Sweep, curves: Mapping[tuple[int, float, bool], 
 
 
 def save_sweep(found: Sweep, folder: Path) -> None:
-    """Writes `sweep.json`, `sweep.md` and `sweep.png` into a folder.
+    """Writes `sweep.json`, `sweep.md` and `sweep.png`.
 
     Args:
-        found: by `sweep`.
-        folder: must exist.
+        found: outcome of `sweep`.
+        folder: existing output folder.
 
     Raises:
         ConfigError: matplotlib is not installed.

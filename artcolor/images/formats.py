@@ -47,26 +47,84 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         each.name: each
         for each in (
-            Format("JPEG", (".jpg", ".jpeg"), 65500, alpha=False, resolution=True, comment=True),
+            Format(
+                "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".jif"), 65500, alpha=False, resolution=True, comment=True
+            ),
             Format("PNG", (".png", ".apng"), frames=True, deep=True, resolution=True, comment=True),
             Format("WEBP", (".webp",), 16383, frames=True),
             Format("TIFF", (".tif", ".tiff"), frames=True, deep=True, resolution=True),
             Format("GIF", (".gif",), 65535, writes=False, frames=True, comment=True, **_PLAIN),
-            Format("BMP", (".bmp",), resolution=True, **_PLAIN),
-            Format("PPM", (".ppm", ".pgm", ".pbm"), deep=True, **_PLAIN),
-            Format("AVIF", (".avif",), 65535, frames=True),
-            Format("JPEG2000", (".jp2", ".j2k"), comment=True),
-            Format("HEIF", (".heic", ".heif"), 16384),
+            Format("BMP", (".bmp", ".dib"), resolution=True, **_PLAIN),
+            Format("PPM", (".ppm", ".pgm", ".pbm", ".pnm"), deep=True, **_PLAIN),
+            Format("AVIF", (".avif", ".avifs"), 65535, frames=True),
+            Format("JPEG2000", (".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"), comment=True),
+            Format("HEIF", (".heic", ".heif", ".hif"), 16384),
         )
     }
 )
 """The formats that are read, and written where they can hold the result, by Pillow's name."""
 
 SUFFIXES = frozenset(suffix for each in FORMATS.values() for suffix in each.suffixes)
-"""What is taken for a picture when a folder is gone through."""
+"""The suffixes of files that are read."""
+
+_RAW = "is a raw camera file; develop it to TIFF first, for example with darktable, RawTherapee or Lightroom"
+UNSUPPORTED: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".raf", ".rw2", ".orf"), _RAW),
+        **dict.fromkeys((".pef", ".srw", ".3fr", ".fff", ".iiq", ".mrw", ".x3f", ".erf", ".mef", ".mos", ".kdc"), _RAW),
+        **dict.fromkeys((".psd", ".psb"), "is a Photoshop document; save a flat copy as TIFF first"),
+        ".xcf": "is a GIMP document; export it as TIFF or PNG first",
+        ".jxl": "is a JPEG XL file, which is not supported; convert it to PNG or TIFF first, for example with djxl",
+        **dict.fromkeys((".exr", ".hdr"), "is a high dynamic range picture; convert it to a 16-bit TIFF first"),
+        ".tga": "is a TGA file, which is not supported; convert it to PNG first",
+    }
+)
+"""Suffixes of pictures that are not read → what such a file is, and what to do."""
+
+# The first bytes of pictures that are not read: place, bytes, and a suffix in `UNSUPPORTED`.
+_SIGNATURES = (
+    (0, b"8BPS", ".psd"),
+    (0, b"gimp xcf", ".xcf"),
+    (0, b"\xff\x0a", ".jxl"),
+    (0, b"\0\0\0\x0cJXL ", ".jxl"),
+    (0, b"\x76\x2f\x31\x01", ".exr"),
+    (0, b"#?RADIANCE", ".hdr"),
+    (4, b"ftypcrx ", ".cr3"),
+    (0, b"FUJIFILMCCD-RAW", ".raf"),
+    (0, b"IIU\0", ".rw2"),
+    (0, b"IIRO", ".orf"),
+    (0, b"IIRS", ".orf"),
+    (0, b"MMOR", ".orf"),
+    (0, b"FOVb", ".x3f"),
+    (0, b"\0MRM", ".mrw"),
+    (8, b"CR\x02", ".cr2"),
+)
+
+
+def unsupported(prefix: bytes) -> str | None:
+    """Recognizes pictures that are not read, by their content.
+
+    Args:
+        prefix: the first 16 bytes of a file.
+
+    Returns:
+        What such a file is, and what to do; `None` if it is none of them.
+
+    Example:
+        >>> unsupported(b"8BPS" + bytes(12))
+        'is a Photoshop document; save a flat copy as TIFF first'
+    """
+    suffix = next((suffix for place, magic, suffix in _SIGNATURES if prefix[place:].startswith(magic)), None)
+    return None if suffix is None else UNSUPPORTED[suffix]
+
 
 # What cannot hold a coloring, and what is written in its place.
-_INSTEAD = {".gif": ".png", ".pgm": ".ppm", ".pbm": ".ppm", ".j2k": ".jp2"}
+_INSTEAD = {
+    ".gif": ".png",
+    **dict.fromkeys((".pgm", ".pbm", ".pnm"), ".ppm"),
+    **dict.fromkeys((".j2k", ".j2c", ".jpc", ".jpx", ".jpf"), ".jp2"),
+    ".avifs": ".avif",
+}
 
 
 def output_suffix(suffix: str) -> str:

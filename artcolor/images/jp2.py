@@ -1,23 +1,38 @@
-"""EXIF and XMP in the boxes of JPEG 2000 files, which Pillow leaves alone."""
+"""The boxes of JPEG 2000 files, and of HEIF and AVIF, that Pillow leaves unread: EXIF, XMP and color space."""
 
 import os
+import struct
+from collections.abc import Iterator
 from typing import IO, Any
+
+from artcolor.images.notices import warn
 
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _EXIF = b"JpgTiffExif->JP2"
 _EXIF_HEADER = b"Exif\0\0"
+_ENUMERATED, _RESTRICTED, _ANY_ICC = 1, 2, 3
+# sRGB, gray with its curve, and sYCC, which OpenJPEG converts.
+_LIKE_SRGB = (16, 17, 18)
+# A box that claims to be larger than this holds no metadata.
+_LARGEST = 64 << 20
+_MOST_BOXES = 4096
 
 
-def jp2_metadata(file: IO[bytes]) -> dict[str, Any]:
-    """Reads `exif` and `xmp` from a JP2 file; a bare codestream has none.
+def boxes(file: IO[bytes], start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
+    """Walks over boxes (ISO/IEC 15444-1, annex I; ISO/IEC 14496-12).
 
     Args:
-        file: is read from its beginning.
+        file: can seek.
+        start: where the first box begins.
+        end: where the last one ends; `None` is the end of the file.
+
+    Yields:
+        The type of each box, and where its content begins and ends.
     """
-    info: dict[str, Any] = {}
-    end = file.seek(0, os.SEEK_END)
-    start = 0
-    while start + 8 <= end:
+    end = file.seek(0, os.SEEK_END) if end is None else end
+    for _ in range(_MOST_BOXES):
+        if start + 8 > end:
+            return
         file.seek(start)
         header = file.read(8)
         size, kind = int.from_bytes(header[:4], "big"), header[4:]
@@ -25,21 +40,80 @@ def jp2_metadata(file: IO[bytes]) -> dict[str, Any]:
         if size == 1:
             size, body = int.from_bytes(file.read(8), "big"), body + 8
         stop = end if size == 0 else start + size
-        if stop <= body or stop > end:
-            break
-        if kind == b"uuid":
+        if stop < body or stop > end:
+            return
+        yield kind, body, stop
+        start = stop
+
+
+def jp2_metadata(file: IO[bytes]) -> dict[str, Any]:
+    """Reads `exif` and `xmp` of a JP2 file; a bare codestream has none.
+
+    Args:
+        file: can seek.
+    """
+    info: dict[str, Any] = {}
+    for kind, body, stop in boxes(file):
+        if kind == b"uuid" and stop - body <= _LARGEST:
             file.seek(body)
             uuid, data = file.read(16), file.read(max(0, stop - body - 16))
             if uuid == _XMP:
                 info["xmp"] = data
             elif uuid == _EXIF:
                 info["exif"] = _EXIF_HEADER + data.removeprefix(_EXIF_HEADER)
-        start = stop
     return info
 
 
+def jp2_profile(file: IO[bytes]) -> bytes | None:
+    """Reads the ICC profile of a JP2 file; `None` if it states an enumerated color space or nothing.
+
+    Args:
+        file: can seek.
+    """
+    for kind, body, stop in boxes(file):
+        for inner, start, end in boxes(file, body, stop) if kind == b"jp2h" else ():
+            if inner != b"colr" or not 3 < end - start <= _LARGEST:
+                continue
+            file.seek(start)
+            content = file.read(end - start)
+            if content[0] in (_RESTRICTED, _ANY_ICC):
+                return content[3:]
+            if content[0] == _ENUMERATED and (space := int.from_bytes(content[3:7], "big")) not in _LIKE_SRGB:
+                warn(f"the enumerated color space {space} of the JPEG 2000 file is not supported")
+            return None
+    return None
+
+
+def code_points(file: IO[bytes]) -> tuple[int, int] | None:
+    """Reads color primaries and transfer characteristics (ITU-T H.273) of a HEIF or AVIF file.
+
+    Args:
+        file: can seek.
+
+    Returns:
+        Those of the first `colr` box of type `nclx`; `None` if there is none.
+    """
+    for kind, body, stop in boxes(file):
+        if kind != b"meta":
+            continue
+        # `meta` and `iprp` lead to the properties of all items; the first ones belong to the picture itself.
+        for properties, start, end in boxes(file, body + 4, stop):
+            for container, first, last in boxes(file, start, end) if properties == b"iprp" else ():
+                for inner, inside, until in boxes(file, first, last) if container == b"ipco" else ():
+                    file.seek(inside)
+                    content = file.read(min(until - inside, 11)) if inner == b"colr" else b""
+                    if content[:4] == b"nclx" and len(content) >= 8:
+                        primaries, transfer = struct.unpack(">HH", content[4:8])
+                        return primaries, transfer
+    return None
+
+
 def jp2_boxes(exif: bytes | None, xmp: bytes | None) -> bytes:
-    """Makes the boxes with `exif` and `xmp` that go to the end of a JP2 file.
+    """Makes the boxes with EXIF and XMP that go to the end of a JP2 file.
+
+    Args:
+        exif: with or without its header, or `None`.
+        xmp: a packet, or `None`.
 
     Example:
         >>> import io

@@ -1,10 +1,10 @@
-"""Large JPEG files, encoded strip by strip: Pillow would need the whole picture once more, with four bytes a pixel."""
+"""JPEG files: large ones are encoded strip by strip, and those that end early are completed."""
 
 import io
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from artcolor.color.rows import Rows
 from artcolor.images.picture import at_depth
@@ -15,6 +15,9 @@ _BLOCK = {0: (8, 8), 1: (16, 8), 2: (16, 16)}
 _LONGEST = 65535
 _HEIGHT_OF_FRAME = 3
 _STRIP_PIXELS = 1 << 21
+_END = b"\xff\xd9"
+# More coded data than the last row of blocks can need.
+_FILLING = b"\xaa\x55" * (1 << 15)
 
 
 def write_jpeg(file: IO[bytes], pixels: Rows, keywords: dict[str, Any]) -> None:
@@ -61,3 +64,23 @@ def _parts(data: memoryview) -> tuple[int, int]:
         place += 2 + length
         if kind == 0xDA:
             return place, frame
+
+
+def completed(data: bytes) -> tuple[bytes, bool]:
+    """Completes a JPEG that ends early by an end marker, with which decoders fill what is missing with gray.
+
+    If no pixel is missing, further coded data before the marker changes nothing; that is how to tell.
+
+    Args:
+        data: of the file.
+
+    Returns:
+        The completed file, and whether only the end marker was missing.
+
+    Raises:
+        OSError: it cannot be decoded all the same.
+    """
+    whole = data + _END
+    # Not `Image.open`, which compares with a limit of pixels that is global.
+    one, other = (JpegImagePlugin.JpegImageFile(io.BytesIO(each)) for each in (whole, data + _FILLING + _END))
+    return whole, one.tobytes() == other.tobytes()

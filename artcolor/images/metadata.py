@@ -1,26 +1,15 @@
 """What a picture file says beside its pixels."""
 
 import io
-import logging
 import math
 from typing import Any
 
-from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
+from artcolor.images.color_management import SRGB as SRGB
 from artcolor.images.compression import how_made
-
-_LOG = logging.getLogger(__name__)
-
-
-def _srgb() -> bytes:
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    # LittleCMS writes the time of day, with which the same picture would never give the same file twice.
-    profile[24:36] = bytes.fromhex("07e0 0001 0001 0000 0000 0000")
-    return bytes(profile)
-
-
-SRGB = _srgb()
-"""The ICC profile of sRGB, always the same bytes."""
+from artcolor.images.notices import warn
+from artcolor.images.xmp import fitted
 
 ORIENTATION = 274
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
@@ -30,10 +19,18 @@ _EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
 _COLOR_SPACE, _WIDTH, _HEIGHT = 0xA001, 0xA002, 0xA003
 _IPTC_RESOURCE = 0x0404
 
+# Gamma and thumbnail of the original, and with them what would contradict the sRGB result.
+_OF_THE_ORIGINAL = {0xA500}
+# Places within the picture, as the original lay: SubjectArea and SubjectLocation.
+_PLACES = {0x9214, 0xA214}
+_FOCAL_PLANE = (0xA20E, 0xA20F)
+
 # How a TIFF stores its pixels is no description of the picture. 37724 holds Photoshop's layers, which are gray still.
 _STORAGE = frozenset(
     {*range(254, 260), 262, 263, 264, 265, 266, 273, ORIENTATION, 277, 278, 279, 280, 281, 284, 290, 291, 292, 293, 301}
     | {*range(317, 326), 330, *range(332, 348), *range(512, 522), 529, 530, 531, 532, 37724}
+    # Tags of DNG: with them, programs would take the result for a raw picture.
+    | {*range(50706, 50742), *range(50778, 50782), *range(50827, 50835), *range(50931, 50976), *range(51008, 51010)}
     | {_XMP, _IPTC, _PHOTOSHOP, _ICC}
 )
 
@@ -64,13 +61,15 @@ def kept(image: Image.Image, width: int, height: int, *, turned: bool) -> dict[s
     resolution = _resolution(image)
     if resolution:
         info["dpi"] = resolution[::-1] if turned else resolution
-    exif = _exif(image, (width, height))
+    exif = _exif(image, (width, height), turned=turned)
     if exif:
         info["exif"] = exif
     for key in ("xmp", "comment"):
         found = image.info.get(key)
         if found and isinstance(found, str | bytes):
             info[key] = found.encode() if isinstance(found, str) else found
+    if "xmp" in info:
+        info["xmp"] = fitted(info["xmp"])
     if image.format == "PNG" and (text := _text(image)):
         info["text"] = text
     resources = image.info.get("photoshop")
@@ -111,7 +110,7 @@ def _text(image: Image.Image) -> dict[str, str]:
     }
 
 
-def _exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
+def _exif(image: Image.Image, size: tuple[int, int], *, turned: bool) -> bytes | None:
     """EXIF that fits the upright result: no orientation, no gray thumbnail, no storage tags, colors in sRGB."""
     try:
         old, new = image.getexif(), Image.Exif()
@@ -124,14 +123,19 @@ def _exif(image: Image.Image, size: tuple[int, int]) -> bytes | None:
                 new.get_ifd(group)[number] = _as_written(value)
         inner = new.get_ifd(_EXIF_IFD)
         if _INTEROP_IFD in inner:
-            inner[_INTEROP_IFD] = dict(old.get_ifd(_INTEROP_IFD))
+            # R98 is sRGB; R03, which cameras write for Adobe RGB, would make programs convert the result once more.
+            inner[_INTEROP_IFD] = dict(old.get_ifd(_INTEROP_IFD)) | {1: "R98"}
+        for number in _OF_THE_ORIGINAL | (_PLACES if turned else set()):
+            inner.pop(number, None)
+        if turned and _FOCAL_PLANE[0] in inner and _FOCAL_PLANE[1] in inner:
+            inner[_FOCAL_PLANE[0]], inner[_FOCAL_PLANE[1]] = inner[_FOCAL_PLANE[1]], inner[_FOCAL_PLANE[0]]
         for number, value in ((_COLOR_SPACE, 1), (_WIDTH, size[0]), (_HEIGHT, size[1])):
             if number in inner:
                 inner[number] = value
         return new.tobytes() if len(new) or inner or new.get_ifd(_GPS_IFD) else None
     except Exception as error:
         # EXIF of damaged files raises almost anything; the picture is still good.
-        _LOG.warning("the EXIF of the picture is damaged and left out: %s", error)
+        warn(f"the EXIF of the picture is damaged and left out: {error}")
         return None
 
 

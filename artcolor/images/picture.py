@@ -1,23 +1,22 @@
 """From a Pillow image of any mode to upright sRGB pixels, and back."""
 
 import functools
-import importlib
-import io
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms
+from PIL import Image
 
 from artcolor.color.rows import Rows, row_strips, strips_of
 from artcolor.errors import ImageError
-from artcolor.images.metadata import ORIENTATION, SRGB, kept, tag
+from artcolor.images.color_management import stated_profile, to_srgb, usable
+from artcolor.images.metadata import ORIENTATION, kept, tag
+from artcolor.images.notices import warn
 
-_LOG = logging.getLogger(__name__)
-_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
+# Floats that are at most so far outside were meant to lie in 0..1; of these, so much is rounding.
+_OVERSHOOT, _ROUNDING = 0.25, 1e-3
 
 Array = npt.NDArray[Any]
 
@@ -60,11 +59,12 @@ class Picture:
         return self.alpha is not None and bool(self.alpha.min() < np.iinfo(self.alpha.dtype).max)
 
 
-def decode(image: Image.Image) -> Picture:
+def decode(image: Image.Image, file: IO[bytes] | None = None) -> Picture:
     """Turns a Pillow image of any mode into upright sRGB pixels, alpha and metadata.
 
     Args:
         image: of any mode.
+        file: that it was opened from, for what Pillow leaves unread; `None` if it was made in memory.
 
     Raises:
         ImageError: its numbers have no meaning as a picture.
@@ -75,16 +75,29 @@ def decode(image: Image.Image) -> Picture:
     """
     if 0 in image.size:
         raise ImageError(f"the picture is empty: {image.width} × {image.height} pixels")
+    # First, as reading EXIF makes Pillow decode a PNG, and forget how many bits it had.
+    _scale_transparency(image)
     stored = tag(image, ORIENTATION)
+    profile = stated_profile(image, file)
     image.load()
     if image.mode.startswith(("I", "F")):
         pixels, alpha = _high_depth(image)
-        if image.mode != "F":
-            pixels = to_srgb_16bit(pixels, image.info.get("icc_profile"))
+        pixels = to_srgb(pixels, "gray", profile)
     else:
-        pixels, alpha = _eight_bits(image)
-    # Pillow turns TIFF by itself, and then forgets that it did.
+        pixels, alpha = _eight_bits(image, profile)
+    # Pillow turns some files by itself, and then forgets that it did.
     return upright(image, pixels, alpha, stored, turn=tag(image, ORIENTATION) == stored)
+
+
+def _scale_transparency(image: Image.Image) -> None:
+    """Brings the transparent gray of a PNG of 1, 2 or 4 bits to the 8 bits that Pillow gives its pixels."""
+    transparent = image.info.get("transparency")
+    if image.format != "PNG" or image.mode not in ("1", "L") or not isinstance(transparent, int):
+        return
+    for tile in getattr(image, "tile", []):
+        bits = {"1": 1, "L;2": 2, "L;4": 4}.get(str(tile.args))
+        if bits is not None:
+            image.info["transparency"] = transparent * 255 // ((1 << bits) - 1)
 
 
 def upright(
@@ -110,29 +123,50 @@ def upright(
 def _high_depth(image: Image.Image) -> tuple[Array, Array | None]:
     """Gray of more than 8 bits, as uint16 or float32 in 0..1. `Image.convert("L")` would clip it."""
     values = _filled(image, (image.height, image.width), np.asarray(image.crop((0, 0, 1, 1))).dtype)
-    tags = getattr(image, "tag_v2", {})
-    inverted = tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     if image.mode.startswith("I;16"):
         alpha = None
         if isinstance(image.info.get("transparency"), int):
             alpha = np.where(values == image.info["transparency"], 0, 255).astype(np.uint8)
-        pixels: Array = values.astype(np.uint16, copy=False)
-        if tags.get(_BITS) in (12, (12,)):
-            # Pillow hands 12 bits over as they are.
-            pixels = pixels << 4 | pixels >> 8
-        return 65535 - pixels if inverted else pixels, alpha
-    if not np.isfinite(values).all():
-        raise ImageError("the picture holds NaN or infinity")
-    low, high = float(values.min()), float(values.max())
+        return values.astype(np.uint16, copy=False), alpha
     if image.mode == "F":
-        limit = 1.0 if high <= 1 else 255.0
-        if low < 0 or high > limit:
-            raise ImageError(f"a float picture must lie in 0..1 or 0..255, but holds {low:g} to {high:g}")
-        pixels = (values / limit).astype(np.float32)
-        return 1 - pixels if inverted else pixels, None
+        return in_unit_range(values), None
+    low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
-        raise ImageError(f"an integer picture must lie in 0..65535, but holds {low:g} to {high:g}")
+        raise ImageError(f"an integer picture must lie in 0..65535, but holds {low} to {high}")
     return values.astype(np.uint16), None
+
+
+def in_unit_range(values: Array, what: str = "float picture", *, bytes_allowed: bool = True) -> Array:
+    """Checks pixels of floating point, and brings them into 0..1.
+
+    What resizing and sharpening leave a little outside is clipped; beyond a thousandth with a warning.
+
+    Args:
+        values: of any shape.
+        what: names them in messages.
+        bytes_allowed: whether they may lie in 0..255 instead.
+
+    Returns:
+        float32 of the same shape, in 0..1.
+
+    Raises:
+        ImageError: they hold NaN or infinity, or lie too far outside.
+
+    Example:
+        >>> in_unit_range(np.array([0.0, 0.5, 1.0005])).tolist()
+        [0.0, 0.5, 1.0]
+    """
+    if not np.isfinite(values).all():
+        raise ImageError(f"the {what} holds NaN or infinity")
+    low, high = float(values.min()), float(values.max())
+    limit = 255.0 if bytes_allowed and high > 1 + _OVERSHOOT else 1.0
+    if low < -_OVERSHOOT * limit or high > limit * (1 + (_OVERSHOOT if limit == 1 else _ROUNDING)):
+        range_ = "0..1 or 0..255" if bytes_allowed else "0..1 (divide by 255?)"
+        raise ImageError(f"the {what} holds {low:.9g} to {high:.9g}; floats must lie in {range_}")
+    if low < -_ROUNDING * limit or high > limit * (1 + _ROUNDING):
+        warn(f"the {what} holds {low:.9g} to {high:.9g}, which is clipped to 0..{limit:g}")
+    scaled: Array = np.clip(values / limit, 0, 1).astype(np.float32)
+    return scaled
 
 
 def _without_alpha(image: Image.Image) -> tuple[Image.Image, Array | None]:
@@ -166,13 +200,13 @@ def _filled(image: Image.Image, shape: tuple[int, ...], dtype: Any) -> Array:
     return values
 
 
-def _eight_bits(image: Image.Image) -> tuple[Array, Array | None]:
+def _eight_bits(image: Image.Image, profile: bytes | None) -> tuple[Array, Array | None]:
     """Pixels of up to 8 bits in sRGB, and alpha."""
     pixels = alpha = convert = None
     for rows, strip in _strips(image):
         opaque, part = _without_alpha(strip)
-        convert = convert or _conversion(opaque)
-        seen = np.asarray(convert(opaque))
+        convert = convert or _conversion(opaque, profile)
+        seen = convert(opaque)
         if pixels is None:
             pixels = np.empty((image.height, *seen.shape[1:]), np.uint8)
             alpha = None if part is None else np.empty((image.height, image.width), np.uint8)
@@ -183,106 +217,20 @@ def _eight_bits(image: Image.Image) -> tuple[Array, Array | None]:
     return pixels, alpha
 
 
-def _conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    """How an opaque image of this mode and profile becomes sRGB, or gray of the same curve."""
-    mode = image.mode if image.mode in ("L", "CMYK", "LAB") else "RGB"
-    target = "L" if mode == "L" else "RGB"
-    profile = image.info.get("icc_profile")
-    if profile or mode == "LAB":
-        try:
-            source = ImageCms.ImageCmsProfile(
-                ImageCms.createProfile("LAB") if mode == "LAB" else io.BytesIO(profile or b"")
-            )
-            if mode == "L":
-                # LittleCMS has no gray sRGB to go to, so what the profile makes of gray is looked up in a table.
-                table = _gray_table(source)
-                return lambda strip: strip.point(table)
-            transform = ImageCms.buildTransform(source, _srgb_profile(), mode, "RGB")
-            return lambda strip: _applied(transform, strip if strip.mode == mode else strip.convert(mode))
-        except (ImageCms.PyCMSError, OSError, ValueError) as error:
-            _ignore_profile(error)
-    return lambda strip: strip if strip.mode == target else strip.convert(target)
+def _conversion(image: Image.Image, profile: bytes | None) -> Callable[[Image.Image], Array]:
+    """How strips of an opaque image of this mode become sRGB, or gray of the same curve."""
+    if image.mode == "LAB":
+        return lambda strip: at_depth(to_srgb(_lab_of(strip), "lab", None), 8)
+    mode = image.mode if image.mode in ("L", "CMYK") else "RGB"
+    space = {"L": "gray", "CMYK": "cmyk"}.get(mode, "rgb")
+    known = profile if usable(profile, space) else None
+    return lambda strip: to_srgb(np.asarray(strip if strip.mode == mode else strip.convert(mode)), space, known)
 
 
-def _srgb_profile() -> ImageCms.ImageCmsProfile:
-    return ImageCms.ImageCmsProfile(io.BytesIO(SRGB))
-
-
-def _applied(transform: ImageCms.ImageCmsTransform, image: Image.Image) -> Image.Image:
-    converted = ImageCms.applyTransform(image, transform)
-    assert converted is not None
-    return converted
-
-
-def _gray_table(profile: ImageCms.ImageCmsProfile) -> list[int]:
-    ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    # Gray files often carry the profile of the color scan that they were made from.
-    ramp = ramp if profile.profile.xcolor_space.strip() == "GRAY" else ramp.convert("RGB")
-    transform = ImageCms.buildTransform(profile, _srgb_profile(), ramp.mode, "RGB")
-    return list(_applied(transform, ramp).getchannel("G").tobytes())
-
-
-def to_srgb_16bit(pixels: Array, profile: bytes | None) -> Array:
-    """Converts 16-bit gray or RGB through the profile it came with.
-
-    Args:
-        pixels: `(H, W)` or `(H, W, 3)`, uint16.
-        profile: ICC, or `None`.
-
-    Returns:
-        The same shape and type, in sRGB.
-    """
-    if not profile:
-        return pixels
-    try:
-        if pixels.ndim == 2:
-            table = _gray_table_16bit(profile)
-            seen: Array = table[pixels]
-            return seen
-        codecs = importlib.import_module("imagecodecs")
-        converted = np.empty_like(pixels)
-        for rows in row_strips(pixels):
-            converted[rows] = codecs.cms_transform(
-                np.ascontiguousarray(pixels[rows]),
-                profile,
-                SRGB,
-                colorspace="rgb",
-                outcolorspace="rgb",
-                outdtype="uint16",
-                flags=codecs.CMS.FLAGS.NOOPTIMIZE,
-            )
-        return converted
-    except (ImageCms.PyCMSError, OSError, ValueError, RuntimeError) as error:
-        _ignore_profile(error)
-        return pixels
-
-
-def _gray_table_16bit(profile: bytes) -> Array:
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    ramp = np.arange(65536, dtype=np.uint16)[None]
-    try:
-        codecs = importlib.import_module("imagecodecs")
-    except ImportError:
-        # Results then have 8 bits, for which a table made of 8 bits is enough.
-        table: Array = np.interp(ramp[0] / 257, np.arange(256), _gray_table(source)) * 257
-        table = np.round(table).astype(np.uint16)
-        return table
-    gray = source.profile.xcolor_space.strip() == "GRAY"
-    converted: Array = codecs.cms_transform(
-        ramp if gray else np.repeat(ramp[..., None], 3, axis=-1),
-        profile,
-        SRGB,
-        colorspace="gray" if gray else "rgb",
-        outcolorspace="rgb",
-        outdtype="uint16",
-        # Its shortcuts are off by 350 of 65535 in the shadows.
-        flags=codecs.CMS.FLAGS.NOOPTIMIZE,
-    )
-    return converted[0, :, 1]
-
-
-def _ignore_profile(error: Exception) -> None:
-    _LOG.warning("the color profile of the picture is ignored: %s", error)
+def _lab_of(image: Image.Image) -> Array:
+    """L in 0..100 and ab in Lab units, of an image of mode LAB."""
+    stored = np.asarray(image)
+    return np.dstack((stored[..., 0] * np.float32(100 / 255), stored[..., 1:].view(np.int8).astype(np.float32)))
 
 
 def encode(picture: Picture, rgb: npt.NDArray[Any]) -> Image.Image:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from PIL import PngImagePlugin
 
 from artcolor.color.rows import Rows, row_strips
-from artcolor.images.metadata import SRGB, to_png_info
+from artcolor.images.color_management import SRGB
+from artcolor.images.metadata import to_png_info
 from artcolor.images.picture import at_depth
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

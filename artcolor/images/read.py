@@ -1,7 +1,8 @@
-"""Opening picture files: any format, every page or frame, and never more pixels than was asked for."""
+"""Opening picture files: any format, every page or frame, and never more pixels than allowed."""
 
 import contextlib
 import importlib
+import io
 import logging
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
@@ -16,7 +17,6 @@ from PIL import (  # noqa: F401 (each registers how its format is opened)
     MpoImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
-    TiffImagePlugin,
     WebPImagePlugin,
 )
 
@@ -24,127 +24,150 @@ from artcolor.color.rows import Pixels
 from artcolor.errors import ImageError
 from artcolor.images import high_bit_depth
 from artcolor.images.compression import webp_compression
+from artcolor.images.formats import unsupported
 from artcolor.images.jp2 import jp2_metadata
+from artcolor.images.jpeg import completed
 from artcolor.images.metadata import ORIENTATION, tag
 from artcolor.images.picture import Picture, decode, opaque_rgb, upright
 from artcolor.images.provenance import Provenance, provenance_in
 from artcolor.images.streams import Source, being, reading, source_name
+from artcolor.images.tiff import TiffReader, is_tiff
 
 _LOG = logging.getLogger(__name__)
-_READERS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+READERS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF"})
-_SEVERAL = _ANIMATED | {"TIFF"}
-_SUBFILE_TYPE, _REDUCED = 254, 1
+_HEIF_EXTRA = "pip install 'artcolor[heif]'"
 
 
 class PictureFile:
     """An opened picture file; iterating decodes its pages or frames one by one.
 
-    Thumbnails and smaller copies inside of TIFF, and the previews and depth maps that phones add to JPEG and HEIC, are
-    no pages: they would stay gray.
+    Thumbnails, smaller copies and masks inside TIFF, and the previews and depth maps that phones add to JPEG and HEIC,
+    are not pages.
 
     Args:
-        name: what messages call it.
-        file: that it was read from; is closed with it.
-        image: as Pillow opened it.
-        max_pixels: of one page or frame.
-        short_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, if its short side stays at least this long;
-            `None` decodes all of it.
+        name: what messages call the file.
+        file: the open file; it must stay open while pages are decoded.
+        opened: the same file, opened by Pillow or as a TIFF.
+        max_pixels: the most pixels that one page or frame may have.
+        short_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, if its short side keeps at least this many
+            pixels; `None` decodes it at full size.
+        allow_truncated: whether a JPEG that is cut off is decoded as far as it goes.
 
     Attributes:
-        name: what messages call it: its path, `the bytes given`, or the `name` of an open file.
-        format: by Pillow's name, as in `FORMATS`.
-        size: width and height of the first picture, in pixels, before EXIF turns it.
-        frames: how many pages or frames there are.
-        animated: the frames are one moving picture, not pages of their own.
+        name: what messages call the file: its path, `the bytes given`, or the `name` of an open file.
+        format: Pillow's name of the format, as in `FORMATS`.
+        size: width and height of the first picture in pixels, before its orientation is applied.
+        frames: the number of pages or frames.
+        animated: whether the frames are one moving picture instead of separate pages.
+
+    Raises:
+        ImageError: the first page or frame is too large.
     """
 
     def __init__(
-        self, name: str, file: IO[bytes], image: Image.Image, max_pixels: float, short_side: int | None = None
+        self,
+        name: str,
+        file: IO[bytes],
+        opened: Image.Image | TiffReader,
+        max_pixels: float,
+        short_side: int | None = None,
+        *,
+        allow_truncated: bool = False,
     ) -> None:
         self.name = name
-        self.format = "JPEG" if image.format == "MPO" else str(image.format)
-        self.size = image.size
-        _check_pixels(name, image.size, max_pixels)
         self._file, self._max_pixels, self._short_side = file, max_pixels, short_side
-        self._image: Image.Image | None = image
-        self._emptied = -1
-        self._pages = self._numbers(image)
+        self._allow_truncated = allow_truncated
+        self._pages: Sequence[int]
+        self._tiff = opened if isinstance(opened, TiffReader) else None
+        self._image = opened if isinstance(opened, Image.Image) else None
+        if isinstance(opened, TiffReader):
+            self.format, self._pages = "TIFF", opened.pages
+            self.size = opened.page_size(self._pages[0])
+        else:
+            self.format = "JPEG" if opened.format == "MPO" else str(opened.format)
+            # No list: a damaged file may claim billions of frames.
+            self._pages = range(getattr(opened, "n_frames", 1) if self.format in _ANIMATED else 1)
+            self.size = opened.size
+        _check_pixels(name, self.size, max_pixels)
         self.frames = len(self._pages)
         self.animated = self.frames > 1 and self.format in _ANIMATED
-
-    def _numbers(self, image: Image.Image) -> Sequence[int]:
-        count = getattr(image, "n_frames", 1) if self.format in _SEVERAL else 1
-        if self.format != "TIFF" or count == 1:
-            # No list: a damaged file may speak of billions.
-            return range(count)
-        numbers = []
-        for number in range(count):
-            image.seek(number)
-            if not int(getattr(image, "tag_v2", {}).get(_SUBFILE_TYPE, 0)) & _REDUCED:
-                numbers.append(number)
-        return numbers or [0]
 
     def __iter__(self) -> Iterator[Picture]:
         """Decodes page by page.
 
         Raises:
-            ImageError: a page is damaged, too large, or its numbers have no meaning as a picture.
+            ImageError: a page is damaged, too large, or its samples have no meaning as a picture.
         """
         for number in self._pages:
             with explained(self.name):
-                picture = self._decoded(number)
+                if self._tiff is None:
+                    picture = self._decoded(number)
+                else:
+                    _check_pixels(self.name, self._tiff.page_size(number), self._max_pixels)
+                    picture = self._tiff.read(number)
             yield picture
 
     def _decoded(self, number: int) -> Picture:
-        if self._emptied == number:
-            self._image = None
         image = self._current()
-        if self.format in _SEVERAL:
+        if self.format in _ANIMATED:
             image.seek(number)
         _check_pixels(self.name, image.size, self._max_pixels)
         if self._short_side is not None:
             image.draft(None, (self._short_side, self._short_side))
-        found = None
         if high_bit_depth.is_deep(image):
-            found = high_bit_depth.read(image, self._file, number)
-            if found is None:
-                _LOG.warning(
-                    "%s has 16 bits a channel, of which 8 are read; %s reads all", self.name, high_bit_depth.EXTRA
-                )
-        if found is None and self.format == "TIFF":
-            _make_room(image)
-        picture = decode(image) if found is None else upright(image, *found, tag(image, ORIENTATION))
-        # Pillow would hold its own copy of the pixels all the while that they are colored and written.
+            picture = upright(image, *high_bit_depth.read(image, self._file), tag(image, ORIENTATION))
+        elif self.format == "JPEG":
+            picture = self._jpeg(image)
+        else:
+            picture = decode(image, self._file)
+        # Pillow would hold its own copy of the pixels while they are colored and written.
         if self.frames == 1:
             self._image = None
-        elif not self.animated:
-            image.im, self._emptied = Image.new("1", (1, 1)).im, number
         if self.format == "WEBP":
             picture.info |= webp_compression(self._file)
         elif self.format == "JPEG2000":
             picture.info |= jp2_metadata(self._file)
         return picture
 
+    def _jpeg(self, image: Image.Image) -> Picture:
+        try:
+            return decode(image, self._file)
+        except OSError as error:
+            self._file.seek(0)
+            try:
+                data, lacks_end_only = completed(self._file.read())
+            except Exception:
+                # It is damaged in another way.
+                raise error from None
+        if lacks_end_only:
+            _LOG.warning("%s: the end marker is missing; all pixels are there", self.name)
+        elif self._allow_truncated:
+            _LOG.warning("%s is cut off; what is missing is gray", self.name)
+        else:
+            raise ImageError(f"{being(self.name)} cut off; allow_truncated (--allow-truncated) reads what there is")
+        whole = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+        if self._short_side is not None:
+            whole.draft(None, (self._short_side, self._short_side))
+        return decode(whole)
+
     def _current(self) -> Image.Image:
         if self._image is None:
-            self._image = _opened(self.name, self._file)
+            opened = _opened(self.name, self._file)
+            assert isinstance(opened, Image.Image)
+            self._image = opened
         return self._image
 
     @property
     def xmp(self) -> bytes | None:
-        """What the file says of itself in XMP."""
+        """The XMP of the file; in a TIFF, that of the first page."""
+        if self._tiff is not None:
+            return self._tiff.xmp
         if self.format == "JPEG2000":
             return jp2_metadata(self._file).get("xmp")
         found: str | bytes | None = self._current().info.get("xmp")
         return found.encode() if isinstance(found, str) else found
-
-
-def _make_room(image: Image.Image) -> None:
-    """Gives a TIFF the memory for its pixels; Pillow would first compare it with its own limit, whatever is allowed."""
-    turned = getattr(image, "tag_v2", {}).get(ORIENTATION) in (5, 6, 7, 8)
-    image.im = Image.new(image.mode, image.size[::-1] if turned else image.size, None).im
 
 
 @contextlib.contextmanager
@@ -168,18 +191,23 @@ def explained(name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_file(source: Source, *, max_pixels: int | None = None, short_side: int | None = None) -> Iterator[PictureFile]:
-    """Opens a picture file of any format, told by its content and not by its suffix.
+def open_file(
+    source: Source, *, max_pixels: int | None = None, short_side: int | None = None, allow_truncated: bool = False
+) -> Iterator[PictureFile]:
+    """Opens a picture file of any format, recognized by its content and not by its suffix.
 
     Args:
         source: path of the file, its bytes, or a binary file that is open for reading. An open file is read from its
-            beginning and stays open; one that cannot seek is read into memory from where it stands.
-        max_pixels: of one page or frame. `None` is Pillow's own guard against decompression bombs, 179 million; more
-            must be allowed on purpose, and holds for this file only. (Inside of WebP and GIF, Pillow's guard stays.)
-        short_side: pixels of the short side that are enough; a large JPEG is then decoded faster, at part of its size.
+            beginning and stays open; one that cannot seek is read into memory from its current position.
+        max_pixels: the most pixels of one page or frame. `None` is Pillow's own guard against decompression bombs, 179
+            million. The limit applies to this file only. (In WebP and GIF, Pillow's guard stays.)
+        short_side: pixels of the short side that are enough; a large JPEG is then decoded faster, at a fraction of its
+            size.
+        allow_truncated: whether a JPEG that is cut off is decoded as far as it goes, with a warning. One that lacks
+            nothing but its end marker always is.
 
     Raises:
-        ImageError: it is missing, no picture, damaged, or too large.
+        ImageError: the file is missing, not a picture, damaged, or too large.
 
     Example:
         >>> import io
@@ -193,7 +221,7 @@ def open_file(source: Source, *, max_pixels: int | None = None, short_side: int 
         with explained(name):
             file = stack.enter_context(reading(source))
             limit = max_pixels if max_pixels is not None else 2 * (Image.MAX_IMAGE_PIXELS or float("inf"))
-            opened = PictureFile(name, file, _opened(name, file), limit, short_side)
+            opened = PictureFile(name, file, _opened(name, file), limit, short_side, allow_truncated=allow_truncated)
         yield opened
 
 
@@ -205,21 +233,24 @@ def _check_pixels(name: str, size: tuple[int, int], limit: float) -> None:
         )
 
 
-def _opened(name: str, file: IO[bytes]) -> Image.Image:
+def _opened(name: str, file: IO[bytes]) -> Image.Image | TiffReader:
     # Image.open compares with a limit that is global, so raising it for one file would raise it for all threads.
     file.seek(0)
     prefix = file.read(16)
     if not prefix:
         raise ImageError(f"{being(name)} empty")
+    if why := unsupported(prefix):
+        raise ImageError(f"{being(name)} {why.removeprefix('is ')}")
+    if is_tiff(prefix):
+        return TiffReader(file, name)
     reason: Any = ""
-    for format in _READERS:
+    for format in READERS:
         factory, accept = Image.OPEN[format]
         accepted = not accept or accept(prefix)
         if isinstance(accepted, str) or not accepted:
             continue
         file.seek(0)
         try:
-            # With a name Pillow maps the file into memory, which goes wrong for a TIFF that it has to turn.
             return factory(file, "")
         except (SyntaxError, IndexError, TypeError, KeyError, ValueError, EOFError, OSError, ArithmeticError) as error:
             reason = error
@@ -234,23 +265,24 @@ def _opened_heif(name: str, file: IO[bytes]) -> Image.Image:
     try:
         heif = importlib.import_module("pillow_heif")
     except ImportError as error:
-        raise ImageError(f"{being(name)} HEIC, which needs pillow-heif: {high_bit_depth.EXTRA}") from error
+        raise ImageError(f"{being(name)} HEIC, which needs pillow-heif: {_HEIF_EXTRA}") from error
     file.seek(0)
     opened: Image.Image = heif.HeifImageFile(file)
     return opened
 
 
-def open_picture(source: Source, *, max_pixels: int | None = None) -> Picture:
+def open_picture(source: Source, *, max_pixels: int | None = None, allow_truncated: bool = False) -> Picture:
     """Decodes a file that holds one picture.
 
     Args:
         source: as `open_file` takes it.
         max_pixels: as `open_file` takes it.
+        allow_truncated: as `open_file` takes it.
 
     Raises:
-        ImageError: it is missing, no picture, damaged, too large, or has several pages.
+        ImageError: the file is missing, not a picture, damaged, too large, or has several pages.
     """
-    with open_file(source, max_pixels=max_pixels) as file:
+    with open_file(source, max_pixels=max_pixels, allow_truncated=allow_truncated) as file:
         if file.frames > 1:
             raise ImageError(
                 f"{file.name}: {file.frames} pages or frames, which open_file gives one by one; "

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol, cast
 
 import numpy as np
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from artcolor.errors import ImageError
 from artcolor.files import replacing
@@ -20,19 +20,18 @@ from artcolor.images import high_bit_depth
 from artcolor.images.formats import Format, check_target, format_of
 from artcolor.images.jp2 import jp2_boxes
 from artcolor.images.jpeg import write_jpeg
-from artcolor.images.metadata import SRGB, iptc_segment, tiff_tags, to_png_info, with_resolution, without_groups
+from artcolor.images.metadata import SRGB, iptc_segment, to_png_info, with_resolution
 from artcolor.images.picture import Picture, at_depth
 from artcolor.images.png import write_png
 from artcolor.images.provenance import Provenance
+from artcolor.images.tiff_write import is_jpeg, needs_big, write_tiff
 
 _LOG = logging.getLogger(__name__)
 _QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
-_TIFF_KEPT = frozenset({"raw", "packbits", "tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "zstd", "lzma", "jpeg"})
+_HEIF_EXTRA = "pip install 'artcolor[heif]'"
 _SEGMENT = {"exif": 65533, "xmp": 65504, "comment": 65533}
 # Pixels of a JPEG that is encoded in strips.
 _LARGE = 1 << 25
-# A TIFF points with 32 bits; some room is left for all that is no pixel.
-_CLASSIC_TIFF = 4_000_000_000
 
 
 @dataclass(frozen=True)
@@ -175,13 +174,8 @@ def _check(options: _Options) -> None:
             raise ImageError(f"{options.path}: {name} is written without loss and has no quality")
     if options.depth not in (None, 8, 16):
         raise ImageError(f"depth is 8 or 16 bits, not {options.depth}")
-    if options.depth == 16 and not _holds_16_bits(options.format):
-        cure = f"that needs {high_bit_depth.EXTRA}" if options.format.deep else "use .png or .tif"
-        raise ImageError(f"{options.path}: {name} cannot be written with 16 bits; {cure}")
-
-
-def _holds_16_bits(format: Format) -> bool:
-    return format.deep and (format.name != "TIFF" or high_bit_depth.available())
+    if options.depth == 16 and not options.format.deep:
+        raise ImageError(f"{options.path}: {name} cannot be written with 16 bits; use .png or .tif")
 
 
 def _checked(pictures: Iterable[Picture | Image.Image], options: _Options, frames: int) -> Iterator[Picture]:
@@ -214,10 +208,9 @@ def _depth(picture: Picture, options: _Options) -> int:
         return options.depth
     if picture.rows.dtype == np.uint8:
         return 8
-    if _holds_16_bits(options.format):
+    if options.format.deep:
         return 16
-    why = f"16 need {high_bit_depth.EXTRA}" if options.format.deep else f"{options.format.name} holds no more"
-    options.warn(f"written with 8 bits a channel; {why}")
+    options.warn(f"written with 8 bits a channel; {options.format.name} holds no more")
     return 8
 
 
@@ -225,7 +218,7 @@ def _write(file: BinaryIO, pictures: Iterator[Picture], frames: int, options: _O
     first = next(pictures)
     depth = _depth(first, options)
     if options.format.name == "TIFF":
-        _write_tiff(file, itertools.chain([first], pictures), first, depth, frames, options)
+        _write_tiff(file, itertools.chain([first], pictures), first, depth, options)
     elif frames > 1:
         _write_animation(file, [first, *pictures], options)
     elif options.format.name == "PNG":
@@ -263,7 +256,7 @@ def _write_heif(file: BinaryIO, image: Image.Image, keywords: dict[str, Any]) ->
     try:
         heif = importlib.import_module("pillow_heif")
     except ImportError as error:
-        raise ImageError(f"HEIC needs pillow-heif: {high_bit_depth.EXTRA}") from error
+        raise ImageError(f"HEIC needs pillow-heif: {_HEIF_EXTRA}") from error
     image.info["icc_profile"] = keywords.pop("icc_profile")
     heif.from_pillow(image).save(file, **keywords)
 
@@ -283,26 +276,12 @@ def _write_animation(file: BinaryIO, pictures: list[Picture], options: _Options)
     images[0].save(file, format=options.format.name, save_all=True, append_images=images[1:], **keywords)
 
 
-def _write_tiff(
-    file: BinaryIO, pictures: Iterator[Picture], first: Picture, depth: int, frames: int, options: _Options
-) -> None:
-    large = first.rows.shape[0] * first.rows.shape[1] * 4 * depth // 8 > _CLASSIC_TIFF
-    big = large or bool(first.info.get("big_tiff"))
-    lossy = first.info.get("compression") == "jpeg" and first.info.get("format") == "TIFF" and depth == 8
-    if high_bit_depth.available() and not lossy:
-        _check_tiff_quality(options)
-        pages = ((picture, _xmp(picture, options)) for picture in pictures)
-        high_bit_depth.write_tiff(file.name, pages, depth, big=big)
-        return
-    if big:
-        options.warn(f"written as a TIFF of at most 4 GB; BigTIFF needs {high_bit_depth.EXTRA}")
-    if frames == 1:
-        _write_one(file, first, options)
-        return
-    with TiffImagePlugin.AppendingTiffWriter(file.name, new=True) as tiff:
-        for picture in pictures:
-            _image(picture).save(tiff, format="TIFF", **_keywords(picture, options))
-            tiff.newFrame()
+def _write_tiff(file: BinaryIO, pictures: Iterator[Picture], first: Picture, depth: int, options: _Options) -> None:
+    if options.quality is not None and not is_jpeg(first, depth):
+        raise ImageError(f"{options.path}: TIFF is written without loss here and has no quality")
+    pages = ((picture, _xmp(picture, options)) for picture in pictures)
+    big = needs_big(first, depth) or bool(first.info.get("big_tiff"))
+    write_tiff(file.name, pages, depth, big=big, quality=options.quality)
 
 
 def _xmp(picture: Picture, options: _Options) -> bytes | None:
@@ -364,25 +343,6 @@ def _for_webp(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, 
     return keywords | {"quality": quality, "xmp": keywords["xmp"] or b""}
 
 
-def _check_tiff_quality(options: _Options) -> None:
-    if options.quality is not None:
-        raise ImageError(f"{options.path}: TIFF is written without loss here and has no quality")
-
-
-def _for_tiff(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
-    tags = tiff_tags(picture.info, keywords.pop("xmp"))
-    compression = same.get("compression", "")
-    if compression not in _TIFF_KEPT or (compression == "jpeg" and picture.alpha is not None):
-        compression = "tiff_adobe_deflate"
-    if compression != "raw" and without_groups(tags):
-        options.warn(f"EXIF of camera and place are left out; in a compressed TIFF they need {high_bit_depth.EXTRA}")
-    if compression == "jpeg":
-        keywords["quality"] = options.quality or _QUALITY["JPEG"]
-    else:
-        _check_tiff_quality(options)
-    return keywords | {"compression": compression, "exif": tags}
-
-
 def _for_jp2(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, options: _Options) -> dict[str, Any]:
     return {"comment": picture.info["comment"]} if "comment" in picture.info else {}
 
@@ -395,7 +355,6 @@ _ADAPT: dict[str, Callable[[dict[str, Any], dict[str, Any], Picture, _Options], 
     "JPEG": _for_jpeg,
     "PNG": _for_png,
     "WEBP": _for_webp,
-    "TIFF": _for_tiff,
     "JPEG2000": _for_jp2,
     "AVIF": _for_avif,
     "HEIF": _for_avif,

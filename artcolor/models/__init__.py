@@ -1,1 +1,1 @@
-"""The model zoo: networks, heads, and how to get them by name."""
+"""The model zoo: networks, heads, and a registry to build models by name."""

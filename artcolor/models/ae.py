@@ -1,7 +1,7 @@
-"""`ae`: the report's autoencoder, with a distribution over colors as output.
+"""`ae`: the student report's autoencoder, with a distribution over colors as output.
 
-The report's decoder goes back to full size; here its last transposed convolutions, which would only bring 1/4 size
-to full size, are left out: chroma is brought there bicubically and joined with the picture's own lightness.
+The report's decoder upsamples to full size. This one stops at 1/4 size: chroma is upsampled bicubically and joined with
+the lightness of the input.
 """
 
 from torch import Tensor, nn
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from artcolor.models.base import ColorizationModel, Network
 from artcolor.models.heads import DistributionHead
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
+
+__all__ = ["AE", "AE_Weights", "ae"]
 
 
 class AE_Weights(WeightsEnum):
@@ -19,12 +21,13 @@ class AE_Weights(WeightsEnum):
 
 
 class AE(Network):
-    """Eight convolutions down to 1/16, two transposed convolutions back to 1/4; the last convolution is the head's.
+    """Eight convolutions down to 1/16 size and two transposed convolutions up to 1/4; the head adds the last one.
 
-    There are no skips, as in the report. Two of the eight are dilated, so that all of a picture of 192 px is seen.
+    As in the report, there are no skip connections. Two of the eight convolutions are dilated, so the receptive field
+    covers a picture of 192 px.
 
     Args:
-        width: channels at 1/16 size; the layers before have fewer.
+        width: channels at 1/16 size; earlier layers have fewer.
 
     Example:
         >>> import torch
@@ -60,7 +63,7 @@ class AE(Network):
         )
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Gives `(N, width / 3, H / 4, W / 4)` from L `(N, 1, H, W)` in 0..100."""
+        """Computes features `(N, width / 3, H / 4, W / 4)` from L, `lightness`, `(N, 1, H, W)` in 0..100."""
         features: Tensor = self.decoder(self.encoder(lightness / 50 - 1))
         return features
 
@@ -82,22 +85,22 @@ def ae(
     bins: int | None = None,
     size: int | None = None,
 ) -> ColorizationModel:
-    """Builds `ae`: an autoencoder without skips, a distribution over colors at 1/4 size.
+    """Builds `ae`: an autoencoder without skip connections, with a distribution over colors at 1/4 size.
 
     Args:
-        weights: `None` for an untrained network, an `AE_Weights` member, its name, `"DEFAULT"`, or the path of
-            a weights file, whose own config then decides the network.
-        progress: show a bar while weights are downloaded.
+        weights: an `AE_Weights` member, its name, `"DEFAULT"`, or the path of a weights file, which then
+            determines the network; `None` builds an untrained one.
+        progress: show a progress bar while downloading weights.
         width: channels at 1/16 size, 384 if not given.
-        bins: number of color bins; those of the sRGB gamut if not given.
+        bins: number of color bins; all bins of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
 
     Returns:
         The model, in evaluation mode if it has weights.
 
     Raises:
-        ConfigError: an unknown name, or a keyword that contradicts the weights file.
-        WeightsError: the file is missing or damaged, or does not fit.
+        ConfigError: a name is unknown, or a keyword contradicts the weights file.
+        WeightsError: the file is missing, damaged, or does not fit.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""What every model of the zoo is: a network with a head."""
+"""Base classes of all models. A model consists of a network and a head."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +16,24 @@ from artcolor.models.heads import DistributionHead, Head
 from artcolor.models.options import ModelOptions
 from artcolor.zoo import hub
 
+__all__ = ["ColorizationModel", "Features", "Network"]
+
 CONFIG_SCHEMA = 1
-"""Version of the config that a weights file carries."""
+"""Version of the config in the header of a weights file."""
 
 
 class Network(nn.Module):
-    """Turns lightness into features. Normalization of the input lives inside.
+    """Computes features from lightness. The network normalizes its input itself.
 
     Attributes:
-        channels: of the features.
-        stride: what a side of the input must be a multiple of.
-        out_stride: input pixels per feature pixel.
-        config: the keywords that build this network again.
-        pretrained: names of submodules whose weights come from elsewhere; a trainer lets them learn slower.
-        size: the working size that suits it, in pixels; see `artcolor.color.planes.working_size`.
-        fixed_size: the one side of a square that it works at, or `None`; pictures are then letterboxed into it.
+        channels: channels of the features.
+        stride: height and width of the input must be multiples of this.
+        out_stride: input pixels per feature pixel, along each side.
+        config: the keywords that rebuild this network.
+        pretrained: names of submodules with pretrained weights; training uses a lower learning rate for them.
+        size: recommended working size in pixels; see `artcolor.color.planes.working_size`.
+        fixed_size: side in pixels of the only square input that the network supports, into which pictures are
+            letterboxed; `None` if it supports any size.
     """
 
     size: int = 192
@@ -42,41 +45,51 @@ class Network(nn.Module):
     pretrained: tuple[str, ...] = ()
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Gives `(N, channels, H / out_stride, W / out_stride)` from L `(N, 1, H, W)` in 0..100."""
+        """Computes features.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100; H and W are multiples of `stride`.
+
+        Returns:
+            `(N, channels, H / out_stride, W / out_stride)`.
+        """
         raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What a model knows of pictures before it is guided; see `ColorizationModel.encode`.
+    """Encoded pictures, before guidance is applied; see `ColorizationModel.encode`.
 
     Attributes:
-        lightness: `(N, 1, H, W)`, L in 0..100, as given.
-        fitted: the same, padded or letterboxed to sides that suit the network.
-        inside: height and width of the picture within the network's output, in output pixels.
-        value: what the model's `_encode` returned.
+        lightness: `(N, 1, H, W)`, L in 0..100, as passed to `encode`.
+        padded: L, padded or letterboxed to a size that the network supports.
+        output_size: height and width of the picture within the network's output, in output pixels.
+        encoded: the return value of the model's `_encode`.
     """
 
     lightness: Tensor
-    fitted: Tensor
-    inside: tuple[int, int]
-    value: Any
+    padded: Tensor
+    output_size: tuple[int, int]
+    encoded: Any
 
 
 class ColorizationModel(nn.Module):
     """A network with a head.
 
-    Calling it returns the raw head output for L whose sides are multiples of `network.stride`; all other methods take
-    any size.
+    Calling the model returns the raw output of the head and requires sides that are multiples of `network.stride`. All
+    other methods accept any size.
 
     Args:
-        name: of the family, as `artcolor.get_model` knows it.
-        network: turns L into features.
-        head: turns features into color.
-        size: the working size that `colorize` uses; `None` takes the network's.
+        name: name of the model family, as in `artcolor.list_models()`.
+        network: computes features from L.
+        head: predicts color from features.
+        size: working size of `colorize` in pixels, at least 16; `None` uses the network's.
 
     Attributes:
-        accepts: names of the fields of `Guidance` that the model reads.
+        accepts: names of the fields of `Guidance` that the model supports.
+
+    Raises:
+        ConfigError: `size` is below 16.
     """
 
     accepts: ClassVar[frozenset[str]] = frozenset()
@@ -91,7 +104,7 @@ class ColorizationModel(nn.Module):
 
     @property
     def config(self) -> dict[str, Any]:
-        """All it takes to build this model again; a weights file carries it in its header."""
+        """The configuration that rebuilds this model; a weights file stores it in its header."""
         return {
             "schema": CONFIG_SCHEMA,
             "model": self.name,
@@ -101,84 +114,99 @@ class ColorizationModel(nn.Module):
         }
 
     def transforms(self, size: int | None = None) -> ToLightness:
-        """What turns a picture into this model's input, at its own working size or another."""
+        """Returns the transform from pictures to this model's input.
+
+        Args:
+            size: working size in pixels; `None` uses the model's own.
+
+        Returns:
+            A module that maps pictures to L.
+        """
         return ToLightness(
             size=self.size if size is None else size, stride=self.network.stride, out_stride=self.network.out_stride
         )
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Gives the raw head output `(N, C, H / out_stride, W / out_stride)`.
+        """Computes the raw output of the head.
 
         Args:
-            lightness: `(N, 1, H, W)`, L in 0..100; H and W multiples of `network.stride`.
+            lightness: `(N, 1, H, W)`, L in 0..100; H and W are multiples of `network.stride`.
+
+        Returns:
+            `(N, C, H / out_stride, W / out_stride)`.
         """
         raw: Tensor = self.head(self.network(lightness), lightness)
         return raw
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *, progress: bool = True) -> Self:
-        """Loads a model with weights, as `artcolor.from_pretrained` does, and insists on this class.
+        """Loads a model with weights, as `artcolor.from_pretrained` does, and checks that it is of this class.
 
         Args:
-            name: see `artcolor.from_pretrained`.
-            progress: show a bar while something is downloaded.
+            name: name of a model or of weights, or the path of a weights file; see `artcolor.from_pretrained`.
+            progress: show a progress bar while downloading.
 
         Raises:
-            ConfigError: there is nothing of this name, or it is a model of another class.
-            WeightsError: the file is damaged or does not fit, or could not be downloaded.
+            ConfigError: the name is unknown, or names a model of another class.
+            WeightsError: the file is damaged, does not fit, or could not be downloaded.
 
         Example:
             >>> ColorizationModel.from_pretrained("cnn").name
             'cnn'
         """
-        from artcolor.models import registry  # noqa: PLC0415  (it knows the families, and they are made of this class)
+        from artcolor.models import registry  # noqa: PLC0415  (the registry imports this module)
 
         model = registry.from_pretrained(name, progress=progress)
         if not isinstance(model, cls):
-            raise ConfigError(f"{name} is a {model.name}, which is no {cls.__name__}; use artcolor.from_pretrained")
+            raise ConfigError(f"{name} is a {model.name}, not a {cls.__name__}; use artcolor.from_pretrained")
         return model
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes `model.safetensors`, `config.json` and a card, for `artcolor.from_pretrained("local-dir:FOLDER")`.
+        """Writes `model.safetensors`, `config.json` and a model card into a folder.
+
+        `artcolor.from_pretrained("local-dir:FOLDER")` loads the model again.
 
         Args:
-            folder: is made if it is not there.
+            folder: the folder to write to; created if missing.
 
         Raises:
-            WeightsError: a tensor holds NaN or infinity.
+            WeightsError: a tensor contains NaN or infinity.
         """
         hub.save(Path(folder), self.config, self.state_dict())
 
     def push_to_hub(
         self, repo: str, *, private: bool = False, token: str | None = None, message: str = "Upload with artcolor"
     ) -> str:
-        """Uploads weights, config and card to the Hugging Face Hub as one commit.
+        """Uploads weights, config and model card to the Hugging Face Hub as one commit.
 
         Args:
-            repo: `organization/repository`; made if it is not there.
-            private: whether a new repository is private.
-            token: of the Hub; `None` takes the one you are logged in with.
-            message: of the commit.
+            repo: `organization/repository`; created if missing.
+            private: make a new repository private.
+            token: access token of the Hub; `None` uses the token you are logged in with.
+            message: commit message.
 
         Returns:
-            The commit; `artcolor.from_pretrained("hf-hub:REPO@COMMIT")` reads just this one.
+            The commit hash, for `artcolor.from_pretrained("hf-hub:REPO@COMMIT")`.
 
         Raises:
-            ConfigError: `repo` makes no sense.
-            WeightsError: the Hub refused or cannot be reached.
+            ConfigError: `repo` is not a valid repository name.
+            WeightsError: the Hub refused the upload or cannot be reached.
         """
         return hub.push(repo, self.config, self.state_dict(), private=private, token=token, message=message)
 
     def training_loss(
         self, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Gives the loss of a batch; `"loss"` is what is minimized, the rest is logged.
+        """Computes the training loss of a batch.
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100.
-            ab: `(N, 2, H, W)`, the true chroma.
-            step: number of the optimizer step, for what warms up.
-            generator: the source of all randomness.
+            ab: `(N, 2, H, W)`, the true chroma in Lab units.
+            step: number of the optimizer step, for schedules such as a warm-up.
+            generator: source of all randomness.
+
+        Returns:
+            `"loss"` is minimized; all other values are logged.
         """
         raw = self(lightness)
         with torch.autocast(lightness.device.type, enabled=False):
@@ -192,37 +220,37 @@ class ColorizationModel(nn.Module):
             lightness: `(N, 1, H, W)`, L in 0..100, any size.
 
         Returns:
-            Features for `predict`, which may be called with them as often as needed.
+            Features for `predict`, which can be called with them any number of times.
         """
         height, width = lightness.shape[-2:]
         stride, fixed = self.network.stride, self.network.fixed_size
         if fixed is None:
-            fitted = _padded(lightness, -height % stride, -width % stride)
+            padded = _padded(lightness, -height % stride, -width % stride)
         else:
             scale = fixed / max(height, width)
             height, width = max(1, round(height * scale)), max(1, round(width * scale))
             small = F.interpolate(lightness, (height, width), mode="bilinear", antialias=True)
-            fitted = _padded(small, fixed - height, fixed - width)
-        inside = self._output_size(height, width)
-        return Features(lightness, fitted, inside, self._encode(fitted))
+            padded = _padded(small, fixed - height, fixed - width)
+        output_size = self._output_size(height, width)
+        return Features(lightness, padded, output_size, self._encode(padded))
 
     def _output_size(self, height: int, width: int) -> tuple[int, int]:
         out_stride = self.network.out_stride
         return -(-height // out_stride), -(-width // out_stride)
 
     def _encode(self, lightness: Tensor) -> Any:
-        """The part of the inference path before guidance, for L whose sides suit the network."""
+        """Runs the part of the inference path that precedes guidance, on L of a size that the network supports."""
         return self.network(lightness)
 
-    def _complete(self, lightness: Tensor, value: Any, guidance: Guidance) -> Tensor:
-        """The rest of the inference path: the raw output `(samples · N, C, h, w)`.
+    def _complete(self, lightness: Tensor, encoded: Any, guidance: Guidance) -> Tensor:
+        """Runs the rest of the inference path and returns the raw output `(samples · N, C, h, w)`.
 
         Args:
-            lightness: `(N, 1, H, W)`, as `_encode` saw it.
-            value: from `_encode`.
-            guidance: only fields that the model accepts are set.
+            lightness: `(N, 1, H, W)`, L in 0..100, as passed to `_encode`.
+            encoded: the return value of `_encode`.
+            guidance: sets only fields that the model accepts.
         """
-        raw: Tensor = self.head(value, lightness)
+        raw: Tensor = self.head(encoded, lightness)
         return raw
 
     @torch.no_grad()
@@ -231,28 +259,28 @@ class ColorizationModel(nn.Module):
 
         Args:
             given: L `(N, 1, H, W)` in 0..100, or features from `encode`.
-            guidance: what a person knows or wants of the colors.
+            guidance: constraints on the colors, and how many colorings to sample.
 
         Returns:
-            `(samples · N, C, ⌈H/s⌉, ⌈W/s⌉)` with s = `network.out_stride`; all pictures of the first sample come first.
+            `(samples · N, C, ⌈H/s⌉, ⌈W/s⌉)` with s = `network.out_stride`, ordered by sample, then by picture.
 
         Raises:
             ConfigError: `guidance` sets a field that the model does not accept.
-            WeightsError: the network's output is not finite. No picture is made of such numbers.
+            WeightsError: the network's output contains NaN or infinity.
         """
         refused = guidance.given() - self.accepts
         if refused:
             raise ConfigError(f"{self.name} does not accept {', '.join(sorted(refused))}")
         features = given if isinstance(given, Features) else self.encode(given)
-        raw = self._complete(features.fitted, features.value, guidance)
-        raw = raw[..., : features.inside[0], : features.inside[1]]
+        raw = self._complete(features.padded, features.encoded, guidance)
+        raw = raw[..., : features.output_size[0], : features.output_size[1]]
         wanted = self._output_size(*features.lightness.shape[-2:])
-        if features.inside != wanted:
+        if features.output_size != wanted:
             raw = F.interpolate(raw, wanted, mode="bilinear")
         if not torch.isfinite(raw).all():
             raise WeightsError(
-                f"the network {self.name} returned NaN or infinity. Its weights are damaged (`artcolor verify` checks "
-                "released ones), or the device computes wrong results."
+                f"the network {self.name} returned NaN or infinity. Its weights are damaged (check released weights "
+                "with `artcolor verify`), or the device computes wrong results."
             )
         return raw
 
@@ -269,14 +297,17 @@ class ColorizationModel(nn.Module):
 
         Args:
             given: L `(N, 1, H, W)` in 0..100, or features from `encode`.
-            guidance: what a person knows or wants of the colors.
-            decoding: how the output becomes chroma.
-            uncertainty: compute the entropy, too.
+            guidance: constraints on the colors, and how many colorings to sample.
+            decoding: vividness, temperature and strength.
+            uncertainty: also compute the entropy of the predicted distribution.
+
+        Returns:
+            Chroma and, if requested, entropy; samples · N pictures, ordered by sample, then by picture.
 
         Raises:
-            ConfigError: the model does not accept a field of `guidance` or `decoding`, or has no distribution to
-                compute an entropy of.
-            WeightsError: the network's output is not finite.
+            ConfigError: the model does not accept a field of `guidance` or `decoding`, or does not predict a
+                distribution although `uncertainty` is requested.
+            WeightsError: the network's output contains NaN or infinity.
 
         Example:
             >>> import artcolor
@@ -291,10 +322,13 @@ class ColorizationModel(nn.Module):
         return Prediction(self.head.decode(raw, lightness, decoding), lightness, entropy, raw)
 
     def distribution_head(self) -> DistributionHead:
-        """The head, if it predicts a distribution.
+        """Returns the head if it predicts a distribution.
+
+        Returns:
+            The model's head.
 
         Raises:
-            ConfigError: it does not.
+            ConfigError: the head does not predict a distribution.
         """
         if not isinstance(self.head, DistributionHead):
             raise ConfigError(
@@ -304,11 +338,11 @@ class ColorizationModel(nn.Module):
 
     @torch.no_grad()
     def predict_ab(self, lightness: Tensor, decoding: Decoding = Decoding()) -> Tensor:
-        """Predicts chroma for lightness of any size, at that very size.
+        """Predicts chroma for lightness of any size, at the same size.
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100.
-            decoding: how the output becomes chroma.
+            decoding: vividness, temperature and strength.
 
         Returns:
             `(N, 2, H, W)` in Lab units.
@@ -320,31 +354,31 @@ class ColorizationModel(nn.Module):
 
     @torch.no_grad()
     def predict_distribution(self, lightness: Tensor) -> Tensor:
-        """Predicts the probability of each bin of color, for lightness of any size.
+        """Predicts the probability of each color bin, for lightness of any size.
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100.
 
         Returns:
-            `(N, Q, ⌈H/s⌉, ⌈W/s⌉)` with s = `network.out_stride`; sums to 1 over the bins, whose ab are
+            `(N, Q, ⌈H/s⌉, ⌈W/s⌉)` with s = `network.out_stride`; sums to 1 over the Q bins. Their colors are
             `head.codebook.centers`.
 
         Raises:
-            ConfigError: the model's head predicts no distribution.
+            ConfigError: the model does not predict a distribution.
         """
         return self.distribution_head().distribution(self.predict_raw(lightness))
 
     @torch.no_grad()
     def colorize(self, gray: Tensor, *, size: int | None = None, **options: Unpack[ModelOptions]) -> Tensor:
-        """Colorizes pictures; their lightness stays as it is.
+        """Colorizes pictures and preserves their lightness.
 
         Args:
-            gray: `(N, 1|3, H, W)`, sRGB in 0..1, any size; of color pictures only the lightness is used.
-            size: working size in pixels; `None` is the model's own.
-            **options: see `artcolor.models.options.ModelOptions`.
+            gray: `(N, 1|3, H, W)`, sRGB in 0..1, any size; only the lightness of color pictures is used.
+            size: working size in pixels; `None` uses the model's own.
+            **options: fields of `Guidance` and `Decoding`; see `artcolor.models.options.ModelOptions`.
 
         Returns:
-            `(samples · N, 3, H, W)`, sRGB in 0..1; all pictures of the first sample come first.
+            `(samples · N, 3, H, W)`, sRGB in 0..1, ordered by sample, then by picture.
 
         Raises:
             ConfigError: an option is out of range, or the model does not accept it.

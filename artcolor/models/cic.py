@@ -1,4 +1,4 @@
-"""`cic`: "Colorful Image Colorization", Zhang, Isola, Efros, ECCV 2016, as published but narrower."""
+"""`cic`: the network of "Colorful Image Colorization" (Zhang, Isola, Efros, ECCV 2016), with fewer channels."""
 
 from torch import Tensor, nn
 
@@ -6,6 +6,8 @@ from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel, Network
 from artcolor.models.heads import RebalancedHead
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
+
+__all__ = ["CIC", "CIC_Weights", "cic"]
 
 
 class CIC_Weights(WeightsEnum):
@@ -20,16 +22,16 @@ _CHANNELS = (64, 128, 256, 512, 512, 512, 512, 256)
 
 
 class CIC(Network):
-    """The paper's eight blocks, the fifth and sixth dilated; the 1 × 1 convolution to the bins is the head's.
+    """The paper's eight blocks, the fifth and sixth dilated; the head adds the 1 × 1 convolution to the bins.
 
-    Each block ends in a BatchNorm, but for the last. Strides of 2 end the first three, a transposed convolution
-    begins the eighth.
+    All blocks but the last end in a BatchNorm. Blocks one to three end with a stride of 2; block eight starts with a
+    transposed convolution.
 
     Args:
-        width: share of the paper's channels; 1 is the paper's network, with 32 million parameters.
+        width: factor on the paper's channels; 1 is the paper's network, with 32 million parameters.
 
     Raises:
-        ConfigError: a width that leaves a layer without channels.
+        ConfigError: `width` leaves a layer without channels.
 
     Example:
         >>> import torch
@@ -49,9 +51,9 @@ class CIC(Network):
         self.channels = channels[-1]
         c1, c2, c3, c4, c5, c6, c7, c8 = channels
         self.layers = nn.Sequential(
-            _block(1, c1, 2, shrinks=True),
-            _block(c1, c2, 2, shrinks=True),
-            _block(c2, c3, 3, shrinks=True),
+            _block(1, c1, 2, downsample=True),
+            _block(c1, c2, 2, downsample=True),
+            _block(c2, c3, 3, downsample=True),
             _block(c3, c4, 3),
             _block(c4, c5, 3, dilation=2),
             _block(c5, c6, 3, dilation=2),
@@ -70,15 +72,15 @@ class CIC(Network):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Gives `(N, channels, H / 4, W / 4)` from L `(N, 1, H, W)` in 0..100."""
+        """Computes features `(N, channels, H / 4, W / 4)` from L, `lightness`, `(N, 1, H, W)` in 0..100."""
         features: Tensor = self.layers((lightness - 50) / 100)
         return features
 
 
-def _block(before: int, after: int, convolutions: int, *, dilation: int = 1, shrinks: bool = False) -> nn.Sequential:
+def _block(before: int, after: int, convolutions: int, *, dilation: int = 1, downsample: bool = False) -> nn.Sequential:
     block = nn.Sequential()
     for number in range(convolutions):
-        stride = 2 if shrinks and number == convolutions - 1 else 1
+        stride = 2 if downsample and number == convolutions - 1 else 1
         block.append(
             nn.Conv2d(before if number == 0 else after, after, 3, stride=stride, padding=dilation, dilation=dilation)
         )
@@ -98,19 +100,19 @@ def cic(
     """Builds `cic`: the method of Zhang et al. 2016, with the paper's head and loss (`RebalancedHead`).
 
     Args:
-        weights: `None` for an untrained network, a `CIC_Weights` member, its name, `"DEFAULT"`, or the path of
-            a weights file, whose own config then decides the network.
-        progress: show a bar while weights are downloaded.
-        width: share of the paper's channels, 0.3125 if not given; 1 is the paper's network.
-        bins: number of color bins; those of the sRGB gamut if not given.
+        weights: a `CIC_Weights` member, its name, `"DEFAULT"`, or the path of a weights file, which then
+            determines the network; `None` builds an untrained one.
+        progress: show a progress bar while downloading weights.
+        width: factor on the paper's channels, 0.3125 if not given; 1 is the paper's network.
+        bins: number of color bins; all bins of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
 
     Returns:
         The model, in evaluation mode if it has weights.
 
     Raises:
-        ConfigError: an unknown name, or a keyword that contradicts the weights file.
-        WeightsError: the file is missing or damaged, or does not fit.
+        ConfigError: a name is unknown, or a keyword contradicts the weights file.
+        WeightsError: the file is missing, damaged, or does not fit.
 
     Example:
         >>> import torch

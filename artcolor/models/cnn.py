@@ -1,4 +1,4 @@
-"""`cnn`: six convolutions and three BatchNorms, as in the report, with a distribution as output."""
+"""`cnn`: the student report's six convolutions and three BatchNorms, with a distribution over colors as output."""
 
 from torch import Tensor
 
@@ -6,6 +6,8 @@ from artcolor.models.base import ColorizationModel, Network
 from artcolor.models.heads import DistributionHead
 from artcolor.models.layers import dilated_trunk
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
+
+__all__ = ["CNN", "CNN_Weights", "cnn"]
 
 
 class CNN_Weights(WeightsEnum):
@@ -16,7 +18,7 @@ class CNN_Weights(WeightsEnum):
 
 
 class CNN(Network):
-    """Five convolutions (see `dilated_trunk`); the sixth is the head's.
+    """Five convolutions (see `dilated_trunk`); the head adds the sixth.
 
     Args:
         width: channels at 1/8 size; the earlier layers have a quarter and a half of it.
@@ -37,7 +39,7 @@ class CNN(Network):
         self.layers = dilated_trunk(1, width)
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Gives `(N, width, H / 4, W / 4)` from L `(N, 1, H, W)` in 0..100."""
+        """Computes features `(N, width, H / 4, W / 4)` from L, `lightness`, `(N, 1, H, W)` in 0..100."""
         features: Tensor = self.layers(lightness / 50 - 1)
         return features
 
@@ -51,22 +53,22 @@ def cnn(
     bins: int | None = None,
     size: int | None = None,
 ) -> ColorizationModel:
-    """Builds `cnn`: six convolutions, three BatchNorms, a distribution over colors at 1/4 size.
+    """Builds `cnn`: six convolutions and three BatchNorms, with a distribution over colors at 1/4 size.
 
     Args:
-        weights: `None` for an untrained network, a `CNN_Weights` member, its name, `"DEFAULT"`, or the path of
-            a weights file, whose own config then decides the network.
-        progress: show a bar while weights are downloaded.
+        weights: a `CNN_Weights` member, its name, `"DEFAULT"`, or the path of a weights file, which then
+            determines the network; `None` builds an untrained one.
+        progress: show a progress bar while downloading weights.
         width: channels at 1/8 size, 256 if not given.
-        bins: number of color bins; those of the sRGB gamut if not given.
+        bins: number of color bins; all bins of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
 
     Returns:
         The model, in evaluation mode if it has weights.
 
     Raises:
-        ConfigError: an unknown name, or a keyword that contradicts the weights file.
-        WeightsError: the file is missing or damaged, or does not fit.
+        ConfigError: a name is unknown, or a keyword contradicts the weights file.
+        WeightsError: the file is missing, damaged, or does not fit.
 
     Example:
         >>> import artcolor, torch

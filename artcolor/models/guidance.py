@@ -1,6 +1,6 @@
-"""The values that travel with a picture: what a person wants (`Guidance`), how output is decoded, what came out.
+"""Inputs and output of a prediction: `Guidance` and `Decoding` go in, a `Prediction` comes out.
 
-This module imports no torch at run time: the command reads its options before torch is needed.
+This module does not import torch at run time, because the command line parses options before torch is needed.
 """
 
 import math
@@ -18,17 +18,18 @@ __all__ = ["Decoding", "Guidance", "Prediction", "guided"]
 
 @dataclass(frozen=True, eq=False)
 class Guidance:
-    """What a person knows or wants of the colors. A model reads the fields that its `accepts` names.
+    """Constraints on the colors. A model supports the fields listed in its `accepts`.
 
     Attributes:
-        reference: a colored picture whose colors are taken over: a tensor `(1, 3, H, W)`, sRGB in 0..1; `Colorizer`
-            and `Session` also take a path or anything else that they colorize.
-        seed: of a random coloring; `None` is the most typical one.
-        samples: number of different colorings, spread evenly over what is plausible.
-        spread: standard deviations that samples lie from the most typical coloring; `None` is the model's default.
+        reference: a colored picture whose palette the result adopts: a tensor `(1, 3, H, W)`, sRGB in 0..1;
+            `Colorizer` and `Session` also accept a path and any other kind of input that they colorize.
+        seed: seed of a random coloring, 0 or more; `None` is the most typical coloring.
+        samples: number of different colorings, at least 1, spread evenly over the plausible ones.
+        spread: distance of samples from the most typical coloring in standard deviations, 0 or more; `None` is the
+            model's default.
 
     Raises:
-        ConfigError: a value is out of range, or `spread` is given although nothing is drawn.
+        ConfigError: a value is out of range, or `spread` is given without `seed` or `samples`.
 
     Example:
         >>> sorted(Guidance(seed=3, samples=4).given())
@@ -52,21 +53,23 @@ class Guidance:
 
     @property
     def draws(self) -> bool:
-        """Whether colorings are drawn at random; if not, the most typical one is computed."""
+        """Whether colorings are sampled at random; otherwise the model computes the most typical one."""
         return self.seed is not None or self.samples > 1
 
     def given(self) -> frozenset[str]:
-        """Names of the fields that differ from their default."""
+        """Returns the names of the fields that differ from their defaults."""
         return frozenset(_changed(self))
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a model's output becomes chroma. `None` is the default of the weights.
+    """How a model's output is decoded to chroma.
 
     Attributes:
-        vividness: τ ≥ 0; 0 is the most accurate and brownish, 1 weighs bins by the class weights of Zhang et al. 2016.
-        temperature: T in (0, 1] of the annealed mean; lower sharpens the distribution.
+        vividness: τ, 0 or more; 0 is the most accurate and brownish, 1 weights bins by the class weights of Zhang et
+            al. 2016; `None` uses the checkpoint's default.
+        temperature: T in (0, 1] of the annealed mean; lower sharpens the distribution; `None` uses the checkpoint's
+            default.
         strength: factor on chroma, 0 or more; 0 is gray.
 
     Raises:
@@ -92,14 +95,14 @@ class Decoding:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Predicted chroma, and how certain the model is of it.
+    """Predicted chroma, and the model's uncertainty.
 
     Attributes:
         ab: `(N, 2, h, w)`, chroma in Lab units at the resolution of the network's output. With several samples, N is
-            samples · pictures, all pictures of the first sample first.
-        lightness: `(N, 1, H, W)`, the L in 0..100 that it was predicted from.
+            samples · pictures, ordered by sample, then by picture.
+        lightness: `(N, 1, H, W)`, the L in 0..100 that the chroma was predicted from.
         entropy: `(N, 1, h, w)` in 0..1 (see `DistributionHead.entropy`); `None` if not requested.
-        raw: `(N, C, h, w)`, the head's raw output; `None` where it was not kept.
+        raw: `(N, C, h, w)`, the raw output of the head; `None` if not kept.
     """
 
     ab: "Tensor"
@@ -109,10 +112,13 @@ class Prediction:
 
 
 def guided(options: Mapping[str, Any]) -> tuple[Guidance, Decoding]:
-    """Sorts options into the value that guides the model and the one that decodes its output.
+    """Builds `Guidance` and `Decoding` from options.
 
     Args:
-        options: as `ModelOptions` lists them; others are passed over.
+        options: values by option, as listed in `ModelOptions`; all other keys are ignored.
+
+    Returns:
+        Guidance and decoding; options that are not given have their defaults.
 
     Raises:
         ConfigError: a value is out of range.

@@ -1,4 +1,4 @@
-"""Heads: what a model predicts, how that is learned, and how it becomes chroma."""
+"""Heads: each defines what a model predicts, its loss, and how the output is decoded to chroma."""
 
 import math
 from collections.abc import Iterable
@@ -12,17 +12,20 @@ from artcolor.color.codebook import SIGMA, Codebook
 from artcolor.errors import ConfigError
 from artcolor.models.guidance import Decoding
 
-# In squared Lab units: below it, what is left is rounding, and a gray picture must not outweigh all others.
-_LEAST_ERROR = 10.0
+__all__ = ["DistributionHead", "Head", "RebalancedHead"]
+
+# In squared Lab units. Errors below it are mostly rounding; without it, a gray picture would outweigh all others.
+_MIN_ERROR = 10.0
 
 HEADS: dict[str, type["Head"]] = {}
-"""The heads that a weights file may name, by the names of their classes."""
+"""Heads that a weights file may name, by class name."""
 
 
 class Head(nn.Module):
-    """What every head offers. `channels` is what it takes, its own layers give what it needs.
+    """Base class of heads. A subclass takes the number of feature channels and adds the layers that it needs.
 
-    A head's `config` holds the keywords that build it again; a weights file carries them.
+    Subclasses register themselves by name, and weights files store their `config`, so a head can be rebuilt from a
+    file.
     """
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -31,52 +34,58 @@ class Head(nn.Module):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The keywords that build this head again."""
+        """The keywords that rebuild this head."""
         raise NotImplementedError
 
     def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
-        """Gives the raw output `(N, C, h, w)`.
+        """Computes the raw output.
 
         Args:
-            features: `(N, channels, h, w)`, of the network.
+            features: `(N, channels, h, w)`, from the network.
             lightness: `(N, 1, H, W)`, L in 0..100.
+
+        Returns:
+            `(N, C, h, w)`.
         """
         raise NotImplementedError
 
     def loss(self, raw: Tensor, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        """Gives the loss of a raw output; `"loss"` is what to minimize, the rest is worth a log.
+        """Computes the loss of a raw output.
 
         Args:
-            raw: `(N, C, h, w)`.
+            raw: `(N, C, h, w)`, from `forward`.
             lightness: `(N, 1, H, W)`, L in 0..100.
             ab: `(N, 2, H, W)`, the true chroma in Lab units.
+
+        Returns:
+            `"loss"` is minimized; all other values are logged.
         """
         raise NotImplementedError
 
     def decode(self, raw: Tensor, lightness: Tensor, decoding: Decoding = Decoding()) -> Tensor:
-        """Turns a raw output into chroma.
+        """Decodes a raw output to chroma.
 
         Args:
-            raw: `(N, C, h, w)`.
-            lightness: `(N, 1, H, W)`, L in 0..100, of any size that covers the same area.
+            raw: `(N, C, h, w)`, from `forward`.
+            lightness: `(N, 1, H, W)`, L in 0..100, of the same area at any resolution.
             decoding: vividness, temperature and strength.
 
         Returns:
             ab `(N, 2, h, w)` in Lab units.
 
         Raises:
-            ConfigError: `decoding` sets something that this head does not have.
+            ConfigError: `decoding` sets a field that this head does not support.
         """
         ab = self.chroma(raw, lightness, decoding)
         return ab if decoding.strength == 1 else ab * decoding.strength
 
     def chroma(self, raw: Tensor, lightness: Tensor, decoding: Decoding) -> Tensor:
-        """The chroma at strength 1; what a new head implements, while `decode` calls it.
+        """Computes chroma at strength 1. Subclasses implement this method; callers use `decode`.
 
         Args:
-            raw: `(N, C, h, w)`.
-            lightness: `(N, 1, H, W)`, L in 0..100.
-            decoding: vividness and temperature.
+            raw: `(N, C, h, w)`, from `forward`.
+            lightness: `(N, 1, H, W)`, L in 0..100, of the same area at any resolution.
+            decoding: vividness and temperature; strength is ignored.
 
         Returns:
             ab `(N, 2, h, w)` in Lab units.
@@ -84,29 +93,33 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def fit(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Takes in the statistics of the training pictures, once, before the first step."""
+        """Fits the head to statistics of the training `pictures`, once, before the first step."""
 
 
 class DistributionHead(Head):
     """Predicts a distribution over quantized ab, after Zhang, Isola, Efros (ECCV 2016).
 
-    Two things differ from the paper. log p(bin | L) is added to the logits as a constant, so an untrained
-    network already gives what is known from lightness alone. And the loss is the plain, unweighted
-    cross-entropy, which keeps the distribution calibrated; rare colors are brought back when decoding.
+    There are two differences from the paper. log p(bin | L) is added to the logits as a constant, so an untrained
+    network already predicts the distribution given lightness alone. And the loss is the plain, unweighted
+    cross-entropy, which keeps the distribution calibrated; rare colors are emphasized during decoding instead.
 
     Args:
-        channels: of the features that come in.
-        bins: Q; `None` takes all bins of the sRGB gamut with a uniform prior.
+        channels: channels of the features.
+        bins: number of color bins Q; `None` uses all bins of the sRGB gamut, with a uniform prior.
         vividness: default τ ≥ 0; τ · log w(bin) is added to the logits. 0 is the most accurate (and brownish)
-            average, 1 weighs bins by the paper's class weights.
-        temperature: default T in (0, 1] of the annealed mean; lower is more decided.
-        smoothing: λ of the class weights.
-        given_l: s in 0..1; the weights are w(bin)^(1 − s) · w(bin | L)^s. With s above 0, colors that are rare for a
-            pixel's lightness count as rare too; the paper has 0.
-        accuracy: what the error of the mean color weighs in the loss, 0 or more. The cross-entropy is least at the
-            true distribution, whose mean has the least squared error too; but of two networks that are equally far
-            from it, it does not prefer the one whose mean is nearer. This term does, in the measure of PSNR.
-        sigma: σ of the truth's soft encoding, in Lab units; the paper has 5. A smaller one asks for surer answers.
+            average; 1 weights bins by the paper's class weights.
+        temperature: default T in (0, 1] of the annealed mean; lower sharpens the distribution.
+        smoothing: λ in 0..1 of the class weights.
+        given_l: s in 0..1; the class weights are w(bin)^(1 − s) · w(bin | L)^s. With s above 0, colors that are rare
+            at a pixel's lightness also count as rare. The paper corresponds to 0.
+        accuracy: weight of the error of the mean color in the loss, 0 or more. Cross-entropy does not prefer the
+            better mean among two distributions that are equally far from the truth; this term does, as measured by
+            PSNR.
+        sigma: σ > 0 of the soft encoding of the true colors, in Lab units; 5 in the paper. A smaller one trains
+            sharper distributions.
+
+    Raises:
+        ConfigError: `accuracy` or `sigma` is out of range, or there are fewer than 5 bins.
 
     Example:
         >>> import torch
@@ -145,14 +158,14 @@ class DistributionHead(Head):
 
     @property
     def config(self) -> dict[str, Any]:
-        """Bins, decoding defaults, λ and, where they play a part, s, the weight of accuracy, and σ."""
+        """Bins, decoding defaults and λ; `given_l`, `accuracy` and `sigma` only if they differ from their defaults."""
         config = {
             "bins": self.codebook.bins,
             "vividness": self.vividness,
             "temperature": self.temperature,
             "smoothing": self.smoothing,
         }
-        # Left out where they play no part, so that files written before they existed say the same.
+        # Defaults are omitted, so older files, written before these keywords existed, have the same config.
         if self.given_l:
             config["given_l"] = self.given_l
         if self.accuracy:
@@ -162,7 +175,7 @@ class DistributionHead(Head):
         return config
 
     def fit(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> None:
-        """Replaces codebook and priors by those of the pictures and starts the last layer afresh.
+        """Fits codebook and priors to pictures and reinitializes the last layer.
 
         Args:
             pictures: pairs of L `(N, 1, H, W)` in 0..100 and ab `(N, 2, H, W)` in Lab units.
@@ -176,15 +189,15 @@ class DistributionHead(Head):
         return Codebook.fit(pictures)
 
     def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
-        """Gives logits `(N, Q, h, w)` from features `(N, channels, h, w)` and L `(N, 1, H, W)`."""
+        """Computes logits `(N, Q, h, w)` from `features` `(N, channels, h, w)` and L, `lightness`, `(N, 1, H, W)`."""
         logits: Tensor = self.project(features)
         return logits.float() + self.codebook.log_prior(_resized(lightness, features))
 
     def loss(self, raw: Tensor, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        """Soft cross-entropy against the true chroma at the output's resolution, in nats per pixel.
+        """Computes the soft cross-entropy against the true chroma at the output's resolution, in nats per pixel.
 
-        With `accuracy` above 0 it is the `"nll"` of what is returned, and `"log_error"` is added, so weighted: the
-        logarithm of the mean color's squared error, averaged over pictures as PSNR is. Twice the error costs 0.69.
+        With `accuracy` above 0, `"loss"` is `"nll"` + `accuracy` · `"log_error"`: the latter is the logarithm of the
+        squared error of the mean color, averaged over pictures like PSNR. Doubling the squared error adds 0.69.
         """
         small = F.interpolate(ab, raw.shape[-2:], mode="area")
         index, weight = self.codebook.encode_rounded(small, sigma=self.sigma)
@@ -196,30 +209,30 @@ class DistributionHead(Head):
             return {"loss": nll, "nll": nll.detach()}
         mean = torch.einsum("nhwq,qc->nchw", log_p.exp(), self.codebook.centers)
         error = (mean - small).square().sum(1).mean((1, 2))
-        log_error = (error + _LEAST_ERROR).log().mean()
+        log_error = (error + _MIN_ERROR).log().mean()
         parts = {"nll": nll.detach(), "log_error": log_error.detach()}
         return {"loss": nll + self.accuracy * log_error, **parts}
 
     def _pixel_weight(self, index: Tensor) -> Tensor | None:
-        """Weights `(N, h, w)` of pixels in the loss, given their nearest bins `(N, h, w, 5)`."""
+        """Returns the weights `(N, h, w)` of pixels in the loss, given their nearest bins `(N, h, w, 5)`."""
         return None
 
     @torch.no_grad()
     def calibrate(self, temperature: float, *, prior: float | None = None) -> None:
-        """Divides the logits by a constant from now on, after Guo et al. 2017 (4.2, temperature scaling).
+        """Calibrates the distribution by temperature scaling (Guo et al. 2017, 4.2).
 
-        Soft-encoded truth teaches a network to spread a sure answer over five bins. A constant below 1, fitted on
-        held-out pictures, takes that back, so that the distribution says how often a bin is the true one; a constant
-        above 1 humbles a network that is too sure. What a network adds to p(bin | L) is surer on the pictures it
-        learned from than on others, p(bin | L) is not; so the two may need constants of their own. They go into the
-        last layer and p(bin | L), so nothing is computed in addition; training on undoes them.
+        Soft-encoded targets teach a network to spread a certain prediction over five bins. A temperature below 1,
+        fitted on held-out pictures, reverses that, so that probabilities match frequencies; one above 1 corrects an
+        overconfident network. Overfitting affects the network's logits but not p(bin | L), so the two can have
+        separate temperatures. Both are folded into the last layer and p(bin | L) and cost nothing at inference.
+        Further training invalidates the calibration.
 
         Args:
-            temperature: what logits are divided by, above 0.
-            prior: what their part log p(bin | L) is divided by instead; `temperature` if not given.
+            temperature: divisor of the network's logits, above 0.
+            prior: divisor of log p(bin | L), above 0; `temperature` if not given.
 
         Raises:
-            ConfigError: one is not above 0.
+            ConfigError: a temperature is not above 0.
 
         Example:
             >>> import torch
@@ -236,7 +249,7 @@ class DistributionHead(Head):
         table.copy_(torch.softmax(table.double().log() / prior, dim=1))
 
     def score(self, raw: Tensor, ab: Tensor) -> Tensor:
-        """The gradient of the truth's log-likelihood with respect to the features: what they would have to become.
+        """Computes the gradient of the log-likelihood of the true chroma with respect to the features.
 
         Args:
             raw: logits `(N, Q, h, w)`.
@@ -252,11 +265,11 @@ class DistributionHead(Head):
             torch.Size([1, 8, 4, 4])
         """
         index, weight = self.codebook.encode_rounded(ab, sigma=self.sigma)
-        surprise = (-self.distribution(raw)).movedim(1, -1).scatter_add(-1, index, weight)
-        return torch.einsum("nhwq,qc->nchw", surprise, self.project.weight[:, :, 0, 0].float())
+        residual = (-self.distribution(raw)).movedim(1, -1).scatter_add(-1, index, weight)
+        return torch.einsum("nhwq,qc->nchw", residual, self.project.weight[:, :, 0, 0].float())
 
     def distribution(self, raw: Tensor) -> Tensor:
-        """The probabilities of the bins, as learned.
+        """Computes the learned probabilities of the bins, regardless of vividness and temperature.
 
         Args:
             raw: logits `(N, Q, h, w)`.
@@ -267,7 +280,7 @@ class DistributionHead(Head):
         return torch.softmax(raw.float(), dim=1)
 
     def entropy(self, raw: Tensor) -> Tensor:
-        """How unsure the distribution is, as learned: its entropy as a share of log Q, that of knowing nothing.
+        """Computes the entropy of the learned distribution relative to log Q, that of the uniform distribution.
 
         Args:
             raw: logits `(N, Q, h, w)`.
@@ -286,10 +299,10 @@ class DistributionHead(Head):
         return (nats / math.log(self.codebook.bins)).clamp(0, 1)
 
     def chroma(self, raw: Tensor, lightness: Tensor, decoding: Decoding) -> Tensor:
-        """The annealed mean of the distribution, weighted toward rare colors by `vividness`."""
+        """Computes the annealed mean of the distribution, weighted toward rare colors by vividness."""
         vividness = self.vividness if decoding.vividness is None else decoding.vividness
         temperature = self.temperature if decoding.temperature is None else decoding.temperature
-        # The head's own may come from anybody's weights file.
+        # The defaults may come from an untrusted weights file.
         Decoding(vividness=vividness, temperature=temperature)
         logits = raw.float()
         if vividness > 0:
@@ -297,7 +310,7 @@ class DistributionHead(Head):
         return self.codebook.annealed_mean(logits, temperature)
 
     def _log_weights(self, lightness: Tensor) -> Tensor:
-        """Logarithms of the bins' weights at pixels of L `(N, 1, h, w)`, or `(1, Q, 1, 1)` where L plays no part."""
+        """Returns log class weights at pixels of L `(N, 1, h, w)`, or `(1, Q, 1, 1)` if they do not depend on L."""
         overall = self.codebook.class_weights(self.smoothing).log()
         if self.given_l == 0:
             return overall.reshape(1, -1, 1, 1)
@@ -312,16 +325,16 @@ def _resized(lightness: Tensor, like: Tensor) -> Tensor:
 class RebalancedHead(DistributionHead):
     """The head of Zhang, Isola, Efros (ECCV 2016) as published.
 
-    All bins that sRGB can reach; no prior in the logits; each pixel's cross-entropy is weighted by the class weight of
-    its true bin (2.2); decoded by the annealed mean at T = 0.38 (2.3). What it predicts is
-    not calibrated, and is not meant to be.
+    It uses all bins that sRGB can reach and adds no prior to the logits. The cross-entropy of each pixel is weighted by
+    the class weight of its true bin (2.2). The output is decoded by the annealed mean at T = 0.38 (2.3). By design,
+    the predicted distribution is not calibrated.
 
     Args:
-        channels: of the features that come in.
-        bins: Q; `None` takes all bins of the sRGB gamut.
-        vividness: see `DistributionHead`; the paper has none.
-        temperature: default T in (0, 1].
-        smoothing: λ of the class weights.
+        channels: channels of the features.
+        bins: number of color bins Q; `None` uses all bins of the sRGB gamut.
+        vividness: default τ ≥ 0; τ · log w(bin) is added to the logits. 0 is the paper's decoding.
+        temperature: default T in (0, 1] of the annealed mean; lower sharpens the distribution.
+        smoothing: λ in 0..1 of the class weights.
 
     Example:
         >>> import torch
@@ -345,11 +358,11 @@ class RebalancedHead(DistributionHead):
         return Codebook.fit(pictures, centers=self.codebook.centers)
 
     def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
-        """Gives logits `(N, Q, h, w)` from features `(N, channels, h, w)`."""
+        """Computes logits `(N, Q, h, w)` from `features` `(N, channels, h, w)`; `lightness` is unused."""
         logits: Tensor = self.project(features)
         return logits.float()
 
     def _pixel_weight(self, index: Tensor) -> Tensor | None:
-        # The nearest of a pixel's bins comes first.
+        # The nearest bin comes first.
         weight: Tensor = self.codebook.class_weights(self.smoothing)[index[..., 0]]
         return weight

@@ -1,4 +1,4 @@
-"""Copies of models that only colorize: BatchNorms folded into convolutions, channels last; models stay as they are."""
+"""Copies of models for fast inference: BatchNorms folded into convolutions, memory format channels last."""
 
 import copy
 import threading
@@ -13,6 +13,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from artcolor.models.base import ColorizationModel
 
+__all__ = ["inference_copy"]
+
 _LOCK = threading.Lock()
 
 
@@ -22,8 +24,8 @@ class _Copy:
     config: dict[str, Any]
     tensors: list[tuple[Tensor, int]]
 
-    def is_of(self, model: ColorizationModel) -> bool:
-        """Whether nothing of the original has changed since the copy was made."""
+    def is_current(self, model: ColorizationModel) -> bool:
+        """Whether the original is unchanged since the copy was made."""
         now = _tensors(model)
         return (
             self.config == model.config
@@ -36,17 +38,17 @@ _COPIES: "weakref.WeakKeyDictionary[ColorizationModel, dict[torch.device, _Copy]
 
 
 def inference_copy(model: ColorizationModel, device: str | torch.device = "cpu") -> ColorizationModel:
-    """Gives a copy of a model that predicts the same, only faster. It is kept as long as the model lives.
+    """Returns a faster copy of a model that makes the same predictions.
 
-    The copy is in evaluation mode. It is made anew once the model's weights or settings have changed; only changes
-    through `.data`, which PyTorch does not count, go unseen.
+    The copy is cached for the lifetime of the model and rebuilt when the model's weights or settings change. Changes
+    through `.data`, which PyTorch does not count as versions, are not detected.
 
     Args:
-        model: stays as it is.
-        device: where the copy lives.
+        model: the original, which is not modified.
+        device: device of the copy.
 
     Returns:
-        The copy; safe to use from several threads, not meant to be changed.
+        The copy, in evaluation mode. It is safe to use from several threads and must not be modified.
 
     Example:
         >>> import artcolor, torch
@@ -59,19 +61,19 @@ def inference_copy(model: ColorizationModel, device: str | torch.device = "cpu")
     with _LOCK:
         copies = _COPIES.setdefault(model, {})
         found = copies.get(device)
-        if found is None or not found.is_of(model):
-            found = copies[device] = _Copy(_made(model, device), model.config, _tensors(model))
+        if found is None or not found.is_current(model):
+            found = copies[device] = _Copy(_make(model, device), model.config, _tensors(model))
         return found.model
 
 
 def _tensors(model: nn.Module) -> list[tuple[Tensor, int]]:
-    """Weights and buffers, each with the number of times it was changed."""
+    """Returns parameters and buffers, each with its version, which counts in-place changes."""
     every = chain(model.parameters(), model.buffers())
     return [(tensor, 0 if tensor.is_inference() else tensor._version) for tensor in every]
 
 
-def _made(model: ColorizationModel, device: torch.device) -> ColorizationModel:
-    # Tensors made in inference mode have no versions, by which `_pairs` goes.
+def _make(model: ColorizationModel, device: torch.device) -> ColorizationModel:
+    # `_pairs` relies on tensor versions, which do not exist in inference mode.
     with torch.inference_mode(False), torch.no_grad():
         plain = copy.deepcopy(model).eval().requires_grad_(False).to(device)
         side = model.network.fixed_size or 2 * model.network.stride
@@ -79,13 +81,13 @@ def _made(model: ColorizationModel, device: torch.device) -> ColorizationModel:
         expected = plain.network(probe)
         folded = copy.deepcopy(plain)
         _fold(folded.network, probe)
-        # A network may use what a convolution gives in other places than its BatchNorm, too.
+        # Folding is wrong if a network also uses the output of a convolution elsewhere than in its BatchNorm.
         same = torch.allclose(folded.network(probe), expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max()))
         return (folded if same else plain).to(memory_format=torch.channels_last)
 
 
 def _fold(network: nn.Module, probe: Tensor) -> None:
-    """Folds every BatchNorm into the convolution whose output it takes, as one run on `probe` shows."""
+    """Folds every BatchNorm into the convolution that precedes it in a forward pass on `probe`."""
     names = {module: name for name, module in network.named_modules()}
     for norm, conv in _pairs(network, probe).items():
         assert norm.running_mean is not None
@@ -100,11 +102,12 @@ def _fold(network: nn.Module, probe: Tensor) -> None:
             norm.bias,
             transpose=isinstance(conv, nn.ConvTranspose2d),
         )
-        # Those of timm do the activation, too.
+        # BatchNorms of timm include the activation.
         network.set_submodule(names[norm], getattr(norm, "act", nn.Identity()))
 
 
 def _pairs(network: nn.Module, probe: Tensor) -> dict[nn.BatchNorm2d, nn.Conv2d | nn.ConvTranspose2d]:
+    """Returns the BatchNorms whose input is the unmodified output of a convolution, with that convolution."""
     outputs: list[tuple[Tensor, int, Any]] = []
     pairs: dict[nn.BatchNorm2d, Any] = {}
 
@@ -113,7 +116,7 @@ def _pairs(network: nn.Module, probe: Tensor) -> dict[nn.BatchNorm2d, nn.Conv2d 
 
     def before_norm(norm: Any, inputs: tuple[Tensor, ...]) -> None:
         for output, version, conv in outputs:
-            # After something in place, as a ReLU, it is the same tensor, but not the same numbers.
+            # An in-place operation, such as a ReLU, changes the version of the tensor.
             if inputs[0] is output and output._version == version:
                 pairs[norm] = conv
 

@@ -1,17 +1,20 @@
-"""Layers that networks of several families share."""
+"""Layers that several model families share."""
 
 from torch import nn
 
 
 def dilated_trunk(inputs: int, width: int) -> nn.Sequential:
-    """Five convolutions with three BatchNorms, from `inputs` channels to `width` channels at 1/4 size.
+    """Builds five convolutions with three BatchNorms that compute features at 1/4 size.
 
-    Three strides bring the picture to 1/8, where two dilated 5 × 5 convolutions see all of a picture of
-    192 px; features are then brought to 1/4.
+    Three strided convolutions reduce the input to 1/8 size. Two dilated 5 × 5 convolutions extend the receptive field
+    to a picture of 192 px. The features are then upsampled to 1/4 size.
 
     Args:
         inputs: channels of the input.
-        width: channels at 1/8 size; the earlier layers have a quarter and a half of it.
+        width: channels at 1/8 size and of the output; the first two layers have a quarter and a half of it.
+
+    Returns:
+        The layers, from `(N, inputs, H, W)` to `(N, width, H / 4, W / 4)`; H and W are multiples of 8.
     """
     quarter, half = width // 4, width // 2
     layers = nn.Sequential(

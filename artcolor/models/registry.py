@@ -1,4 +1,4 @@
-"""Names of models and weights, and building models from them."""
+"""The registry of models and released weights, and functions that build models by name."""
 
 import enum
 import functools
@@ -17,40 +17,63 @@ from artcolor.models.heads import Head
 from artcolor.models.loading import build
 from artcolor.zoo import hub, locate, manifest, store
 
+__all__ = [
+    "WeightsArgument",
+    "WeightsEnum",
+    "assemble",
+    "from_pretrained",
+    "get_builder",
+    "get_model",
+    "get_model_weights",
+    "get_weight",
+    "list_models",
+    "models_accepting",
+    "register_model",
+    "save_weights",
+]
+
 
 class WeightsEnum(enum.Enum):
-    """Base of the enums of released weights. A member's value is its key in the manifest."""
+    """Base class of enums of released weights. The value of a member is its key in the manifest."""
 
     @property
     def entry(self) -> manifest.Entry:
-        """All that the manifest says of these weights."""
+        """The manifest entry of these weights."""
         return manifest.entry_of(self.value)
 
     @property
     def meta(self) -> dict[str, Any]:
-        """Parameters, multiply-adds, size, hash, metrics, recipe, data and license, as a dictionary."""
+        """Parameters, multiply-adds, file size, hash, metrics, recipe, data and license, as a dictionary."""
         entry = self.entry
         return {name: value for name, value in vars(entry).items() if name not in ("key", "config", "golden")}
 
     def transforms(self) -> ToLightness:
-        """What turns a picture into the input of the network that has these weights."""
+        """Returns the transform from pictures to the input of the model with these weights."""
         return get_model(self.entry.model, weights=self).transforms()
 
 
 WeightsArgument = WeightsEnum | str | Path | None
-"""A member of a weights enum, its name, `"DEFAULT"`, a key as `cnn.art_v1`, a path, `hf-hub:org/repo@revision`,
-`local-dir:path`, or `None`."""
+"""A member of a weights enum, its name, `"DEFAULT"`, a manifest key such as `cnn.art_v1`, a path,
+`hf-hub:org/repo@revision`, `local-dir:path`, or `None`."""
 
-Builder = Callable[..., ColorizationModel]
-_B = TypeVar("_B", bound=Builder)
+_Builder = Callable[..., ColorizationModel]
+_B = TypeVar("_B", bound=_Builder)
 _M = TypeVar("_M", bound=ColorizationModel)
 
-_BUILDERS: dict[str, Builder] = {}
+_BUILDERS: dict[str, _Builder] = {}
 _WEIGHTS: dict[str, type[WeightsEnum]] = {}
 
 
 def register_model(weights: type[WeightsEnum]) -> Callable[[_B], _B]:
-    """Makes a builder known under its own name, together with its weights."""
+    """Registers a builder under its own name, together with its weights.
+
+    Args:
+        weights: enum of the released weights; an enum without members if there are none.
+
+    Returns:
+        A decorator for the builder. The builder's return annotation names the model class, whose `accepts` tells what
+        guidance it supports.
+    """
 
     def register(builder: _B) -> _B:
         _BUILDERS[builder.__name__] = builder
@@ -61,28 +84,28 @@ def register_model(weights: type[WeightsEnum]) -> Callable[[_B], _B]:
 
 
 @functools.cache
-def _families() -> None:
-    # Importing a family registers it, so a new one needs no other place to be known in.
+def _import_families() -> None:
+    # Importing a module registers its models, so a new model needs no entry in any list.
     for module in pkgutil.iter_modules(models.__path__, f"{models.__name__}."):
         importlib.import_module(module.name)
 
 
 def list_models() -> list[str]:
-    """Names of all models.
+    """Lists the names of all models.
 
     Example:
         >>> "cnn" in list_models()
         True
     """
-    _families()
+    _import_families()
     return sorted(_BUILDERS)
 
 
 def models_accepting(field: str) -> list[str]:
-    """Names of the models that read a field of `Guidance`.
+    """Lists the models that accept a field of `Guidance`.
 
     Args:
-        field: for example `"seed"`.
+        field: name of the field, for example `"seed"`.
 
     Example:
         >>> models_accepting("seed")
@@ -91,13 +114,13 @@ def models_accepting(field: str) -> list[str]:
     return [name for name in list_models() if field in typing.get_type_hints(_BUILDERS[name])["return"].accepts]
 
 
-def get_builder(name: str) -> Builder:
-    """The function that builds a model.
+def get_builder(name: str) -> _Builder:
+    """Finds the function that builds the model `name`.
 
     Raises:
         ConfigError: there is no model of this name.
     """
-    _families()
+    _import_families()
     try:
         return _BUILDERS[name]
     except KeyError:
@@ -105,11 +128,15 @@ def get_builder(name: str) -> Builder:
 
 
 def get_model(name: str, **keywords: Any) -> ColorizationModel:
-    """Builds a model by its name.
+    """Builds a model by name.
 
     Args:
-        name: as in `list_models()`.
-        **keywords: of its builder; `weights` among them.
+        name: name of a model, as in `list_models()`.
+        **keywords: arguments of its builder, such as `weights`.
+
+    Raises:
+        ConfigError: the name is unknown, or a keyword contradicts the weights file.
+        WeightsError: the weights file is missing, damaged, or does not fit.
 
     Example:
         >>> get_model("cnn", width=16).name
@@ -119,12 +146,12 @@ def get_model(name: str, **keywords: Any) -> ColorizationModel:
 
 
 def hub_entry(name: str, pretrained: bool, keywords: dict[str, Any]) -> ColorizationModel:
-    """What the entry points of `hubconf.py` share: `pretrained` stands for `weights="DEFAULT"`.
+    """Builds a model for an entry point of `hubconf.py`, where `pretrained` stands for `weights="DEFAULT"`.
 
     Args:
-        name: of the model.
-        pretrained: take its default weights.
-        keywords: of its builder.
+        name: name of the model.
+        pretrained: load the default weights.
+        keywords: arguments of the model's builder.
 
     Raises:
         ConfigError: both `pretrained` and `weights` are given.
@@ -137,7 +164,10 @@ def hub_entry(name: str, pretrained: bool, keywords: dict[str, Any]) -> Coloriza
 
 
 def get_model_weights(name: str) -> type[WeightsEnum]:
-    """The enum of a model's released weights.
+    """Finds the enum of the released weights of the model `name`.
+
+    Raises:
+        ConfigError: there is no model of this name.
 
     Example:
         >>> [weights.value for weights in get_model_weights("cnn")]
@@ -148,16 +178,19 @@ def get_model_weights(name: str) -> type[WeightsEnum]:
 
 
 def get_weight(name: str) -> WeightsEnum:
-    """Finds released weights by `"cnn.art_v1"`, `"CNN_Weights.ART_V1"`, or a model's name for its default.
+    """Finds released weights by name.
+
+    Args:
+        name: `"cnn.art_v1"`, `"CNN_Weights.ART_V1"`, or a model's name for its default weights.
 
     Raises:
-        ConfigError: there are none of this name.
+        ConfigError: there are no weights of this name.
 
     Example:
         >>> get_weight("cnn").value
         'cnn.art_v1'
     """
-    _families()
+    _import_families()
     for model, members in _WEIGHTS.items():
         if name == model and "DEFAULT" in members.__members__:
             return members["DEFAULT"]
@@ -169,16 +202,16 @@ def get_weight(name: str) -> WeightsEnum:
 
 
 def from_pretrained(name: str | Path, *, progress: bool = True) -> ColorizationModel:
-    """Loads any model with weights; the weights' own config says which model it is.
+    """Loads a model with weights; the config in the weights file determines the model.
 
     Args:
-        name: a model (`"cnn"`, its default weights), weights (`"cnn.art_v1"`), the path of a weights file,
-            `hf-hub:org/repo@revision`, or `local-dir:path`.
-        progress: show a bar while something is downloaded.
+        name: name of a model (`"cnn"`, for its default weights) or of weights (`"cnn.art_v1"`), the path of a weights
+            file, `hf-hub:org/repo@revision`, or `local-dir:path`.
+        progress: show a progress bar while downloading.
 
     Raises:
-        ConfigError: there is no model, no weights and no file of this name.
-        WeightsError: the file is damaged or does not fit, or could not be downloaded.
+        ConfigError: there is no model and no weights of this name.
+        WeightsError: the file is missing, damaged, does not fit, or could not be downloaded.
 
     Example:
         >>> from_pretrained("cnn").name
@@ -188,7 +221,7 @@ def from_pretrained(name: str | Path, *, progress: bool = True) -> ColorizationM
         found = locate.fetch(get_weight(name).entry, progress=progress)
     else:
         found = locate.open_weights(name, progress=progress)
-    # Given to the builder as it is, so that the bytes that were looked at are those that are loaded.
+    # Passed on as read, so the builder loads the bytes that were checked.
     return get_model(str(found.config.get("model"))[:100], weights=found)
 
 
@@ -197,7 +230,7 @@ def _looks_like_path(name: str) -> bool:
 
 
 def _read(model: str, weights: WeightsEnum | str | Path | locate.Weights, progress: bool) -> locate.Weights:
-    """The file that a `weights` argument means."""
+    """Reads the file that a `weights` argument refers to."""
     if isinstance(weights, locate.Weights):
         return weights
     members = _WEIGHTS[model]
@@ -210,11 +243,11 @@ def _read(model: str, weights: WeightsEnum | str | Path | locate.Weights, progre
             known = ", ".join(repr(n) for n in members.__members__) or "none yet"
             raise ConfigError(
                 f"{model} has no weights called {weights!r}. There are: {known}. "
-                "The name of a file must end in .safetensors or hold a slash."
+                "A file name must end in .safetensors or contain a slash."
             )
     if isinstance(weights, WeightsEnum):
         if not isinstance(weights, members):
-            raise ConfigError(f"{weights} are not weights of {model}, but of {weights.entry.model}")
+            raise ConfigError(f"{weights} are weights of {weights.entry.model}, not of {model}")
         return locate.fetch(weights.entry, progress=progress)
     return locate.open_weights(weights, progress=progress)
 
@@ -231,20 +264,27 @@ def assemble(
     model_type: type[_M] = ColorizationModel,  # type: ignore[assignment]
     progress: bool = True,
 ) -> _M:
-    """What builders share: a network with a head, untrained or with weights.
+    """Builds a model from network and head, untrained or with weights; all builders share this function.
 
-    A weights file's own config decides everything; keywords that contradict it are an error.
+    The config in a weights file determines everything. Keywords that contradict it are an error.
 
     Args:
-        name: of the model.
-        network_type: its network.
-        head_type: its head when it has no weights.
-        weights: the builder's argument.
-        network: keywords of the network; those that are `None` were not given.
-        head: keywords of the head, likewise.
-        size: working size, or `None`.
-        model_type: what network and head become.
-        progress: show a bar while weights are downloaded.
+        name: name of the model family.
+        network_type: class of the network.
+        head_type: class of the head of an untrained model.
+        weights: the argument `weights` of the builder; `None` builds an untrained model.
+        network: keywords of the network; `None` values count as not given.
+        head: keywords of the head; `None` values count as not given.
+        size: working size in pixels; `None` uses the default.
+        model_type: class of the model.
+        progress: show a progress bar while downloading weights.
+
+    Returns:
+        The model, in evaluation mode if it has weights.
+
+    Raises:
+        ConfigError: a name is unknown, or a keyword contradicts the weights file.
+        WeightsError: the file is missing, damaged, or does not fit.
     """
     if weights is None:
         net = network_type(**_given(network))
@@ -258,11 +298,14 @@ def _given(keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def save_weights(model: ColorizationModel, path: str | Path) -> None:
-    """Saves a model as a weights file that is enough to colorize: `artcolor.from_pretrained(path)`.
+    """Saves a model as a self-contained weights file, for `artcolor.from_pretrained(path)`.
 
     Args:
-        model: any model.
-        path: of the file; what stood there is replaced only once all is written.
+        model: the model to save.
+        path: path of the file. An existing file is replaced atomically.
+
+    Raises:
+        WeightsError: a tensor contains NaN or infinity.
 
     Example:
         >>> import tempfile

@@ -1,4 +1,4 @@
-"""Heads that predict values rather than a distribution over them."""
+"""Heads that predict values instead of a distribution over them."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -12,27 +12,30 @@ from artcolor.errors import ConfigError
 from artcolor.models.guidance import Decoding
 from artcolor.models.heads import Head
 
+__all__ = ["ChromaHead", "LightnessHead", "RGBHead"]
+
 Penalty = Literal["l2", "huber"]
 
 _PENALTIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l2": F.mse_loss, "huber": F.smooth_l1_loss}
-# About the standard deviation of ab, and of L, in paintings: raw outputs are then about 1.
+# About the standard deviations of ab and L in paintings, so raw outputs have about unit variance.
 _AB_SCALE = 20.0
 _L_SCALE = 20.0
 _L_MIDDLE = 50.0
 
 
 class RGBHead(Head):
-    """Predicts an RGB picture and is trained by its squared error, as most first attempts do.
+    """Predicts an RGB picture, trained with its squared error: the common baseline.
 
-    The mean of all plausible colors minimizes that error, and it is brown. Heads of this kind are in the zoo to
-    show it.
+    The mean of all plausible colors, a brown, minimizes that error. The zoo contains models with this head to
+    demonstrate it.
 
     Args:
-        channels: of the features that come in.
-        kernel: side of the last convolution's kernel; 0 takes the features, which then have 3 channels, as they are.
+        channels: channels of the features.
+        kernel: kernel size of the last convolution; 0 adds no convolution and uses the features, which must have 3
+            channels, as logits.
 
     Raises:
-        ConfigError: `kernel` is 0 and there are not 3 channels.
+        ConfigError: `kernel` is 0 and `channels` is not 3.
 
     Example:
         >>> import torch
@@ -45,44 +48,44 @@ class RGBHead(Head):
     def __init__(self, channels: int, *, kernel: int = 1) -> None:
         super().__init__()
         if kernel == 0 and channels != 3:
-            raise ConfigError(f"without a convolution of its own, RGBHead takes 3 channels, not {channels}")
+            raise ConfigError(f"RGBHead with kernel=0 takes 3 channels, not {channels}; give a kernel of 1 or more")
         self.kernel = kernel
         self.project = nn.Conv2d(channels, 3, kernel, padding=kernel // 2) if kernel else nn.Identity()
 
     @property
     def config(self) -> dict[str, Any]:
-        """The kernel's side."""
+        """The kernel size."""
         return {"kernel": self.kernel}
 
     def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
-        """Gives `(N, 3, h, w)`, which a sigmoid turns into RGB, from features `(N, channels, h, w)`."""
+        """Computes the logits of RGB, `(N, 3, h, w)`, from `features` `(N, channels, h, w)`; `lightness` is unused."""
         raw: Tensor = self.project(features)
         return raw
 
     def to_rgb(self, raw: Tensor) -> Tensor:
-        """The predicted picture, with a lightness of its own: `(N, 3, h, w)`, sRGB in 0..1."""
+        """Computes the predicted RGB picture, including its lightness: `(N, 3, h, w)`, sRGB in 0..1."""
         return torch.sigmoid(raw.float())
 
     def loss(self, raw: Tensor, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        """Mean squared error in RGB at the output's resolution."""
+        """Computes the mean squared error in RGB at the output's resolution."""
         truth = lab_to_rgb(torch.cat((lightness, ab), dim=1)).clamp(0, 1)
         return {"loss": F.mse_loss(self.to_rgb(raw), F.interpolate(truth, raw.shape[-2:], mode="area"))}
 
     def chroma(self, raw: Tensor, lightness: Tensor, decoding: Decoding) -> Tensor:
-        """The chroma of the predicted picture."""
+        """Computes the chroma of the predicted RGB picture."""
         _refuse(self, decoding)
         return rgb_to_lab(self.to_rgb(raw))[:, 1:]
 
 
 class ChromaHead(Head):
-    """Predicts ab itself, the regression of Zhang et al. 2017 (3.1) from L.
+    """Regresses ab from L (Zhang et al. 2017, 3.1).
 
     Args:
-        channels: of the features that come in.
-        penalty: `"l2"`, or `"huber"`, which forgives large errors.
+        channels: channels of the features.
+        penalty: loss of the regression: `"l2"`, or `"huber"`, which is robust to outliers.
 
     Raises:
-        ConfigError: another penalty.
+        ConfigError: `penalty` is unknown.
 
     Example:
         >>> import torch
@@ -97,35 +100,35 @@ class ChromaHead(Head):
 
     @property
     def config(self) -> dict[str, Any]:
-        """The penalty."""
+        """The loss of the regression."""
         return {"penalty": self.penalty}
 
     def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
-        """Gives ab in units of about their own deviation, `(N, 2, h, w)`, from features `(N, channels, h, w)`."""
+        """Computes scaled ab `(N, 2, h, w)` from `features` `(N, channels, h, w)`; `lightness` is unused."""
         raw: Tensor = self.project(features)
         return raw
 
     def loss(self, raw: Tensor, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        """The penalty at the output's resolution."""
+        """Computes the penalty at the output's resolution."""
         truth = F.interpolate(ab, raw.shape[-2:], mode="area") / _AB_SCALE
         return {"loss": _PENALTIES[self.penalty](raw.float(), truth)}
 
     def chroma(self, raw: Tensor, lightness: Tensor, decoding: Decoding) -> Tensor:
-        """The predicted chroma."""
+        """Returns the predicted chroma."""
         _refuse(self, decoding)
         return raw.float() * _AB_SCALE
 
 
 class LightnessHead(Head):
-    """Predicts L, for networks that look at color: the other half of a split brain (Zhang et al. 2017).
+    """Predicts L from features of chroma: the other half of a split-brain autoencoder (Zhang et al. 2017).
 
     Args:
-        channels: of the features that come in.
-        bins: how many equal bins L is classified into; `None` regresses it.
-        penalty: of the regression, `"l2"` or `"huber"`.
+        channels: channels of the features.
+        bins: number of equal bins that L is classified into, at least 2; `None` regresses L.
+        penalty: loss of the regression, `"l2"` or `"huber"`.
 
     Raises:
-        ConfigError: another penalty, or fewer than 2 bins.
+        ConfigError: `penalty` is unknown, or there are fewer than 2 bins.
 
     Example:
         >>> import torch
@@ -144,16 +147,24 @@ class LightnessHead(Head):
 
     @property
     def config(self) -> dict[str, Any]:
-        """Bins and penalty."""
+        """The number of bins, and the loss of the regression."""
         return {"bins": self.bins, "penalty": self.penalty}
 
     def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
-        """Gives logits `(N, bins, h, w)`, or scaled L `(N, 1, h, w)`, from features `(N, channels, h, w)`."""
+        """Computes logits `(N, bins, h, w)` or scaled L `(N, 1, h, w)`.
+
+        Args:
+            features: `(N, channels, h, w)`, from the network.
+            lightness: unused.
+
+        Returns:
+            The raw output.
+        """
         raw: Tensor = self.project(features)
         return raw
 
     def loss(self, raw: Tensor, lightness: Tensor, ab: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy in nats per pixel, or the penalty, at the output's resolution."""
+        """Computes the cross-entropy in nats per pixel, or the penalty, at the output's resolution."""
         truth = F.interpolate(lightness, raw.shape[-2:], mode="area")
         if self.bins is None:
             return {"loss": _PENALTIES[self.penalty](raw.float(), (truth - _L_MIDDLE) / _L_SCALE)}
@@ -161,20 +172,20 @@ class LightnessHead(Head):
         return {"loss": F.cross_entropy(raw.float(), index)}
 
     def to_lightness(self, raw: Tensor) -> Tensor:
-        """The predicted (mean) lightness: `(N, 1, h, w)`, L in 0..100."""
+        """Computes the predicted (mean) lightness from `raw`: `(N, 1, h, w)`, L in 0..100."""
         if self.bins is None:
             return raw.float() * _L_SCALE + _L_MIDDLE
         middles = (torch.arange(self.bins, device=raw.device) + 0.5) * 100 / self.bins
         return torch.einsum("nqhw,q->nhw", torch.softmax(raw.float(), dim=1), middles)[:, None]
 
     def chroma(self, raw: Tensor, lightness: Tensor, decoding: Decoding) -> Tensor:
-        """A lightness has no chroma: always a `ConfigError`."""
-        raise ConfigError("LightnessHead predicts lightness, not chroma; see to_lightness")
+        """Raises a `ConfigError`, since lightness has no chroma."""
+        raise ConfigError("LightnessHead predicts lightness, not chroma; use to_lightness")
 
 
 def _checked(penalty: Penalty) -> Penalty:
     if penalty not in _PENALTIES:
-        raise ConfigError(f"penalty is {' or '.join(map(repr, _PENALTIES))}, not {penalty!r}")
+        raise ConfigError(f"penalty must be {' or '.join(map(repr, _PENALTIES))}, not {penalty!r}")
     return penalty
 
 

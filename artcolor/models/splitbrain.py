@@ -1,7 +1,7 @@
 """`splitbrain`: "Split-Brain Autoencoders", Zhang, Isola, Efros, CVPR 2017.
 
-Two disjoint halves of a network each see some channels of a picture and predict the others. Together their features
-describe the picture (`extract_features`); the half that sees lightness colorizes.
+Each of two disjoint halves of a network sees some channels of a picture and predicts the others. Their concatenated
+features represent the picture (`extract_features`); the half that sees lightness colorizes.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,8 @@ from artcolor.models.layers import dilated_trunk
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.regression import ChromaHead, LightnessHead
 
+__all__ = ["SplitBrain", "SplitBrainAutoencoder", "SplitBrainModel", "SplitBrain_Weights", "splitbrain"]
+
 _LIGHTNESS_BINS = 100
 _HEADS: dict[str, type[Head]] = {"classification": DistributionHead, "regression": ChromaHead}
 
@@ -31,7 +33,7 @@ class SplitBrain_Weights(WeightsEnum):
 
 
 class SplitBrain(Network):
-    """Halves that see different channels. Called with lightness, it gives the features of the half that sees L.
+    """Two halves that see different channels. `forward` runs the half that sees L.
 
     Args:
         width: channels of each half at 1/8 size.
@@ -53,25 +55,25 @@ class SplitBrain(Network):
         self.of_chroma = dilated_trunk(2, width)
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Gives `(N, width, H / 4, W / 4)` from L `(N, 1, H, W)` in 0..100."""
+        """Computes features `(N, width, H / 4, W / 4)` from L, `lightness`, `(N, 1, H, W)` in 0..100."""
         features: Tensor = self.of_lightness(lightness / 50 - 1)
         return features
 
     def see_chroma(self, ab: Tensor) -> Tensor:
-        """Gives `(N, width, H / 4, W / 4)` from ab `(N, 2, H, W)` in Lab units."""
+        """Computes features `(N, width, H / 4, W / 4)` from chroma, `ab`, `(N, 2, H, W)` in Lab units."""
         features: Tensor = self.of_chroma(ab / 50)
         return features
 
 
 class SplitBrainModel(ColorizationModel):
-    """L → ab, which colorizes, beside ab → L, which only helps to describe pictures.
+    """The half L → ab, which colorizes, and the half ab → L, which only contributes features.
 
     Args:
-        name: of the family.
-        network: both halves.
-        head: of the half that sees L. A `DistributionHead` makes the other half classify L into 100 bins, a
-            `ChromaHead` makes it regress L: the paper's two losses.
-        size: the working size; `None` takes the network's.
+        name: name of the model family.
+        network: the network with both halves.
+        head: the head of the half that sees L. With a `DistributionHead`, the other half classifies L into 100 bins;
+            with a `ChromaHead`, it regresses L. These are the paper's two losses.
+        size: working size in pixels; `None` uses the network's.
     """
 
     network: SplitBrain
@@ -84,13 +86,16 @@ class SplitBrainModel(ColorizationModel):
     def training_loss(
         self, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """The sum of both halves' losses; they share no parameter.
+        """Computes the sum of the losses of both halves, which share no parameters.
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100.
-            ab: `(N, 2, H, W)`, the true chroma.
-            step: is not used.
-            generator: is not used.
+            ab: `(N, 2, H, W)`, the true chroma in Lab units.
+            step: number of the optimizer step; unused.
+            generator: source of randomness; unused.
+
+        Returns:
+            `"loss"`, and for the log `"loss_ab"` and `"loss_l"`.
         """
         of_ab = super().training_loss(lightness, ab, step=step, generator=generator)["loss"]
         raw = self.lightness_head(self.network.see_chroma(ab), lightness)
@@ -100,13 +105,13 @@ class SplitBrainModel(ColorizationModel):
 
     @torch.no_grad()
     def extract_features(self, picture: Tensor) -> Tensor:
-        """Describes color pictures by both halves' features.
+        """Computes the features of both halves of color pictures.
 
         Args:
-            picture: `(N, 3, H, W)`, sRGB in 0..1; sides are multiples of 8.
+            picture: `(N, 3, H, W)`, sRGB in 0..1; H and W are multiples of 8.
 
         Returns:
-            `(N, 2 · width, H / 4, W / 4)`: the half that sees L comes first.
+            `(N, 2 · width, H / 4, W / 4)`; the features of the half that sees L come first.
 
         Example:
             >>> import torch
@@ -118,16 +123,16 @@ class SplitBrainModel(ColorizationModel):
 
 
 class SplitBrainAutoencoder(nn.Module):
-    """The paper's general form: any channels, in any groups; each half regresses what the others see.
+    """The paper's general form: each part sees one group of channels and regresses all others.
 
     The paper also splits color from depth: `groups=((0, 1, 2), (3,))`.
 
     Args:
-        groups: numbers of the channels that each half sees; no channel twice.
-        width: channels of each half.
+        groups: the channel indices that each part sees; each channel belongs to one group.
+        width: channels of the features of each part.
 
     Raises:
-        ConfigError: fewer than two groups, or groups that overlap or leave gaps.
+        ConfigError: there are fewer than two groups, or they overlap or leave out a channel.
 
     Example:
         >>> import torch
@@ -141,7 +146,7 @@ class SplitBrainAutoencoder(nn.Module):
         super().__init__()
         seen = sorted(channel for group in groups for channel in group)
         if len(groups) < 2 or not all(groups) or seen != list(range(len(seen))):
-            raise ConfigError(f"groups must share out channels 0, 1, ... among two or more, each once, not {groups}")
+            raise ConfigError(f"groups must be two or more, with each channel 0, 1, ... in one of them, not {groups}")
         self.groups = [list(group) for group in groups]
         self.rests = [[channel for channel in seen if channel not in group] for group in groups]
         self.halves = nn.ModuleList(dilated_trunk(len(group), width) for group in groups)
@@ -151,21 +156,24 @@ class SplitBrainAutoencoder(nn.Module):
         return [half(x[:, group]) for half, group in zip(self.halves, self.groups, strict=True)]
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """What each half predicts of the channels it does not see, `(N, C_rest, H / 4, W / 4)`.
+        """Predicts, for each part, the channels that it does not see.
 
         Args:
-            x: `(N, C, H, W)`, each channel of about unit deviation; sides are multiples of 8.
+            x: `(N, C, H, W)`, each channel with a standard deviation of about 1; H and W are multiples of 8.
+
+        Returns:
+            `(N, C_rest, H / 4, W / 4)` for each part.
         """
         return [project(features) for project, features in zip(self.projects, self._features(x), strict=True)]
 
     def loss(self, x: Tensor) -> Tensor:
-        """The sum of the halves' mean squared errors at 1/4 size; `x` as in `forward`."""
+        """Computes the sum of the mean squared errors of all parts at 1/4 size; for `x` see `forward`."""
         small = F.avg_pool2d(x, 4)
         parts = [F.mse_loss(found, small[:, rest]) for found, rest in zip(self(x), self.rests, strict=True)]
         return torch.stack(parts).sum()
 
     def extract_features(self, x: Tensor) -> Tensor:
-        """All halves' features, concatenated: `(N, groups · width, H / 4, W / 4)`; `x` as in `forward`."""
+        """Computes all features, concatenated: `(N, groups · width, H / 4, W / 4)`; for `x` see `forward`."""
         return torch.cat(self._features(x), dim=1)
 
 
@@ -182,20 +190,20 @@ def splitbrain(
     """Builds `splitbrain`: one half predicts ab from L and colorizes, the other predicts L from ab.
 
     Args:
-        weights: `None` for an untrained network, a `SplitBrain_Weights` member, its name, `"DEFAULT"`, or the path
-            of a weights file, whose own config then decides the network.
-        progress: show a bar while weights are downloaded.
+        weights: a `SplitBrain_Weights` member, its name, `"DEFAULT"`, or the path of a weights file, which then
+            determines the network; `None` builds an untrained one.
+        progress: show a progress bar while downloading weights.
         width: channels of each half at 1/8 size, 176 if not given.
-        loss: of an untrained model: "classification" (if not given) or "regression".
-        bins: number of color bins of the classification; those of the sRGB gamut if not given.
+        loss: loss of an untrained model, "classification" (if not given) or "regression".
+        bins: number of color bins of the classification; all bins of the sRGB gamut if not given.
         size: working size in pixels, 192 if not given.
 
     Returns:
         The model, in evaluation mode if it has weights.
 
     Raises:
-        ConfigError: an unknown name, or a keyword that contradicts the weights file.
-        WeightsError: the file is missing or damaged, or does not fit.
+        ConfigError: a name is unknown, or a keyword contradicts the weights file.
+        WeightsError: the file is missing, damaged, or does not fit.
 
     Example:
         >>> import torch
@@ -203,9 +211,9 @@ def splitbrain(
         torch.Size([1, 3, 37, 50])
     """
     if loss is not None and loss not in _HEADS:
-        raise ConfigError(f"loss is {' or '.join(map(repr, _HEADS))}, not {loss!r}")
+        raise ConfigError(f"loss must be {' or '.join(map(repr, _HEADS))}, not {loss!r}")
     if loss == "regression" and bins is not None:
-        raise ConfigError(f"bins={bins} are of the classification; loss='regression' has none")
+        raise ConfigError(f"bins={bins} requires loss='classification'; the regression has no bins")
     model = assemble(
         "splitbrain",
         SplitBrain,
@@ -218,5 +226,5 @@ def splitbrain(
         model_type=SplitBrainModel,
     )
     if loss is not None and not isinstance(model.head, _HEADS[loss]):
-        raise ConfigError(f"loss={loss!r} contradicts the weights, which have a {type(model.head).__name__}")
+        raise ConfigError(f"loss={loss!r} contradicts the weights, which contain a {type(model.head).__name__}")
     return model

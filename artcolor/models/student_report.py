@@ -1,7 +1,7 @@
-"""The three models that the project grew from: a student report's CNN, autoencoder and VAE, RGB and MSE.
+"""The three models of the student report that started this project: a CNN, an autoencoder and a VAE.
 
-They are kept as they were described, to be compared with. Their networks see the gray picture and paint an RGB one;
-the report judged that picture itself (`RGBHead.to_rgb`), while `colorize` takes its chroma only, as for every model.
+They are reproduced as described, for comparison. The networks predict RGB and are trained with MSE. The report
+evaluated that RGB picture (`RGBHead.to_rgb`); `colorize` uses only its chroma, as with every other model.
 """
 
 import itertools
@@ -12,6 +12,19 @@ from torch import Tensor, nn
 from artcolor.models.base import ColorizationModel, Network
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.regression import RGBHead
+
+__all__ = [
+    "AEReport",
+    "AEReport_Weights",
+    "CNNReport",
+    "CNNReport_Weights",
+    "VAEReport",
+    "VAEReportModel",
+    "VAEReport_Weights",
+    "ae_report",
+    "cnn_report",
+    "vae_report",
+]
 
 
 class CNNReport_Weights(WeightsEnum):
@@ -36,7 +49,7 @@ class VAEReport_Weights(WeightsEnum):
 
 
 class CNNReport(Network):
-    """Five convolutions at full size with three BatchNorms; the sixth convolution is the head's.
+    """Five convolutions at full size with three BatchNorms; the head adds the sixth convolution.
 
     Args:
         width: channels of the widest layer.
@@ -72,13 +85,13 @@ class CNNReport(Network):
         )
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Gives `(N, width / 2, H, W)` from L `(N, 1, H, W)` in 0..100."""
+        """Computes features `(N, width / 2, H, W)` from L, `lightness`, `(N, 1, H, W)` in 0..100."""
         features: Tensor = self.layers(lightness / 100)
         return features
 
 
 class AEReport(Network):
-    """Eight convolutions down to 1/16, four transposed convolutions back; the last convolution is the head's.
+    """Eight convolutions down to 1/16 size and four transposed convolutions up; the head adds the last convolution.
 
     Args:
         width: channels at 1/16 size.
@@ -112,26 +125,27 @@ class AEReport(Network):
         )
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Gives `(N, width / 8, H, W)` from L `(N, 1, H, W)` in 0..100."""
+        """Computes features `(N, width / 8, H, W)` from L, `lightness`, `(N, 1, H, W)` in 0..100."""
         x = lightness / 100
         sizes = []
         for down in self.encoder:
             sizes.append(list(x.shape[-2:]))
             x = down(x)
         for up in self.decoder:
-            # 200 is no multiple of 16: a transposed convolution has to be told which of two sizes to come back to.
+            # 200 is not a multiple of 16, so the output size of a transposed convolution is ambiguous.
             x = torch.relu(up(x, output_size=sizes.pop()))
         return x
 
 
 class VAEReport(Network):
-    """Five convolutions, a flat code of the whole picture, five transposed convolutions; 128 × 128 pixels only.
+    """Five convolutions, a global latent, and five transposed convolutions, for 128 × 128 pixels.
 
-    All that the decoder knows of the picture is the code, without skips: its pictures are blurred for want of room.
+    There are no skip connections: the decoder sees only the latent, which is too small to keep detail, so its pictures
+    are blurred.
 
     Args:
         width: channels at 1/32 size.
-        code: numbers in the code.
+        code: dimensions of the latent.
 
     Example:
         >>> import torch
@@ -160,35 +174,45 @@ class VAEReport(Network):
         self.decoder.append(nn.ConvTranspose2d(widths[1], 3, 4, stride=2, padding=1))
 
     def encode(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of the code, `(N, code)` each, from L `(N, 1, 128, 128)` in 0..100."""
+        """Computes mean and log-variance of the latent, `(N, code)` each.
+
+        Args:
+            lightness: `(N, 1, 128, 128)`, L in 0..100.
+
+        Returns:
+            Mean and log-variance.
+        """
         flat = self.encoder(lightness / 100).flatten(1)
         return self.mean(flat), self.log_variance(flat)
 
     def decode(self, code: Tensor) -> Tensor:
-        """`(N, 3, 128, 128)`, which a sigmoid turns into RGB, from codes `(N, code)`."""
+        """Decodes latents, `code`, `(N, code)`, to the logits of RGB, `(N, 3, 128, 128)`."""
         picture: Tensor = self.decoder(self.unflatten(code))
         return picture
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Decodes the mean code of L `(N, 1, 128, 128)` in 0..100: `(N, 3, 128, 128)`."""
+        """Decodes the mean latent of L, `lightness`, `(N, 1, 128, 128)` in 0..100, to `(N, 3, 128, 128)`."""
         return self.decode(self.encode(lightness)[0])
 
 
 class VAEReportModel(ColorizationModel):
-    """`vae_report`: trained by squared error plus the Kullback–Leibler divergence of the code from N(0, 1)."""
+    """The model `vae_report`, trained with squared error plus the KL divergence of the latent from N(0, 1)."""
 
     network: VAEReport
 
     def training_loss(
         self, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """MSE + KLD, both as sums over a picture divided by its number of values, as a Gaussian likelihood has it.
+        """Computes MSE + KLD. Both are sums over a picture, divided by its number of values (a Gaussian likelihood).
 
         Args:
             lightness: `(N, 1, 128, 128)`, L in 0..100.
-            ab: `(N, 2, 128, 128)`, the true chroma.
-            step: is not used; nothing warms up.
-            generator: draws the codes.
+            ab: `(N, 2, 128, 128)`, the true chroma in Lab units.
+            step: number of the optimizer step; unused.
+            generator: draws the latents.
+
+        Returns:
+            `"loss"`, and for the log `"mse"` and `"kld"`.
         """
         mean, log_variance = self.network.encode(lightness)
         mean, log_variance = mean.float(), log_variance.float()
@@ -205,12 +229,12 @@ class VAEReportModel(ColorizationModel):
 def cnn_report(
     *, weights: WeightsArgument = None, progress: bool = True, width: int | None = None, size: int | None = None
 ) -> ColorizationModel:
-    """Builds `cnn_report`: the report's six convolutions and three BatchNorms, trained for RGB by MSE.
+    """Builds `cnn_report`: the report's six convolutions and three BatchNorms, trained on RGB with MSE.
 
     Args:
-        weights: `None` for an untrained network, a `CNNReport_Weights` member, its name, `"DEFAULT"`, or the path
-            of a weights file, whose own config then decides the network.
-        progress: show a bar while weights are downloaded.
+        weights: a `CNNReport_Weights` member, its name, `"DEFAULT"`, or the path of a weights file, which then
+            determines the network; `None` builds an untrained one.
+        progress: show a progress bar while downloading weights.
         width: channels of the widest layer, 64 if not given.
         size: working size in pixels, 200 if not given.
 
@@ -218,8 +242,8 @@ def cnn_report(
         The model, in evaluation mode if it has weights.
 
     Raises:
-        ConfigError: an unknown name, or a keyword that contradicts the weights file.
-        WeightsError: the file is missing or damaged, or does not fit.
+        ConfigError: a name is unknown, or a keyword contradicts the weights file.
+        WeightsError: the file is missing, damaged, or does not fit.
 
     Example:
         >>> import torch
@@ -242,12 +266,12 @@ def cnn_report(
 def ae_report(
     *, weights: WeightsArgument = None, progress: bool = True, width: int | None = None, size: int | None = None
 ) -> ColorizationModel:
-    """Builds `ae_report`: the report's autoencoder (8 convolutions, 4 transposed ones, 1 convolution), RGB by MSE.
+    """Builds `ae_report`: the report's autoencoder, trained on RGB with MSE.
 
     Args:
-        weights: `None` for an untrained network, an `AEReport_Weights` member, its name, `"DEFAULT"`, or the path
-            of a weights file, whose own config then decides the network.
-        progress: show a bar while weights are downloaded.
+        weights: an `AEReport_Weights` member, its name, `"DEFAULT"`, or the path of a weights file, which then
+            determines the network; `None` builds an untrained one.
+        progress: show a progress bar while downloading weights.
         width: channels at 1/16 size, 256 if not given.
         size: working size in pixels, 200 if not given.
 
@@ -255,8 +279,8 @@ def ae_report(
         The model, in evaluation mode if it has weights.
 
     Raises:
-        ConfigError: an unknown name, or a keyword that contradicts the weights file.
-        WeightsError: the file is missing or damaged, or does not fit.
+        ConfigError: a name is unknown, or a keyword contradicts the weights file.
+        WeightsError: the file is missing, damaged, or does not fit.
 
     Example:
         >>> import torch
@@ -284,22 +308,22 @@ def vae_report(
     code: int | None = None,
     size: int | None = None,
 ) -> VAEReportModel:
-    """Builds `vae_report`: the report's VAE with a flat code, trained for RGB by MSE + KLD at 128 px.
+    """Builds `vae_report`: the report's VAE with a global latent, trained on RGB with MSE + KLD at 128 px.
 
     Args:
-        weights: `None` for an untrained network, a `VAEReport_Weights` member, its name, `"DEFAULT"`, or the path
-            of a weights file, whose own config then decides the network.
-        progress: show a bar while weights are downloaded.
+        weights: a `VAEReport_Weights` member, its name, `"DEFAULT"`, or the path of a weights file, which then
+            determines the network; `None` builds an untrained one.
+        progress: show a progress bar while downloading weights.
         width: channels at 1/32 size, 256 if not given.
-        code: numbers in the code, 128 if not given.
-        size: working size in pixels, 128 if not given; the network itself always sees 128 × 128.
+        code: dimensions of the latent, 128 if not given.
+        size: working size in pixels, 128 if not given; pictures are then letterboxed to 128 × 128.
 
     Returns:
         The model, in evaluation mode if it has weights.
 
     Raises:
-        ConfigError: an unknown name, or a keyword that contradicts the weights file.
-        WeightsError: the file is missing or damaged, or does not fit.
+        ConfigError: a name is unknown, or a keyword contradicts the weights file.
+        WeightsError: the file is missing, damaged, or does not fit.
 
     Example:
         >>> import torch

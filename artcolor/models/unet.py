@@ -1,7 +1,7 @@
-"""`unet`: an ImageNet encoder with a U-Net decoder, and a distribution over colors at 1/4 size.
+"""`unet`: an ImageNet encoder and a U-Net decoder that predict a distribution over colors at 1/4 size.
 
-Sources: Ronneberger et al. 2015 (U-Net); Tan, Le 2019 (EfficientNet; Lite0 is its variant for CPUs); Zhang et al.
-2016 for what is predicted.
+Sources: Ronneberger et al. 2015 (U-Net); Tan, Le 2019 (EfficientNet; Lite0 is its variant for mobile CPUs); Zhang et
+al. 2016 (the distribution over colors).
 """
 
 from collections.abc import Callable
@@ -19,6 +19,8 @@ from artcolor.models.heads import DistributionHead
 from artcolor.models.lite0 import LITE0, lite0_state
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 
+__all__ = ["UNet", "UNet_Weights", "unet"]
+
 
 class UNet_Weights(WeightsEnum):
     """Released weights of `unet`."""
@@ -31,24 +33,28 @@ _STEM = "conv_stem.weight"
 _FROZEN_STAGES = 2
 
 
-def _as_it_is(stage: int, features: Tensor) -> Tensor:
+def _identity(stage: int, features: Tensor) -> Tensor:
     return features
 
 
 class UNet(Network):
-    """EfficientNet-Lite0 with skips at 1/4, 1/8, 1/16 and 1/32, and a global term.
+    """EfficientNet-Lite0 with skip connections at 1/4, 1/8, 1/16 and 1/32 size, and a global term.
 
-    Stem and first two stages are frozen, as what they see is the same in photographs and paintings; BatchNorms of
-    the encoder stay in evaluation mode, as batches here are small.
+    The stem and the first two stages are frozen: low-level features of photographs suit paintings, too. The encoder's
+    BatchNorms stay in evaluation mode because batches are small.
 
     Args:
         width: channels of the decoder at 1/4 size; deeper stages have more.
-        imagenet: start the encoder from ImageNet weights (extra `train`) instead of at random.
-        dropout: share of the encoder's channels at 1/32 that are left out in training (Tompson et al. 2015), and of
-            its last block's branch; earlier blocks lose less (stochastic depth: Huang et al. 2016).
+        imagenet: initialize the encoder from ImageNet weights (needs the extra `train`) instead of at random.
+        dropout: probability, 0 or more and below 1, of dropping a channel of the encoder at 1/32 size in training
+            (Tompson et al. 2015), and of skipping its last block; earlier blocks are skipped less often (stochastic
+            depth: Huang et al. 2016).
 
     Attributes:
         stages: channels of the decoder's four stages, coarsest first.
+
+    Raises:
+        ConfigError: `dropout` is out of range.
 
     Example:
         >>> import torch
@@ -66,7 +72,7 @@ class UNet(Network):
         if not 0 <= dropout < 1:
             raise ConfigError(f"dropout must be at least 0 and below 1, not {dropout}")
         self.channels, self.dropout = width, dropout
-        # Where the encoder came from and how it learned does not matter to who loads a weights file.
+        # Initialization and dropout do not matter once a weights file is loaded.
         self.config = {"width": width}
         self.encoder = timm.create_model(
             LITE0,
@@ -78,7 +84,7 @@ class UNet(Network):
         )
         if imagenet:
             state = lite0_state()
-            # A gray pixel is three equal channels, so their kernels add up.
+            # A gray pixel has three equal channels, so one kernel can be the sum of theirs.
             state[_STEM] = state[_STEM].sum(dim=1, keepdim=True)
             self.encoder.load_state_dict({name: state[name] for name in self.encoder.state_dict()})
         for part in (self.encoder.conv_stem, self.encoder.bn1, *self.encoder.blocks[:_FROZEN_STAGES]):
@@ -93,7 +99,7 @@ class UNet(Network):
         self.up4 = _Up(c8, quarter, width)
 
     def train(self, mode: bool = True) -> Self:
-        """Sets the mode of the decoder and of what is dropped; else the encoder stays in evaluation mode."""
+        """Sets training or evaluation `mode`; except for dropout, the encoder stays in evaluation mode."""
         super().train(mode)
         self.encoder.eval()
         for module in self.encoder.blocks[_FROZEN_STAGES:].modules():
@@ -102,32 +108,35 @@ class UNet(Network):
         return self
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Gives `(N, width, H / 4, W / 4)` from L `(N, 1, H, W)` in 0..100."""
+        """Computes features `(N, width, H / 4, W / 4)` from L, `lightness`, `(N, 1, H, W)` in 0..100."""
         return self.decode(self.encode(lightness))
 
     def encode(self, lightness: Tensor) -> list[Tensor]:
-        """What the encoder sees in L `(N, 1, H, W)`, at 1/4, 1/8, 1/16 and 1/32 size."""
-        *seen, deepest = self.encoder((lightness * 2.55 - 127) / 128)
-        return [*seen, F.dropout2d(deepest, self.dropout, self.training)]
+        """Computes the encoder's features at 1/4, 1/8, 1/16 and 1/32 size from L, `lightness`, `(N, 1, H, W)`."""
+        *skips, deepest = self.encoder((lightness * 2.55 - 127) / 128)
+        return [*skips, F.dropout2d(deepest, self.dropout, self.training)]
 
-    def decode(self, seen: list[Tensor], change: Callable[[int, Tensor], Tensor] = _as_it_is) -> Tensor:
-        """Gives `(N, width, H / 4, W / 4)` from what `encode` gave.
+    def decode(self, features: list[Tensor], modulate: Callable[[int, Tensor], Tensor] = _identity) -> Tensor:
+        """Decodes the encoder's features.
 
         Args:
-            seen: the encoder's features.
-            change: is given the number of each of the four stages, coarsest first, and its features, and gives
-                what goes on.
+            features: the encoder's features, from `encode`.
+            modulate: maps the number of a stage (0..3, coarsest first) and its features to what the decoder continues
+                with.
+
+        Returns:
+            `(N, width, H / 4, W / 4)`.
         """
-        f4, f8, f16, f32 = seen
+        f4, f8, f16, f32 = features
         x = self.bottom(f32) + self.whole(f32.mean(dim=(2, 3)))[:, :, None, None]
-        x = self.up16(F.relu(change(0, x)), f16)
-        x = self.up8(change(1, x), f8)
-        x = self.up4(change(2, x), f4)
-        return change(3, x)
+        x = self.up16(F.relu(modulate(0, x)), f16)
+        x = self.up8(modulate(1, x), f8)
+        x = self.up4(modulate(2, x), f4)
+        return modulate(3, x)
 
 
 class _Up(nn.Module):
-    """Twice the size, joined with a skip, two convolutions."""
+    """Upsamples by 2, concatenates a skip connection, and applies two convolutions."""
 
     def __init__(self, channels: int, skip: int, out: int) -> None:
         super().__init__()
@@ -159,26 +168,27 @@ def unet(
     sigma: float | None = None,
     size: int | None = None,
 ) -> ColorizationModel:
-    """Builds `unet`: EfficientNet-Lite0 encoder, U-Net decoder, a distribution over colors at 1/4 size.
+    """Builds `unet`: EfficientNet-Lite0 encoder, U-Net decoder, and a distribution over colors at 1/4 size.
 
     Args:
-        weights: `None` for an untrained network, a `UNet_Weights` member, its name, `"DEFAULT"`, or the path of
-            a weights file, whose own config then decides the network.
-        progress: show a bar while weights are downloaded.
+        weights: a `UNet_Weights` member, its name, `"DEFAULT"`, or the path of a weights file, which then
+            determines the network; `None` builds an untrained one.
+        progress: show a progress bar while downloading weights.
         width: channels of the decoder at 1/4 size, 96 if not given.
-        imagenet: start the encoder of an untrained network from ImageNet weights (extra `train`).
-        dropout: what is left out of the encoder in training, 0 if not given; see `UNet`.
-        bins: number of color bins; those of the sRGB gamut if not given.
-        accuracy: what the error of the mean color weighs in the loss, 0 if not given; see `DistributionHead`.
-        sigma: σ of the truth's soft encoding, 5 if not given; see `DistributionHead`.
+        imagenet: initialize the encoder of an untrained network from ImageNet weights (needs the extra `train`).
+        dropout: probability of dropping channels and blocks of the encoder in training, 0 if not given; see `UNet`.
+        bins: number of color bins; all bins of the sRGB gamut if not given.
+        accuracy: weight of the error of the mean color in the loss, 0 if not given; see `DistributionHead`.
+        sigma: σ of the soft encoding of the true colors, in Lab units, 5 if not given; see
+            `DistributionHead`.
         size: working size in pixels, 192 if not given.
 
     Returns:
         The model, in evaluation mode if it has weights.
 
     Raises:
-        ConfigError: an unknown name, or a keyword that contradicts the weights file.
-        WeightsError: the file is missing or damaged, or does not fit.
+        ConfigError: a name is unknown, or a keyword contradicts the weights file.
+        WeightsError: the file is missing, damaged, or does not fit.
 
     Example:
         >>> import artcolor, torch

@@ -1,4 +1,4 @@
-"""`vae`: the network of `unet` with a latent that codes nothing but color, so that one picture has many colorings.
+"""`vae`: `unet` as a conditional variational autoencoder whose latent encodes only color: one picture, many colorings.
 
 Sources: Sohn, Lee, Yan 2015 (conditional VAE with a learned prior); Deshpande et al. 2017 (a latent for color alone,
 structure from features of the gray picture); Kingma et al. 2016 (free bits).
@@ -16,20 +16,21 @@ from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding, Guidance
 from artcolor.models.heads import DistributionHead
-from artcolor.models.latent import Latent, LatentDistribution, LatentLayer, PosteriorInput, evenly_normal
+from artcolor.models.latent import Latent, LatentDistribution, LatentLayer, PosteriorInput, stratified_normal
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.unet import UNet, unet
 
-SPREAD = 0.6
-"""Default spread of samples: at full spread, some are a single strong cast."""
+__all__ = ["VAE", "VAEModel", "VAE_Weights", "vae"]
 
-_KL_WEIGHT_WHOLE = 0.016
-_KL_WEIGHT_GRID = 0.06
-_KL_WARMUP = 400
-_FREE_GRID_NATS = 1.0
-_PLAIN_SHARE = 0.125
-_TYPICAL_SHARE = 0.125
-_ANCHOR_WEIGHT = 0.0003
+# Default spread of samples. At full spread, some samples are a single strong cast.
+_SPREAD = 0.6
+_KL_WEIGHT_GLOBAL = 0.016
+_KL_WEIGHT_SPATIAL = 0.06
+_KL_WARMUP_STEPS = 400
+_FREE_SPATIAL_NATS = 1.0
+_NO_LATENT_SHARE = 0.125
+_PRIOR_MEAN_SHARE = 0.125
+_DRIFT_WEIGHT = 0.0003
 _NATS_RATE = 0.01
 
 
@@ -41,20 +42,21 @@ class VAE_Weights(WeightsEnum):
 
 
 class VAE(UNet):
-    """`UNet` whose decoder listens to a latent: numbers for the whole picture and a coarse grid scale and shift it.
+    """`UNet` whose decoder is conditioned on a latent: its global and spatial part scale and shift the features.
 
-    Without a latent (`None`) it is a plain `UNet`. What the plain decoder makes of a picture is also what prior and
-    posterior look at: how it is colored without a latent tells what a latent has left to say. BatchNorms keep the
-    statistics they have in training too, as decoding with and without a latent shares them.
+    Without a latent the decoder equals that of `UNet`. Prior and posterior are conditioned on the output of that plain
+    decoder, since a latent only has to encode what the plain coloring misses. BatchNorms stay in evaluation mode during
+    training, because decoding with and without a latent shares their statistics.
 
     Args:
         width: channels of the decoder at 1/4 size; deeper stages have more.
-        codes: numbers that code the whole picture's colors, at least five.
-        grid: channels of the grid that codes where they are.
-        hidden: channels of the layers that guess the latent.
+        codes: dimensions of the global latent, at least five.
+        grid: channels of the spatial latent.
+        hidden: channels of the layers that predict prior and posterior.
 
     Attributes:
-        nats: `(codes,)`, what each number for the whole picture said of late in training: how much it matters.
+        nats: `(codes,)`, running mean of the KL divergence of each dimension of the global latent, late in training:
+            the importance of that dimension.
 
     Example:
         >>> import torch
@@ -72,7 +74,7 @@ class VAE(UNet):
         self.styles = nn.ModuleList(nn.Linear(codes, 2 * channels) for channels in self.stages)
         self.places = nn.ModuleList(nn.Conv2d(grid, 2 * channels, 1, bias=False) for channels in self.stages)
         for layer in (*self.styles, *self.places):
-            # Small, not zero: a latent that nothing listens to would never be used.
+            # Small, not zero: with zero weights the latent has no effect, and posterior collapse follows.
             nn.init.normal_(layer.weight, std=0.02)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
@@ -83,7 +85,7 @@ class VAE(UNet):
             nn.ReLU(),
         )
         self.prior_layer = LatentLayer(hidden, codes, grid)
-        # The name is part of released files.
+        # The spelling `colours` is part of released files.
         self.colours = nn.Sequential(nn.Conv2d(5 + 3 * width, hidden, 1), nn.ReLU(inplace=True))
         for _ in range(3):
             self.colours += nn.Sequential(nn.Conv2d(hidden, hidden, 3, stride=2, padding=1), nn.ReLU(inplace=True))
@@ -96,7 +98,7 @@ class VAE(UNet):
         self.posterior_layer = LatentLayer(hidden, codes, grid)
 
     def train(self, mode: bool = True) -> Self:
-        """Sets the mode; BatchNorms stay in evaluation mode."""
+        """Sets training or evaluation `mode`; BatchNorms always stay in evaluation mode."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -104,63 +106,72 @@ class VAE(UNet):
         return self
 
     @torch.no_grad()
-    def plain(self, seen: list[Tensor]) -> Tensor:
-        """What the decoder gives without a latent, `(N, width, H / 4, W / 4)`, for prior and posterior to look at."""
-        return self.decode(seen)
+    def plain(self, features: list[Tensor]) -> Tensor:
+        """Decodes `features` from `encode` without a latent, to `(N, width, H / 4, W / 4)`."""
+        return self.decode(features)
 
-    def prior(self, seen: list[Tensor], plain: Tensor) -> LatentDistribution:
-        """p(z | L). No gradient goes back to the encoder.
+    def prior(self, features: list[Tensor], plain: Tensor) -> LatentDistribution:
+        """Computes the prior p(z | L). No gradient flows back to the encoder.
 
         Args:
-            seen: the encoder's features, from `encode`.
-            plain: from `plain`.
+            features: the encoder's features, from `encode`.
+            plain: features decoded without a latent, from `plain`.
+
+        Returns:
+            The distribution over latents of each picture.
         """
-        deepest = seen[-1].detach()
+        deepest = features[-1].detach()
         joined = torch.cat((deepest, F.avg_pool2d(plain, self.stride // self.out_stride)), dim=1)
         latent: LatentDistribution = self.prior_layer(self.prior_features(joined))
         return latent
 
-    def posterior(self, seen: list[Tensor], plain: Tensor, truth: PosteriorInput) -> LatentDistribution:
-        """q(z | L, ab). No gradient goes back to the encoder.
+    def posterior(self, features: list[Tensor], plain: Tensor, truth: PosteriorInput) -> LatentDistribution:
+        """Computes the approximate posterior q(z | L, ab). No gradient flows back to the encoder.
 
         Args:
-            seen: the encoder's features, from `encode`.
-            plain: from `plain`.
-            truth: from `VAEModel.posterior_input`.
+            features: the encoder's features, from `encode`.
+            plain: features decoded without a latent, from `plain`.
+            truth: the true colors, from `VAEModel.posterior_input`.
+
+        Returns:
+            The distribution over latents of each picture.
         """
         colors = self.colours(torch.cat((truth.colors, plain, truth.score, plain * truth.score), dim=1))
         latent: LatentDistribution = self.posterior_layer(
-            self.posterior_features(torch.cat((colors, seen[-1].detach()), dim=1))
+            self.posterior_features(torch.cat((colors, features[-1].detach()), dim=1))
         )
         return latent
 
-    def decode_with(self, seen: list[Tensor], latent: Latent) -> Tensor:
-        """Gives `(N, width, H / 4, W / 4)` from what `encode` gave and a latent.
+    def decode_with(self, features: list[Tensor], latent: Latent) -> Tensor:
+        """Decodes features conditioned on a latent.
 
         Args:
-            seen: the encoder's features.
-            latent: one for each picture.
+            features: the encoder's features, from `encode`.
+            latent: one latent per picture.
+
+        Returns:
+            `(N, width, H / 4, W / 4)`.
         """
 
-        def change(stage: int, features: Tensor) -> Tensor:
-            grid = latent.grid
+        def modulate(stage: int, x: Tensor) -> Tensor:
+            spatial = latent.spatial_latent
             if stage > 0:
-                grid = F.interpolate(grid, features.shape[-2:], mode="bilinear")
-            style = self.styles[stage](latent.whole)[:, :, None, None] + self.places[stage](grid)
+                spatial = F.interpolate(spatial, x.shape[-2:], mode="bilinear")
+            style = self.styles[stage](latent.global_latent)[:, :, None, None] + self.places[stage](spatial)
             scale, shift = style.chunk(2, dim=1)
-            styled: Tensor = features * (1 + scale) + shift
-            return styled
+            modulated: Tensor = x * (1 + scale) + shift
+            return modulated
 
-        return self.decode(seen, change)
+        return self.decode(features, modulate)
 
     def forward(self, lightness: Tensor) -> Tensor:
-        """Decodes the most typical latent, the prior's mean, of L `(N, 1, H, W)` in 0..100."""
-        seen = self.encode(lightness)
-        return self.decode_with(seen, self.prior(seen, self.plain(seen)).typical)
+        """Decodes L `(N, 1, H, W)` in 0..100 with the most typical latent, the mean of the prior."""
+        features = self.encode(lightness)
+        return self.decode_with(features, self.prior(features, self.plain(features)).typical)
 
 
 class VAEModel(ColorizationModel):
-    """`vae`: without options, the most typical coloring; with `samples`, several; with `palette`, another's mood."""
+    """The model `vae`. It decodes the mean of the prior, or samples of it, or the posterior mean of a reference."""
 
     accepts: ClassVar[frozenset[str]] = frozenset({"reference", "samples", "seed", "spread"})
     network: VAE
@@ -169,100 +180,110 @@ class VAEModel(ColorizationModel):
     def training_loss(
         self, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """The head's loss plus the weighted KL divergence in nats per picture.
+        """Computes the head's loss plus the weighted KL divergences, in nats per picture (a negative ELBO).
 
-        The weights suit a head with `accuracy` 1, as the recipe has; without it the data weigh about a third as much.
-
-        The divergence of the numbers for the whole picture weighs 0.016, that of the grid 0.06, and its first
-        nat is free, as it would collapse otherwise; both warm up over 400 steps. An eighth of the pictures goes
-        without the latent, so that the weights serve as a plain model too, and an eighth with the prior's mean,
-        which is the most typical latent. A light pull (0.0003) keeps the prior near the standard normal.
+        The KL divergence of the global latent is weighted by 0.016 and that of the spatial latent by 0.06; both
+        weights warm up linearly over 400 steps. The first nat of the spatial latent is free, which prevents posterior
+        collapse. One eighth of the samples drops the latent, so that the weights also serve as a plain model; another
+        eighth uses the mean of the prior. A small penalty (0.0003) keeps the prior near the standard normal. The
+        weights suit a head with `accuracy` 1, as in the recipe; without it, the data term is about a third as large.
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100.
-            ab: `(N, 2, H, W)`, the true chroma.
-            step: number of the optimizer step, for the warm-up.
-            generator: draws latents, and who goes without.
+            ab: `(N, 2, H, W)`, the true chroma in Lab units.
+            step: number of the optimizer step, which determines the warm-up.
+            generator: draws latents, and which samples drop them.
+
+        Returns:
+            `"loss"`, and for the log the parts of the head's loss, `"kl_global"`, `"kl_spatial"` and `"drift"`.
         """
         network, device = self.network, lightness.device
-        seen = network.encode(lightness)
-        plain = network.plain(seen)
-        prior = network.prior(seen, plain)
-        posterior = network.posterior(seen, plain, self.posterior_input(plain, lightness, ab))
-        whole = posterior.whole.draw(generator)
-        grid, grid_prior = posterior.grid(whole), prior.grid(whole)
+        features = network.encode(lightness)
+        plain = network.plain(features)
+        prior = network.prior(features, plain)
+        posterior = network.posterior(features, plain, self.posterior_input(plain, lightness, ab))
+        global_latent = posterior.global_latent.draw(generator)
+        spatial, spatial_prior = posterior.spatial_given(global_latent), prior.spatial_given(global_latent)
         draw = torch.rand(len(lightness), generator=generator, device=device)
-        listens = (draw >= _PLAIN_SHARE + _TYPICAL_SHARE).float()
-        # Samples lie on a shell around the prior's mean, so that the decoder would never see the mean itself.
-        typical = (draw < _TYPICAL_SHARE).float()
-        known = Latent(whole, grid.draw(generator)).scaled(listens)
-        raw = self.head(network.decode_with(seen, known.plus(prior.typical.detached().scaled(typical))), lightness)
+        from_posterior = (draw >= _NO_LATENT_SHARE + _PRIOR_MEAN_SHARE).float()
+        # Posterior samples lie on a shell around the prior's mean, so the decoder would otherwise never see the mean.
+        from_prior_mean = (draw < _PRIOR_MEAN_SHARE).float()
+        sampled = Latent(global_latent, spatial.draw(generator)).scaled(from_posterior)
+        latent = sampled.plus(prior.typical.detached().scaled(from_prior_mean))
+        raw = self.head(network.decode_with(features, latent), lightness)
         with torch.autocast(device.type, enabled=False):
             data = self.head.loss(raw.float(), lightness, ab)
-            each = posterior.whole.divergences(prior.whole)
+            per_dimension = posterior.global_latent.divergences(prior.global_latent)
             if network.training:
-                network.nats.lerp_(each.detach().mean(0), _NATS_RATE)
-            kl_whole = (each.sum(1) * listens).mean()
-            kl_grid = (grid.divergence(grid_prior) * listens).mean()
-            # Prior and posterior could drift away together, which costs the divergence between them nothing.
-            drift = torch.stack([p.divergence(p.standard()).mean() for p in (prior.whole, grid_prior)]).sum()
-        warm = min(1.0, step / _KL_WARMUP)
-        penalty = _KL_WEIGHT_WHOLE * kl_whole + _KL_WEIGHT_GRID * kl_grid.clamp(min=_FREE_GRID_NATS)
-        loss = data["loss"] + warm * penalty + _ANCHOR_WEIGHT * drift
-        parts = {**data, "kl_whole": kl_whole, "kl_grid": kl_grid, "drift": drift}
+                network.nats.lerp_(per_dimension.detach().mean(0), _NATS_RATE)
+            kl_global = (per_dimension.sum(1) * from_posterior).mean()
+            kl_spatial = (spatial.divergence(spatial_prior) * from_posterior).mean()
+            # The KL divergence between prior and posterior does not notice if both drift away together.
+            drift = torch.stack([p.divergence(p.standard()).mean() for p in (prior.global_latent, spatial_prior)]).sum()
+        warm = min(1.0, step / _KL_WARMUP_STEPS)
+        penalty = _KL_WEIGHT_GLOBAL * kl_global + _KL_WEIGHT_SPATIAL * kl_spatial.clamp(min=_FREE_SPATIAL_NATS)
+        loss = data["loss"] + warm * penalty + _DRIFT_WEIGHT * drift
+        parts = {**data, "kl_global": kl_global, "kl_spatial": kl_spatial, "drift": drift}
         return {name: value.detach() for name, value in parts.items()} | {"loss": loss}
 
     @torch.no_grad()
     def posterior_input(self, plain: Tensor, lightness: Tensor, ab: Tensor) -> PosteriorInput:
-        """What the posterior is shown of the true colors.
+        """Computes what the posterior is conditioned on, from the true colors.
 
         Args:
-            plain: from the network's `plain`.
+            plain: features decoded without a latent, from the network's `plain`.
             lightness: `(N, 1, H, W)`, L in 0..100.
-            ab: `(N, 2, H, W)`, the true chroma.
+            ab: `(N, 2, H, W)`, the true chroma in Lab units.
+
+        Returns:
+            True colors, the error of the plain coloring, and the score, at the output's resolution.
         """
         raw = self.head(plain, lightness)
         small = F.interpolate(torch.cat((lightness, ab), dim=1), raw.shape[-2:], mode="area")
-        missed = small[:, 1:] - self.head.decode(raw, lightness, Decoding(vividness=0, temperature=1))
-        colors = torch.cat((small[:, :1] / 50 - 1, small[:, 1:] / 50, missed / 50), dim=1)
-        # Ten times it is about 0.6 in size; as it is, 0.06, the posterior hardly learns from it.
+        error = small[:, 1:] - self.head.decode(raw, lightness, Decoding(vividness=0, temperature=1))
+        colors = torch.cat((small[:, :1] / 50 - 1, small[:, 1:] / 50, error / 50), dim=1)
+        # The score is about 0.06 in magnitude. Unscaled, the posterior hardly learns from it.
         return PosteriorInput(colors, 10 * self.head.score(raw, small[:, 1:]))
 
     def _encode(self, lightness: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The encoder's features, and the plain decoder's."""
-        seen = self.network.encode(lightness)
-        return seen, self.network.plain(seen)
+        """Returns the encoder's features and those decoded without a latent."""
+        features = self.network.encode(lightness)
+        return features, self.network.plain(features)
 
-    def _complete(self, lightness: Tensor, value: tuple[list[Tensor], Tensor], guidance: Guidance) -> Tensor:
-        """Decodes the most typical latent, or as many drawn ones as asked for.
+    def _complete(self, lightness: Tensor, encoded: tuple[list[Tensor], Tensor], guidance: Guidance) -> Tensor:
+        """Decodes the most typical latent, or as many samples as requested.
 
-        The latents of samples are spread evenly over what is plausible, so that few show more of it than independent
-        ones would (see `evenly_normal`); they are the same for every picture of the batch. The colors of a reference
-        replace the numbers for the whole picture; the grid is still drawn.
+        Samples are stratified over the prior (see `stratified_normal`), so a few of them cover it better than
+        independent draws would. All pictures of the batch share the same noise. A reference determines the global
+        latent; the spatial latent is still sampled.
         """
         network = self.network
-        seen, plain = value
-        prior = network.prior(seen, plain)
+        features, plain = encoded
+        prior = network.prior(features, plain)
         typical = prior.typical
-        whole = None
+        global_latent = None
         if guidance.reference is not None:
-            whole = self._codes_of(guidance.reference.to(lightness.device)).expand_as(typical.whole)
+            global_latent = self._encode_reference(guidance.reference.to(lightness.device))
+            global_latent = global_latent.expand_as(typical.global_latent)
         if not guidance.draws:
-            latent = typical if whole is None else Latent(whole, prior.grid(whole).mean)
-            raw: Tensor = self.head(network.decode_with(seen, latent), lightness)
+            latent = typical
+            if global_latent is not None:
+                latent = Latent(global_latent, prior.spatial_given(global_latent).mean)
+            raw: Tensor = self.head(network.decode_with(features, latent), lightness)
             return raw
-        seed, spread = guidance.seed or 0, SPREAD if guidance.spread is None else guidance.spread
+        seed, spread = guidance.seed or 0, _SPREAD if guidance.spread is None else guidance.spread
         generator = torch.Generator().manual_seed(seed)
         order = network.nats.argsort(descending=True, stable=True)
-        found = []
-        for row in evenly_normal(guidance.samples, order, seed):
-            noise = torch.randn((1, *typical.grid.shape[1:]), generator=generator)
-            latent = prior.sample(Latent(row[None].to(typical.whole), noise.to(typical.grid)), spread, whole)
-            found.append(self.head(network.decode_with(seen, latent), lightness))
-        return torch.cat(found)
+        outputs = []
+        for row in stratified_normal(guidance.samples, order, seed):
+            spatial_noise = torch.randn((1, *typical.spatial_latent.shape[1:]), generator=generator)
+            noise = Latent(row[None].to(typical.global_latent), spatial_noise.to(typical.spatial_latent))
+            latent = prior.sample(noise, spread, global_latent)
+            outputs.append(self.head(network.decode_with(features, latent), lightness))
+        return torch.cat(outputs)
 
-    def _codes_of(self, reference: Tensor) -> Tensor:
-        """The numbers for the whole picture, `(1, codes)`, that the posterior infers from a colored picture."""
+    def _encode_reference(self, reference: Tensor) -> Tensor:
+        """Computes the posterior mean of the global latent, `(1, codes)`, of a colored picture."""
         if reference.ndim != 4 or reference.shape[:2] != (1, 3):
             raise ConfigError(f"reference must be (1, 3, H, W), sRGB in 0..1, not {tuple(reference.shape)}")
         height, width = self.transforms().output_size(*reference.shape[-2:])
@@ -271,8 +292,9 @@ class VAEModel(ColorizationModel):
         pixels = reference[0].permute(1, 2, 0).float().cpu().numpy()
         lab = planes.lab(planes.resize(pixels, (height, width))).to(reference.device)
         lightness, ab = lab[:, :1], lab[:, 1:]
-        seen, plain = self._encode(lightness)
-        return self.network.posterior(seen, plain, self.posterior_input(plain, lightness, ab)).whole.mean
+        features, plain = self._encode(lightness)
+        truth = self.posterior_input(plain, lightness, ab)
+        return self.network.posterior(features, plain, truth).global_latent.mean
 
 
 @register_model(VAE_Weights)
@@ -286,25 +308,24 @@ def vae(
     accuracy: float | None = None,
     size: int | None = None,
 ) -> VAEModel:
-    """Builds `vae`: `unet` with a latent for color; with `Guidance(samples=...)`, several colorings.
+    """Builds `vae`: `unet` as a variational autoencoder that yields several colorings of one picture.
 
     Args:
-        weights: `None` for an untrained network, a `VAE_Weights` member, its name, `"DEFAULT"`, or the path of
-            a weights file, whose own config then decides the network.
-        progress: show a bar while weights are downloaded.
+        weights: a `VAE_Weights` member, its name, `"DEFAULT"`, or the path of a weights file, which then
+            determines the network; `None` builds an untrained one.
+        progress: show a progress bar while downloading weights.
         width: channels of the decoder at 1/4 size, 96 if not given.
-        start: weights of `unet` that network and head of an untrained model start from; they decide width, bins
-            and size.
-        bins: number of color bins; those of the sRGB gamut if not given.
-        accuracy: what the error of the mean color weighs in the loss, 0 if not given; see `DistributionHead`.
+        start: weights of `unet` to initialize an untrained model from; they determine width, bins and size.
+        bins: number of color bins; all bins of the sRGB gamut if not given.
+        accuracy: weight of the error of the mean color in the loss, 0 if not given; see `DistributionHead`.
         size: working size in pixels, 192 if not given.
 
     Returns:
         The model, in evaluation mode if it has weights.
 
     Raises:
-        ConfigError: an unknown name, or a keyword that contradicts the weights file.
-        WeightsError: the file is missing or damaged, or does not fit.
+        ConfigError: a name is unknown, or a keyword contradicts the weights file.
+        WeightsError: the file is missing, damaged, or does not fit.
 
     Example:
         >>> import torch

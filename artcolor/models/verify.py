@@ -1,4 +1,4 @@
-"""Proof that released weights do what they did when they were released."""
+"""Verification of released weights: file, figures and outputs match the manifest."""
 
 import base64
 from collections.abc import Mapping
@@ -18,22 +18,24 @@ from artcolor.models.registry import get_model
 from artcolor.zoo import locate
 from artcolor.zoo.manifest import Entry
 
+__all__ = ["Verdict", "verify"]
+
 _DTYPES = {"uint8": "u1", "float16": "<f2"}
 _GOLDEN_HEIGHT, _GOLDEN_WIDTH = 48, 64
 _BLOCK = 4
+# In Lab units, where about 2 is the smallest visible difference. Storing half precision costs up to 0.03.
 _TOLERANCE = 0.1
-"""In Lab units, where about 2 is the least that is seen. Half precision of the stored values takes up to 0.03."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found out about released weights.
+    """The result of verifying released weights.
 
     Attributes:
-        key: `model.tag`.
-        path: of their file; `None` if there is none that could be read.
-        difference: the largest one between golden and computed colors, in Lab units; `None` if none were computed.
-        problems: what is wrong, a sentence each; empty if all is well.
+        key: key in the manifest, `model.tag`.
+        path: path of the weights file; `None` if it could not be read.
+        difference: largest difference between golden and computed colors, in Lab units; `None` if not computed.
+        problems: one sentence per problem; empty if there are none.
     """
 
     key: str
@@ -43,14 +45,14 @@ class Verdict:
 
 
 def verify(entry: Entry, *, progress: bool = True) -> Verdict:
-    """Checks hash, strict loading, config, figures that can be recomputed, and golden outputs.
+    """Checks hash, strict loading, config, reproducible figures, and golden outputs of released weights.
 
     Args:
-        entry: of the manifest.
-        progress: show a bar while something is downloaded.
+        entry: their entry in the manifest.
+        progress: show a progress bar while downloading.
 
     Returns:
-        What was found out.
+        The verdict.
 
     Example:
         >>> import artcolor
@@ -85,19 +87,19 @@ def verify(entry: Entry, *, progress: bool = True) -> Verdict:
     ]
     if not difference <= entry.golden["tolerance"]:
         problems.append(
-            f"its colors are up to {difference:.3g} Lab units off the golden ones, and should be within "
+            f"its colors are up to {difference:.3g} Lab units off the golden ones; the tolerance is "
             f"{entry.golden['tolerance']}"
         )
     return Verdict(entry.key, weights.path, difference, tuple(problems))
 
 
 def count_parameters(model: ColorizationModel) -> int:
-    """Number of trained numbers."""
+    """Returns the number of parameters."""
     return sum(p.numel() for p in model.parameters())
 
 
 def multiply_adds(model: ColorizationModel) -> int:
-    """Multiply-adds for one square picture at the model's working size."""
+    """Returns the multiply-adds for one square picture at the model's working size."""
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         model(torch.zeros(1, 1, model.size, model.size))
@@ -105,17 +107,17 @@ def multiply_adds(model: ColorizationModel) -> int:
 
 
 def make_golden(model: ColorizationModel) -> dict[str, Any]:
-    """A small made-up picture and the colors that a model gives it, as the manifest keeps them.
+    """Computes golden outputs of a model on a small synthetic picture, in the form that the manifest stores.
 
     Args:
-        model: with its weights, in evaluation mode.
+        model: the model with its weights, in evaluation mode.
 
     Returns:
-        `lightness` `(1, 1, 48, 64)` in whole units of L, `ab` `(1, 2, 12, 16)`, the means over 4 × 4 pixels of
-        `model.predict_ab`, and the `tolerance` in Lab units.
+        `lightness` `(1, 1, 48, 64)`, L in whole units; `ab` `(1, 2, 12, 16)`, the means of `model.predict_ab` over
+        4 × 4 pixels; and `tolerance` in Lab units.
     """
     rows, columns = torch.arange(_GOLDEN_HEIGHT)[:, None], torch.arange(_GOLDEN_WIDTH)[None]
-    # Slopes, edges and corners, in whole numbers, so that no rounding can make another picture of it.
+    # Gradients, edges and corners in integers, so the picture is the same on every platform.
     lightness = (2 * rows + 3 * columns + rows * columns // 8) % 101
     lightness = lightness[None, None].to(torch.uint8)
     return {
@@ -126,11 +128,14 @@ def make_golden(model: ColorizationModel) -> dict[str, Any]:
 
 
 def golden_difference(model: ColorizationModel, golden: Mapping[str, Any]) -> float:
-    """How far the colors that a model gives the golden picture are off, at most, in Lab units.
+    """Computes the largest difference between a model's output and the golden one, in Lab units.
 
     Args:
-        model: is judged.
-        golden: of its entry in the manifest.
+        model: the model with its weights, in evaluation mode.
+        golden: golden input and output, from the model's entry in the manifest.
+
+    Returns:
+        The largest absolute difference of any value of ab.
 
     Raises:
         WeightsError: the golden tensors are damaged.

@@ -1,4 +1,4 @@
-"""`python -m artcolor.train` is `artcolor train`, for `accelerate launch -m artcolor.train` and torchrun."""
+"""`python -m artcolor.train` runs `artcolor train`, for use with `accelerate launch -m artcolor.train` and torchrun."""
 
 import sys
 

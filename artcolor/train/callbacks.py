@@ -1,4 +1,4 @@
-"""What a trainer tells others while it works: progress, tables, pictures."""
+"""Callbacks of the trainer: progress bar, tables, sample pictures, TensorBoard."""
 
 import csv
 import math
@@ -19,60 +19,68 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Six moments of a training; override what is wanted. Called in the main process only."""
+    """Base class of callbacks, with six hooks to override. They are called in the main process only."""
 
     def on_start(self, trainer: "Trainer") -> None:
-        """Before the first step; `trainer.step` is above 0 if it resumes."""
-
-    def on_step(self, trainer: "Trainer", losses: dict[str, float]) -> None:
-        """After each optimizer step.
+        """Called before the first step; `trainer.step` is above 0 when resuming.
 
         Args:
             trainer: the training.
-            losses: of the batch, by name; `"loss"` among them.
+        """
+
+    def on_step(self, trainer: "Trainer", losses: dict[str, float]) -> None:
+        """Called after each optimizer step.
+
+        Args:
+            trainer: the training.
+            losses: losses of the batch by name, among them `"loss"`.
         """
 
     def on_log(self, trainer: "Trainer", row: dict[str, float]) -> None:
-        """When a row of the log is complete.
+        """Called when a row of the log is complete.
 
         Args:
             trainer: the training.
-            row: column → value.
+            row: values by column.
         """
 
     def on_validate(self, trainer: "Trainer", metrics: dict[str, float]) -> None:
-        """After each validation.
+        """Called after each validation.
 
         Args:
             trainer: the training.
-            metrics: by name.
+            metrics: values by name.
         """
 
     def on_checkpoint(self, trainer: "Trainer", path: Path) -> None:
-        """After a checkpoint is safely on disk.
+        """Called after a checkpoint has been written to disk.
 
         Args:
             trainer: the training.
-            path: its folder.
+            path: folder of the checkpoint.
         """
 
     def on_end(self, trainer: "Trainer") -> None:
-        """When the training stops, finished or not."""
+        """Called when the training stops, finished or not.
+
+        Args:
+            trainer: the training.
+        """
 
 
 class CsvTable:
-    """A CSV file that takes rows one at a time and can be cut back to an earlier step.
+    """A CSV file that is written row by row and can be truncated to an earlier step.
 
     Args:
-        path: of the file.
-        columns: first of them `step`.
+        path: path of the file.
+        columns: names of the columns; the first is `step`.
     """
 
     def __init__(self, path: Path, columns: list[str]) -> None:
         self.path, self.columns = path, columns
 
     def rewind(self, step: int) -> None:
-        """Drops the rows after `step` and what a killed process left half-written."""
+        """Removes the rows after `step` and a row that a killed process left incomplete."""
         kept = [",".join(self.columns)]
         if self.path.exists():
             for line in self.path.read_text(encoding="utf-8").splitlines()[1:]:
@@ -83,7 +91,7 @@ class CsvTable:
             file.write(("\n".join(kept) + "\n").encode())
 
     def append(self, row: dict[str, float]) -> None:
-        """Adds a row; columns that it lacks stay empty."""
+        """Adds a row; missing columns stay empty."""
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns, restval="", lineterminator="\n").writerow(row)
 
@@ -91,59 +99,59 @@ class CsvTable:
 class CsvLog(Callback):
     """Writes losses and validation metrics to `log.csv`, and timings to `timings.csv`.
 
-    Timings have a file of their own, because two equal trainings have equal logs, but never equal timings.
+    Timings are in a separate file so that the logs of two identical trainings are identical.
     """
 
     def on_start(self, trainer: "Trainer") -> None:
-        """Cuts both tables back to the step that the training goes on from."""
+        """Truncates both tables to the step from which the training resumes."""
         self.log = CsvTable(trainer.out / "log.csv", ["step", *trainer.log_columns])
         self.timings = CsvTable(trainer.out / "timings.csv", ["step", "seconds", "ms_per_picture", "waiting_share"])
         for table in (self.log, self.timings):
             table.rewind(trainer.step)
 
     def on_log(self, trainer: "Trainer", row: dict[str, float]) -> None:
-        """Adds a row to both."""
+        """Adds a row to both tables."""
         self.log.append({"step": trainer.step, **row})
         self.timings.append({"step": trainer.step, **trainer.timings()})
 
 
 class ProgressBar(Callback):
-    """A line in the terminal with step, loss and the time left."""
+    """Shows a line in the terminal with step, loss and remaining time."""
 
     def on_start(self, trainer: "Trainer") -> None:
-        """Shows the bar."""
+        """Starts the bar."""
         self.bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.task = self.bar.add_task(trainer.model.name, total=trainer.steps, completed=trainer.step)
         self.bar.start()
 
     def on_step(self, trainer: "Trainer", losses: dict[str, float]) -> None:
-        """Moves it on."""
+        """Updates the bar."""
         self.bar.update(self.task, completed=trainer.step, description=f"loss {losses['loss']:.3f}")
 
     def on_validate(self, trainer: "Trainer", metrics: dict[str, float]) -> None:
-        """Prints the validation above it."""
+        """Prints the metrics above the bar."""
         self.bar.console.print(
             f"step {trainer.step}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         )
 
     def on_end(self, trainer: "Trainer") -> None:
-        """Takes it away."""
+        """Stops the bar."""
         self.bar.stop()
 
 
 class PictureGrid(Callback):
-    """Saves rows of input, prediction and truth as PNG every so many steps.
+    """Saves input, prediction and truth of some pictures as a PNG, every `picture_every` steps.
 
     Args:
-        rows: how many pictures, spread over the val set.
-        side: of each, in pixels.
+        rows: number of pictures, spread evenly over the validation set.
+        side: side of the crop of each picture, in pixels.
     """
 
     def __init__(self, rows: int = 8, side: int = 192) -> None:
         self.rows, self.side = rows, side
 
     def on_step(self, trainer: "Trainer", losses: dict[str, float]) -> None:
-        """Saves a grid if it is time."""
+        """Saves a grid if one is due."""
         if trainer.step % trainer.config.picture_every and trainer.step != trainer.steps:
             return
         data: Any = trainer.val or trainer.train
@@ -166,7 +174,7 @@ class PictureGrid(Callback):
 
 
 class TensorBoard(Callback):
-    """Writes losses and metrics for TensorBoard, which must be installed, to `OUT/tensorboard`."""
+    """Writes losses and metrics to `OUT/tensorboard`. Requires the package `tensorboard`."""
 
     def on_start(self, trainer: "Trainer") -> None:
         """Opens the writer."""
@@ -175,7 +183,7 @@ class TensorBoard(Callback):
         self.writer = SummaryWriter(trainer.out / "tensorboard", purge_step=trainer.step)
 
     def on_log(self, trainer: "Trainer", row: dict[str, float]) -> None:
-        """Writes a row."""
+        """Writes a row of the log."""
         for name, value in row.items():
             self.writer.add_scalar(name, value, trainer.step)
 

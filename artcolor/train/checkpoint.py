@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there."""
+"""Atomic checkpoints: complete or absent."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors.torch
 import torch
@@ -24,28 +24,29 @@ def save(
     step: int,
     *,
     tensors: Mapping[str, Mapping[str, Tensor]],
-    optimizer: Any,
+    optimizer: dict[str, Any],
     state: dict[str, Any],
     keep: int,
 ) -> Path:
-    """Writes a checkpoint under a temporary name, then renames it, then prunes older ones.
+    """Writes a checkpoint under a temporary name, renames it, then removes old checkpoints.
 
-    `state.json` is written last and holds the hashes of the other files, so that a checkpoint cut short by a
-    power failure is recognized.
+    `state.json` is written last and holds the hashes of the other files, which reveals a checkpoint truncated by a
+    power failure.
 
     Args:
-        folder: that holds the checkpoints.
+        folder: folder of all checkpoints.
         step: number of optimizer steps done.
-        tensors: file name → tensors; each becomes a safetensors file.
+        tensors: tensors by file name; each group becomes a safetensors file.
         optimizer: state of optimizer, scheduler and scaler: tensors and plain values only.
-        state: anything else, for JSON.
-        keep: how many checkpoints to keep.
+        state: everything else, as JSON values.
+        keep: number of checkpoints to keep.
 
     Returns:
-        The checkpoint's folder.
+        The folder of the new checkpoint.
 
     Raises:
-        TrainingError: it could not be written, as on a full disk; older checkpoints are still there.
+        TrainingError: the checkpoint could not be written, for example because the disk is full; older checkpoints
+            remain.
     """
     target = folder / f"{_PREFIX}{step:08d}"
     temporary = folder / f".{target.name}.tmp"
@@ -53,7 +54,7 @@ def save(
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         for name, group in tensors.items():
-            # Clones, because tied or viewed storage cannot go into a safetensors file.
+            # Clones, because safetensors files cannot hold shared storage.
             plain = {
                 key: value.detach().cpu().clone(memory_format=torch.contiguous_format) for key, value in group.items()
             }
@@ -73,8 +74,8 @@ def save(
         last = latest(folder)
         raise TrainingError(
             f"the checkpoint of step {step} could not be written to {folder} ({error}). "
-            + (f"The last good one is {last}." if last else "There is none before it.")
-            + " Make room and run the same command again; it resumes."
+            + (f"The last good checkpoint is {last}." if last else "There is no earlier checkpoint.")
+            + " Free some disk space and run the same command again; it resumes."
         ) from error
     for old in _numbered(folder)[:-keep]:
         shutil.rmtree(old, ignore_errors=True)
@@ -82,27 +83,48 @@ def save(
 
 
 def latest(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole; damaged ones are passed over with a warning."""
+    """Returns the newest intact checkpoint; skips damaged ones with a warning.
+
+    Args:
+        folder: folder of all checkpoints; need not exist.
+    """
     for path in reversed(_numbered(folder)):
         fault = _fault(path)
         if fault is None:
             return path
-        _LOG.warning("passing over the checkpoint %s: %s", path, fault)
+        _LOG.warning("skipping the checkpoint %s: %s", path, fault)
     return None
 
 
-def load(path: Path) -> tuple[dict[str, dict[str, Tensor]], Any, dict[str, Any]]:
-    """Reads a checkpoint: tensors by file name, optimizer state, and the rest.
+class Checkpoint(NamedTuple):
+    """Content of a checkpoint, as passed to `save`.
+
+    Attributes:
+        tensors: tensors by file name.
+        optimizer: state of optimizer, scheduler and scaler.
+        state: everything else, among it `"step"`.
+    """
+
+    tensors: dict[str, dict[str, Tensor]]
+    optimizer: dict[str, Any]
+    state: dict[str, Any]
+
+
+def load(path: Path) -> Checkpoint:
+    """Reads a checkpoint.
+
+    Args:
+        path: folder of the checkpoint.
 
     Raises:
-        TrainingError: it is incomplete or damaged.
+        TrainingError: the checkpoint is incomplete or damaged.
     """
     fault = _fault(path)
     if fault is not None:
-        raise TrainingError(f"the checkpoint {path} cannot be used: {fault}")
+        raise TrainingError(f"the checkpoint {path} cannot be used: {fault}. Resume from another one.")
     tensors = {file.stem: safetensors.torch.load_file(file) for file in path.glob("*.safetensors")}
     optimizer = torch.load(path / "optimizer.pt", weights_only=True)
-    return tensors, optimizer, json.loads((path / "state.json").read_text())
+    return Checkpoint(tensors, optimizer, json.loads((path / "state.json").read_text()))
 
 
 def _numbered(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The settings of a training, checked before anything starts."""
+"""Settings of a training, validated before it starts."""
 
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -12,53 +12,53 @@ _C = TypeVar("_C", bound="TrainConfig")
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 
-# Keys that may differ between the two halves of an interrupted training, as they do not touch its result.
+# Keys that may change when a training resumes, because they do not affect its result.
 _FREE = frozenset({"workers", "device", "checkpoint_minutes", "checkpoint_every", "keep_checkpoints", "picture_every"})
 
 
 class TrainConfig(BaseModel):
     """Settings of a `Trainer`. Unknown keys are errors.
 
-    Exactly one of `steps`, `epochs` and `max_minutes` says how long to train.
+    Exactly one of `steps`, `epochs` and `max_minutes` sets the length of the training.
 
     Attributes:
-        seed: of everything random.
-        steps: optimizer steps.
-        epochs: passes over the data.
-        max_minutes: a time budget, turned into steps by the speed measured at the start.
+        seed: seed of everything random.
+        steps: length in optimizer steps.
+        epochs: length in passes over the data.
+        max_minutes: length as a time budget, converted to steps by the speed measured at the start.
         batch_size: pictures per optimizer step, over all processes.
-        accumulate: a step is done in so many parts, to save memory.
+        accumulate: number of micro-batches per step; more of them save memory.
         size: side of the square crops, in pixels.
-        final_size: side of the crops in the last part of the training; `None` keeps `size`.
-        final_from: where that part begins, as a share of the steps.
+        final_size: side of the crops in the last part of the training, in pixels; `None` keeps `size`.
+        final_from: start of the last part, as a share of the steps.
         crop: smallest crop, as a share of the short side.
         flip: whether to mirror half of the pictures.
-        lightness_jitter: L is raised to a power whose logarithm is uniform in ± this.
-        classify: columns of `metadata.csv` that the encoder learns to name beside its task, which teaches it what a
-            picture is; a data set without one goes without. For models with an encoder; no part of the result.
-        teacher: weights, by name or path, whose predicted distributions are learned beside the truth; see `Teacher`.
-        teacher_share: of the loss; the rest is the truth's.
-        balance: column of `metadata.csv` whose values get equal shares of the samples.
-        learning_rate: peak, for AdamW.
-        encoder_rate: share of the learning rate that parts pretrained elsewhere get.
-        frozen: names of parts of the model that stay as they are, for example `["network.encoder"]`.
-        freeze_norms: BatchNorms keep the statistics they have; wise for small data sets and small batches.
-        weight_decay: of AdamW, for kernels and matrices.
-        warmup_steps: linear rise to the peak; then a cosine falls to zero.
-        clip_norm: largest norm of the gradient.
-        ema_decay: of the exponential moving average that becomes the result.
-        precision: `"fp32"`, autocast to `"bf16"` or `"fp16"`, or `"auto"`: bf16 where the hardware computes it, fp32
-            elsewhere. Losses and color stay in fp32.
-        fit_head: take bins and priors from the training pictures before the first step.
+        lightness_jitter: L is raised to a power whose logarithm is drawn uniformly from ± this value.
+        classify: columns of `metadata.csv` that the encoder learns to predict as an auxiliary task. Requires a model
+            with an encoder; data sets without labels train without it. The result does not contain the classifier.
+        teacher: name or path of weights whose predicted distributions are additional training targets (distillation).
+        teacher_share: weight of the teacher's term in the loss; the model's own loss has weight 1 - `teacher_share`.
+        balance: column of `metadata.csv` whose values are sampled equally often.
+        learning_rate: peak learning rate of AdamW.
+        encoder_rate: learning rate of pretrained parts, as a share of `learning_rate`.
+        frozen: names of the parts of the model not to train, for example `["network.encoder"]`.
+        freeze_norms: whether BatchNorms keep their statistics; recommended for small data sets and small batches.
+        weight_decay: weight decay of AdamW for kernels and matrices.
+        warmup_steps: steps of the linear rise to the peak learning rate; a cosine decay to zero follows.
+        clip_norm: maximum norm of the gradient.
+        ema_decay: decay of the exponential moving average of the weights, which is the result.
+        precision: `"fp32"`, autocast to `"bf16"` or `"fp16"`, or `"auto"`: bf16 on hardware with native support, else
+            fp32. Losses and color conversions are always in fp32.
+        fit_head: whether to compute bins and priors from the training pictures before the first step.
         validate_every: steps between validations.
-        validate_pictures: how many of the val pictures are used for that.
-        stop_metric: name of the validation metric that early stopping watches, lower being better.
-        patience: validations without improvement before stopping early; `None` never does.
-        workers: processes that load pictures.
+        validate_pictures: number of validation pictures to use.
+        stop_metric: validation metric for early stopping; lower must be better.
+        patience: validations without improvement before stopping early; `None` never stops early.
+        workers: number of processes that load pictures.
         device: `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
         checkpoint_minutes: minutes between checkpoints.
-        checkpoint_every: steps between checkpoints; `None` goes by the clock alone.
-        keep_checkpoints: how many to keep.
+        checkpoint_every: steps between additional checkpoints; `None` saves by `checkpoint_minutes` only.
+        keep_checkpoints: number of checkpoints to keep.
         picture_every: steps between picture grids (input, prediction, truth).
 
     Example:
@@ -110,13 +110,17 @@ class TrainConfig(BaseModel):
         given = [name for name in ("steps", "epochs", "max_minutes") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                "exactly one of steps, epochs and max_minutes says how long to train; "
+                "exactly one of steps, epochs and max_minutes sets the length of the training; "
                 + (f"{' and '.join(given)} are given" if given else "none is given")
             )
         return self
 
     def differences(self, other: "TrainConfig") -> list[str]:
-        """Lists the keys that affect the result and differ, as `key: mine → theirs`."""
+        """Lists the keys that affect the result and differ, as `key: mine → theirs`.
+
+        Args:
+            other: the settings to compare with.
+        """
         mine, theirs = self.model_dump(), other.model_dump()
         return [
             f"{key}: {mine[key]!r} → {theirs.get(key)!r}"
@@ -126,11 +130,11 @@ class TrainConfig(BaseModel):
 
 
 class Recipe(TrainConfig):
-    """A training from the command line: the model beside the settings. One file, one released weight.
+    """A model and the settings to train it, as read from a YAML file.
 
     Attributes:
         model: name of the model to train.
-        options: keywords of its builder, for a training from scratch.
+        options: keyword arguments of its builder, for training from scratch.
     """
 
     model: str
@@ -141,11 +145,12 @@ def load_recipe(name: str | Path, overrides: dict[str, Any] | None = None) -> Re
     """Reads a recipe.
 
     Args:
-        name: of a shipped recipe, or the path of a YAML file.
-        overrides: keys to replace. Giving one of `steps`, `epochs` and `max_minutes` drops the others.
+        name: name of a shipped recipe, or path of a YAML file.
+        overrides: values that replace those of the recipe, by key. One of `steps`, `epochs` and `max_minutes` replaces
+            all three.
 
     Raises:
-        ConfigError: there is no such recipe, or a key is unknown or out of range.
+        ConfigError: the recipe does not exist or is not YAML, or a key is unknown or out of range.
     """
     path = Path(name)
     shipped = RECIPES / f"{name}.yaml"
@@ -153,13 +158,13 @@ def load_recipe(name: str | Path, overrides: dict[str, Any] | None = None) -> Re
         path = shipped
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
-        raise ConfigError(f"there is no recipe {name}. Shipped are: {known}; or give the path of a YAML file.")
+        raise ConfigError(f"there is no recipe {name}. Shipped are: {known}; or pass the path of a YAML file.")
     try:
         keys = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(keys, dict):
-        raise ConfigError(f"{path} must hold `key: value` lines")
+        raise ConfigError(f"{path} must consist of `key: value` lines")
     overrides = overrides or {}
     lengths = {"steps", "epochs", "max_minutes"}
     if lengths & set(overrides):
@@ -168,12 +173,15 @@ def load_recipe(name: str | Path, overrides: dict[str, Any] | None = None) -> Re
 
 
 def checked(kind: type[_C], keys: dict[str, Any], source: str) -> _C:
-    """Makes a config from keys, with errors that name the key.
+    """Validates settings, with errors that name the key.
 
     Args:
-        kind: its class.
-        keys: key → value.
-        source: what errors say the keys are from.
+        kind: class of the settings.
+        keys: values by key.
+        source: origin of the keys, for errors.
+
+    Returns:
+        The settings.
 
     Raises:
         ConfigError: a key is unknown, missing or out of range.

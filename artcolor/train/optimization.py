@@ -1,7 +1,7 @@
-"""What learns how fast, and what is averaged."""
+"""Parameter groups, learning rate schedule and moving average."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,40 +11,48 @@ from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.train.config import TrainConfig
 
+_NO_MODULES: Mapping[str, nn.Module] = {}
 
-def parameter_groups(model: ColorizationModel, config: TrainConfig) -> list[dict[str, Any]]:
-    """Sorts parameters for AdamW.
 
-    Kernels and matrices decay, biases and norms do not; what came pretrained learns slower; what is frozen stays out.
+def parameter_groups(
+    model: ColorizationModel, config: TrainConfig, auxiliaries: Mapping[str, nn.Module] = _NO_MODULES
+) -> list[dict[str, Any]]:
+    """Sorts parameters into groups for AdamW.
+
+    Weight decay applies to kernels and matrices, not to biases and norms. Pretrained parts get a lower learning rate.
+    Frozen parameters are left out.
 
     Args:
-        model: whose `network.pretrained` names the parts that came pretrained.
-        config: learning rate, `encoder_rate` and weight decay.
+        model: the model to train; its `network.pretrained` names the pretrained parts.
+        config: the settings; `learning_rate`, `encoder_rate` and `weight_decay` are read.
+        auxiliaries: modules to train beside the model, by name.
 
     Returns:
         Groups, each with its learning rate and weight decay.
     """
     pretrained_parts = tuple(f"network.{part}." for part in model.network.pretrained)
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault((name.startswith(pretrained_parts), parameter.ndim > 1), []).append(parameter)
+    groups: dict[tuple[str, bool, bool], list[nn.Parameter]] = {}
+    for owner, module in {"": model, **auxiliaries}.items():
+        for name, parameter in module.named_parameters():
+            if parameter.requires_grad:
+                pretrained = not owner and name.startswith(pretrained_parts)
+                groups.setdefault((owner, pretrained, parameter.ndim > 1), []).append(parameter)
     return [
         {
             "params": parameters,
             "lr": config.learning_rate * (config.encoder_rate if pretrained else 1),
             "weight_decay": config.weight_decay if decays else 0.0,
         }
-        for (pretrained, decays), parameters in groups.items()
+        for (_, pretrained, decays), parameters in groups.items()
     ]
 
 
 def set_training_mode(model: ColorizationModel, config: TrainConfig) -> None:
-    """Puts a model into training mode, but for what the settings say stays as it is.
+    """Puts a model into training mode, except for its frozen parts.
 
     Args:
         model: changed in place.
-        config: `frozen` and `freeze_norms`.
+        config: the settings; `frozen` and `freeze_norms` are read.
 
     Raises:
         ConfigError: `frozen` names a part that the model does not have.
@@ -63,12 +71,12 @@ def set_training_mode(model: ColorizationModel, config: TrainConfig) -> None:
 
 
 def warmup_cosine(step: int, *, warmup: int, total: int) -> float:
-    """Share of the peak learning rate at a step: a linear rise, then a cosine to zero.
+    """Computes the learning rate at a step, as a share of the peak: a linear rise, then a cosine decay to zero.
 
     Args:
-        step: 0 is the first.
-        warmup: steps of the rise.
-        total: steps of the training.
+        step: number of the step, from 0.
+        warmup: length of the rise, in steps.
+        total: length of the training, in steps.
 
     Example:
         >>> [round(warmup_cosine(step, warmup=2, total=6), 2) for step in range(6)]
@@ -80,12 +88,13 @@ def warmup_cosine(step: int, *, warmup: int, total: int) -> float:
 
 
 def moving_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    """The update of an exponential moving average, for `AveragedModel`.
+    """Returns the update function of an exponential moving average, for `AveragedModel`.
 
-    A short fine-tuning must not end near where it began, so the average forgets fast at first.
+    The decay starts low and rises to its limit; otherwise the average of a short fine-tuning would stay close to the
+    initial weights.
 
     Args:
-        decay: what it tends to.
+        decay: limit of the decay, at least 0 and below 1.
     """
 
     def update(average: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:

@@ -1,4 +1,4 @@
-"""The precision of a training, and which one a device computes fast in."""
+"""Numeric precision of a training."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -9,16 +9,16 @@ from accelerate.state import AcceleratorState
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
-_NATIVE = ("amx_bf16", "avx512_bf16")
+_NATIVE_BF16 = ("amx_bf16", "avx512_bf16")
 
 
 def fast_precision(device: torch.device) -> Precision:
-    """bf16 where the hardware computes it, fp32 elsewhere.
+    """Returns bf16 for hardware with native support, else fp32.
 
-    A processor without instructions for bf16 emulates it, which makes a step dozens of times slower.
+    A processor without bf16 instructions emulates them, which makes a step dozens of times slower.
 
     Args:
-        device: where the training runs.
+        device: the device that trains.
 
     Example:
         >>> fast_precision(torch.device("cpu")) in ("fp32", "bf16")
@@ -26,21 +26,21 @@ def fast_precision(device: torch.device) -> Precision:
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    # PyTorch before 2.10 cannot tell.
-    tell: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
-    found = tell() if device.type == "cpu" else {}
-    return "bf16" if any(found.get(name) for name in _NATIVE) else "fp32"
+    # PyTorch has `get_capabilities` since 2.10.
+    get_capabilities: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
+    capabilities = get_capabilities() if device.type == "cpu" else {}
+    return "bf16" if any(capabilities.get(name) for name in _NATIVE_BF16) else "fp32"
 
 
 def accelerator_for(precision: Precision, *, cpu: bool) -> Accelerator:
-    """An `Accelerator` that computes in a precision, whatever was trained before in this process.
+    """Returns an `Accelerator` of a precision, even if earlier trainings of this process used another.
 
     Args:
-        precision: of the network's forward pass.
-        cpu: compute on the CPU even where there is something faster.
+        precision: precision of the network's forward pass.
+        cpu: compute on the CPU even if an accelerator is available.
     """
     mixed = "no" if precision == "fp32" else precision
-    # accelerate keeps one precision for the whole process and refuses another: two trainings in a notebook may differ.
+    # accelerate refuses a second precision within a process, but trainings in one notebook may differ.
     if AcceleratorState._shared_state.get("_mixed_precision", mixed) != mixed:
         AcceleratorState._reset_state()
     return Accelerator(mixed_precision=mixed, cpu=cpu)

@@ -1,4 +1,4 @@
-"""What a training keeps in mind between steps: losses since the last row of the log, patience, a wish to stop."""
+"""State of a training between steps: running means, early stopping, interruption."""
 
 import logging
 import math
@@ -9,10 +9,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class RunningMean:
-    """Means, by name, of what has been added since they were last taken.
+    """Running means of named values.
 
     Attributes:
-        sums: by name, and `"count"`; a checkpoint carries them.
+        sums: sum of the values by name, and their number as `"count"`; stored in checkpoints.
 
     Example:
         >>> losses = RunningMean()
@@ -31,7 +31,7 @@ class RunningMean:
             self.sums[name] = self.sums.get(name, 0.0) + value
 
     def take(self) -> dict[str, float]:
-        """Gives the means and starts afresh."""
+        """Returns the means and resets them."""
         count = self.sums.pop("count")
         means = {name: total / count for name, total in self.sums.items()}
         self.sums = {}
@@ -39,14 +39,19 @@ class RunningMean:
 
 
 class Patience:
-    """Counts validations without improvement.
+    """Early stopping: counts validations without improvement.
 
     Args:
-        limit: how many of them are one too many; `None` waits for ever.
+        limit: number of validations without improvement after which to stop; `None` never stops.
 
     Attributes:
-        best: the lowest value so far.
-        stale: validations since then.
+        best: lowest value so far.
+        stale: number of validations since the lowest value.
+
+    Example:
+        >>> patience = Patience(2)
+        >>> [patience.is_over(value) for value in (0.5, 0.4, 0.6, 0.4)]
+        [False, False, False, True]
     """
 
     def __init__(self, limit: int | None) -> None:
@@ -54,10 +59,13 @@ class Patience:
         self.best, self.stale = math.inf, 0
 
     def is_over(self, value: float | None) -> bool:
-        """Whether to stop.
+        """Records a validation and decides whether to stop.
 
         Args:
-            value: what was measured, lower being better; `None` if nothing was.
+            value: the validation metric, where lower is better; `None` if there was no validation.
+
+        Returns:
+            Whether `limit` validations in a row brought no improvement.
         """
         if self.limit is None or value is None:
             return False
@@ -67,32 +75,32 @@ class Patience:
 
 
 class Interrupt:
-    """Within it, Ctrl-C is remembered instead of raised, so that a checkpoint can be written first.
+    """A context manager that records Ctrl-C instead of raising, so that a checkpoint can be written first.
 
-    Outside the main thread, where Python allows no handler, Ctrl-C stays what it is.
+    Outside the main thread, where Python does not allow signal handlers, Ctrl-C works as usual.
 
     Attributes:
-        asked: whether Ctrl-C was pressed.
+        requested: whether Ctrl-C was pressed.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self._previous: Any = None
 
     def __enter__(self) -> Self:
-        """Takes over Ctrl-C."""
-        self.asked = False
+        """Installs the signal handler."""
+        self.requested = False
         try:
-            self._previous = signal.signal(signal.SIGINT, self._remember)
+            self._previous = signal.signal(signal.SIGINT, self._record)
         except ValueError:
             _LOG.debug("not in the main thread: Ctrl-C stops without a checkpoint")
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Gives it back."""
+        """Restores the previous signal handler."""
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
             self._previous = None
 
-    def _remember(self, *_: object) -> None:
-        self.asked = True
+    def _record(self, *_: object) -> None:
+        self.requested = True

@@ -1,4 +1,4 @@
-"""How good a model is while it is being trained."""
+"""Validation of a model during training."""
 
 import torch
 
@@ -8,26 +8,29 @@ from artcolor.evaluate import metrics
 from artcolor.models.base import ColorizationModel
 from artcolor.train.config import TrainConfig
 
+METRICS = ("loss", "psnr", "colorfulness")
+"""Names of the metrics that `validate` returns."""
+
 
 @torch.no_grad()
 def validate(
     model: ColorizationModel, data: ArtDataset, config: TrainConfig, *, step: int, device: torch.device
 ) -> dict[str, float]:
-    """Measures a model on central crops.
+    """Evaluates a model on central crops.
 
     Args:
-        model: in evaluation mode.
-        data: without augmentation.
-        config: its crop size, batch size, seed and number of pictures are used.
-        step: for losses that warm up.
-        device: of the model.
+        model: a model in evaluation mode.
+        data: pictures without augmentation.
+        config: the settings; crop size, `batch_size`, `seed` and `validate_pictures` are read.
+        step: number of the optimizer step, for losses that warm up.
+        device: the device of the model.
 
     Returns:
-        `loss`, `psnr` (dB, at the model's own decoding) and `colorfulness` of the predictions, in the mean.
+        Means of `loss`, `psnr` (in dB, with the model's default decoding) and `colorfulness` of the predictions.
     """
     size = config.final_size or config.size
     count = min(len(data), config.validate_pictures)
-    sums = dict.fromkeys(("loss", "psnr", "colorfulness"), 0.0)
+    sums = dict.fromkeys(METRICS, 0.0)
     for start in range(0, count, config.batch_size):
         numbers = range(start, min(start + config.batch_size, count))
         pairs = [data[Sample(number, 0, size)] for number in numbers]

@@ -1,1 +1,1 @@
-"""Released weights: what is known of them, and where their files are."""
+"""Released weights: the manifest that describes them, and where their files are stored."""

@@ -1,4 +1,4 @@
-"""What people read about released weights, made from the manifest."""
+"""Tables and model cards about released weights, generated from the manifest."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from artcolor.zoo.manifest import Entry, entries
 
 COLUMNS = ("weights", "parameters", "file", "multiply-adds", "PSNR, vividness 0", "PSNR", "ΔCF", "FD-grid", "defaults")
 PICTURES = ("gray.png", "color.jpg")
-"""Names of the two pictures on the card of released weights: what the model was given, and what it made of it."""
+"""File names of the two pictures on the card of released weights: the input and the result."""
 
 _NONE = "–"
 _FILE_COLUMNS = ("weights", "file", "bytes", "SHA-256", "license", "on the Hub")
@@ -17,7 +17,7 @@ _SETTINGS = {"default": "at its defaults", "accurate": "at vividness 0"}
 
 
 def table_row(entry: Entry) -> tuple[str, ...]:
-    """One line about weights, in the order of `COLUMNS`."""
+    """Returns one row about released weights, with a cell for each of `COLUMNS`."""
     figures, head = entry.metrics["paintings-256"], entry.config["head"]
     default, accurate = figures["default"], figures.get("accurate")
     return (
@@ -34,12 +34,12 @@ def table_row(entry: Entry) -> tuple[str, ...]:
 
 
 def markdown_table() -> str:
-    """All released weights as a Markdown table, for README and docs."""
+    """Returns all released weights as a Markdown table, for README and docs."""
     return _table(COLUMNS, [table_row(entry) for entry in entries().values()])
 
 
 def files_table() -> str:
-    """The files of all released weights as a Markdown table, for the docs."""
+    """Returns the files of all released weights as a Markdown table, for the docs."""
     return _table(
         _FILE_COLUMNS,
         [
@@ -62,7 +62,7 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def as_json() -> str:
-    """All that the manifest says, by the keys of the weights."""
+    """Returns the manifest as JSON: all fields of all released weights, by key."""
     return json.dumps(
         {key: {"model": e.model, "tag": e.tag, **asdict(e)} for key, e in entries().items()},
         indent=2,
@@ -77,7 +77,7 @@ tags: [colorization, art, paintings]
 ---
 # {title}
 
-Gives grayscale art its colors back. A model of [artcolor](https://pypi.org/project/artcolor/).
+Colorizes grayscale art. A model of [artcolor](https://pypi.org/project/artcolor/).
 
 {pictures}## How to use
 
@@ -94,11 +94,12 @@ artcolor.colorize("gray.png", model=model).save("color.png")
 
 {facts}## Limits
 
-A coloring is a plausible guess, not the colors that once were. {known}Where a color cannot be told from lightness
-(clothes, flags, flowers) the model guesses. Where you show its pictures, say that the colors are a guess.
+A coloring is a plausible guess, not a reconstruction of the original colors. {known}Lightness does not determine the
+color of many objects, such as clothes, flags and flowers; the model guesses it. When you show its pictures, state that
+the colors are a guess.
 """
 
-_SHOWN = """| given | made of it |
+_PICTURES = """| input | result |
 |---|---|
 | ![gray](gray.png) | ![colorized](color.jpg) |
 
@@ -106,9 +107,9 @@ _SHOWN = """| given | made of it |
 
 """
 
-_TO_BE_TOLD = """## Data and license
+_UNKNOWN_FACTS = """## Data and license
 
-Not told by artcolor. Whoever publishes this model says here what it was trained on, how well it does, and under which
+Unknown to artcolor. If you publish this model, state here what it was trained on, how well it performs, and under which
 license it may be used.
 
 """
@@ -117,26 +118,29 @@ license it may be used.
 def model_card(
     config: Mapping[str, Any], entry: Entry | None = None, *, repo: str | None = None, pictures: bool = False
 ) -> str:
-    """A model card in Markdown.
+    """Writes a model card in Markdown.
 
     Args:
-        config: of the model.
-        entry: what the manifest says of it; `None` for a model of one's own, which then has no figures.
-        repo: where it is published, if that is known.
-        pictures: show `PICTURES`, which then lie beside the card.
+        config: the model's config.
+        entry: the manifest entry of released weights; `None` for any other model, whose card has no figures.
+        repo: `organization/repository` on the Hub; `None` if unknown.
+        pictures: include `PICTURES`, which must be stored beside the card.
+
+    Returns:
+        The text of the card.
     """
     source = f"hf-hub:{repo or 'ORGANIZATION/REPOSITORY'}"
-    shown = _SHOWN if pictures else ""
+    shown = _PICTURES if pictures else ""
     if entry is None:
         title = f"{config['model']}, trained by its owner"
-        return _CARD.format(license="", title=title, name=source, facts=_TO_BE_TOLD, pictures=shown, known="")
+        return _CARD.format(license="", title=title, name=source, facts=_UNKNOWN_FACTS, pictures=shown, known="")
     return _CARD.format(
         license=f"license: {entry.license.lower()}\n",
         title=entry.key,
         name=source if repo else entry.key,
         facts=_facts(entry),
         pictures=shown,
-        known="Faces and landscapes of the 15th to 19th century are what it knows best. ",
+        known="It works best on faces and landscapes of the 15th to 19th century. ",
     )
 
 

@@ -1,6 +1,7 @@
-"""Models on the Hugging Face Hub, and in folders laid out as there: `config.json`, `model.safetensors`, a card.
+"""Models on the Hugging Face Hub and in folders of the same layout: `config.json`, `model.safetensors`, `README.md`.
 
-Unlike huggingface_hub's mixin this is strict: without config or weights there is an error, never a random network.
+Unlike huggingface_hub's mixin, this module is strict: a missing config or weights file is an error, and never results
+in a randomly initialized network.
 """
 
 import contextlib
@@ -22,101 +23,102 @@ from artcolor.files import write_atomically
 from artcolor.zoo import card, store
 from artcolor.zoo.manifest import REPO, Entry, entries
 
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+_CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
 HUB, LOCAL = "hf-hub:", "local-dir:"
+"""Prefixes of names of models on the Hub and in local folders."""
 
-Contents = tuple[Path, dict[str, Any], dict[str, Tensor]]
+_Contents = tuple[Path, dict[str, Any], dict[str, Tensor]]
 """The path of a weights file, the config in its header, and its tensors."""
 
-# Slashes, since branches may have them, but no step upward: the client keeps a file of this name in its cache.
+# Branches may contain slashes. Steps upward are refused, because the client caches a file of this name.
 _REVISION = re.compile(r"[A-Za-z0-9_]([\w./-]*[\w-])?", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def open_folder(folder: Path) -> Contents:
-    """Reads the model in a folder that `save` has made.
+def open_folder(folder: Path) -> _Contents:
+    """Reads the model in a `folder` written by `save`.
 
     Raises:
-        WeightsError: the folder lacks a file, or one of them is damaged.
+        WeightsError: a file is missing or damaged.
     """
-    for file in (CONFIG, WEIGHTS):
+    for file in (_CONFIG, _WEIGHTS):
         if not (folder / file).is_file():
             raise WeightsError(
-                f"{folder} has no {file}; a model's folder holds {CONFIG} and {WEIGHTS}, "
-                "as model.save_pretrained makes it"
+                f"{folder} has no {file}; a model folder must contain {_CONFIG} and {_WEIGHTS}, "
+                "as written by model.save_pretrained"
             )
-    config, tensors = store.read(folder / WEIGHTS)
-    _agree(folder / CONFIG, config)
-    return folder / WEIGHTS, config, tensors
+    config, tensors = store.read(folder / _WEIGHTS)
+    _check_agreement(folder / _CONFIG, config)
+    return folder / _WEIGHTS, config, tensors
 
 
-def open_repository(name: str, *, progress: bool) -> Contents:
-    """Reads the model in a repository on the Hub, or the cached copy of it.
+def open_repository(name: str, *, progress: bool) -> _Contents:
+    """Reads the model in a repository on the Hub, or its cached copy.
 
     Args:
-        name: `organization/repository@revision`. Without `@revision` the main branch is taken.
-        progress: show a bar while something is downloaded.
+        name: `organization/repository@revision`; without `@revision`, the main branch.
+        progress: show a progress bar while downloading.
 
     Raises:
-        ConfigError: the name makes no sense.
-        WeightsError: the repository lacks a file, one of them is damaged, or the Hub cannot be reached.
+        ConfigError: the name is invalid.
+        WeightsError: a file is missing or damaged, or the Hub cannot be reached.
     """
     repo, at, revision = name.partition("@")
     if not REPO.fullmatch(repo):
-        raise ConfigError(f"{name!r} names no repository; write {HUB}organization/repository[@revision]")
+        raise ConfigError(f"{name!r} is not the name of a repository; write {HUB}organization/repository[@revision]")
     if at and (not _REVISION.fullmatch(revision) or ".." in revision):
-        raise ConfigError(f"{revision!r} in {name!r} names no revision; write a branch, a tag or a commit")
-    stated = _download(repo, CONFIG, revision or None, progress=progress)
-    # The cache has a folder a commit: both files are of the same one, though somebody may be pushing another.
+        raise ConfigError(f"{revision!r} in {name!r} is not a revision; write a branch, a tag or a commit")
+    stated = _download(repo, _CONFIG, revision or None, progress=progress)
+    # The cache has one folder per commit. Reading both files from one commit is safe if a new one is pushed meanwhile.
     path, config, tensors = open_verified(repo, stated.parent.name, None, progress=progress)
-    _agree(stated, config)
+    _check_agreement(stated, config)
     return path, config, tensors
 
 
-def open_verified(repo: str, revision: str | None, sha256: str | None, *, progress: bool) -> Contents:
-    """Reads weights from the cache or the Hub; if they are damaged, they are downloaded once more.
+def open_verified(repo: str, revision: str | None, sha256: str | None, *, progress: bool) -> _Contents:
+    """Reads weights from the cache or the Hub. A damaged file is downloaded once more.
 
     Args:
         repo: `organization/repository`.
-        revision: branch, tag or commit. A commit that is in the cache needs no network.
-        sha256: what the file must hash to; `None` takes what the Hub said when it was downloaded.
-        progress: show a bar while something is downloaded.
+        revision: branch, tag or commit; `None` is the main branch. A cached commit requires no network.
+        sha256: expected SHA-256 of the file; `None` expects the hash that the Hub stated at the download.
+        progress: show a progress bar while downloading.
 
     Raises:
-        WeightsError: damaged twice, not there, or the Hub cannot be reached.
+        WeightsError: the file is missing, was damaged twice, or the Hub cannot be reached.
     """
-    cure = "Delete it and try again; if it happens again, look at what serves it (HF_ENDPOINT, a proxy)."
-    path = _download(repo, WEIGHTS, revision, progress=progress)
+    remedy = "Delete it and try again; if it happens again, check the server of the file (HF_ENDPOINT, a proxy)."
+    path = _download(repo, _WEIGHTS, revision, progress=progress)
     try:
-        return path, *store.read(path, sha256 or _stated_hash(path), cure=cure)
+        return path, *store.read(path, sha256 or _stated_hash(path), remedy=remedy)
     except store.DamagedError as error:
         damaged = error
     _forget(path)
     try:
-        path = _download(repo, WEIGHTS, revision, progress=progress)
+        path = _download(repo, _WEIGHTS, revision, progress=progress)
     except WeightsError as error:
         raise WeightsError(f"{damaged} And it could not be downloaded again: {error}") from error
     try:
-        return path, *store.read(path, sha256 or _stated_hash(path), cure=cure)
+        return path, *store.read(path, sha256 or _stated_hash(path), remedy=remedy)
     except store.DamagedError:
         _forget(path)
         raise
 
 
 def _blob(path: Path) -> Path | None:
-    """The file that an entry of the cache stands for, where the cache is made of links."""
+    """Returns the file that a cache entry links to; `None` if the cache has no links."""
     target = path.parent / path.readlink() if path.is_symlink() else None
     return target if target is not None and target.parent.name == "blobs" else None
 
 
 def _stated_hash(path: Path) -> str | None:
-    """The SHA-256 that the Hub gave for a large file: the cache keeps it under that name."""
+    """Returns the SHA-256 that the Hub stated for a large file; the cache uses it as the name of the file."""
     blob = _blob(path)
     return blob.name if blob is not None and _SHA256.fullmatch(blob.name) else None
 
 
 def _forget(path: Path) -> None:
-    """Takes a damaged file out of the cache, so that it is downloaded again."""
+    """Removes a damaged file from the cache, so that it is downloaded again."""
     with contextlib.suppress(OSError):
         blob = _blob(path)
         path.unlink()
@@ -128,7 +130,7 @@ def _download(repo: str, file: str, revision: str | None, *, progress: bool) -> 
     try:
         with _bars(progress):
             return Path(hf_hub_download(repo, file, revision=revision))
-    except Exception as error:  # What the client raises differs from version to version.
+    except Exception as error:  # The exceptions of the client differ between versions.
         _explain(error, repo)
 
 
@@ -148,38 +150,41 @@ def _explain(error: Exception, repo: str) -> NoReturn:
     why = f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
     if isinstance(error, LocalEntryNotFoundError):
         raise WeightsError(
-            f"{repo} is not in the cache and the Hub cannot be reached: {why}. "
+            f"{repo} is not in the cache, and the Hub cannot be reached: {why}. "
             "Check the network, HF_ENDPOINT and HF_HUB_OFFLINE, or download it elsewhere and use local-dir:PATH."
         ) from error
     if isinstance(error, OSError) and error.errno is not None:
         raise WeightsError(
-            f"{repo} cannot be kept: {why}. Make room, or let HF_HOME name a folder that may be written to."
+            f"{repo} could not be saved to the cache: {why}. Free some space, or set HF_HOME to a writable folder."
         ) from error
     raise WeightsError(
-        f"{repo} cannot be had from the Hub: {why}. Check the name and the revision; "
+        f"{repo} could not be downloaded from the Hub: {why}. Check the name and the revision; "
         "a private or gated repository needs a token (HF_TOKEN)."
     ) from error
 
 
-def _agree(stated: Path, config: Mapping[str, Any]) -> None:
+def _check_agreement(stated: Path, config: Mapping[str, Any]) -> None:
     try:
         same = json.loads(stated.read_text(encoding="utf-8")) == config
     except (ValueError, OSError, RecursionError) as error:
         raise WeightsError(f"{stated} is not JSON: {error}") from error
     if not same:
         raise WeightsError(
-            f"{stated} and the header of {WEIGHTS} beside it differ, so one of them was changed. "
+            f"{stated} and the header of {_WEIGHTS} in the same folder differ, so one of them was modified. "
             "Save the model again with model.save_pretrained."
         )
 
 
 def save(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Writes config, weights and card into a folder, each whole or not at all.
+    """Writes config, weights and model card into a folder. Each file is written atomically.
 
     Args:
-        folder: is made if it is not there.
-        config: of the model.
-        tensors: its state. If they are those of released weights, the card has their figures.
+        folder: the folder to write to; created if missing.
+        config: the model's config.
+        tensors: the model's state. If it equals released weights, the card includes their figures.
+
+    Raises:
+        WeightsError: a tensor contains NaN or infinity.
     """
     data = store.pack(config, tensors)
     sha256 = hashlib.sha256(data).hexdigest()
@@ -189,17 +194,20 @@ def save(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor])
 
 def _files(config: Mapping[str, Any], data: bytes, text: str) -> dict[str, bytes]:
     stated = json.dumps(config, indent=2, sort_keys=True) + "\n"
-    return {WEIGHTS: data, CONFIG: stated.encode(), CARD: text.encode()}
+    return {_WEIGHTS: data, _CONFIG: stated.encode(), _CARD: text.encode()}
 
 
 def files_of(entry: Entry, data: bytes, pictures: Mapping[str, bytes], repo: str) -> dict[str, bytes]:
-    """What the repository of released weights holds.
+    """Returns the contents of the Hub repository of released weights.
 
     Args:
-        entry: what the manifest says of them.
-        data: the bytes of their file.
-        pictures: `artcolor.zoo.card.PICTURES`, which the card shows.
+        entry: manifest entry of the weights.
+        data: content of the weights file.
+        pictures: content of each of `artcolor.zoo.card.PICTURES`, by file name.
         repo: `organization/repository`.
+
+    Returns:
+        The content of each file, by file name.
     """
     return {**_files(entry.config, data, card.model_card(entry.config, entry, repo=repo, pictures=True)), **pictures}
 
@@ -219,22 +227,22 @@ def push(
     token: str | None,
     message: str,
 ) -> str:
-    """Uploads config, weights and card as one commit; the repository is made if it is not there.
+    """Uploads config, weights and model card as one commit. A missing repository is created.
 
     Args:
         repo: `organization/repository`.
-        config: of the model.
-        tensors: its state.
-        private: whether a new repository is private.
-        token: of the Hub; `None` takes the one you are logged in with.
-        message: of the commit.
+        config: the model's config.
+        tensors: the model's state.
+        private: make a new repository private.
+        token: access token of the Hub; `None` uses the token you are logged in with.
+        message: commit message.
 
     Returns:
-        The commit, in hexadecimal.
+        The commit hash.
 
     Raises:
-        ConfigError: the name makes no sense.
-        WeightsError: the Hub refused or cannot be reached.
+        ConfigError: the name of the repository is invalid.
+        WeightsError: the Hub refused the upload or cannot be reached.
     """
     check_repository(repo)
     with tempfile.TemporaryDirectory() as folder:
@@ -243,50 +251,45 @@ def push(
 
 
 def check_repository(repo: str) -> None:
-    """Refuses what names no repository.
+    """Checks that `repo` is a valid name of a repository.
 
     Raises:
-        ConfigError: the name makes no sense.
+        ConfigError: the name is invalid.
     """
     if not REPO.fullmatch(repo):
-        raise ConfigError(f"{repo!r} names no repository; write organization/repository")
+        raise ConfigError(f"{repo!r} is not the name of a repository; write organization/repository")
 
 
 def _upload(repo: str, folder: Path, *, private: bool, token: str | None, message: str) -> str:
-    """Uploads a folder as one commit; the repository is made if it is not there.
-
-    Returns:
-        The commit, in hexadecimal.
-
-    Raises:
-        WeightsError: the Hub refused or cannot be reached.
-    """
+    """Uploads a folder as one commit and returns the commit hash. A missing repository is created."""
     api = HfApi(token=token)
     try:
         api.create_repo(repo, private=private, exist_ok=True)
         return str(api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message).oid)
-    except Exception as error:  # As in `_download`.
+    except Exception as error:  # As in `_download`, these differ between versions.
         raise WeightsError(
             f"{repo} could not be uploaded: {error}. Log in with `hf auth login`, or set HF_TOKEN "
-            "to a token that may write."
+            "to a token with write access."
         ) from error
 
 
 def publish(entry: Entry, data: bytes, pictures: Mapping[str, bytes], repo: str) -> str:
-    """Uploads released weights, byte for byte, with a card that has their figures, as whoever is logged in.
+    """Uploads released weights, byte for byte, with a model card that includes their figures.
+
+    The upload uses the token you are logged in with.
 
     Args:
-        entry: what the manifest says of them.
-        data: the bytes of their file.
-        pictures: see `files_of`.
+        entry: manifest entry of the weights.
+        data: content of the weights file.
+        pictures: content of each of `artcolor.zoo.card.PICTURES`, by file name.
         repo: `organization/repository`.
 
     Returns:
-        The commit, in hexadecimal.
+        The commit hash.
 
     Raises:
-        ConfigError: the name makes no sense.
-        WeightsError: the Hub refused or cannot be reached.
+        ConfigError: the name of the repository is invalid.
+        WeightsError: the Hub refused the upload or cannot be reached.
     """
     check_repository(repo)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Where weights come from: a path, ARTCOLOR_WEIGHTS_DIR, beside the code, the Hub's cache, the Hub; in this order."""
+"""Locates weights: an explicit path, ARTCOLOR_WEIGHTS_DIR, the package, the Hub's cache, the Hub, in this order."""
 
 import os
 from dataclasses import dataclass
@@ -11,22 +11,22 @@ from artcolor.errors import WeightsError
 from artcolor.zoo import hub, store
 from artcolor.zoo.manifest import Entry
 
-WEIGHTS_DIR = "ARTCOLOR_WEIGHTS_DIR"
-"""Name of the environment variable for a folder of weights files that is looked into first."""
+_WEIGHTS_DIR = "ARTCOLOR_WEIGHTS_DIR"
+"""Environment variable that names a folder of weights files, which is searched first."""
 
 BESIDE = Path(__file__).resolve().parent.parent / "weights"
-"""The weights that came with the code, in a wheel and in a checkout alike."""
+"""Folder of the weights that the package includes, both in a wheel and in a checkout."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A weights file that has been read.
+    """The content of a weights file.
 
     Attributes:
-        path: of the file.
-        config: from its header.
-        tensors: all of them.
-        released: whether its hash is that of an entry of the manifest.
+        path: path of the file.
+        config: the model's config, from the header.
+        tensors: all tensors by name.
+        released: whether the file was verified against an entry of the manifest.
     """
 
     path: Path
@@ -35,57 +35,65 @@ class Weights:
     released: bool = False
 
 
-def find(entry: Entry) -> Path | None:
-    """Where the file of released weights lies on this machine, the Hub's cache left aside; `None` if nowhere."""
+def _find(entry: Entry) -> Path | None:
+    """Finds the local file of released weights, except in the Hub's cache; returns `None` if there is none."""
     return next((path for path in _places(entry) if path.is_file()), None)
 
 
 def _places(entry: Entry) -> list[Path]:
-    own = os.environ.get(WEIGHTS_DIR)
+    own = os.environ.get(_WEIGHTS_DIR)
     return [*([Path(own).expanduser() / entry.file] if own else []), BESIDE / entry.file]
 
 
 def fetch(entry: Entry, *, progress: bool = True) -> Weights:
     """Reads released weights from the first place that has them.
 
+    The places are the folder named by ARTCOLOR_WEIGHTS_DIR, the package, the Hub's cache, and the Hub.
+
     Args:
-        entry: of the manifest.
-        progress: show a bar while something is downloaded.
+        entry: manifest entry of the weights.
+        progress: show a progress bar while downloading.
+
+    Returns:
+        The content of the file, with verified hash.
 
     Raises:
-        WeightsError: no place has them, or the file that was found is damaged.
+        WeightsError: the weights could not be found, or the file is damaged.
     """
-    path = find(entry)
+    path = _find(entry)
     if path is not None:
-        cure = "Delete it and install artcolor again."
+        remedy = "Delete it and reinstall artcolor."
         if path.parent != BESIDE:
-            cure = f"Delete it, put the right one there, or unset {WEIGHTS_DIR}."
-        return Weights(path, *store.read(path, entry.sha256, cure=cure), released=True)
+            remedy = f"Delete it, replace it with the right file, or unset {_WEIGHTS_DIR}."
+        return Weights(path, *store.read(path, entry.sha256, remedy=remedy), released=True)
     if entry.hub_repo is None:
         raise WeightsError(
             f"the weights {entry.key} should be at {' or '.join(map(str, _places(entry)))}, but there is no such file, "
-            "and they are not on the Hub. The installation is incomplete: install artcolor again, or clone it again."
+            "and they are not on the Hub. The installation is incomplete: reinstall artcolor, or clone it again."
         )
     try:
         contents = hub.open_verified(entry.hub_repo, entry.hub_revision, entry.sha256, progress=progress)
     except WeightsError as error:
         raise WeightsError(
             f"the weights {entry.key} are not at {' or '.join(map(str, _places(entry)))}, and: {error} "
-            f"A copy of {entry.file} from elsewhere can be put into a folder that {WEIGHTS_DIR} names."
+            f"Alternatively, copy {entry.file} from elsewhere into a folder and set {_WEIGHTS_DIR} to it."
         ) from error
     return Weights(*contents, released=True)
 
 
 def open_weights(name: str | Path, *, progress: bool = True) -> Weights:
-    """Reads the weights that a path, `hf-hub:org/repo@revision` or `local-dir:path` means.
+    """Reads weights from a file, a folder, or a repository on the Hub.
 
     Args:
-        name: a path, or a name with its prefix.
-        progress: show a bar while something is downloaded.
+        name: the path of a weights file, `local-dir:path`, or `hf-hub:org/repo@revision`.
+        progress: show a progress bar while downloading.
+
+    Returns:
+        The content of the weights file.
 
     Raises:
-        ConfigError: the name makes no sense.
-        WeightsError: they are not there, damaged, or no weights of artcolor.
+        ConfigError: the name is invalid.
+        WeightsError: the weights are missing, damaged, or not weights of artcolor.
     """
     if isinstance(name, str) and name.startswith(hub.HUB):
         return Weights(*hub.open_repository(name.removeprefix(hub.HUB), progress=progress))

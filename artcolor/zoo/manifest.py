@@ -1,4 +1,4 @@
-"""The manifest of released weights: one JSON file that everything said about them is read from."""
+"""The manifest of released weights: a JSON file, the single source of all facts about them."""
 
 import functools
 import json
@@ -11,11 +11,13 @@ from typing import Any
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.files import write_atomically
 
-SCHEMA_VERSION = 2
+__all__ = ["Entry", "entries", "entry_of"]
+
+_SCHEMA_VERSION = 2
 MAX_BYTES = 1 << 30
-"""No weights file is larger; what claims to be is refused before it is read."""
+"""Maximum size of a weights file; larger ones are refused before they are read."""
 REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
-"""What names a repository on the Hub."""
+"""Pattern of names of repositories on the Hub."""
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\.safetensors")
@@ -26,26 +28,26 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of one file of weights.
+    """The manifest entry of released weights.
 
     Attributes:
         key: `model.tag`.
-        file: its name in `artcolor/weights/`.
-        bytes: its size.
-        sha256: of its bytes, in hexadecimal.
-        hub_repo: where it is on the Hugging Face Hub; `None` until it is published.
-        hub_revision: the commit there.
-        config: what the file's own header says: network, head with decoding defaults, working size.
-        parameters: number of trained numbers.
-        multiply_adds: for one square picture at the working size.
-        metrics: protocol → setting → metric → value, with `n` beside them.
-        recipe: name of the recipe that trained it.
-        commit: of the code that trained it.
-        data: what it was trained on.
-        license: of the weights.
-        torch: version of PyTorch that trained it.
-        golden: a small picture, the colors that the model gives it, and how far they may be off; see
-            `artcolor.models.verify`.
+        file: file name in `artcolor/weights/`.
+        bytes: size of the file in bytes.
+        sha256: SHA-256 of the file, in hexadecimal.
+        hub_repo: `organization/repository` on the Hugging Face Hub; `None` until published.
+        hub_revision: commit in that repository; `None` until published.
+        config: copy of the config in the file's header: network, head with decoding defaults, working size.
+        parameters: number of parameters.
+        multiply_adds: multiply-adds for one square picture at the working size.
+        metrics: protocol → setting → metric → mean and interval; each protocol also has the number of pictures, `n`,
+            and their `split`.
+        recipe: name of the training recipe.
+        commit: commit of the code that trained the weights.
+        data: description of the training data.
+        license: SPDX name of the license of the weights.
+        torch: version of PyTorch that trained the weights.
+        golden: a small input, the model's output, and its tolerance; see `artcolor.models.verify`.
     """
 
     key: str
@@ -67,24 +69,24 @@ class Entry:
 
     @property
     def model(self) -> str:
-        """Name of the family."""
+        """Name of the model family."""
         return self.key.partition(".")[0]
 
     @property
     def tag(self) -> str:
-        """What distinguishes it within the family."""
+        """Name of the weights within the family."""
         return self.key.partition(".")[2]
 
 
 def manifest_path() -> Path:
-    """Where the manifest lies: inside the package in a wheel, beside it in a checkout."""
+    """Returns the path of the manifest: inside the package in a wheel, beside it in a checkout."""
     inside = _PACKAGE / "weights_manifest.json"
     return inside if inside.exists() else _PACKAGE.parent / "weights_manifest.json"
 
 
 @functools.cache
 def entries() -> dict[str, Entry]:
-    """All released weights by their key, from the manifest that came with the code.
+    """Reads all released weights, by key, from the manifest of this installation.
 
     Raises:
         WeightsError: the manifest is missing or damaged.
@@ -94,30 +96,33 @@ def entries() -> dict[str, Entry]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise WeightsError(
-            f"the manifest of released weights is not at {path} ({error}). "
-            "The installation is incomplete: install artcolor again."
+            f"the manifest of released weights cannot be read from {path} ({error}). "
+            "The installation is incomplete: reinstall artcolor."
         ) from error
     return parse_manifest(text, str(path))
 
 
 def parse_manifest(text: str, name: str) -> dict[str, Entry]:
-    """Reads and checks a manifest.
+    """Parses and validates a manifest.
 
     Args:
-        text: JSON.
-        name: of its file, for messages.
+        text: the manifest as JSON.
+        name: name of the file, for error messages.
+
+    Returns:
+        Entries by key.
 
     Raises:
-        WeightsError: it is not a manifest, or one of its entries makes no sense.
+        WeightsError: the text is not a manifest, or an entry is invalid.
     """
     try:
         manifest = json.loads(text)
         version, weights = manifest["schema_version"], dict(manifest["weights"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise WeightsError(f"{name} is not a manifest of weights: {error!r}") from error
-    if version != SCHEMA_VERSION:
+    if version != _SCHEMA_VERSION:
         raise WeightsError(
-            f"{name} has schema version {version!r}; this artcolor reads {SCHEMA_VERSION}. Update artcolor."
+            f"{name} has schema version {version!r}; this artcolor reads {_SCHEMA_VERSION}. Update artcolor."
         )
     return {key: _entry(key, value, name) for key, value in weights.items()}
 
@@ -126,36 +131,36 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
-def _positive(value: Any) -> bool:
+def _is_positive(value: Any) -> bool:
     return type(value) is int and value > 0
 
 
-def _text(value: Any) -> bool:
+def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _mapping(value: Any) -> bool:
+def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict)
 
 
-# Only what loading relies on; the whole truth about the form is weights_manifest.schema.json, which a test holds it to.
-_POSSIBLE: dict[str, Callable[[Any], bool]] = {
+# Only what loading relies on. weights_manifest.schema.json defines the full format; a test validates the manifest.
+_VALIDATORS: dict[str, Callable[[Any], bool]] = {
     "key": _matches(_KEY),
     "file": _matches(_FILE_NAME),
-    "bytes": lambda value: _positive(value) and value <= MAX_BYTES,
+    "bytes": lambda value: _is_positive(value) and value <= MAX_BYTES,
     "sha256": _matches(_SHA256),
     "hub_repo": lambda value: value is None or _matches(REPO)(value),
     "hub_revision": lambda value: value is None or _matches(_COMMIT)(value),
-    "config": _mapping,
-    "parameters": _positive,
-    "multiply_adds": _positive,
-    "metrics": _mapping,
-    "recipe": _text,
+    "config": _is_mapping,
+    "parameters": _is_positive,
+    "multiply_adds": _is_positive,
+    "metrics": _is_mapping,
+    "recipe": _is_text,
     "commit": _matches(_COMMIT),
-    "data": _text,
-    "license": _text,
-    "torch": _text,
-    "golden": _mapping,
+    "data": _is_text,
+    "license": _is_text,
+    "torch": _is_text,
+    "golden": _is_mapping,
 }
 
 
@@ -166,32 +171,32 @@ def _entry(key: str, value: Any, name: str) -> Entry:
         raise WeightsError(
             f"{name}: entry {key!r} lacks {sorted(expected - given)} and must not have {sorted(given - expected)}"
         )
-    for what, possible in _POSSIBLE.items():
+    for what, is_valid in _VALIDATORS.items():
         found = key if what == "key" else value[what]
-        if not possible(found):
-            raise WeightsError(f"{name}: entry {key!r} has an impossible {what}: {str(found)[:200]!r}")
+        if not is_valid(found):
+            raise WeightsError(f"{name}: entry {key!r} has an invalid {what}: {str(found)[:200]!r}")
     if (value["hub_repo"] is None) != (value["hub_revision"] is None):
-        raise WeightsError(f"{name}: entry {key!r} needs hub_repo and hub_revision both, or neither")
+        raise WeightsError(f"{name}: entry {key!r} must have both hub_repo and hub_revision, or neither")
     return Entry(key=key, **value)
 
 
 def update(key: str, values: Mapping[str, Any], *, replaces: str | None = None) -> None:
-    """Writes fields of an entry into the manifest, which is replaced as a whole if it then still makes sense.
+    """Updates fields of an entry in the manifest file, atomically. The manifest must stay valid.
 
     Args:
-        key: `model.tag`; a new one needs all fields.
-        values: field → value, as JSON has them.
-        replaces: key of an entry that goes, and gives its place to this one.
+        key: key of the entry, `model.tag`; a new entry needs all fields.
+        values: new values by field, as in JSON.
+        replaces: key of an unpublished entry that this one replaces, at the same position.
 
     Raises:
-        ConfigError: the entry to be replaced is not there, or was published, so that somebody may rely on it.
-        WeightsError: the entry would make no sense, or the manifest is damaged.
+        ConfigError: the entry to replace does not exist, or is published and may be in use.
+        WeightsError: the entry would be invalid, or the manifest is damaged.
     """
     path = manifest_path()
     manifest = json.loads(path.read_text(encoding="utf-8"))
     if replaces is not None:
         if entry_of(replaces).hub_repo is not None:
-            raise ConfigError(f"{replaces} is on the Hub: it stays, and {key} comes beside it")
+            raise ConfigError(f"{replaces} is published on the Hub and cannot be replaced; add {key} without replaces")
         manifest["weights"] = dict(
             (key, {}) if old == replaces else (old, entry) for old, entry in manifest["weights"].items()
         )
@@ -203,10 +208,10 @@ def update(key: str, values: Mapping[str, Any], *, replaces: str | None = None) 
 
 
 def entry_of(key: str) -> Entry:
-    """Finds released weights by `model.tag`.
+    """Finds released weights by `key`, `model.tag`.
 
     Raises:
-        ConfigError: there are none of this name.
+        ConfigError: there are no weights of this name.
     """
     every = entries()
     if key not in every:

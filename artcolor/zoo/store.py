@@ -1,4 +1,4 @@
-"""Reading, verifying and writing weights files. Knows files and hashes, but neither networks nor the Hub."""
+"""Reads, verifies and writes weights files. Independent of networks and of the Hub."""
 
 import hashlib
 import json
@@ -21,55 +21,55 @@ _MAX_HEADER = 1 << 20
 
 
 class DamagedError(WeightsError):
-    """The bytes of a weights file are not those that were released."""
+    """A weights file does not have the expected hash."""
 
 
 def read(
     path: Path,
     sha256: str | None = None,
     *,
-    cure: str = "Delete it and install artcolor again.",
+    remedy: str = "Delete it and reinstall artcolor.",
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Reads a weights file, after checking its hash over the very bytes that are parsed.
+    """Reads a weights file. The hash is verified on the same bytes that are parsed.
 
     Args:
-        path: of a safetensors file.
-        sha256: what its bytes must hash to, in hexadecimal; `None` if nobody knows.
-        cure: what to do if they do not.
+        path: path of a safetensors file.
+        sha256: expected SHA-256, in hexadecimal; `None` skips the check.
+        remedy: what to do about a wrong hash, for the error message.
 
     Returns:
-        The config from its header, and its tensors.
+        The config from the header, and the tensors by name.
 
     Raises:
         DamagedError: the file has another hash.
-        WeightsError: the file cannot be read, or is no weights file of artcolor.
+        WeightsError: the file cannot be read, or is not a weights file of artcolor.
     """
     data = _bytes_of(path, trusted=sha256 is not None)
     if sha256 is not None:
         found = hashlib.sha256(data).hexdigest()
         if found != sha256:
             raise DamagedError(
-                f"the weights file {path} is damaged or was changed: its SHA-256 is {found}, "
-                f"but should be {sha256}. {cure}"
+                f"the weights file {path} is damaged or was modified: its SHA-256 is {found}, "
+                f"but should be {sha256}. {remedy}"
             )
     try:
         tensors = safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(
-            f"{path} is not a safetensors file, or is cut short ({error}). Download or save it again."
+            f"{path} is not a safetensors file, or is truncated ({error}). Download or save it again."
         ) from error
     return _config_in(data, path), tensors
 
 
 def _bytes_of(path: Path, *, trusted: bool) -> bytes:
     if path.exists() and not path.is_file():
-        what = f"a folder; write local-dir:{path} to load the model in it" if path.is_dir() else "no file"
+        what = f"a folder; write local-dir:{path} to load the model in it" if path.is_dir() else "not a regular file"
         raise WeightsError(f"{path} is {what}")
     try:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > MAX_BYTES:
-                raise WeightsError(f"{path} has {size:,} bytes, which no weights file of artcolor has")
+                raise WeightsError(f"{path} has {size:,} bytes; at most {MAX_BYTES:,} are allowed")
             if not trusted:
                 _check_header(file, size, path)
             return file.read(size)
@@ -78,15 +78,15 @@ def _bytes_of(path: Path, *, trusted: bool) -> bytes:
 
 
 def _check_header(file: BinaryIO, size: int, path: Path) -> None:
-    """Refuses an absurd header before anything else is read."""
+    """Refuses an oversized header before anything else is read."""
     length = int.from_bytes(file.read(8), "little")
     if length > size - 8:
         raise WeightsError(
-            f"{path} is not a safetensors file, or is cut short: its header would end after the file. "
+            f"{path} is not a safetensors file, or is truncated: its header exceeds the file. "
             "Download or save it again."
         )
     if length > _MAX_HEADER:
-        raise WeightsError(f"{path} has a header of {length:,} bytes, which no artcolor weights file has")
+        raise WeightsError(f"{path} has a header of {length:,} bytes; at most {_MAX_HEADER:,} are allowed")
     file.seek(0)
 
 
@@ -106,20 +106,23 @@ def _config_in(data: bytes, path: Path) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def pack(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
-    """Makes the bytes of a weights file; equal models give equal bytes.
+    """Serializes a model as a weights file. Equal models result in equal bytes.
 
-    Convolution kernels and matrices of linear layers (every `weight` of two dimensions or more) become fp16.
+    Convolution kernels and matrices of linear layers (every `weight` with two or more dimensions) are stored as fp16.
 
     Args:
-        config: for its header.
-        tensors: a model's state.
+        config: the model's config, for the header.
+        tensors: the model's state.
+
+    Returns:
+        The content of the file.
 
     Raises:
-        WeightsError: a tensor holds NaN or infinity.
+        WeightsError: a tensor contains NaN or infinity.
     """
     stored = {
         name: (t.half() if name.endswith(".weight") and t.ndim > 1 else t).detach().cpu().contiguous()
@@ -127,26 +130,26 @@ def pack(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
     }
     for name, tensor in stored.items():
         if not is_finite(tensor):
-            raise WeightsError(f"{name} holds NaN or infinity, so the model was not saved")
-    # A single key, as safetensors writes several in a random order, and equal models should be equal files.
+            raise WeightsError(f"{name} contains NaN or infinity, so the model was not saved")
+    # A single key: safetensors writes several keys in random order, but equal models must result in equal files.
     metadata = {_CONFIG_KEY: json.dumps(config, sort_keys=True)}
     return safetensors.torch.save(stored, metadata)
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether a tensor holds neither NaN nor infinity."""
+    """Returns whether `tensor` contains neither NaN nor infinity."""
     return bool(torch.isfinite(tensor).all())
 
 
 def write(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-    """Writes a weights file, whole or not at all.
+    """Writes a weights file, atomically.
 
     Args:
-        path: where to.
-        config: for its header.
-        tensors: a model's state.
+        path: path of the file.
+        config: the model's config, for the header.
+        tensors: the model's state.
 
     Raises:
-        WeightsError: a tensor holds NaN or infinity.
+        WeightsError: a tensor contains NaN or infinity.
     """
     write_atomically(path, pack(config, tensors))

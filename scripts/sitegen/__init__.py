@@ -1,4 +1,1 @@
-"""What the site shows that depends on code, weights or pictures: made when the site is built.
-
-`scripts/site_hook.py` gives it to mkdocs.
-"""
+"""Generators of site content that depends on code, weights or pictures; `scripts/site_hook.py` calls them."""

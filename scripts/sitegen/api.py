@@ -1,4 +1,4 @@
-"""Pages of the API reference: one for each room of artcolor, found by walking the package."""
+"""Generates the pages of the API reference: one for each room of artcolor, found by walking the package."""
 
 import ast
 import pkgutil
@@ -8,15 +8,18 @@ from pathlib import Path
 import artcolor
 
 _TITLES = {
-    "color": "Color: Lab and codebook",
+    "batch": "Folders and batches",
+    "cli": "The command",
+    "color": "Color: Lab, codebook, planes",
     "data": "Data sets",
+    "engine": "Colorizing",
     "evaluate": "Evaluation",
     "images": "Picture files",
     "models": "Models",
     "train": "Training",
-    "zoo": "The zoo's store",
+    "zoo": "The model zoo",
 }
-# torch.hub's entries take their options by name and are read by people alone.
+# The entry points of torch.hub are not annotated, so mkdocstrings must not warn about missing types.
 _UNTYPED = """    options:
       docstring_options:
         warn_unknown_params: false
@@ -26,7 +29,7 @@ _UNTYPED = """    options:
 
 
 def pages() -> dict[str, str]:
-    """Addresses below `api/` and their Markdown, in the order of the navigation."""
+    """Returns addresses below `api/` and their Markdown, in the order of the navigation."""
     rooms: dict[str, list[str]] = {}
     for module in pkgutil.walk_packages(artcolor.__path__, "artcolor."):
         parts = module.name.split(".")
@@ -48,7 +51,7 @@ def _has_content(module: str) -> bool:
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         return False
-    # An __init__.py of one line has nothing to show but that line.
+    # An __init__.py that holds only a docstring has nothing else to show.
     return len(ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body) > 1
 
 
@@ -56,20 +59,28 @@ def _page(title: str, modules: list[str]) -> str:
     return f"# {title}\n\n" + "\n\n".join(f"::: {module}" for module in modules) + "\n"
 
 
+def homes() -> dict[str, str]:
+    """Returns the public names of artcolor and the module that defines each, as `artcolor/__init__.pyi` lists them."""
+    stub = ast.parse(Path(artcolor.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    return {
+        alias.name: f"artcolor.{node.module}"
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
 def _overview() -> str:
     lines = [
         "# API reference",
         "",
-        "`import artcolor` gives these names; torch is imported when the first of them is used. Everything else is "
-        "in the modules that the pages at the side show.",
+        "`import artcolor` provides these names; torch is imported when one of them is first used. The other pages "
+        "of this section document the modules.",
         "",
-        "| name | what |",
+        "| name | summary |",
         "|---|---|",
     ]
-    for name in artcolor.__all__:
-        if name.startswith("__"):
-            continue
-        home = f"artcolor.{artcolor._HOME[name]}.{name}"
+    for name, module in sorted(homes().items()):
         summary = (getattr(artcolor, name).__doc__ or "").strip().splitlines()[0].replace("|", "\\|")
-        lines.append(f"| [`{name}`][{home}] | {summary} |")
+        lines.append(f"| [`{name}`][{module}.{name}] | {summary} |")
     return "\n".join(lines) + "\n"

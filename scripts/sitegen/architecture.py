@@ -1,4 +1,4 @@
-"""Draws what a model does to a picture, from a run of the model itself: no figure can differ from the code."""
+"""Draws the layers of a model from a run of the model itself, so the drawing always matches the code."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from artcolor.models.base import ColorizationModel
 from sitegen.drawing import BLUE, GRAY, GREEN, ORANGE, PURPLE, RED, Drawing
 
 _MANY = 26
-"""From this number of convolutions on, those of one size are drawn as one box."""
+"""Models with more convolutions than this show those of one size as one box."""
 _KINDS: list[tuple[type[nn.Module], str, str]] = [
     (nn.ConvTranspose2d, "transposed convolution", ORANGE),
     (nn.Conv2d, "convolution", BLUE),
@@ -23,7 +23,7 @@ _HEIGHT, _GAP, _TOP = 150.0, 13.0, 34.0
 
 @dataclass
 class _Step:
-    """What happened at one size of features."""
+    """A layer, or several merged layers at one feature size."""
 
     kind: str
     color: str
@@ -34,7 +34,7 @@ class _Step:
 
 
 def draw(model: ColorizationModel) -> str:
-    """The model as SVG, read from left to right: height is the size of the picture, width the channels.
+    """Returns the model as SVG, read from left to right: height is the size of the features, width the channels.
 
     Args:
         model: with or without weights.
@@ -60,12 +60,12 @@ def _paths(model: ColorizationModel, lightness: Tensor) -> list[tuple[str, Calla
     if hasattr(network, "see_chroma"):
         other = model.lightness_head
         paths.append(
-            ("The other half, which describes pictures: ab  →  L", lambda: other(network.see_chroma(chroma), lightness))
+            ("The other half, used for features only: ab  →  L", lambda: other(network.see_chroma(chroma), lightness))
         )
     if hasattr(network, "posterior"):
         seen = network.encode(lightness)
         plain = network.plain(seen)
-        truth = model.truth(plain, lightness, chroma)
+        truth = model.posterior_input(plain, lightness, chroma)
         paths.append(
             (
                 "In training only: posterior q(z | L, ab)",
@@ -90,7 +90,7 @@ def _steps(model: ColorizationModel, run: Callable[[], object]) -> list[_Step]:
     of_head = set(model.head.modules()) | set(getattr(model, "lightness_head", nn.Identity()).modules())
 
     def arrives(module: nn.Module, inputs: tuple[object, ...]) -> None:
-        # A module that is given two maps joins them: the older one came past the layers between.
+        # A module with two feature maps as inputs joins them: the older one is a skip connection.
         maps = [x for x in inputs if isinstance(x, Tensor) and x.dim() == 4]
         origins = [made[x.data_ptr()] for x in maps if x.data_ptr() in made]
         pending.update(origin for origin in origins if origin < len(steps) - 1 and len(maps) > 1)
@@ -118,12 +118,12 @@ def _steps(model: ColorizationModel, run: Callable[[], object]) -> list[_Step]:
                 pending.clear()
             steps[-1].layers.append(module)
         if steps:
-            # Kept, so that no later tensor gets its address.
+            # Kept alive so that no later tensor reuses its address.
             kept.append(output)
             made[output.data_ptr()] = len(steps) - 1
 
     def sums(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-        # What a block adds up comes from no layer of its own.
+        # The sum at the end of a residual block has no layer of its own.
         if isinstance(output, Tensor) and steps and output.data_ptr() not in made:
             kept.append(output)
             made[output.data_ptr()] = len(steps) - 1

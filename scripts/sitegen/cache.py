@@ -1,4 +1,4 @@
-"""Keeps what was computed for the site, by the hash of all that it was made of."""
+"""Caches generated files of the site by the hash of everything they depend on."""
 
 import hashlib
 import os
@@ -12,12 +12,12 @@ _FOLDER = ROOT / ".cache" / "site"
 
 
 def cached(name: str, parts: list[str | bytes], make: Callable[[Path], None]) -> Path:
-    """Gives a file, made now or before.
+    """Returns a file from the cache, and generates it first if necessary.
 
     Args:
-        name: of the file, with its suffix.
-        parts: all that the file depends on; another part makes another file.
-        make: writes it to the path it is given.
+        name: name of the file, with its suffix.
+        parts: everything the file depends on; a different part makes a different file.
+        make: function that writes the file to a given path.
     """
     digest = hashlib.sha256()
     for part in parts:
@@ -27,7 +27,7 @@ def cached(name: str, parts: list[str | bytes], make: Callable[[Path], None]) ->
     path = _FOLDER / f"{stem}.{digest.hexdigest()[:16]}.{suffix}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Two builds at once must not read each other's half-written files.
+        # Concurrent builds must not read each other's half-written files.
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=f".{suffix}")
         os.close(handle)
         make(Path(temporary))
@@ -36,5 +36,5 @@ def cached(name: str, parts: list[str | bytes], make: Callable[[Path], None]) ->
 
 
 def source_of(*modules: str) -> list[str | bytes]:
-    """The code of modules of the repository, as parts of a key: pictures follow the code that paints them."""
+    """Returns the source of modules as parts of a cache key, so that pictures change with the code that paints them."""
     return [(ROOT / module).read_bytes() for module in modules]

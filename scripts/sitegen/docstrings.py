@@ -1,4 +1,4 @@
-"""Lets mkdocstrings see our examples as examples."""
+"""Makes mkdocstrings render `Example:` sections as examples."""
 
 import re
 
@@ -6,9 +6,9 @@ import griffe
 
 
 class Examples(griffe.Extension):
-    """Turns the section `Example:` of our docstrings, which griffe takes for a note, into the one it knows."""
+    """Renames the section `Example:`, which griffe parses as a note, to `Examples:`."""
 
     def on_object(self, *, obj: griffe.Object, **keywords: object) -> None:
-        """Is called for each object that was read."""
+        """Handles each object that griffe has read."""
         if obj.docstring:
             obj.docstring.value = re.sub(r"^([ \t]*)Example:[ \t]*$", r"\1Examples:", obj.docstring.value, flags=re.M)

@@ -1,20 +1,20 @@
-"""Small SVG drawings whose lines and letters take the page's color, so that they are read in light and dark."""
+"""Small SVG drawings whose lines and text use the color of the page, so that they suit light and dark themes."""
 
 from html import escape
 
-# Middle tones, that stand out on white and on near black.
+# Midtones with contrast on both white and near black.
 BLUE, ORANGE, GREEN, PURPLE, RED, GRAY = "#4c86c6", "#d9822b", "#3f9e66", "#9067c6", "#cf5a5a", "#8a8f98"
 
 
 class Drawing:
-    """Collects shapes, and knows how large they are."""
+    """Collects shapes and their extent."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._right = self._bottom = 0.0
 
     def box(self, x: float, y: float, width: float, height: float, color: str, title: str = "") -> None:
-        """A filled rectangle; `title` shows under the pointer."""
+        """Adds a filled rectangle with `title` as its tooltip."""
         self._reach(x + width, y + height)
         self._parts.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2.5" fill="{color}" '
@@ -22,7 +22,7 @@ class Drawing:
         )
 
     def text(self, x: float, y: float, words: str, *, size: float = 11, anchor: str = "middle", turn: int = 0) -> None:
-        """Letters in the page's color."""
+        """Adds text in the color of the page."""
         turned = f' transform="rotate({turn} {x:.1f} {y:.1f})"' if turn else ""
         if not turn:
             reach = {"middle": 0.5, "start": 1.0, "end": 0.0}[anchor]
@@ -33,18 +33,18 @@ class Drawing:
         )
 
     def line(self, points: list[tuple[float, float]], *, dashed: bool = False, arrow: bool = True) -> None:
-        """A line through points, with an arrow at its end."""
+        """Adds a line through points, with an arrow at its end."""
         path = " L".join(f"{x:.1f},{y:.1f}" for x, y in points)
         self._shape(f"M{path}", points, dashed, arrow)
 
     def curve(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """A line that leaves and arrives vertically, with an arrow at its end."""
+        """Adds a curve that starts and ends vertically, with an arrow at its end."""
         middle = (start[1] + end[1]) / 2
         path = f"M{start[0]:.1f},{start[1]:.1f} C{start[0]:.1f},{middle:.1f} {end[0]:.1f},{middle:.1f} "
         self._shape(f"{path}{end[0]:.1f},{end[1]:.1f}", [start, end], False, True)
 
     def svg(self, label: str) -> str:
-        """All of it, for a page. `label` says to those who cannot see it what it shows."""
+        """Returns the drawing for a page; `label` describes it to screen readers."""
         width, height = self._right + 8, self._bottom + 8
         return (
             f'<svg class="ac-drawing" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '

@@ -1,4 +1,4 @@
-"""Draws who imports whom among artcolor's modules, from the imports themselves."""
+"""Draws which room of artcolor imports which, from the imports in the code."""
 
 import ast
 from pathlib import Path
@@ -6,43 +6,64 @@ from pathlib import Path
 from sitegen.cache import ROOT
 from sitegen.drawing import BLUE, GRAY, GREEN, ORANGE, PURPLE, Drawing
 
-_COLORS = {
-    "the command, torch.hub": ORANGE,
-    "training and judging": PURPLE,
-    "pictures and files": GREEN,
-    "models and weights": BLUE,
-    "what all stand on": GRAY,
-}
 _GROUPS = {
-    "cli": "the command, torch.hub",
-    "hubconf": "the command, torch.hub",
-    **dict.fromkeys(("data", "train", "evaluate"), "training and judging"),
-    **dict.fromkeys(("models", "zoo"), "models and weights"),
-    **dict.fromkeys(("errors", "atomic", "color"), "what all stand on"),
+    "command and torch.hub": (ORANGE, {"cli", "hubconf"}),
+    "training and evaluation": (PURPLE, {"data", "train", "evaluate"}),
+    "colorizing and picture files": (GREEN, {"batch", "engine", "images"}),
+    "models and weights": (BLUE, {"models", "zoo"}),
+    "foundation": (GRAY, {"errors", "files", "color"}),
 }
+_WIDTH, _HEIGHT, _STEP = 104.0, 32.0, 74.0
 
 
 def imports() -> dict[str, set[str]]:
-    """Rooms of artcolor (a folder, or files that share a stem: `folder`, `folder_plan`) and the rooms they import."""
+    """Returns the rooms of artcolor (folders, and single modules at the top) and the rooms that each imports."""
     found: dict[str, set[str]] = {}
-    files = [*sorted((ROOT / "artcolor").rglob("*.py")), ROOT / "hubconf.py"]
-    for file in files:
-        # The lazy public face names everything; it would only hide who needs whom.
-        if file != ROOT / "artcolor" / "__init__.py":
+    for file in [*sorted((ROOT / "artcolor").rglob("*.py")), ROOT / "hubconf.py"]:
+        # The package's lazy __init__ only re-exports; `python -m artcolor.train` is a way to start the command.
+        if file.relative_to(ROOT).as_posix() not in ("artcolor/__init__.py", "artcolor/train/__main__.py"):
             room = _room_of(file)
-            found.setdefault(room, set()).update(other for other in _imported(file) if other != room)
-    # `python -m artcolor.train` calls the command line: a way to start, not something that training stands on.
-    found["train"].discard("cli")
-    return {room: {other for other in others if other in found} for room, others in found.items()}
+            found.setdefault(room, set()).update(_imported(file) - {room})
+    return {room: others & set(found) for room, others in found.items()}
+
+
+def draw() -> str:
+    """Returns the map as SVG. Edges that follow from others are left out."""
+    graph = imports()
+    level = {room: _height(graph, room) for room in graph}
+    highest = max(level.values())
+    rows: dict[int, list[str]] = {}
+    for room in sorted(graph):
+        is_entrance = not any(room in others for others in graph.values())
+        rows.setdefault(highest if is_entrance else level[room], []).append(room)
+    widest = max(len(row) for row in rows.values())
+    drawing = Drawing()
+    places = {}
+    for number, row in rows.items():
+        # Every other row is shifted so that edges pass between the boxes.
+        left = 10 + (widest - len(row)) * (_WIDTH + 40) / 2 + (number % 2) * 46
+        for place, room in enumerate(row):
+            places[room] = (left + place * (_WIDTH + 40), 14 + (highest - number) * _STEP)
+    for room, others in graph.items():
+        for other in sorted(_direct(graph, others)):
+            start, end = places[room], places[other]
+            drawing.curve((start[0] + _WIDTH / 2, start[1] + _HEIGHT), (end[0] + _WIDTH / 2, end[1] - 1))
+    for room, (x, y) in places.items():
+        color = next((color for color, members in _GROUPS.values() if room in members), GREEN)
+        title = f"{room} imports {', '.join(sorted(graph[room])) or 'nothing'}"
+        drawing.box(x, y, _WIDTH, _HEIGHT, color, title)
+        drawing.text(x + _WIDTH / 2, y + 21, room, size=14)
+    x, y = 10.0, 14 + (highest + 1) * _STEP
+    for group, (color, _) in _GROUPS.items():
+        drawing.box(x, y - 11, 12, 12, color)
+        drawing.text(x + 17, y, group, size=11, anchor="start")
+        x += 36 + len(group) * 6.2
+    return drawing.svg("Which room of artcolor imports which; arrows point down")
 
 
 def _room_of(file: Path) -> str:
     parts = file.relative_to(ROOT).with_suffix("").parts
-    return _room(parts[1] if len(parts) > 1 else parts[0])
-
-
-def _room(name: str) -> str:
-    return name.partition("_")[0]
+    return parts[1] if len(parts) > 1 else parts[0]
 
 
 def _imported(file: Path) -> set[str]:
@@ -54,53 +75,16 @@ def _imported(file: Path) -> set[str]:
             names.add(node.module)
         elif isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-    return {_room(name.split(".")[1]) for name in names if name.startswith("artcolor.")}
+    return {name.split(".")[1] for name in names if name.startswith("artcolor.")}
 
 
-def draw() -> str:
-    """The map as SVG. Lines that follow from others are left out."""
-    graph = imports()
-    level: dict[str, int] = {}
-
-    def height(room: str) -> int:
-        if room not in level:
-            level[room] = 1 + max((height(other) for other in graph[room]), default=-1)
-        return level[room]
-
-    highest = max(map(height, graph))
-    rows: dict[int, list[str]] = {}
-    for room in sorted(graph):
-        entrance = not any(room in others for others in graph.values())
-        rows.setdefault(highest if entrance else height(room), []).append(room)
-    box, step = 104.0, 74.0
-    widest = max(len(row) for row in rows.values())
-    drawing = Drawing()
-    places = {}
-    for number, row in rows.items():
-        # Rows are shifted in turns, so that lines pass between boxes.
-        left = 10 + (widest - len(row)) * (box + 40) / 2 + (number % 2) * 46
-        for place, room in enumerate(row):
-            places[room] = (left + place * (box + 40), 14 + (highest - number) * step)
-    for room, others in graph.items():
-        for other in sorted(_direct(graph, others)):
-            start, end = places[room], places[other]
-            drawing.curve((start[0] + box / 2, start[1] + 32), (end[0] + box / 2, end[1] - 1))
-    for room, (x, y) in places.items():
-        group = _GROUPS.get(room, "pictures and files")
-        drawing.box(x, y, box, 32, _COLORS[group], f"{room} imports {', '.join(sorted(graph[room])) or 'nothing'}")
-        drawing.text(x + box / 2, y + 21, room, size=14)
-    x, y = 10.0, 14 + (highest + 1) * step
-    for group, color in _COLORS.items():
-        drawing.box(x, y - 11, 12, 12, color)
-        drawing.text(x + 17, y, group, size=11, anchor="start")
-        x += 36 + len(group) * 6.2
-    return drawing.svg("Which module of artcolor imports which; arrows point down")
+def _height(graph: dict[str, set[str]], room: str) -> int:
+    return 1 + max((_height(graph, other) for other in graph[room]), default=-1)
 
 
 def _direct(graph: dict[str, set[str]], others: set[str]) -> set[str]:
-    below = set().union(*(_all_below(graph, other) for other in others)) if others else set()
-    return others - below
+    return others - set().union(*(_all_below(graph, other) for other in others))
 
 
 def _all_below(graph: dict[str, set[str]], room: str) -> set[str]:
-    return graph[room].union(*(_all_below(graph, other) for other in graph[room])) if graph[room] else set()
+    return graph[room].union(*(_all_below(graph, other) for other in graph[room]))

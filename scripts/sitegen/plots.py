@@ -1,4 +1,4 @@
-"""The plots of "Color explained", made of the free pictures, the released weights and artcolor's own functions."""
+"""Draws the plots of "Color explained" from the free pictures, the released weights and artcolor's functions."""
 
 import functools
 import io
@@ -18,7 +18,7 @@ from sitegen.cache import PICTURES, cached, source_of
 from sitegen.results import Painting, paintings, read, released
 
 _CODE = ("scripts/sitegen/plots.py", "artcolor/color/lab.py", "artcolor/color/codebook.py", "artcolor/models/heads.py")
-# No letter has this color otherwise; it becomes the page's own.
+# Placeholder for the color of the page, which no other element uses.
 _INK = "#010203"
 _STYLE = {
     "svg.fonttype": "none",
@@ -34,7 +34,7 @@ _MODEL = "unet"
 
 
 def draw(name: str) -> str:
-    """One plot as SVG for a page; `name` is that of a function below."""
+    """Returns a plot as SVG for a page; `name` is a key of `PLOTS`."""
     make = PLOTS[name]
     entry = released(_MODEL)
     parts = [name, entry.sha256 if entry else "", *source_of(*_CODE)]
@@ -53,7 +53,7 @@ def draw(name: str) -> str:
 
 def _for_page(svg: str, name: str) -> str:
     svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-    # Several drawings share a page, and names must not meet.
+    # Several drawings share a page, so their IDs must not collide.
     for mark in ('id="', "url(#", 'href="#'):
         svg = svg.replace(mark, f"{mark}{name}-")
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px sans-serif", svg)
@@ -71,7 +71,7 @@ def _show(axes: Axes, rgb: torch.Tensor, title: str) -> None:
 
 
 def _planes() -> Figure:
-    """A painting, its L, its ab alone."""
+    """Shows a painting, its L, and its ab alone."""
     rgb = read(_named("gogh_auvers"))
     lab = rgb_to_lab(rgb)
     figure, axes = plt.subplots(1, 3, figsize=(9, 2.7))
@@ -83,7 +83,7 @@ def _planes() -> Figure:
 
 
 def _small_chroma() -> Figure:
-    """Chroma at a few pixels, joined with L at all of them; and the reverse."""
+    """Shows low-resolution chroma joined with full-resolution L, and the reverse."""
     rgb = read(_named("gogh_auvers"))
     lab = rgb_to_lab(rgb)
     side = rgb.shape[-2:]
@@ -100,7 +100,7 @@ def _small_chroma() -> Figure:
 
 
 def _brown() -> Figure:
-    """Colors that share a lightness in the free paintings, and their mean."""
+    """Shows colors of the free paintings that share a lightness, and their mean."""
     ab = torch.cat([rgb_to_lab(read(p)).flatten(2)[0] for p in paintings()], dim=1)
     near = ab[1:, (ab[0] > 45) & (ab[0] < 55)]
     mean = near.mean(dim=1)
@@ -123,7 +123,7 @@ def _brown() -> Figure:
 
 
 def _bins() -> Figure:
-    """The bins of the released codebook, as large as their prior."""
+    """Shows the bins of the released codebook, sized by their prior."""
     book = _head().codebook
     rgb = lab_to_rgb_in_gamut(torch.full((1, 1, 1, book.bins), 62.0), book.centers.T[None, :, None])[0, :, 0].T
     figure, axes = plt.subplots(figsize=(5.4, 4.6))
@@ -136,7 +136,7 @@ def _bins() -> Figure:
 
 
 def _distribution() -> Figure:
-    """What a model says of one place of a painting."""
+    """Shows the predicted distribution at one position of a painting."""
     painting = _named("cassatt_summertime")
     model = _model()
     rgb = read(painting)
@@ -162,7 +162,7 @@ def _distribution() -> Figure:
 
 
 def _settings() -> Figure:
-    """One painting by several settings."""
+    """Shows a painting decoded with several settings."""
     model, rgb = _model(), read(_named("cassatt_summertime"))
     columns, rows = (0.0, 0.5, 1.0, 1.5), (1.0, 0.4, 0.1)
     figure, axes = plt.subplots(len(rows), len(columns), figsize=(9, 5.4))
@@ -177,7 +177,7 @@ def _settings() -> Figure:
 
 
 def _weights() -> Figure:
-    """How much the rare bins are weighed up."""
+    """Shows how much rare bins are weighed up."""
     book = _head().codebook
     order = book.prior.argsort(descending=True)
     figure, axes = plt.subplots(figsize=(7, 3.2))
@@ -191,7 +191,7 @@ def _weights() -> Figure:
 
 
 def _gamut() -> Figure:
-    """What sRGB can show at three lightnesses, and how a color outside comes in."""
+    """Shows the gamut of sRGB at three lightnesses, and how colors outside are fitted."""
     figure, axes = plt.subplots(1, 3, figsize=(9, 3.2))
     axis = torch.linspace(-110, 110, 221)
     b, a = torch.meshgrid(axis, axis, indexing="ij")

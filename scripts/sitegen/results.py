@@ -1,4 +1,4 @@
-"""The free pictures, gray and colored by each released model."""
+"""Generates the free pictures in gray, and colorized by each released model."""
 
 import functools
 from collections.abc import Callable
@@ -15,9 +15,16 @@ from artcolor.models.base import ColorizationModel
 from artcolor.zoo.manifest import Entry, entries
 from sitegen.cache import PICTURES, cached, source_of
 
-_CODE = ("scripts/sitegen/results.py", "artcolor/models/base.py", "artcolor/models/heads.py", "artcolor/color/lab.py")
+_CODE = (
+    "scripts/sitegen/results.py",
+    "artcolor/color/lab.py",
+    "artcolor/color/planes.py",
+    "artcolor/models/base.py",
+    "artcolor/models/heads.py",
+    "artcolor/models/vae.py",
+)
 SAMPLES = 4
-"""How many random colorings are shown of a model that has several."""
+"""Number of random colorings shown for models that sample."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +32,9 @@ class Painting:
     """One of the free pictures.
 
     Attributes:
-        file: in docs/pictures.
-        painter: with the years of life.
-        title: of the painting.
+        file: path in docs/pictures.
+        painter: name and years of life.
+        title: title of the painting.
     """
 
     file: Path
@@ -37,7 +44,7 @@ class Painting:
 
 @functools.cache
 def paintings() -> list[Painting]:
-    """The free pictures, as docs/pictures/SOURCES.md lists them."""
+    """Returns the free pictures listed in docs/pictures/SOURCES.md."""
     rows = [line.split("|") for line in (PICTURES / "SOURCES.md").read_text(encoding="utf-8").splitlines()]
     return [
         Painting(PICTURES / row[1].strip(" `"), row[2].strip(), row[3].partition("(")[0].strip())
@@ -47,7 +54,7 @@ def paintings() -> list[Painting]:
 
 
 def released(model: str) -> Entry | None:
-    """What the manifest says of a model's default weights; `None` where none are released."""
+    """Returns the manifest entry of a model's default weights, or `None` if none are released."""
     keys = [entry for entry in entries().values() if entry.model == model]
     if not keys:
         return None
@@ -55,7 +62,7 @@ def released(model: str) -> Entry | None:
 
 
 def gray(painting: Painting) -> Path:
-    """The lightness of a painting."""
+    """Returns the lightness of a painting as a picture."""
 
     def make(path: Path) -> None:
         lightness = rgb_to_lightness(read(painting))
@@ -65,12 +72,12 @@ def gray(painting: Painting) -> Path:
 
 
 def colored(painting: Painting, entry: Entry, **options: float) -> Path:
-    """A painting as released weights color it, from its lightness alone."""
+    """Returns a painting colorized by released weights from its lightness alone."""
     return _painted(painting, entry, str(sorted(options.items())), lambda model, x: model.colorize(x, **options))
 
 
 def sampled(painting: Painting, entry: Entry, number: int) -> Path:
-    """One of several random colorings, of a model that has them."""
+    """Returns one of several random colorings by a model that samples."""
 
     def paint(model: ColorizationModel, x: torch.Tensor) -> torch.Tensor:
         return model.colorize(x, samples=SAMPLES, seed=1)[number, None]
@@ -79,7 +86,7 @@ def sampled(painting: Painting, entry: Entry, number: int) -> Path:
 
 
 def own_picture(painting: Painting, entry: Entry) -> Path:
-    """The RGB picture that a network of the report paints itself, without the true lightness."""
+    """Returns the RGB output of a network of the report, without the true lightness."""
 
     def paint(model: ColorizationModel, x: torch.Tensor) -> torch.Tensor:
         small = model.transforms()(x)
@@ -106,7 +113,7 @@ def _model(key: str) -> ColorizationModel:
 
 
 def read(painting: Painting) -> torch.Tensor:
-    """A painting as `(1, 3, H, W)`, sRGB in 0..1."""
+    """Returns a painting as `(1, 3, H, W)`, sRGB in 0..1."""
     with Image.open(painting.file) as image:
         return to_dtype(to_image(image.convert("RGB")), torch.float32, scale=True)[None]
 

@@ -1,4 +1,4 @@
-"""HTML around generated pictures: the slider, contact sheets, strips."""
+"""Generates the HTML around pictures: the slider, contact sheets, strips."""
 
 from collections.abc import Callable
 from html import escape
@@ -14,11 +14,11 @@ _SLIDER_MODEL = "unet"
 _FIRST = ("bazille_aigues_mortes", "bruegel_harvesters", "cassatt_summertime", "leonardo_mona_lisa", "renoir_galette")
 
 Publish = Callable[[Path], str]
-"""Takes a picture into the site and gives its address, relative to the page."""
+"""Adds a picture to the site and returns its address relative to the page."""
 
 
 def slider(publish: Publish) -> str:
-    """Before and after, with a few paintings to choose from; the default model's real results."""
+    """Returns a before/after slider with results of the default model and a choice of paintings."""
     entry = results.released(_SLIDER_MODEL)
     assert entry is not None, "the default model has weights"
     shown = sorted((p for p in results.paintings() if p.file.stem in _FIRST), key=lambda p: _FIRST.index(p.file.stem))
@@ -44,15 +44,15 @@ def slider(publish: Publish) -> str:
         '<span class="ac-line" aria-hidden="true"></span>'
         '<input type="range" min="0" max="100" value="50" step="1" aria-label="How much is shown in gray">'
         "</div>"
-        f'<p class="ac-caption"><span data-caption>{escape(_name(first))}</span>. Left: what the model is given. '
-        f"Right: what <code>{entry.key}</code> makes of it at its defaults, "
+        f'<p class="ac-caption"><span data-caption>{escape(_name(first))}</span>. Left: the input. '
+        f"Right: the result of <code>{entry.key}</code> at its defaults, "
         f'a guess. <a data-original href="{publish(first.file)}">The original</a></p>'
         f'<div class="ac-choice" role="group" aria-label="Paintings">{"".join(buttons)}</div></div>'
     )
 
 
 def sheet(name: str, publish: Publish) -> str:
-    """All free pictures: gray, colored by a model, original. A sentence where there are no weights."""
+    """Returns all free pictures: gray, colorized by a model, original; a note if the model has no weights."""
     entry = results.released(name)
     if entry is None:
         return f"<p>The contact sheet of <code>{name}</code> appears here once it has released weights.</p>"
@@ -60,7 +60,7 @@ def sheet(name: str, publish: Publish) -> str:
         _figure(
             painting,
             [
-                ("given", publish(results.gray(painting))),
+                ("input", publish(results.gray(painting))),
                 (entry.key, publish(results.colored(painting, entry))),
                 ("original", publish(painting.file)),
             ],
@@ -71,7 +71,7 @@ def sheet(name: str, publish: Publish) -> str:
 
 
 def samples(name: str, publish: Publish) -> str:
-    """Several random colorings of a few paintings, by a model that has them."""
+    """Returns several random colorings of a few paintings by a model that samples."""
     entry = results.released(name)
     if entry is None:
         return ""
@@ -84,7 +84,7 @@ def samples(name: str, publish: Publish) -> str:
 
 
 def own_pictures(name: str, publish: Publish) -> str:
-    """What a network of the report paints itself, beside its chroma on the true lightness."""
+    """Returns the RGB output of a network of the report beside its chroma on the true lightness."""
     entry = results.released(name)
     if entry is None:
         return ""
@@ -98,11 +98,11 @@ def own_pictures(name: str, publish: Publish) -> str:
 
 
 def compare(publish: Publish) -> str:
-    """A few paintings by every released model."""
+    """Returns a few paintings colorized by every released model."""
     released = _released()
     return _few(
         lambda painting: [
-            ("given", publish(results.gray(painting))),
+            ("input", publish(results.gray(painting))),
             *((entry.key, publish(results.colored(painting, entry))) for entry in released),
             ("original", publish(painting.file)),
         ]

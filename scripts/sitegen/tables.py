@@ -1,4 +1,4 @@
-"""Figures of released weights for the pages, from the manifest alone."""
+"""Generates tables of figures of released weights from the manifest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ _NONE = "–"
 
 
 def zoo() -> str:
-    """All models, with or without weights."""
+    """Returns the table of all models, with or without weights."""
     lines = [
         "| model | weights | parameters | file | PSNR, vividness 0 | PSNR | ΔCF | FD-grid |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
@@ -51,13 +51,13 @@ def zoo() -> str:
 
 
 def figures(name: str) -> str:
-    """All figures of one model."""
+    """Returns all figures of one model."""
     entry = released(name)
     if entry is None:
         count = sum(p.numel() for p in artcolor.get_model(name).parameters())
         return (
             f'!!! note "Not trained yet"\n    There are no released weights of `{name}`, so there are no figures. '
-            f"The network has {count:,} parameters; `artcolor train {name}` trains it by its recipe.\n"
+            f"The network has {count:,} parameters; `artcolor train {name}` trains it with its recipe.\n"
         )
     parts = [_facts(entry)]
     for protocol, found in entry.metrics.items():
@@ -75,7 +75,7 @@ def figures(name: str) -> str:
 
 
 def report() -> str:
-    """The report's three models beside ours, in the report's protocols and in paintings-256."""
+    """Returns the three models of the report beside ours, in the report's protocols and in paintings-256."""
     lines = [
         "| model | MSE, report's protocol | PSNR, its chroma at true L | ΔCF | FD-grid |",
         "|---|--:|--:|--:|--:|",
@@ -116,7 +116,7 @@ def _short(found: Mapping[str, Any], metric: str, form: str) -> str:
 
 
 def _at_defaults(found: Mapping[str, Any]) -> list[str]:
-    """PSNR, ΔCF and FD-grid, as two tables show them."""
+    """Formats PSNR, ΔCF and FD-grid, which two tables show."""
     forms = {"psnr": ".2f", "delta_colorfulness": "+.2f", "fd_grid": ".0f"}
     return [_short(found, metric, form) for metric, form in forms.items()]
 

@@ -1,4 +1,4 @@
-"""What the tests of folders share."""
+"""Helpers for the tests of `artcolor.batch`."""
 
 import csv
 from pathlib import Path

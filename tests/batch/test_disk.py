@@ -1,4 +1,4 @@
-"""What disks do to a run over a folder: names, permissions, no room, leftovers, and how much memory it takes."""
+"""Effects of the file system on a run: names, permissions, full disks, leftovers; and memory use."""
 
 import os
 import resource
@@ -31,7 +31,7 @@ def gray(tmp_path: Path) -> Path:
 
 
 def unprivileged(code: str, *arguments: object) -> str:
-    """Runs code in a process that permissions hold for, even if root runs the tests."""
+    """Runs code in a process that is subject to permissions, even if root runs the tests."""
     command = [*UNPRIVILEGED, sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
@@ -121,15 +121,15 @@ def test_a_file_where_a_folder_should_be(gray: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp"])
-def test_a_file_that_may_not_grow(suffix: str, tmp_path: Path) -> None:
-    """Neither a file that is cut off nor an error that does not say why."""
+def test_a_file_size_limit(suffix: str, tmp_path: Path) -> None:
+    """There is neither a truncated file nor an error without a reason."""
     noise = np.random.default_rng(0).integers(0, 255, (200, 200), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / f"a{suffix}")
     job, colorizer = Job(tmp_path / f"a{suffix}", tmp_path / f"out{suffix}"), make_colorizer()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
-        with pytest.raises(ImageError, match="cannot be written: a file may not become so large there"):
+        with pytest.raises(ImageError, match="cannot be written: the file would exceed the size limit there"):
             run_job(colorizer, job)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -143,7 +143,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", place], capture_output=True)
     if mounted.returncode:
-        pytest.skip("this needs the right to mount a disk")
+        pytest.skip("mounting a disk requires privileges")
     yield place
     subprocess.run(["umount", place], check=True)
 
@@ -156,7 +156,7 @@ def test_a_full_disk_ends_the_run(kind: str, small_disk: Path, tmp_path: Path) -
         noise = rng.integers(0, 255, (128, 128), dtype=np.uint8)
         Image.fromarray(noise).save(tmp_path / "in" / f"{number:02}.{kind}", quality=95)
     jobs, colorizer, outcomes = plan_jobs([tmp_path / "in"], small_disk / "out"), make_colorizer(), []
-    with pytest.raises(ImageError, match="stopped, .*the disk is full; make room, and go on with --resume"):
+    with pytest.raises(ImageError, match="stopped, .*the disk is full; free some space, and continue with --resume"):
         outcomes.extend(run_jobs(colorizer, jobs, Saving()))
     for outcome in run_until_error(colorizer, jobs):
         outcomes.append(outcome)
@@ -176,7 +176,7 @@ def run_until_error(colorizer: artcolor.Colorizer, jobs: list[Job]) -> Iterator[
         return
 
 
-def test_what_killed_runs_leave_goes_but_what_is_written_stays(tmp_path: Path) -> None:
+def test_leftovers_of_killed_runs_are_removed_but_not_files_being_written(tmp_path: Path) -> None:
     target = tmp_path / "a.png"
     left = tmp_path / ".a.png.0123456789ab.tmp"
     for path in (left, tmp_path / ".b.png.0123456789ab.tmp", tmp_path / ".a.png.mine.tmp"):
@@ -188,30 +188,31 @@ def test_what_killed_runs_leave_goes_but_what_is_written_stays(tmp_path: Path) -
     assert files(tmp_path) == [".a.png.mine.tmp", ".b.png.0123456789ab.tmp", "a.png"]
 
 
-def test_large_pictures_wait_for_each_other(tmp_path: Path) -> None:
-    """The memory of a run is bounded by its workers, not by the number of pictures."""
+def test_large_pictures_wait_for_memory(tmp_path: Path) -> None:
+    """The memory of a run is bounded by the number of workers, not of pictures."""
     (tmp_path / "in").mkdir()
     for number in range(6):
         Image.new("RGB", (2000, 1950), (number * 20, 90, 90)).save(tmp_path / "in" / f"{number}.png", compress_level=1)
     code = """
-import resource, sys, artcolor, artcolor.batch.run as folder
+import resource, sys, artcolor, artcolor.batch.pipeline as pipeline
 from artcolor.batch.plan import plan_jobs
+from artcolor.batch.run import run_jobs
 from artcolor.batch.saving import Saving
 from pathlib import Path
-folder._PIXELS_A_WORKER = 4_000_000
+pipeline._PIXELS_PER_WORKER = 4_000_000
 colorizer = artcolor.Colorizer(artcolor.cnn(width=16), size=32)
 jobs = plan_jobs([Path(sys.argv[1])], Path(sys.argv[2]))
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 for part in (jobs[:1], jobs[1:]):
-    statuses = [outcome.status for outcome in folder.run_jobs(colorizer, part, Saving(), workers=1)]
+    statuses = [outcome.status for outcome in run_jobs(colorizer, part, Saving(), workers=1)]
     assert statuses == ["colorized"] * len(part), statuses
     print(peak())
 """
     command = [sys.executable, "-c", code, tmp_path / "in", tmp_path / "out"]
-    # So that glibc gives back at once what is free: what it hoards differs from run to run by 80 MB.
-    at_once = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | at_once)
+    # Makes glibc return free memory at once: what it retains differs from run to run by 80 MB.
+    prompt_free = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | prompt_free)
     assert done.returncode == 0, done.stderr
     one, five = map(float, done.stdout.split())
-    # Decoded, the five take 59 MB; without a bound, 50 to 66 more are used at once.
+    # Decoded, the five pictures take 59 MB; without a bound, 50 to 66 MB more are in use at once.
     assert five - one < 20

@@ -1,4 +1,4 @@
-"""A run that is killed or interrupted at any moment leaves whole files only, and `--resume` does the rest."""
+"""A run that is killed or interrupted at any moment leaves only complete files, and `--resume` does the rest."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def gray(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-# A shell that starts the tests in the background lets them ignore Ctrl-C, and what they start inherits that.
+# Shells make background processes ignore Ctrl-C, and the tests and their children inherit that.
 CODE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from artcolor.cli import main; main()"
 
 
@@ -58,7 +58,7 @@ def undisturbed(gray: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 def wait_for(process: subprocess.Popen[str], out: Path, done: int, temporary: bool) -> None:
-    """Until so many files are complete, and perhaps until one is being written."""
+    """Waits until `done` files are complete and, if `temporary`, another one is being written."""
     while process.poll() is None:
         names = [name for _, _, files in os.walk(out) for name in files]
         if sum(not name.endswith(".tmp") for name in names) >= done and (
@@ -70,7 +70,7 @@ def wait_for(process: subprocess.Popen[str], out: Path, done: int, temporary: bo
 
 
 def check_whole(out: Path) -> int:
-    """Every file that has its name is whole, and has its map; gives the number of results."""
+    """Checks that every result is complete and has its map, and returns the number of results."""
     whole = 0
     for path in out.rglob("*.png"):
         if not path.name.startswith("."):
@@ -90,9 +90,9 @@ def test_killed(done: int, temporary: bool, gray: Path, undisturbed: dict[str, b
     process.communicate()
     whole = check_whole(out)
     assert whole < COUNT
-    told = rows(out.with_suffix(".csv"))
-    assert len(told) <= whole
-    # A row that was being written is dropped, not continued.
+    reported = rows(out.with_suffix(".csv"))
+    assert len(reported) <= whole
+    # A truncated row is dropped, not continued.
     with out.with_suffix(".csv").open("a") as file:
         file.write("half a ro")
     stdout = finish(start(gray, out, "--resume"))
@@ -118,7 +118,7 @@ def test_interrupted(gray: Path, undisturbed: dict[str, bytes], tmp_path: Path) 
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
-    # What was being written is finished, so nothing half is left.
+    # Files that were being written are finished, so no temporary file is left.
     assert check_whole(out) < COUNT
     assert not [name for name in results(out) if name.endswith(".tmp")]
     finish(start(gray, out, "--resume"))

@@ -21,7 +21,7 @@ def test_the_report(tmp_path: Path) -> None:
     with Report(path, model="unet.art_v5") as report:
         assert path.read_text().splitlines() == [",".join(COLUMNS)]
         report.add(outcome("a.png", seconds=0.5, measure=0.25))
-        # Each row is there at once.
+        # Each row is written immediately.
         assert rows(path)[0] == {
             "file": "in/a.png",
             "result": "out/a.png",
@@ -32,7 +32,7 @@ def test_the_report(tmp_path: Path) -> None:
             "message": "",
         }
         report.add(outcome("b.png", "failed", error=ImageError('in/b.png: "bad",\nvery')))
-        report.add(outcome("c.png", "colored", measure=9.0))
+        report.add(outcome("c.png", "already_colored", measure=9.0))
     assert [row["message"] for row in rows(path)] == ["", 'in/b.png: "bad", very', ""]
     assert [row["result"] for row in rows(path)] == ["out/a.png", "", ""]
     with Report(path, model="cnn") as report:
@@ -46,21 +46,21 @@ def test_a_report_is_resumed(cut: int, tmp_path: Path) -> None:
     with Report(path, model="unet") as report:
         report.add(outcome("a.png"))
         report.add(outcome("b.png", "failed", error=ImageError("bad")))
-        report.add(outcome("c.png", "colored", measure=9.0))
+        report.add(outcome("c.png", "already_colored", measure=9.0))
         report.add(outcome('d\n"\u00e9.png'))
     path.write_bytes(path.read_bytes()[:-cut])
     with Report(path, resume=True, model="unet") as report:
-        report.add(outcome("a.png", "there"))
+        report.add(outcome("a.png", "exists"))
         report.add(outcome("b.png"))
-        report.add(outcome("c.png", "colored", measure=9.0))
-        report.add(outcome('d\n"\u00e9.png', "there"))
+        report.add(outcome("c.png", "already_colored", measure=9.0))
+        report.add(outcome('d\n"\u00e9.png', "exists"))
     found = [(row["file"], row["status"]) for row in rows(path)]
     assert found == [
         ("in/a.png", "colorized"),
         ("in/b.png", "failed"),
-        ("in/c.png", "colored"),
+        ("in/c.png", "already_colored"),
         ("in/b.png", "colorized"),
-        ('in/d\n"\u00e9.png', "there"),
+        ('in/d\n"\u00e9.png', "exists"),
     ]
 
 
@@ -69,7 +69,7 @@ def test_a_report_replaces_nothing_else(tmp_path: Path) -> None:
     make_painting(1).save(path)
     before = path.read_bytes()
     for resume in (False, True):
-        with pytest.raises(ImageError, match="is no report"):
+        with pytest.raises(ImageError, match="is not a report"):
             Report(path, resume=resume, model="cnn")
     assert path.read_bytes() == before
     for bad in (tmp_path, Path("/proc/report.csv")):

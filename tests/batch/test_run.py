@@ -1,4 +1,4 @@
-"""Many files: what is taken, where it goes, and what becomes of each."""
+"""Runs over many files: which are found, where results go, and their outcomes."""
 
 import io
 import os
@@ -34,7 +34,7 @@ def planned(inputs: list[Path], out: Path, **options: str) -> dict[str, str]:
     return {job.source.name: str(job.target.relative_to(out)) for job in jobs}
 
 
-# What is taken, and where it goes
+# Planning
 
 
 def test_names_and_folders_are_kept(gray: Path, tmp_path: Path) -> None:
@@ -53,12 +53,12 @@ def test_names_and_folders_are_kept(gray: Path, tmp_path: Path) -> None:
     }
 
 
-def test_one_file_goes_where_it_is_told(gray: Path, tmp_path: Path) -> None:
+def test_a_single_file_may_name_its_result(gray: Path, tmp_path: Path) -> None:
     source = gray / "01.png"
     assert plan_jobs([source], tmp_path / "x.tif") == [Job(source, tmp_path / "x.tif")]
     assert plan_jobs([source], tmp_path / "new") == [Job(source, tmp_path / "new" / "01.png")]
     assert plan_jobs([source, source], tmp_path / "new") == [Job(source, tmp_path / "new" / "01.png")]
-    with pytest.raises(ImageError, match="do not go together"):
+    with pytest.raises(ImageError, match="contradicts the format png"):
         plan_jobs([source], tmp_path / "x.tif", format="png")
     with pytest.raises(ImageError, match="cannot hold a coloring"):
         plan_jobs([source], tmp_path / "x", format="gif")
@@ -111,7 +111,7 @@ def test_links_are_followed_but_not_in_circles(gray: Path, tmp_path: Path) -> No
     assert "symbolic links" in failed["self.png"]
 
 
-# What is written
+# Running
 
 
 def test_a_folder(gray: Path, tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_a_folder(gray: Path, tmp_path: Path) -> None:
         assert read_provenance(outcome.job.target) is not None
 
 
-def test_what_is_colored_together_makes_no_difference(gray: Path, tmp_path: Path) -> None:
-    """Batches hold what happens to be ready, so results must not depend on them by more than rounding."""
+def test_results_do_not_depend_on_batches(gray: Path, tmp_path: Path) -> None:
+    """Batches contain whatever is ready, so results must not depend on them by more than rounding."""
     run(gray, tmp_path / "together", Saving(format="png"), batch_size=8)
     run(gray, tmp_path / "alone", Saving(format="png"), batch_size=1)
     for name in files(tmp_path / "alone"):
@@ -153,7 +153,7 @@ def test_bad_files_fail_alone(gray: Path, tmp_path: Path) -> None:
     assert len(files(tmp_path / "out")) == 5
 
 
-def test_results_that_are_there(gray: Path, tmp_path: Path) -> None:
+def test_existing_results(gray: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(gray, out)
     before = {name: (out / name).read_bytes() for name in files(out)}
@@ -162,7 +162,7 @@ def test_results_that_are_there(gray: Path, tmp_path: Path) -> None:
     (out / "02.png").unlink()
     resumed = run(gray, out, Saving(resume=True))
     assert {name for name, outcome in resumed.items() if outcome.status == "colorized"} == {"02.png"}
-    assert {outcome.status for name, outcome in resumed.items() if name != "02.png"} == {"there"}
+    assert {outcome.status for name, outcome in resumed.items() if name != "02.png"} == {"exists"}
     assert (out / "01.png").read_bytes() == b"mine"
     assert (out / "02.png").read_bytes() == before["02.png"]
     run(gray, out, Saving(force=True))
@@ -180,7 +180,7 @@ def test_skip_colored(gray: Path, tmp_path: Path) -> None:
     plain[0].save(gray / "part.tif", save_all=True, append_images=bright[1:])
     plain[0].convert("RGB").save(gray / "late.webp", save_all=True, append_images=bright[1:], lossless=True)
     outcomes = run(gray, tmp_path / "out", skip_colored=True)
-    alone = {name for name, outcome in outcomes.items() if outcome.status == "colored"}
+    alone = {name for name, outcome in outcomes.items() if outcome.status == "already_colored"}
     assert alone == {"color.png", "color.tif", "late.webp"}
     assert all((outcomes[name].measure or 0) > 1.6 for name in (*alone, "part.tif"))
     assert not any((tmp_path / "out" / name).exists() for name in alone)
@@ -207,17 +207,17 @@ def test_maps_of_uncertainty(gray: Path, tmp_path: Path) -> None:
     map_path(tmp_path / "new" / "01.png").parent.mkdir()
     map_path(tmp_path / "new" / "01.png").touch()
     job = Job(gray / "01.png", tmp_path / "new" / "01.png")
-    with pytest.raises(ImageError, match="uncertainty.png is already there"):
+    with pytest.raises(ImageError, match="uncertainty.png already exists; --force replaces it"):
         run_job(colorizer, job, Saving(uncertainty=True))
     run_job(colorizer, job, Saving(uncertainty=True, resume=True))
     assert map_path(job.target).stat().st_size > 0
     (gray / "01.png.uncertainty.png").write_bytes((gray / "01.png").read_bytes())
-    with pytest.raises(ImageError, match="map of uncertainty of .*01.png would become"):
+    with pytest.raises(ImageError, match="uncertainty map of .*01.png and .* would both become"):
         list(run_jobs(colorizer, plan_jobs([gray], tmp_path / "x"), Saving(uncertainty=True)))
 
 
-def test_models_that_have_no_map_say_so_once(gray: Path, tmp_path: Path) -> None:
+def test_models_without_uncertainty_raise_one_error(gray: Path, tmp_path: Path) -> None:
     colorizer = artcolor.Colorizer(artcolor.get_model("ae_report"))
-    with pytest.raises(ConfigError, match="never unsure"):
+    with pytest.raises(ConfigError, match="so uncertainty is unavailable"):
         list(run_jobs(colorizer, plan_jobs([gray], tmp_path / "out"), Saving(uncertainty=True)))
     assert not (tmp_path / "out").exists()

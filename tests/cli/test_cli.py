@@ -1,3 +1,5 @@
+"""The `artcolor` command, run as a process of its own."""
+
 import csv
 import json
 import subprocess
@@ -8,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import artcolor as artcolor_package
 from tests.conftest import ROOT, make_painting
 
 
 def artcolor(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Runs the real command in a process of its own."""
+    """Runs the command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", "from artcolor.cli import main; main()", *map(str, arguments)],
         capture_output=True,
@@ -46,7 +49,7 @@ def test_one_file(tmp_path: Path) -> None:
         assert image.mode == "RGB"
     again = artcolor("colorize", source, "-o", out)
     assert again.returncode == 1
-    assert "already there; --force replaces it" in again.stderr
+    assert "already exists; --force replaces it, and --resume skips it" in again.stderr
     before = out.read_bytes()
     assert artcolor("colorize", source, "-o", out, "--force", "--vividness", "0").returncode == 0
     assert out.read_bytes() != before
@@ -91,7 +94,7 @@ def test_options_of_color_and_file(tmp_path: Path) -> None:
     with Image.open(tmp_path / "b.png") as image:
         assert image.mode == "RGB"
     silent = artcolor("inspect", tmp_path / "b.png")
-    assert (silent.returncode, "does not say that artcolor colored it" in silent.stdout) == (1, True)
+    assert (silent.returncode, "does not state that artcolor colorized it" in silent.stdout) == (1, True)
 
 
 def test_maps_and_layers(tmp_path: Path) -> None:
@@ -106,6 +109,54 @@ def test_maps_and_layers(tmp_path: Path) -> None:
         assert np.ptp(np.asarray(layer.convert("LAB"))[..., 0]) <= 4
 
 
+def test_samples_with_a_reference(tmp_path: Path) -> None:
+    source, reference = tmp_path / "a.png", tmp_path / "mood.jpg"
+    make_painting(1).convert("L").save(source)
+    make_painting(7).save(reference)
+    run = ["colorize", source, "-o", tmp_path / "b.png", "--samples", "4", "--reference", reference, "--seed", "1"]
+    done = artcolor(*run, "--model", "vae")
+    assert done.returncode == 0, done.stderr
+    results = [tmp_path / f"b.{number}.png" for number in range(1, 5)]
+    assert sorted(tmp_path.glob("b*")) == results
+    assert f"1 of 1 colorized into {results[0]} to {results[3]}" in done.stdout
+    assert len({path.read_bytes() for path in results}) == 4
+    colors = [np.asarray(Image.open(path)).astype(int) for path in results]
+    for number, color in enumerate(colors):
+        assert np.ptp(color, axis=-1).mean() > 1
+        assert all(np.abs(color - other).max() > 2 for other in colors[:number])
+    told = [json.loads(line) for line in artcolor("inspect", *results, "--json").stdout.splitlines()]
+    assert [entry["file"] for entry in told] == list(map(str, results))
+    for number, entry in enumerate(told, 1):
+        found = entry["coloring"]
+        assert found["model"].startswith("vae.")
+        options = {key: found["options"][key] for key in ("reference", "samples", "seed", "sample")}
+        assert options == {"reference": "mood.jpg", "samples": 4, "seed": 1, "sample": number}
+
+    again = artcolor(*run, "--model", "vae", "--resume")
+    assert (again.returncode, "0 of 1 colorized, 1 existed" in again.stdout) == (0, True)
+    refused = artcolor(*run, "--model", "vae")
+    assert (refused.returncode, "b.1.png already exists" in refused.stderr) == (1, True)
+    for path in results:
+        path.unlink()
+    other = artcolor(*run)
+    assert other.returncode == 1
+    assert "requires `vae`" in other.stderr
+    assert "Traceback" not in other.stderr
+    assert not list(tmp_path.glob("b*"))
+
+
+def test_unknown_options_suggest_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="no option 'vividnes'; did you mean 'vividness'"):
+        artcolor_package.colorize(make_painting(1), vividnes=1)
+    with pytest.raises(TypeError, match="did you mean 'samples'"):
+        artcolor_package.Colorizer("vae", sample=2)
+    with pytest.raises(TypeError, match="no option 'xyzzy'.*vividness.*reference.*device"):
+        artcolor_package.colorize(make_painting(1), xyzzy=1)
+    done = artcolor("colorize", "a.png", "-o", "b.png", "--vividnes", "1")
+    assert done.returncode == 2
+    assert "--vividness" in done.stderr
+
+
 def test_what_has_color_is_left_alone_and_reported(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -116,15 +167,18 @@ def test_what_has_color_is_left_alone_and_reported(tmp_path: Path) -> None:
     done = artcolor(*run)
     assert done.returncode == 0, done.stderr
     assert "1 of 2 colorized" in done.stdout
-    assert "1 have color already" in done.stdout
+    assert "1 already colored" in done.stdout
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["gray.png"]
     rows = {Path(row["file"]).name: row for row in csv.DictReader(report.open())}
-    assert {name: row["status"] for name, row in rows.items()} == {"color.png": "colored", "gray.png": "colorized"}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "color.png": "already_colored",
+        "gray.png": "colorized",
+    }
     assert float(rows["color.png"]["color"]) > float(rows["gray.png"]["color"]) == 0
     assert rows["gray.png"]["model"] == "cnn.art_v1"
     assert float(rows["gray.png"]["seconds"]) > 0
     again = artcolor(*run, "--resume")
-    assert "1 were there" in again.stdout
+    assert "1 existed" in again.stdout
     assert artcolor(*run, "--resume", "--force").returncode == 1
 
 
@@ -151,7 +205,7 @@ def test_the_original_is_never_replaced(folder: Path) -> None:
         (["colorize", "missing.png", "-o", "x.png"], "no file missing.png"),
         (["colorize", ".", "-o", "out", "--model", "nope"], "no weights called 'nope'"),
         (["colorize", "empty", "-o", "out"], "no pictures in empty"),
-        (["colorize", "a.png", "-o", "b.png", "--seed", "3"], "seed is for vae"),
+        (["colorize", "a.png", "-o", "b.png", "--seed", "3"], "unet is deterministic; `seed` requires `vae`"),
         (["colorize", "a.png", "-o", "b.png", "--device", "gpu"], "device gpu cannot be used here"),
         (["colorize", "a.png", "-o", "b.png", "--depth", "12"], "depth is 8 or 16"),
         (["colorize", "a.png", "-o", "b.png", "--quality", "50"], "no quality"),
@@ -159,7 +213,7 @@ def test_the_original_is_never_replaced(folder: Path) -> None:
         (["colorize", "a.png", "-o", "b.png", "--max-pixels", "100"], "100 are allowed"),
         (["inspect", "missing.png"], "no file missing.png"),
         (["train", "nope", "--data", ".", "--out", "x"], "no recipe nope"),
-        (["train", "cnn", "--data", "empty", "--out", "x"], "holds no pictures"),
+        (["train", "cnn", "--data", "empty", "--out", "x"], "contains no pictures"),
         (["train", "cnn", "--data", ".", "--out", "x", "--set", "sise=3"], "sise"),
     ],
 )

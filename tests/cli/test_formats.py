@@ -1,4 +1,4 @@
-"""The matrix of mode × format once more, through the command: one folder with a file of each."""
+"""Runs the command over a folder with one file for each combination of mode and format."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The commands about released weights."""
+"""The commands for released weights."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import HfApi
 from typer.testing import CliRunner, Result
 
-from artcolor.cli import app
+from artcolor.cli.app import app
 from artcolor.zoo import card, locate, manifest
 from tests.conftest import ROOT
 from tests.hub_server import HubServer, point_client_to
@@ -21,13 +21,13 @@ from tests.zoo import blocked
 
 
 def run(*arguments: object) -> Result:
-    """Runs the command in this process. Errors meant for people come as exceptions."""
+    """Runs the command in this process. An `ArtcolorError` is in `exception`."""
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A manifest that may be written to, with the picture for the cards beside it."""
+    """A writable manifest, and the picture for the model cards."""
     (tmp_path / "examples").mkdir()
     shutil.copy(ROOT / "examples" / "aigues_mortes.png", tmp_path / "examples")
     shutil.copy(ROOT / "weights_manifest.json", tmp_path)
@@ -46,7 +46,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
 
 
 def test_models_as_json_is_json_and_needs_no_torch() -> None:
-    code = "import sys; from artcolor.cli import app; app(standalone_mode=False); assert 'torch' not in sys.modules"
+    code = "import sys; from artcolor.cli.app import app; app(standalone_mode=False); assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code, "models", "--json"], capture_output=True, text=True, check=True)
     stated = json.loads((ROOT / "weights_manifest.json").read_text())["weights"]
     assert {key: value["sha256"] for key, value in json.loads(done.stdout).items()} == {
@@ -74,7 +74,7 @@ def test_verify_names_what_is_wrong(checkout: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ARTCOLOR_WEIGHTS_DIR", str(checkout))
     done = run("verify")
     assert done.exit_code == 1
-    assert "damaged or was changed" in done.output
+    assert "damaged or was modified" in done.output
 
 
 def test_publish_download_verify(checkout: Path, server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,11 +114,11 @@ def test_publish_download_verify(checkout: Path, server: HubServer, monkeypatch:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["download"], "name the weights to download, or give --all"),
-        (["download", "cnn", "--all"], "name the weights to download, or give --all"),
+        (["download"], "name the weights to download, or use --all"),
+        (["download", "cnn", "--all"], "name the weights to download, or use --all"),
         (["download", "nope"], "no weights called 'nope'"),
-        (["publish"], "say where it goes, with --org"),
-        (["publish", "--org", "../x"], "names no repository"),
+        (["publish"], "name its organization with --org"),
+        (["publish", "--org", "../x"], "is not the name of a repository"),
     ],
 )
 def test_errors(arguments: list[str], message: str) -> None:
@@ -130,7 +130,7 @@ def test_publishing_needs_a_checkout_and_a_token(
 ) -> None:
     before = (checkout / "weights_manifest.json").read_bytes()
     monkeypatch.setenv("HF_TOKEN", "wrong")
-    assert "token that may write" in str(run("publish", "cnn", "--org", "org").exception)
+    assert "token with write access" in str(run("publish", "cnn", "--org", "org").exception)
     assert (checkout / "weights_manifest.json").read_bytes() == before
     shutil.rmtree(checkout / "examples")
-    assert "published from a checkout" in str(run("publish", "cnn", "--org", "org").exception)
+    assert "publishing requires a checkout" in str(run("publish", "cnn", "--org", "org").exception)

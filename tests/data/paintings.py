@@ -1,16 +1,17 @@
-"""Generated pictures for tests of data sets: colorful, with detail, and each unlike all others."""
+"""Generated pictures for tests of data sets and evaluation: colorful, detailed, and all different."""
 
 import io
 import struct
 import zlib
 from typing import Any
 
+import imagecodecs
 import numpy as np
 from PIL import Image, ImageDraw
 
 
 def make_artwork(seed: int, width: int = 200, height: int = 160) -> Image.Image:
-    """Soft color fields with strokes, ellipses and polygons on them, and a little canvas."""
+    """Soft color fields with strokes, ellipses and polygons on them, and a little canvas texture."""
     rng = np.random.default_rng(seed)
     fields = Image.fromarray(rng.integers(20, 236, (5, 6, 3), dtype=np.uint8))
     picture = fields.resize((width, height), Image.Resampling.BICUBIC)
@@ -33,7 +34,7 @@ def make_artwork(seed: int, width: int = 200, height: int = 160) -> Image.Image:
 
 
 def cropped(image: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
-    """Without these shares of its width and height."""
+    """The picture without these fractions of its width and height."""
     width, height = image.size
     return image.crop(
         (round(left * width), round(top * height), round((1 - right) * width), round((1 - bottom) * height))
@@ -41,7 +42,7 @@ def cropped(image: Image.Image, left: float, top: float, right: float, bottom: f
 
 
 def framed(image: Image.Image, color: str, share: float = 0.1) -> Image.Image:
-    """With a plain border all around."""
+    """The picture with a plain border on all sides."""
     border = round(share * min(image.size))
     result = Image.new("RGB", (image.width + 2 * border, image.height + 2 * border), color)
     result.paste(image, (border, border))
@@ -49,26 +50,43 @@ def framed(image: Image.Image, color: str, share: float = 0.1) -> Image.Image:
 
 
 def sepia(image: Image.Image) -> Image.Image:
-    """As an old photograph: one hue, strongest in the middle tones."""
+    """The picture as an old photograph: one hue, strongest in the midtones."""
     gray = np.asarray(image.convert("L"), dtype=np.float64)[..., None]
     return Image.fromarray((gray * [1.2, 0.98, 0.75]).clip(0, 255).astype(np.uint8))
 
 
+ADOBE_GREEN = (0, 201, 37)
+"""The color of `adobe_green` in sRGB; without its profile, it would be read as (60, 200, 60)."""
+
+
+def adobe_green(side: int = 32) -> bytes:
+    """A PNG file of (60, 200, 60) everywhere, with an AdobeRGB profile."""
+    profile = bytes(imagecodecs.cms_profile("adobergb"))
+    return to_bytes(Image.new("RGB", (side, side), (60, 200, 60)), "PNG", icc_profile=profile)
+
+
+def hidden_red(side: int = 32) -> bytes:
+    """A PNG file of red, transparent in its left half and opaque in its right half."""
+    image = Image.new("RGBA", (side, side), (255, 0, 0, 255))
+    image.paste((255, 0, 0, 0), (0, 0, side // 2, side))
+    return to_bytes(image, "PNG")
+
+
 def to_bytes(image: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
-    """A picture file."""
+    """The bytes of a picture file."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **({"quality": 92} if kind == "JPEG" else {}) | options)
     return buffer.getvalue()
 
 
 def animation(kind: str, seed: int) -> bytes:
-    """Three frames."""
+    """An animation of three frames."""
     frames = [make_artwork(seed + number) for number in range(3)]
     return to_bytes(frames[0], kind, save_all=True, append_images=frames[1:])
 
 
 def bomb(side: int = 12_000) -> bytes:
-    """A PNG file of some kilobytes that unpacks to side² pixels."""
+    """A PNG file of a few kilobytes that decompresses to side² pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -17,12 +17,11 @@ from PIL import Image
 from artcolor.data.build import build
 from artcolor.data.dataset import ArtDataset, list_pictures
 from artcolor.data.spec import DatasetSpec, load_spec
-from artcolor.data.summary import Report
+from artcolor.data.summary import BuildSummary
 from artcolor.errors import DataError
 from tests.conftest import ROOT
 from tests.data.paintings import animation, bomb, cropped, framed, make_artwork, sepia, to_bytes
 
-# Pictures of these numbers are the originals; copies and damaged files are planted among them.
 _STYLES = ("Baroque", "Rococo", "Realism")
 
 
@@ -33,7 +32,7 @@ def write(root: Path, files: dict[str, bytes]) -> None:
 
 
 def planted(root: Path) -> dict[tuple[str, str], str]:
-    """Writes four sources below `root`; gives what is to be dropped, and why."""
+    """Writes four sources below `root`; returns which pictures must be dropped, and why."""
     art = make_artwork
     write(
         root / "folders",
@@ -45,7 +44,7 @@ def planted(root: Path) -> dict[tuple[str, str], str]:
             "Bo/empty.png": b"",
             "Cy/truncated.jpg": to_bytes(art(90))[:-4000],
             "Cy/notes.txt": b"not a picture, and not named like one",
-            "Cy/._9.jpg": b"what macOS leaves behind",
+            "Cy/._9.jpg": b"macOS metadata",
         },
     )
     write(
@@ -97,7 +96,7 @@ def planted(root: Path) -> dict[tuple[str, str], str]:
         ("names", "Rococo/Dora_Maar_104.png"): "extreme_aspect",
         ("names", "Rococo/Dora_Maar_105.gif"): "animated",
         ("names", "Rococo/Dora_Maar_106.webp"): "animated",
-        # Larger copies stay, wherever they are.
+        # The larger copy is kept, whichever source it is in.
         ("names", f"{_STYLES[0]}/Dora_Maar_12.png"): "duplicate",
         ("table", "files/gray.jpg"): "gray",
         ("table", "files/gray-as-rgb.jpg"): "gray",
@@ -135,7 +134,7 @@ def table_of(out: Path) -> list[dict[str, str]]:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Hash of each file."""
+    """Path → hash of each file."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}
 
@@ -148,17 +147,17 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(four: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+def built(four: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, BuildSummary]:
     out = tmp_path_factory.mktemp("built") / "art"
     return out, build(spec_of(four), out, workers=2)
 
 
 def test_every_planted_case_is_dropped_for_its_reason_and_nothing_else(
-    four: Path, built: tuple[Path, Report], tmp_path: Path
+    four: Path, built: tuple[Path, BuildSummary], tmp_path: Path
 ) -> None:
-    out, report = built
-    # A repeated row shares its path with the row that stays.
-    dropped = {(each["source"], each["path"]): each["reason"] for each in report.dropped_pictures}
+    out, summary = built
+    # A repeated row has the same path as the row that is kept.
+    dropped = {(each["source"], each["path"]): each["reason"] for each in summary.dropped_pictures}
     expected = planted(tmp_path)
     assert dropped == expected
     kept = {(row["source"], row["path"]) for row in table_of(out)}
@@ -169,15 +168,15 @@ def test_every_planted_case_is_dropped_for_its_reason_and_nothing_else(
         if path.suffix not in {".txt", ".csv"} and not path.name.startswith(".")
     }
     assert kept == everything - {key for key, reason in expected.items() if reason not in ("missing", "repeated")}
-    assert report.dropped == dict(Counter(expected.values())) | {
-        reason: 0 for reason in report.dropped if reason not in expected.values()
+    assert summary.dropped == dict(Counter(expected.values())) | {
+        reason: 0 for reason in summary.dropped if reason not in expected.values()
     }
-    assert report.kept == len(kept) and report.collected == len(kept) + len(expected)
+    assert summary.kept == len(kept) and summary.collected == len(kept) + len(expected)
 
 
-def test_a_frame_is_cut_off_and_reported(built: tuple[Path, Report]) -> None:
-    out, report = built
-    (only,) = report.cropped_pictures
+def test_a_frame_is_cropped_and_reported(built: tuple[Path, BuildSummary]) -> None:
+    out, summary = built
+    (only,) = summary.cropped_pictures
     assert (only["path"], only["original"]) == ("files/framed.png", [232, 192])
     assert all(abs(found - true) <= 1 for found, true in zip(only["box"], [16, 16, 216, 176], strict=True))
     row = next(row for row in table_of(out) if row["path"] == "files/framed.png")
@@ -187,8 +186,8 @@ def test_a_frame_is_cut_off_and_reported(built: tuple[Path, Report]) -> None:
     assert max(abs(a - b) for a, b in zip(*corner, strict=True)) < 60
 
 
-def test_the_table_describes_the_files(built: tuple[Path, Report]) -> None:
-    out, report = built
+def test_the_table_describes_the_files(built: tuple[Path, BuildSummary]) -> None:
+    out, summary = built
     rows = table_of(out)
     header = "file_name,split,width,height,artist,style,genre,source,path,sha256"
     assert (out / "metadata.csv").read_text().splitlines()[0] == header
@@ -202,38 +201,38 @@ def test_the_table_describes_the_files(built: tuple[Path, Report]) -> None:
     pictures = {path.relative_to(out).as_posix() for path in out.rglob("*.webp")}
     assert pictures == {row["file_name"] for row in rows}
     counts = Counter(row["split"] for row in rows)
-    assert report.splits == counts and counts["test"] == 4 and counts["val"] == round(0.2 * len(rows))
+    assert summary.splits == counts and counts["test"] == 4 and counts["val"] == round(0.2 * len(rows))
     by_path = {(row["source"], row["path"]): row for row in rows}
     assert by_path["names", "Rococo/Dora_Maar_10.png"]["artist"] == "Dora Maar"
     assert by_path["names", "Rococo/Dora_Maar_10.png"]["style"] == "Rococo"
     assert by_path["table", "files/22.jpg"]["artist"] == "Émile Noël"
     assert by_path["table", "files/22.jpg"]["genre"] == "still life"
     assert by_path["plain", "30.webp"]["artist"] == ""
-    # What the larger copy does not know comes from the smaller.
+    # Labels that the larger copy lacks come from the smaller one.
     assert by_path["plain", "larger.webp"]["artist"] == "Dora Maar"
 
 
-def test_the_result_is_read_by_art_dataset(built: tuple[Path, Report]) -> None:
-    out, report = built
-    assert len(list_pictures(out, "val")) == report.splits["val"]
+def test_the_result_is_read_by_art_dataset(built: tuple[Path, BuildSummary]) -> None:
+    out, summary = built
+    assert len(list_pictures(out, "val")) == summary.splits["val"]
     lightness, ab = ArtDataset(out, "test")[0]
     assert lightness.shape[0] == 1 and ab.shape[0] == 2
 
 
-def test_the_reports_tell_what_was_dropped_and_need_no_other_file(built: tuple[Path, Report]) -> None:
-    out, report = built
-    assert Report.load(out / "report.json") == report
+def test_the_report_lists_dropped_pictures_and_is_self_contained(built: tuple[Path, BuildSummary]) -> None:
+    out, summary = built
+    assert BuildSummary.load(out / "report.json") == summary
     page = (out / "report.html").read_text(encoding="utf-8")
-    for each in report.dropped_pictures:
+    for each in summary.dropped_pictures:
         assert each["path"] in page
     assert not re.search(r"(src|href)=(?!\"data:)", page)
-    assert page.count("<img") > report.dropped["duplicate"] * 2
+    assert page.count("<img") > summary.dropped["duplicate"] * 2
     with Image.open(out / "statistics.png") as image:
         assert image.width > 800
     assert not (out / ".build").exists()
 
 
-def test_names_cannot_write_into_the_report(tmp_path: Path) -> None:
+def test_names_are_escaped_in_the_report(tmp_path: Path) -> None:
     write(tmp_path / "in", {"<script>alert(1)<script> x.jpg": b"no picture"})
     write(tmp_path / "in", {f"$x^${n}$ {n}.jpg": to_bytes(make_artwork(n)) for n in range(3)})
     spec = DatasetSpec.model_validate(
@@ -248,8 +247,8 @@ def test_names_cannot_write_into_the_report(tmp_path: Path) -> None:
     assert "<script" not in page and "<b></" not in page and "&lt;script&gt;" in page
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_other_splits(
-    four: Path, built: tuple[Path, Report], tmp_path: Path
+def test_the_same_seed_produces_the_same_bytes_and_another_seed_other_splits(
+    four: Path, built: tuple[Path, BuildSummary], tmp_path: Path
 ) -> None:
     spec = spec_of(four)
     build(spec, tmp_path / "again", workers=5)
@@ -260,7 +259,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_other_splits(
     assert splits[0] != splits[1]
 
 
-def test_the_originals_are_not_touched(tmp_path: Path) -> None:
+def test_sources_are_not_modified(tmp_path: Path) -> None:
     planted(tmp_path / "in")
     before = contents(tmp_path / "in")
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "in").rglob("*")}
@@ -289,8 +288,8 @@ build(spec_of(Path(sys.argv[1])), Path(sys.argv[2]), workers=2, progress=progres
 
 
 @pytest.mark.parametrize(("step", "at"), [("clean", 17), ("write", 20)])
-def test_a_killed_build_goes_on_and_ends_the_same(
-    four: Path, built: tuple[Path, Report], tmp_path: Path, step: str, at: int
+def test_a_killed_build_resumes_with_the_same_result(
+    four: Path, built: tuple[Path, BuildSummary], tmp_path: Path, step: str, at: int
 ) -> None:
     out = tmp_path / "art"
     arguments = [sys.executable, "-c", _CHILD, str(four), str(out), step, str(at)]
@@ -302,19 +301,19 @@ def test_a_killed_build_goes_on_and_ends_the_same(
         child.send_signal(signal.SIGKILL)
     assert child.returncode == -signal.SIGKILL
     assert [path.name for path in out.iterdir()] == [".build"]
-    # As if it had been killed in the middle of a line.
+    # As if the process had been killed while writing a line.
     with (out / ".build" / "cleaned" / "journal.jsonl").open("ab") as file:
         file.write(b'{"source": "folders", "pa')
     done = {path.stat().st_ino for path in (out / ".build" / "cleaned" / "pictures").iterdir()}
     assert done
     build(spec_of(four), out)
     assert contents(out) == contents(built[0])
-    # What was cleaned before is not cleaned again, but moved where it belongs.
+    # Files cleaned before are moved, not cleaned again.
     kept = {path.stat().st_ino for path in out.rglob("*.webp")}
     assert len(kept & done) > len(done) / 2
 
 
-def test_a_file_that_changed_since_is_cleaned_again(tmp_path: Path) -> None:
+def test_a_changed_file_is_cleaned_again(tmp_path: Path) -> None:
     write(tmp_path / "in", {f"{n}.png": to_bytes(make_artwork(n), "PNG") for n in range(6)})
     values = {
         "name": "small",
@@ -336,7 +335,7 @@ def test_a_file_that_changed_since_is_cleaned_again(tmp_path: Path) -> None:
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
 
 
-def test_other_splits_do_not_clean_again_but_other_rules_do(tmp_path: Path) -> None:
+def test_other_rules_repeat_the_cleaning_but_other_splits_do_not(tmp_path: Path) -> None:
     write(tmp_path / "in", {f"{n}.png": to_bytes(make_artwork(n), "PNG") for n in range(6)})
     values = {"name": "small", "sources": [{"kind": "folder", "name": "in", "path": tmp_path / "in"}]}
 
@@ -357,16 +356,16 @@ def test_other_splits_do_not_clean_again_but_other_rules_do(tmp_path: Path) -> N
     assert interrupted(output={"side": 150}).isdisjoint(first)
 
 
-def test_a_finished_build_is_left_alone(built: tuple[Path, Report], four: Path) -> None:
-    out, report = built
+def test_a_finished_build_is_left_alone(built: tuple[Path, BuildSummary], four: Path) -> None:
+    out, summary = built
     times = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-    assert build(spec_of(four), out) == report
+    assert build(spec_of(four), out) == summary
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
     with pytest.raises(DataError, match="another spec or seed"):
         build(spec_of(four), out, seed=3)
 
 
-def test_a_folder_with_other_things_is_refused(four: Path, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_rejected(four: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("precious")
     with pytest.raises(DataError, match="not empty"):
         build(spec_of(four), tmp_path)
@@ -376,21 +375,21 @@ def test_a_folder_with_other_things_is_refused(four: Path, tmp_path: Path) -> No
     assert not (four / "plain" / "out").exists()
 
 
-def test_where_leaves_only_what_is_asked_for(four: Path, tmp_path: Path) -> None:
-    report = build(spec_of(four, where={"style": ["ROCOCO", "Realism"]}), tmp_path / "out")
-    assert set(report.labels["style"]) == {"Rococo", "Realism"}
-    assert set(report.sources) == {"folders", "names", "table", "plain"}
-    assert report.sources["plain"]["kept"] == 0
+def test_where_keeps_only_matching_pictures(four: Path, tmp_path: Path) -> None:
+    summary = build(spec_of(four, where={"style": ["ROCOCO", "Realism"]}), tmp_path / "out")
+    assert set(summary.labels["style"]) == {"Rococo", "Realism"}
+    assert set(summary.sources) == {"folders", "names", "table", "plain"}
+    assert summary.sources["plain"]["kept"] == 0
     with pytest.raises(DataError, match="style: Baroque"):
         build(spec_of(four, where={"style": ["Cubism"]}), tmp_path / "none")
 
 
-def test_balance_caps_every_value_and_chooses_by_seed(four: Path, tmp_path: Path) -> None:
+def test_balance_caps_every_value_and_depends_on_the_seed(four: Path, tmp_path: Path) -> None:
     changes: dict[str, Any] = {"balance": {"by": "artist", "cap": 3}, "split": {"val": 0, "test": 0}}
-    report = build(spec_of(four, **changes), tmp_path / "a")
-    assert set(report.labels["artist"].values()) == {3}
-    assert set(report.labels["artist"]) == {"Ada", "Bo", "Cy", "Dora Maar", "Émile Noël", ""}
-    assert report.dropped["capped"] > 0
+    summary = build(spec_of(four, **changes), tmp_path / "a")
+    assert set(summary.labels["artist"].values()) == {3}
+    assert set(summary.labels["artist"]) == {"Ada", "Bo", "Cy", "Dora Maar", "Émile Noël", ""}
+    assert summary.dropped["capped"] > 0
     build(spec_of(four, **changes), tmp_path / "b", seed=5)
     chosen = [{row["path"] for row in table_of(tmp_path / name)} for name in "ab"]
     assert chosen[0] != chosen[1]
@@ -427,13 +426,13 @@ def test_gray_twins_have_the_same_lightness_and_no_color(tmp_path: Path) -> None
         assert (lightness - gray).abs().mean() < 1 and none.abs().max() < 0.1 < ab.abs().mean()
 
 
-def test_too_few_pictures_to_hold_any_out(tmp_path: Path) -> None:
+def test_too_few_pictures_for_the_splits(tmp_path: Path) -> None:
     write(tmp_path / "in", {f"{n}.png": to_bytes(make_artwork(n), "PNG") for n in range(2)})
     values = {"name": "few", "sources": [{"kind": "folder", "name": "in", "path": tmp_path / "in"}]}
     with pytest.raises(DataError, match="leave none of 2"):
         build(DatasetSpec.model_validate(values), tmp_path / "out")
-    report = build(DatasetSpec.model_validate(values | {"split": {"val": 1, "test": 0}}), tmp_path / "out")
-    assert report.splits == {"train": 1, "val": 1, "test": 0}
+    summary = build(DatasetSpec.model_validate(values | {"split": {"val": 1, "test": 0}}), tmp_path / "out")
+    assert summary.splits == {"train": 1, "val": 1, "test": 0}
 
 
 def kaggle(root: Path, *folders: str) -> None:
@@ -455,12 +454,12 @@ def kaggle(root: Path, *folders: str) -> None:
 
 
 @pytest.mark.parametrize("folders", [("images/images",), ("images",), ()])
-def test_the_kaggle_set_as_its_zip_unpacks(tmp_path: Path, folders: tuple[str, ...]) -> None:
+def test_the_kaggle_data_set_as_unzipped(tmp_path: Path, folders: tuple[str, ...]) -> None:
     kaggle(tmp_path / "best-artworks-of-all-time", *folders)
-    report = build(load_spec("best-artworks", root=tmp_path), tmp_path / "out")
-    assert report.labels["artist"] == {"Albrecht Dürer": 4, "Vincent van Gogh": 2}
-    assert report.labels["style"] == {"Northern Renaissance": 4, "Post-Impressionism": 2}
-    assert report.collected == report.kept == 6
+    summary = build(load_spec("best-artworks", root=tmp_path), tmp_path / "out")
+    assert summary.labels["artist"] == {"Albrecht Dürer": 4, "Vincent van Gogh": 2}
+    assert summary.labels["style"] == {"Northern Renaissance": 4, "Post-Impressionism": 2}
+    assert summary.collected == summary.kept == 6
     assert {row["width"] for row in table_of(tmp_path / "out")} == {"200" if folders else "160"}
 
 
@@ -471,26 +470,26 @@ def mendeley(root: Path) -> None:
         write(root, {f"{inside}/{movement}/lady-{number}.jpg": to_bytes(make_artwork(70 + number, 160, 200))})
 
 
-def test_the_mendeley_portraits_as_their_zip_unpacks(tmp_path: Path) -> None:
+def test_the_mendeley_portraits_as_unzipped(tmp_path: Path) -> None:
     mendeley(tmp_path / "portrait-movements")
-    report = build(load_spec("mendeley-portraits", root=tmp_path), tmp_path / "out")
+    summary = build(load_spec("mendeley-portraits", root=tmp_path), tmp_path / "out")
     styles = "High Renaissance,Impressionism,Northern Renaissance,Post-Impressionism,Rococo,Ukiyo-e"
-    assert sorted(report.labels["style"]) == styles.split(",")
-    assert report.labels["genre"] == {"portrait": 6}
+    assert sorted(summary.labels["style"]) == styles.split(",")
+    assert summary.labels["genre"] == {"portrait": 6}
 
 
-def test_the_reports_own_set_has_a_gray_twin_of_every_picture(tmp_path: Path) -> None:
+def test_the_student_report_data_set_has_a_gray_twin_of_every_picture(tmp_path: Path) -> None:
     kaggle(tmp_path / "best-artworks-of-all-time", "images/images")
     mendeley(tmp_path / "portrait-movements")
-    # The same painting in both.
+    # The same painting is in both sources.
     copy = "portrait-movements/Portrait_Painting_Dataset_For_Different_Movements/orgImg/postImpress/copy.jpg"
     write(tmp_path, {copy: to_bytes(make_artwork(65), quality=60)})
-    report = build(load_spec("report", root=tmp_path), tmp_path / "out")
-    assert report.kept == 12 and report.dropped["duplicate"] == 1
+    summary = build(load_spec("report", root=tmp_path), tmp_path / "out")
+    assert summary.kept == 12 and summary.dropped["duplicate"] == 1
     gray = {path.name for path in (tmp_path / "out" / "gray").iterdir()}
     assert gray == {Path(row["file_name"]).name for row in table_of(tmp_path / "out")}
     with Image.open(next((tmp_path / "out" / "gray").iterdir())) as image:
-        # WebP has no gray pictures, and rounds.
+        # WebP has no gray mode, and rounds.
         assert np.ptp(np.asarray(image.convert("RGB"), dtype=int), axis=2).max() <= 2
     row = next(row for row in table_of(tmp_path / "out") if row["path"].endswith("Vincent_van_Gogh_1.jpg"))
     # The genre comes from the copy.

@@ -7,7 +7,7 @@ from PIL import Image, PngImagePlugin
 
 from artcolor.data.clean import RejectedError, clean, content_box, decode
 from artcolor.data.spec import CleanRules, Output
-from tests.data.paintings import cropped, framed, make_artwork, sepia, to_bytes
+from tests.data.paintings import ADOBE_GREEN, adobe_green, cropped, framed, make_artwork, sepia, to_bytes
 
 RULES, OUTPUT = CleanRules(), Output()
 
@@ -41,7 +41,7 @@ def test_nested_frames_and_one_sided_padding_are_found() -> None:
     assert content_box(padded)[:3] == (0, 0, 200) and abs(content_box(padded)[3] - 160) <= 2
 
 
-def test_skies_and_paper_are_no_frames() -> None:
+def test_skies_and_paper_are_not_frames() -> None:
     assert content_box(make_artwork(5)) == (0, 0, 200, 160)
     sky = np.zeros((160, 200, 3))
     sky[..., 2] = np.linspace(250, 90, 160)[:, None]
@@ -65,7 +65,7 @@ def test_reasons() -> None:
     assert reason(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 200 200\n") == "undecodable"
 
 
-def test_text_that_unpacks_to_far_more_is_refused() -> None:
+def test_text_that_decompresses_to_far_more_is_rejected() -> None:
     notes = PngImagePlugin.PngInfo()
     notes.add(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(30_000_000)))
     assert reason(to_bytes(make_artwork(8), "PNG", pnginfo=notes)) == "undecodable"
@@ -78,7 +78,7 @@ def test_truncated_files_are_undecodable(kind: str, cut: float) -> None:
     assert reason(data[: int(cut * len(data))]) == "undecodable"
 
 
-def test_pictures_come_upright_with_the_size_of_the_original() -> None:
+def test_pictures_are_upright_and_report_their_original_size() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     data = to_bytes(make_artwork(10, 2000, 1600), exif=exif)
@@ -88,14 +88,19 @@ def test_pictures_come_upright_with_the_size_of_the_original() -> None:
     assert (found.width, found.height, found.original, found.pixels) == (200, 250, (1600, 2000), 3_200_000)
 
 
-def test_transparency_becomes_white() -> None:
+def test_transparent_pixels_become_white() -> None:
     art = make_artwork(11).convert("RGBA")
     art.putalpha(Image.new("L", art.size, 0))
     image, _ = decode(to_bytes(art, "PNG"), max_pixels=10**6)
     assert image.getextrema() == ((255, 255),) * 3
 
 
-def test_small_pictures_are_not_made_larger_and_quality_is_kept() -> None:
+def test_color_profiles_are_honored() -> None:
+    image, _ = decode(adobe_green(), max_pixels=10**6)
+    assert np.abs(np.asarray(image, dtype=int) - ADOBE_GREEN).max() <= 1
+
+
+def test_small_pictures_are_not_enlarged_and_quality_is_respected() -> None:
     art = make_artwork(12)
     found = clean(to_bytes(art, "PNG"), RULES, Output(side=None, format="jpeg", quality=95))
     with Image.open(io.BytesIO(found.data)) as image:
@@ -105,7 +110,7 @@ def test_small_pictures_are_not_made_larger_and_quality_is_kept() -> None:
     assert len(found.data) > len(clean(to_bytes(art, "PNG"), RULES, Output(side=None, format="jpeg", quality=40)).data)
 
 
-def test_a_crop_without_the_rule_keeps_the_frame() -> None:
+def test_without_the_rule_the_frame_is_kept() -> None:
     picture = to_bytes(framed(cropped(make_artwork(13), 0, 0, 0.1, 0), "white"), "PNG")
     kept = clean(picture, RULES.model_copy(update={"crop_borders": False}), OUTPUT)
     assert kept.box is None and (kept.width, kept.height) == (212, 192)

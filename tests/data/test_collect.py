@@ -40,19 +40,19 @@ def stream(root: Path, **changes: Any) -> Path:
     return root
 
 
-def test_the_spec_for_wikiart_reads_its_features(tmp_path: Path) -> None:
+def test_the_wikiart_spec_reads_the_features_of_the_data_set(tmp_path: Path) -> None:
     spec = load_spec("wikiart")
     local = spec.sources[0].model_copy(update={"repo": str(stream(tmp_path / "hub"))})
     spec = spec.model_copy(update={"sources": (local,)})
     steps = []
-    report = build(spec, tmp_path / "out", progress=lambda *step: steps.append(step))
-    assert report.labels == {
-        # The one without an artist has its artist from its copy.
+    summary = build(spec, tmp_path / "out", progress=lambda *step: steps.append(step))
+    assert summary.labels == {
+        # The picture without an artist takes it from its copy.
         "artist": {"vincent-van-gogh": 4, "claude-monet": 2},
         "style": {"Impressionism": 3, "Post Impressionism": 3},
         "genre": {"landscape": 4, "portrait": 1, "": 1},
     }
-    assert [(each["path"], each["reason"]) for each in report.dropped_pictures] == [
+    assert [(each["path"], each["reason"]) for each in summary.dropped_pictures] == [
         ("train/0000006/broken.jpg", "undecodable"),
         ("train/0000007", "duplicate"),
     ]
@@ -62,11 +62,11 @@ def test_the_spec_for_wikiart_reads_its_features(tmp_path: Path) -> None:
 def test_a_stream_can_be_limited_and_filtered(tmp_path: Path) -> None:
     source = load_spec("wikiart").sources[0].model_copy(update={"repo": str(stream(tmp_path / "hub")), "limit": 5})
     values = {"name": "few", "sources": (source,), "where": {"genre": ("landscape",)}, "split": {"val": 1, "test": 0}}
-    report = build(DatasetSpec.model_validate(values), tmp_path / "out")
-    assert report.collected == 5 and report.labels["genre"] == {"landscape": 3}
+    summary = build(DatasetSpec.model_validate(values), tmp_path / "out")
+    assert summary.collected == 5 and summary.labels["genre"] == {"landscape": 3}
 
 
-def test_load_dataset_reads_the_result(tmp_path: Path) -> None:
+def test_load_dataset_reads_a_build(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     source = FolderSource(kind="folder", name="in", path=tmp_path / "in", layouts=("{artist}/*",))
     for number in range(8):
@@ -91,7 +91,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         list(collect(HuggingFaceSource(kind="huggingface", name="x", repo="a/b")))
 
 
-def test_a_missing_column_lists_those_there_are(tmp_path: Path) -> None:
+def test_a_missing_column_lists_the_existing_ones(tmp_path: Path) -> None:
     root = stream(tmp_path)
     with pytest.raises(DataError, match=r"no column \['painter'\].*'artist'"):
         list(collect(HuggingFaceSource(kind="huggingface", name="x", repo=str(root), columns={"artist": "painter"})))
@@ -102,16 +102,16 @@ def test_a_missing_column_lists_those_there_are(tmp_path: Path) -> None:
         list(collect(CsvSource(kind="csv", name="x", path=root, table=Path("nowhere.csv"))))
 
 
-def test_another_layout_is_an_error_with_an_example(tmp_path: Path) -> None:
+def test_a_layout_that_matches_nothing_is_an_error_with_an_example(tmp_path: Path) -> None:
     (tmp_path / "one.jpg").write_bytes(b"")
     source = FolderSource(kind="folder", name="x", path=tmp_path, layouts=("{artist}/*", "{style}/{artist}/*"))
-    with pytest.raises(DataError, match=r"of 1 pictures.*none fits.*one\.jpg"):
+    with pytest.raises(DataError, match=r"of 1 pictures.*none matches.*one\.jpg"):
         list(collect(source))
     with pytest.raises(DataError, match="there is no folder"):
         list(collect(source.model_copy(update={"path": tmp_path / "nowhere"})))
 
 
-def test_the_first_layout_that_fits_is_used(tmp_path: Path) -> None:
+def test_the_first_matching_layout_is_used(tmp_path: Path) -> None:
     for name in ("big/Ann/1.jpg", "big/Ann/2.JPG", "small/Ann_1.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
@@ -149,21 +149,21 @@ def test_layouts(layout: str, path: str, labels: dict[str, str] | None) -> None:
         ("no┼way", "no┼way"),
     ],
 )
-def test_labels_are_made_readable(found: str, tidy: str) -> None:
+def test_labels_are_cleaned(found: str, tidy: str) -> None:
     assert tidy_label(found) == tidy
 
 
-def test_names_that_are_not_unicode_are_kept_apart(tmp_path: Path) -> None:
+def test_file_names_that_are_not_unicode_are_supported(tmp_path: Path) -> None:
     name = b"D\xfcrer_1.jpg".decode("utf-8", "surrogateescape")
     try:
         (tmp_path / name).write_bytes(to_bytes(make_artwork(1)))
     except OSError:
-        pytest.skip("this file system has only Unicode names")
+        pytest.skip("this file system supports Unicode names only")
     (tmp_path / "2.jpg").write_bytes(to_bytes(make_artwork(2)))
     values = {
         "name": "old",
         "sources": [{"kind": "folder", "name": "in", "path": tmp_path}],
         "split": {"val": 0, "test": 0},
     }
-    report = build(DatasetSpec.model_validate(values), tmp_path.parent / f"{tmp_path.name}-out")
-    assert report.kept == 2
+    summary = build(DatasetSpec.model_validate(values), tmp_path.parent / f"{tmp_path.name}-out")
+    assert summary.kept == 2

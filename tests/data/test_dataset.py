@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader
@@ -14,7 +15,9 @@ from artcolor.color.lab import lab_to_rgb, rgb_to_lab
 from artcolor.data.dataset import ArtDataset, Augmentation, Sample, list_pictures
 from artcolor.data.stream import SampleStream
 from artcolor.errors import DataError
+from artcolor.images import open_rgb
 from tests.conftest import make_painting
+from tests.data.paintings import ADOBE_GREEN, adobe_green, hidden_red
 
 
 def test_splits_of_metadata(art: Path) -> None:
@@ -42,20 +45,51 @@ def test_plain_folders(tmp_path: Path) -> None:
         list_pictures(tmp_path, "val")
 
 
-def test_metadata_without_its_columns(tmp_path: Path) -> None:
+def test_metadata_without_required_columns(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="needs the columns file_name and split"):
         list_pictures(tmp_path)
 
 
-def test_whole_pictures_are_the_files(art: Path) -> None:
+def test_integer_keys_return_whole_pictures(art: Path) -> None:
     data = ArtDataset(art, "val")
     light, ab = data[2]
     rgb = torch.from_numpy(np.array(Image.open(data.paths[2]))).permute(2, 0, 1).float() / 255
     torch.testing.assert_close(torch.cat((light, ab)), rgb_to_lab(rgb), atol=1e-3, rtol=0)
 
 
-def test_decoded_once_and_keyed_by_content(art: Path, tmp_path: Path) -> None:
+def test_color_profiles_are_honored_as_by_images(tmp_path: Path) -> None:
+    file = tmp_path / "green.png"
+    file.write_bytes(adobe_green())
+    data = ArtDataset(tmp_path, None, cache=tmp_path / "cache")
+    pixels = data.pictures[0]
+    assert np.abs(pixels.astype(int) - ADOBE_GREEN).max() <= 1
+    np.testing.assert_array_equal(pixels, open_rgb(file))
+    rgb = 255 * lab_to_rgb(torch.cat(data[0]))
+    assert (rgb - torch.tensor(ADOBE_GREEN).reshape(3, 1, 1)).abs().max() <= 1.01
+
+
+def test_a_16_bit_ramp_stays_a_ramp(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 256).round().astype(np.uint16)
+    tifffile.imwrite(tmp_path / "ramp.tif", np.tile(ramp, (64, 1)), photometric="minisblack")
+    data = ArtDataset(tmp_path, None, cache=tmp_path / "cache")
+    assert np.abs(data.pictures[0].astype(int) - np.arange(256)[:, None]).max() <= 1
+    lightness, ab = data[0]
+    gray = torch.arange(256).expand(3, 1, 256) / 255
+    torch.testing.assert_close(lightness[:, :1], rgb_to_lab(gray)[:1], atol=0.5, rtol=0)
+    assert (lightness[0, 0].diff() > 0).all()
+    assert ab.abs().max() < 0.1
+
+
+def test_transparent_pixels_are_white(tmp_path: Path) -> None:
+    (tmp_path / "red.png").write_bytes(hidden_red(32))
+    lightness, ab = ArtDataset(tmp_path, None, cache=tmp_path / "cache")[0]
+    torch.testing.assert_close(lightness[..., :16], torch.full((1, 32, 16), 100.0), atol=0.05, rtol=0)
+    assert ab[..., :16].abs().max() < 0.1
+    assert ab[0, :, 16:].min() > 70
+
+
+def test_pictures_are_cached_by_content(art: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(art, copy)
     cache = tmp_path / "cache"
@@ -103,7 +137,7 @@ def test_samples_are_a_function_of_seed_epoch_and_index(art: Path) -> None:
 
 def test_flip_crop_and_jitter(art: Path) -> None:
     plain = ArtDataset(art, "train", augmentation=Augmentation(crop=1, flip=False, lightness=0))
-    # Full crops of square pictures do not move, so only the mirror is left to differ.
+    # Full crops of square pictures have no offset, so only mirroring can differ.
     flipped = ArtDataset(art, "train", augmentation=Augmentation(crop=1, flip=True, lightness=0))
     square = next(i for i, p in enumerate(plain.paths) if Image.open(p).size[0] == 65)
     seen = set()
@@ -135,7 +169,7 @@ def _stream(**keywords: object) -> list[list[Sample]]:
     return list(SampleStream(10, 4, **{**options, **keywords}))  # type: ignore[arg-type]
 
 
-def test_the_stream_goes_through_all_pictures_and_starts_anywhere() -> None:
+def test_the_stream_covers_all_pictures_and_starts_at_any_step() -> None:
     whole = _stream()
     flat = [sample for batch in whole for sample in batch]
     for epoch in range(3):
@@ -162,7 +196,7 @@ def test_balanced_sampling_gives_each_label_an_equal_share(art: Path) -> None:
         ArtDataset(art, "train").labels("style")
 
 
-def test_what_load_dataset_gives(art: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hugging_face_data_sets(art: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     import datasets
 

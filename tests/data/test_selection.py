@@ -40,7 +40,7 @@ def test_families_stay_in_one_split() -> None:
     assert [sum(each.split == name for each in done) for name in ("train", "val", "test")] == [18, 6, 6]
 
 
-def test_pictures_keep_their_split_when_others_come() -> None:
+def test_pictures_keep_their_split_when_others_are_added() -> None:
     chosen = [Chosen(candidate(number), family=number) for number in range(40)]
     before = split(chosen[:38], SplitRules(val=8, test=8), seed=1)
     after = split(chosen, SplitRules(val=8, test=8), seed=1)
@@ -53,19 +53,19 @@ def test_an_artist_too_large_for_a_split_is_an_error() -> None:
         split(chosen, SplitRules(val=2, test=0, by="artist"), seed=0)
 
 
-def test_the_largest_of_a_group_stays_and_learns_its_labels() -> None:
+def test_the_largest_of_a_group_is_kept_and_takes_missing_labels() -> None:
     pictures = [candidate(0, "Ann"), candidate(1, pixels=5000, show=0), candidate(2), candidate(3, "Bo", show=0)]
     kept, dropped = drop_duplicates(pictures, DuplicateRules())
     assert [(each.picture.path, each.picture.labels["artist"]) for each in kept] == [("1.jpg", "Ann"), ("2.jpg", "")]
     assert [(each.path, each.twin and each.twin.path) for each in dropped] == [("0.jpg", "1.jpg"), ("3.jpg", "1.jpg")]
 
 
-def test_of_equal_copies_the_first_stays() -> None:
+def test_of_equal_copies_the_first_is_kept() -> None:
     kept, _ = drop_duplicates([candidate(5, show=1), candidate(4, show=1)], DuplicateRules())
     assert [each.picture.path for each in kept] == ["5.jpg"]
 
 
-def test_what_is_almost_a_duplicate_stays_but_in_the_same_family() -> None:
+def test_a_near_duplicate_is_kept_in_the_same_family() -> None:
     pictures = [candidate(0), candidate(1, show=0), candidate(2)]
     hashes = pictures[1].hashes ^ np.uint64(0b11111111)
     pictures[1] = Candidate(**{**vars(pictures[1]), "hashes": hashes})
@@ -75,7 +75,7 @@ def test_what_is_almost_a_duplicate_stays_but_in_the_same_family() -> None:
     assert len(dropped) == 1
 
 
-def test_a_cap_lets_smaller_groups_through_and_does_not_reshuffle() -> None:
+def test_a_cap_keeps_smaller_groups_and_does_not_reshuffle() -> None:
     chosen = [Chosen(candidate(number, artist="abb"[number % 3]), family=number) for number in range(30)]
     kept, dropped = balance(chosen, Balance(by="artist", cap=10), seed=0)
     assert sum(each.picture.labels["artist"] == "a" for each in kept) == 10
@@ -83,7 +83,7 @@ def test_a_cap_lets_smaller_groups_through_and_does_not_reshuffle() -> None:
     fewer, _ = balance(chosen[:-1], Balance(by="artist", cap=10), seed=0)
     lost = {each.picture.path for each in kept} - {each.picture.path for each in fewer}
     assert len(lost) <= 1
-    assert "20 pictures of b, 10 allowed" in dropped[0].detail
+    assert "20 pictures of b; the cap is 10" in dropped[0].detail
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_paths_are_relative_to_the_spec_or_to_the_root(tmp_path: Path) -> None:
         ("- a\n", "the file"),
     ],
 )
-def test_a_wrong_spec_is_an_error_that_names_the_place(tmp_path: Path, text: str, complaint: str) -> None:
+def test_an_invalid_spec_is_an_error_that_names_the_field(tmp_path: Path, text: str, complaint: str) -> None:
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(ConfigError, match=complaint) as caught:
         load_spec(tmp_path / "a.yaml")

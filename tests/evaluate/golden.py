@@ -1,4 +1,4 @@
-"""Golden figures of released models on 32 photographs that scikit-image and matplotlib bring along.
+"""Golden figures of released models on 32 crops of photographs that scikit-image and matplotlib ship.
 
 After a release, from the root of a checkout: python -m tests.evaluate.golden unet.art_v5
 """
@@ -14,7 +14,7 @@ import matplotlib.cbook
 import torch
 from PIL import Image
 
-from artcolor.evaluate.benchmark import Judge
+from artcolor.evaluate.benchmark import Evaluator
 from artcolor.evaluate.predictors import predictor_of
 from artcolor.evaluate.protocol import choose, protocol_of
 from artcolor.evaluate.reference import load_reference
@@ -38,13 +38,13 @@ _OF_MATPLOTLIB = "grace_hopper.jpg"
 
 
 def photographs() -> list[Path]:
-    """The eight files, which packages of the extra `test` hold."""
+    """Returns the paths of the eight photographs, which packages of the extra `test` ship."""
     folder = Path(str(importlib.resources.files("skimage"))) / "data"
     return [*(folder / name for name in _OF_SKIMAGE), Path(matplotlib.cbook.get_sample_data(_OF_MATPLOTLIB, False))]
 
 
 def content() -> str:
-    """Tells whether the files are those that the golden figures were measured on."""
+    """Returns a hash of the files, which changes when the golden figures must be measured again."""
     whole = hashlib.sha256()
     for path in photographs():
         whole.update(path.read_bytes())
@@ -52,11 +52,11 @@ def content() -> str:
 
 
 def measure(key: str, folder: Path) -> dict[str, float]:
-    """Judges released weights at their defaults on the four quarters of each photograph.
+    """Evaluates released weights at their defaults on the four quarters of each photograph.
 
     Args:
-        key: in the manifest.
-        folder: an empty one.
+        key: key of the weights in the manifest, `model.tag`.
+        folder: empty folder for the crops.
     """
     (folder / "test").mkdir()
     for path in photographs():
@@ -66,15 +66,15 @@ def measure(key: str, folder: Path) -> dict[str, float]:
         for number, box in enumerate([(0, 0, x, y), (x, 0, 2 * x, y), (0, y, x, 2 * y), (x, y, 2 * x, 2 * y)]):
             rgb.crop(box).save(folder / "test" / f"{path.stem}-{number}.png")
     paths, reference = choose(folder, "test", None), load_reference()
-    judge = Judge(protocol_of("paintings-256"), paths, reference)
-    scores = judge.scores(predictor_of(key, reference), seconds=False)
-    results = Results("paintings-256", [path.name for path in paths], judge.truth, {key: scores}, judge.missing)
+    evaluator = Evaluator(protocol_of("paintings-256"), paths, reference)
+    scores = evaluator.scores(predictor_of(key, reference), seconds=False)
+    results = Results("paintings-256", [path.name for path in paths], evaluator.truth, {key: scores}, evaluator.missing)
     found = {metric: results.interval(key, metric).mean for metric in METRICS if metric != "seconds"}
     return {metric: value for metric, value in found.items() if value is not None}
 
 
 def main() -> None:
-    """Measures the weights that the command line names and puts their figures into the file."""
+    """Measures the weights named on the command line and writes their figures to the JSON file."""
     torch.set_num_threads(1)
     golden = json.loads(FILE.read_text()) if FILE.exists() else {"weights": {}}
     golden["photographs"] = content()

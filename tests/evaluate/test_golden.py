@@ -7,8 +7,8 @@ from artcolor.engine.colorizer import DEFAULT_MODEL
 from artcolor.models.registry import get_weight
 from tests.evaluate.golden import COMMAND, FILE, content, measure
 
-# Rounding differs between processors, versions of torch and JPEG decoders; that is a thousandth of a figure or less.
-# What changes pictures moves more: 0.05 more vividness moved PSNR by 0.08 dB, abRMSE by 0.17, AuC by 0.10, CF by 0.8.
+# Rounding differs between processors, torch versions and JPEG decoders, by a thousandth of a figure or less. Real
+# changes are larger: 0.05 more vividness changed PSNR by 0.08 dB, abRMSE by 0.17, AuC by 0.10 and CF by 0.8.
 TOLERANCES = {
     "mse": 5e-5,
     "psnr": 0.02,
@@ -26,14 +26,14 @@ TOLERANCES = {
 }
 
 
-def test_the_default_model_is_as_good_as_when_it_was_released(tmp_path: Path) -> None:
+def test_the_default_model_matches_its_golden_figures(tmp_path: Path) -> None:
     key, golden = get_weight(DEFAULT_MODEL).value, json.loads(FILE.read_text())
     if key not in golden["weights"]:
-        pytest.fail(f"{FILE.name} has no figures of {key}, the default model. Add them: {COMMAND} {key}")
+        pytest.fail(f"{FILE.name} has no figures for {key}, the default model. Add them with `{COMMAND} {key}`.")
     if content() != golden["photographs"]:
         pytest.fail(
-            "scikit-image or matplotlib brings other photographs than those the golden figures were measured on. "
-            f"Measure all anew: {COMMAND} {' '.join(golden['weights'])}"
+            "scikit-image or matplotlib ships other photographs than those of the golden figures. "
+            f"Measure all figures again with `{COMMAND} {' '.join(golden['weights'])}`."
         )
     found = measure(key, tmp_path)
     assert set(found) == set(golden["weights"][key])
@@ -42,4 +42,4 @@ def test_the_default_model_is_as_good_as_when_it_was_released(tmp_path: Path) ->
         for name, value in found.items()
         if value != pytest.approx(golden["weights"][key][name], abs=TOLERANCES[name])
     }
-    assert not off, f"found and golden: {off}"
+    assert not off, f"measured and golden figures: {off}"

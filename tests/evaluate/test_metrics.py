@@ -24,13 +24,13 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
 
 
 def _flat(*lab: float, side: int = 16) -> Tensor:
-    """One picture of one color, given in Lab."""
+    """One picture of a single color, given in Lab."""
     return lab_to_rgb(torch.tensor(lab).reshape(1, 3, 1, 1)).expand(1, 3, side, side)
 
 
 @pytest.fixture(scope="module")
 def codebook() -> Codebook:
-    """Gray in nine of ten pixels, red in one."""
+    """A codebook of pictures that are 90 % gray and 10 % red."""
     ab = torch.zeros(1, 2, 10, 100)
     ab[:, 0, 0] = 60
     spread = torch.cartesian_prod(torch.tensor([0.0, 60]), torch.tensor([-20.0, 0, 20])).T.reshape(1, 2, 1, -1)
@@ -39,13 +39,13 @@ def codebook() -> Codebook:
 
 
 class TestPixelErrors:
-    def test_of_a_known_offset(self) -> None:
+    def test_known_offset(self) -> None:
         gray, other = torch.full((2, 3, 8, 8), 0.5), torch.full((2, 3, 8, 8), 0.5)
         other[1, 0] = 0.8
         assert metrics.mse(other, gray).tolist() == pytest.approx([0, 0.09 / 3])
         assert metrics.psnr(other, gray).tolist() == pytest.approx([float("inf"), 10 * np.log10(3 / 0.09)])
 
-    def test_each_picture_has_its_own_figure(self) -> None:
+    def test_pictures_do_not_affect_each_other(self) -> None:
         a, b = _random(3, 3, 16, 16), _random(3, 3, 16, 16, seed=1)
         book = Codebook.of_gamut()
         together = metrics.all_metrics(a, b, book)
@@ -54,7 +54,7 @@ class TestPixelErrors:
             assert values.shape == (3,)
             torch.testing.assert_close(values, alone, msg=name)
 
-    def test_all_at_once_are_the_single_ones(self) -> None:
+    def test_all_metrics_match_the_single_ones(self) -> None:
         a, b = _random(2, 3, 16, 16), _random(2, 3, 16, 16, seed=1)
         book = Codebook.of_gamut()
         single = {name: getattr(metrics, name)(a, b) for name in ("mse", "psnr", "ssim", "abrmse", "auc", "delta_e")}
@@ -81,10 +81,10 @@ class TestSsim:
             )
             for x, y in zip(a, b, strict=True)
         ]
-        # scikit-image leaves out a border of 5 pixels, which torchmetrics fills by reflection.
+        # scikit-image excludes a border of 5 pixels, which torchmetrics pads by reflection.
         assert metrics.ssim(a, b).tolist() == pytest.approx(wanted, abs=2e-4)
 
-    def test_of_one_picture_has_one_figure(self) -> None:
+    def test_single_picture(self) -> None:
         assert metrics.ssim(_random(1, 3, 16, 16), _random(1, 3, 16, 16)).tolist() == pytest.approx([1])
 
     def test_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,13 +98,13 @@ class TestChroma:
     def test_distance_of_flat_pictures(self) -> None:
         predicted, truth = _flat(50.0, 10.0, 4.5), _flat(50.0, 10.0, 0.0)
         assert metrics.abrmse(predicted, truth).item() == pytest.approx(4.5, abs=1e-3)
-        # Off by 4.5, it is within the thresholds 5, 6, ... 150.
+        # An error of 4.5 is within the thresholds 5, 6, ... 150.
         assert metrics.auc(predicted, truth).item() == pytest.approx(100 * 146 / 151)
 
     def test_lightness_does_not_matter(self) -> None:
         assert metrics.abrmse(_flat(40.0, 10.0, 5.0), _flat(60.0, 10.0, 5.0)).item() == pytest.approx(0, abs=1e-3)
 
-    def test_rebalanced_weighs_by_the_true_bin(self, codebook: Codebook) -> None:
+    def test_rebalanced_weights_pixels_by_the_true_bin(self, codebook: Codebook) -> None:
         truth = torch.cat((_flat(50.0, 0.0, 0.0), _flat(50.0, 60.0, 0.0)), dim=3)
         gray, red = _flat(50.0, 0.0, 0.0).repeat(1, 1, 1, 2), _flat(50.0, 60.0, 0.0).repeat(1, 1, 1, 2)
         prior = codebook.prior[codebook.nearest(torch.tensor([[0.0, 0], [60, 0]]).T.reshape(1, 2, 1, 2)).flatten()]
@@ -112,7 +112,7 @@ class TestChroma:
         weight = 1 / prior
         wanted = 100 * (weight[0] * right + weight[1] * wrong) / weight.sum()
         assert metrics.auc_rebalanced(gray, truth, codebook).item() == pytest.approx(wanted.item(), abs=1)
-        # Plain AuC finds both equally good; rebalanced, the one that gets the rare color right is better.
+        # Plain AuC is equal for both; the rebalanced one prefers the picture with the correct rare color.
         assert metrics.auc(gray, truth).item() == pytest.approx(metrics.auc(red, truth).item(), abs=0.5)
         assert metrics.auc_rebalanced(red, truth, codebook) > metrics.auc_rebalanced(gray, truth, codebook) + 10
 
@@ -135,7 +135,7 @@ class TestDeltaE:
             ((2.0776, 0.0795, -1.1350), (0.9033, -0.0636, -0.5514), 0.9082),
         ],
     )
-    def test_of_the_pairs_published_with_the_formula(
+    def test_pairs_published_with_the_formula(
         self, lab: tuple[float, ...], other: tuple[float, ...], wanted: float
     ) -> None:
         one, two = (torch.tensor(x, dtype=torch.float64).reshape(1, 3, 1, 1) for x in (lab, other))
@@ -150,7 +150,7 @@ class TestColorfulness:
     def test_is_signed(self) -> None:
         picture = torch.zeros(1, 3, 2, 2)
         picture[:, 0, 0], picture[:, 1, 1] = 1, 1
-        # rg is ±255 with mean 0, yb is 127.5 everywhere; absolute values would give no deviation at all.
+        # rg is ±255 with mean 0, yb is 127.5 everywhere; absolute values would have no deviation.
         assert metrics.colorfulness(picture).item() == pytest.approx(255 + 0.3 * 127.5, rel=1e-5)
 
 
@@ -201,7 +201,7 @@ class TestLite0:
 
 class TestDistributions:
     def _sure(self, truth: Tensor, book: Codebook, side: int = 4) -> Tensor:
-        """Puts everything on the true bins."""
+        """Returns a distribution with probability 1 in the true bins."""
         ab = torch.nn.functional.interpolate(rgb_to_lab(truth)[:, 1:], (side, side), mode="area")
         return torch.nn.functional.one_hot(book.nearest(ab), book.bins).movedim(-1, 1).float()
 
@@ -228,7 +228,7 @@ class TestDistributions:
         truth = torch.cat((_flat(50.0, 0.0, 0.0), _flat(50.0, 60.0, 0.0)))
         p = self._sure(truth, codebook)
         shuffled = torch.arange(codebook.bins - 1, -1, -1)
-        # Each bin is split in two besides, and moved a little.
+        # Each bin is also split in two, and moved slightly.
         split = torch.cat((p[:, shuffled], p[:, shuffled]), dim=1) / 2
         centers = torch.cat((codebook.centers[shuffled] + 1, codebook.centers[shuffled] - 1))
         torch.testing.assert_close(
@@ -238,7 +238,7 @@ class TestDistributions:
 
     def test_calibration_error_by_hand(self) -> None:
         counts = torch.zeros(3, calibration.CONFIDENCE_BINS)
-        # 30 pixels with confidence 0.5 of which 12 hit, 10 with 0.9 of which all hit.
+        # 30 pixels with confidence 0.5, of which 12 are correct; 10 with 0.9, all correct.
         counts[:, 7] = torch.tensor([30, 15.0, 12])
         counts[:, 13] = torch.tensor([10, 9.0, 10])
         assert calibration.ece(counts).item() == pytest.approx((3 + 1) / 40)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from artcolor.cli import app
+from artcolor.cli.app import app
 from artcolor.errors import ConfigError
 from artcolor.evaluate.benchmark import evaluate
 from artcolor.evaluate.sweep import Row, Setting, Sweep, choose_row, sizes_around, sweep
@@ -19,8 +19,8 @@ def row(delta: float, distance: float, rival: bool = False) -> Row:
     return Row(Setting(192, vividness=delta), rival, 23.0, 41 + delta, delta, distance, None)
 
 
-class TestTracing:
-    def test_measures_as_the_benchmark_does_and_chooses(self, gallery: Path) -> None:
+class TestSweep:
+    def test_agrees_with_the_benchmark_and_chooses(self, gallery: Path) -> None:
         found = sweep(
             "l_prior",
             gallery,
@@ -31,13 +31,13 @@ class TestTracing:
             lite0=False,
             limit=2,
         )
-        judged = evaluate(["l_prior"], gallery, split="val", limit=2, seconds=False)
+        evaluated = evaluate(["l_prior"], gallery, split="val", limit=2, seconds=False)
         plain = next(row for row in found.rows if row.setting == Setting(192, 1, 0))
-        assert plain.psnr == pytest.approx(judged.interval("l_prior", "psnr").mean, abs=0.01)
+        assert plain.psnr == pytest.approx(evaluated.interval("l_prior", "psnr").mean, abs=0.01)
         assert plain.delta_colorfulness == pytest.approx(
-            judged.interval("l_prior", "delta_colorfulness").mean, abs=0.05
+            evaluated.interval("l_prior", "delta_colorfulness").mean, abs=0.05
         )
-        assert plain.fd_grid == pytest.approx(judged.interval("l_prior", "fd_grid").mean, rel=0.01)
+        assert plain.fd_grid == pytest.approx(evaluated.interval("l_prior", "fd_grid").mean, rel=0.01)
         settings = {(row.setting.temperature, row.setting.vividness) for row in found.rows if not row.rival}
         assert settings >= {(1, 0), (1, 1), (0.5, 0), (0.5, 1)}
         assert {row.setting.gain for row in found.rows if row.rival} >= {1, 3}
@@ -45,10 +45,10 @@ class TestTracing:
         assert found.rival.rival
         assert (found.split, found.n) == ("val", 2)
 
-    def test_other_sizes_are_traced_at_the_best_temperature(self, gallery: Path, tmp_path: Path) -> None:
+    def test_other_sizes_use_the_best_temperature(self, gallery: Path, tmp_path: Path) -> None:
         seen: list[str] = []
 
-        def look() -> Sweep:
+        def run() -> Sweep:
             return sweep(
                 "cnn",
                 gallery,
@@ -62,7 +62,7 @@ class TestTracing:
                 progress=lambda doing, done, total: seen.append(doing),
             )
 
-        first = look()
+        first = run()
         own = [row for row in first.rows if row.setting.size == 96]
         other = [row for row in first.rows if row.setting.size == 64]
         assert {row.setting.temperature for row in own} == {1, 0.5}
@@ -70,14 +70,14 @@ class TestTracing:
             choose_row(own, rival=False).setting.temperature
         }
         assert any(row.rival for row in other)
-        # The network sees something else, so it says something else.
+        # At another size, the network has another input.
         assert other[0].psnr != own[0].psnr
         assert {"network at 96 px", "network at 64 px"} <= set(seen)
         seen.clear()
-        assert look() == first
+        assert run() == first
         assert set(seen) == {"truth"}
 
-    def test_sizes_are_about_the_models_own(self) -> None:
+    def test_sizes_surround_the_default_of_the_model(self) -> None:
         assert sizes_around(cnn(width=16)) == [192, 144, 256]
 
     def test_the_lowest_distance_wins_among_the_colorful(self) -> None:
@@ -89,18 +89,18 @@ class TestTracing:
         assert choose_row(rows, aim=-1.3, rival=False) == rows[2]
 
     def test_names_what_is_wrong(self, gallery: Path) -> None:
-        with pytest.raises(ConfigError, match="leave them out"):
+        with pytest.raises(ConfigError, match="omit them"):
             sweep("l_prior:vividness=1", gallery)
-        with pytest.raises(ConfigError, match="gain is the sweep's rival"):
-            sweep("l_prior:gain=2", gallery)
-        with pytest.raises(ConfigError, match="two values"):
+        with pytest.raises(ConfigError, match="sets vividness, temperature, strength and size itself"):
+            sweep("l_prior:strength=2", gallery)
+        with pytest.raises(ConfigError, match="two values of vividness"):
             sweep("l_prior", gallery, vividness=(0,))
-        with pytest.raises(ConfigError, match="never chosen on the split 'test'"):
+        with pytest.raises(ConfigError, match="must not be chosen on the split 'test'"):
             sweep("l_prior", gallery, split="test")
 
 
-class TestReporting:
-    def test_says_who_wins(self) -> None:
+class TestTables:
+    def test_says_whether_the_rival_is_beaten(self) -> None:
         best, worse, rival = row(0.1, 40), row(0.2, 60), row(-0.1, 50, rival=True)
         text = "\n".join(summary(Sweep("cnn", "val", 9, 41.0, [best, rival], best, rival)))
         assert "cnn:vividness=0.1,temperature=1,size=192" in text
@@ -117,7 +117,7 @@ class TestReporting:
         assert "FD-lite0 is missing: no network" in text
         assert text.count("| – |") == 2
 
-    def test_an_unknown_format_is_named(self, tmp_path: Path) -> None:
+    def test_an_unsupported_format_is_an_error(self, tmp_path: Path) -> None:
         best, rival = row(0.1, 40), row(-0.1, 50, rival=True)
         with pytest.raises(ConfigError, match="plot.abc"):
             plot_sweep(Sweep("cnn", "val", 9, 41.0, [best, rival], best, rival), tmp_path / "plot.abc")
@@ -125,7 +125,7 @@ class TestReporting:
 
 
 class TestCommand:
-    def test_traces_a_model_of_the_zoo(self, gallery: Path, tmp_path: Path) -> None:
+    def test_sweeps_a_model_of_the_zoo(self, gallery: Path, tmp_path: Path) -> None:
         code = "from artcolor.cli import main; main()"
         command = [sys.executable, "-c", code, "evaluate", "cnn", "--sweep", "--limit", "2"]
         done = subprocess.run(
@@ -153,11 +153,11 @@ class TestCommand:
         ("arguments", "message"),
         [
             (["cnn", "l_prior"], "one model at a time"),
-            (["cnn", "--protocol", "report-128"], "leave --protocol out"),
+            (["cnn", "--protocol", "report-128"], "omit --protocol"),
             (["cnn", "--split", "test"], "Sweep on 'val'"),
         ],
     )
-    def test_refuses_what_makes_no_sense(
+    def test_invalid_combinations_are_errors(
         self, arguments: list[str], message: str, gallery: Path, tmp_path: Path
     ) -> None:
         done = CliRunner().invoke(

@@ -140,22 +140,22 @@ def test_sixteen_bits_of_color_and_alpha(suffix: str, tmp_path: Path) -> None:
     assert "dpi" not in third.info
 
 
-def test_deep_formats_fall_back_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_deep_pixels_in_a_shallow_format_are_rounded_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rgb = np.random.default_rng(0).integers(0, 65536, (5, 6, 3), np.uint16)
     save_picture(Picture(rgb), tmp_path / "a.jpg")
     assert "JPEG holds no more" in caplog.text
     with pytest.raises(ImageError, match="JPEG cannot be written with 16 bits"):
         save_picture(Picture(rgb), tmp_path / "b.jpg", depth=16)
-    save_picture(Picture(rgb), tmp_path / "a.png")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    caplog.clear()
+    for name in ("a.png", "a.tif", "a.ppm"):
+        save_picture(Picture(rgb), tmp_path / name)
+        assert open_picture(tmp_path / name).pixels.dtype == np.uint16
+    assert not caplog.records
+    first = (tmp_path / "a.png").read_bytes()
     save_picture(Picture(rgb), tmp_path / "b.png")
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    save_picture(Picture(rgb), tmp_path / "b.tif")
-    assert r"16 need pip install 'artcolor[formats]'" in caplog.text
-    assert open_picture(tmp_path / "a.png").pixels.dtype == np.uint8
-    assert "of which 8 are read" in caplog.text
+    assert first == (tmp_path / "b.png").read_bytes()
 
 
 @pytest.mark.parametrize("bits", [12, 16])
@@ -164,8 +164,7 @@ def test_deep_gray_tiff_of_all_kinds(bits: int, photometric: str, tmp_path: Path
     values = np.linspace(0, 65535, WIDTH * HEIGHT).astype(np.uint16).reshape(HEIGHT, WIDTH)
     stored = 65535 - values if photometric == "miniswhite" else values
     if bits == 12:
-        if photometric == "miniswhite":
-            pytest.skip("Pillow reads no 12 bits that count from white")
+        stored = stored & 0xFFF0
         tifffile.imwrite(tmp_path / "a.tif", stored >> 4, photometric=photometric, bitspersample=12)
     else:
         tifffile.imwrite(tmp_path / "a.tif", stored, photometric=photometric)
@@ -212,10 +211,7 @@ def test_all_pages_of_a_tiff_but_not_its_thumbnails(tmp_path: Path) -> None:
         save_pictures(pages, tmp_path / "out.jpg")
 
 
-@pytest.mark.parametrize("extra", [True, False])
-def test_pages_keep_what_each_says(extra: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not extra:
-        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+def test_pages_keep_what_each_says(tmp_path: Path) -> None:
     pages = [Picture(np.asarray(small("RGB")), None, {"format": "TIFF", "compression": "packbits"}) for _ in range(3)]
     for number, page in enumerate(pages):
         exif = Image.Exif()
@@ -228,7 +224,7 @@ def test_pages_keep_what_each_says(extra: bool, tmp_path: Path, monkeypatch: pyt
             image.seek(number)
             assert image.getexif()[270] == f"page {number}"
             assert image.info["compression"] == "packbits"
-            assert (0x9003 in image.getexif().get_ifd(0x8769)) == extra
+            assert 0x9003 in image.getexif().get_ifd(0x8769)
             assert b"algorithmicallyEnhanced" in image.info["xmp"]
     with pytest.raises(ImageError, match="no picture to write"):
         save_pictures([], tmp_path / "b.tif")

@@ -14,7 +14,7 @@ from PIL import Image
 from artcolor.color import rows as strips
 from artcolor.color.rows import LazyRows
 from artcolor.errors import ImageError
-from artcolor.images import Picture, Provenance, high_bit_depth, jpeg, open_file, open_picture, save_picture
+from artcolor.images import Picture, Provenance, jpeg, open_file, open_picture, save_picture, tiff_write
 from artcolor.images import write as writing
 from artcolor.images.picture import at_depth
 from artcolor.images.png import write_png
@@ -57,8 +57,8 @@ def test_png_of_every_shape(width: int, shape: tuple[int, ...], kind: type, see_
 def test_tiff_of_every_compression(
     compression: str, kind: type, see_through: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(high_bit_depth, "_STRIP_BYTES", 3000)
-    monkeypatch.setattr(high_bit_depth, "_AT_ONCE", 500)
+    monkeypatch.setattr(tiff_write, "_STRIP_BYTES", 3000)
+    monkeypatch.setattr(tiff_write, "_AT_ONCE", 500)
     painting = np.asarray(make_painting(3, 47, 61))
     pixels = (
         painting if kind is np.uint8 else (painting / 255).astype(kind) if kind is np.float32 else painting * kind(257)

@@ -1,4 +1,4 @@
-"""One tester that every model of the zoo passes."""
+"""A tester that every model of the zoo passes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,22 +11,23 @@ import artcolor
 from artcolor.color.lab import rgb_to_lightness
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.base import ColorizationModel
+from artcolor.models.guidance import Decoding
 
 
 class ModelTester:
-    """Subclass it and give `builder` and `small` (keywords of a small untrained network)."""
+    """Tests a model. Subclasses define `builder`, and `small`, the keywords of a small untrained network."""
 
     builder: Callable[..., ColorizationModel]
     small: dict[str, Any]
     side = 64
-    """Of the pictures that it trains on here."""
+    """Side of the training pictures."""
 
     @pytest.fixture
     def model(self) -> ColorizationModel:
         torch.manual_seed(0)
         model = type(self).builder(**self.small).eval()
         for parameter in model.parameters():
-            # Heads start at zero; only a network that says something can be compared with itself.
+            # Heads are initialized to zero, but comparisons need an output that varies.
             torch.nn.init.normal_(parameter, std=0.05)
         return model
 
@@ -42,13 +43,24 @@ class ModelTester:
         assert rgb.min() >= 0
         assert rgb.max() <= 1
         kept = (rgb_to_lightness(rgb) - rgb_to_lightness(gray)).abs().max()
-        assert kept < 0.02, "lightness is the input's"
+        assert kept < 0.02, "lightness must be preserved"
 
     def test_raw_output_has_the_declared_stride(self, model: ColorizationModel) -> None:
         fixed = model.network.fixed_size
         height, width = (fixed, fixed) if fixed else (3 * model.network.stride, 4 * model.network.stride)
         raw = model(torch.rand(1, 1, height, width) * 100)
         assert raw.shape[-2:] == (height // model.network.out_stride, width // model.network.out_stride)
+
+    @pytest.mark.parametrize("size", [(64, 96), (37, 50), (50, 37)])
+    def test_encoded_features_predict_the_same(self, model: ColorizationModel, size: tuple[int, int]) -> None:
+        light = torch.rand(2, 1, *size) * 100
+        features, expected = model.encode(light), model.predict(light)
+        for _ in range(2):
+            found = model.predict(features)
+            assert torch.equal(found.ab, expected.ab)
+            assert torch.equal(found.raw, expected.raw)
+            assert torch.equal(found.lightness, light)
+        assert torch.equal(model.predict(features, decoding=Decoding(strength=0)).ab, torch.zeros_like(expected.ab))
 
     def test_color_does_not_depend_on_the_rest_of_the_batch(self, model: ColorizationModel) -> None:
         light = torch.rand(3, 1, 40, 40) * 100
@@ -88,7 +100,7 @@ class ModelTester:
             assert not loaded.training
             assert loaded.config == model.config
             light = torch.rand(1, 1, 40, 40) * 100
-            # Kernels are kept in half precision.
+            # Kernels are stored in half precision.
             torch.testing.assert_close(loaded.predict_ab(light), model.predict_ab(light), rtol=0.02, atol=0.2)
         again = tmp_path / "again.safetensors"
         artcolor.save_weights(loaded, again)
@@ -114,7 +126,7 @@ class ModelTester:
 
 
 class ReleasedModelTester(ModelTester):
-    """For models that have weights: give `weights` too, a key of the manifest."""
+    """Tests a model with released weights. Subclasses also define `weights`, a key of the manifest."""
 
     weights: str
 
@@ -125,4 +137,4 @@ class ReleasedModelTester(ModelTester):
         assert entry.parameters == sum(p.numel() for p in model.parameters())
         assert not model.training
         sky = torch.linspace(0.9, 0.2, 64).reshape(1, 1, 64, 1).expand(1, 1, 64, 64)
-        assert artcolor.colorize(sky, model).std(dim=1).max() > 0.01, "it gives color"
+        assert artcolor.colorize(sky, model).std(dim=1).max() > 0.01, "the result must have color"

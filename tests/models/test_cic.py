@@ -23,18 +23,18 @@ def _shapes(network: nn.Module) -> list[tuple[object, ...]]:
     ]
 
 
-def test_at_width_1_it_is_the_papers_network() -> None:
+def test_width_1_is_the_papers_network() -> None:
     theirs = ECCVGenerator()
     blocks = nn.Sequential(*(getattr(theirs, f"model{number}") for number in range(1, 9)))
     *convolutions, to_bins = _shapes(blocks)
     assert _shapes(artcolor.cic(width=1).network) == convolutions
-    # The paper's bins are those that its authors found in gamut; ours are computed, and come out fewer.
+    # The paper has more bins: its authors determined those in gamut differently.
     assert to_bins[1][1:] == artcolor.cic(width=1).head.project.weight.shape[1:]
     norms = [layer.num_features for layer in blocks.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert [m.num_features for m in artcolor.cic(width=1).network.modules() if isinstance(m, nn.BatchNorm2d)] == norms
 
 
-def test_it_is_trained_and_decoded_as_in_the_paper() -> None:
+def test_head_and_decoding_are_those_of_the_paper() -> None:
     head = artcolor.cic(width=0.125).head
     assert isinstance(head, RebalancedHead)
     assert (head.temperature, head.smoothing, head.codebook.bins) == (0.38, 0.5, 261)

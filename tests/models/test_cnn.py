@@ -19,7 +19,7 @@ def test_is_the_network_of_the_report() -> None:
     assert kinds.count(nn.ReLU) == 5
 
 
-def test_sees_a_whole_picture() -> None:
+def test_the_receptive_field_covers_a_picture() -> None:
     model = artcolor.cnn(width=16).network.eval()
     light = torch.rand(1, 1, 192, 192, requires_grad=True)
     model(light)[:, :, 24, 24].sum().backward()

@@ -27,7 +27,7 @@ def _pictures() -> list[tuple[torch.Tensor, torch.Tensor]]:
     return [(lab[None, :1], lab[None, 1:]) for lab in map(rgb_to_lab, rgb)]
 
 
-def test_untrained_it_gives_the_table_of_lightness(head: DistributionHead) -> None:
+def test_the_untrained_head_predicts_the_prior_given_lightness(head: DistributionHead) -> None:
     light = torch.rand(2, 1, 16, 24) * 100
     raw = head(torch.randn(2, 6, 4, 6), light)
     small = torch.nn.functional.avg_pool2d(light, 4)
@@ -77,7 +77,7 @@ def test_keywords_of_the_loss_are_kept_and_checked() -> None:
         DistributionHead(6, accuracy=-1)
 
 
-def test_a_smaller_sigma_asks_for_surer_answers(head: DistributionHead) -> None:
+def test_a_smaller_sigma_sharpens_the_targets(head: DistributionHead) -> None:
     head = copy.deepcopy(head)
     raw, light = torch.randn(2, head.codebook.bins, 4, 6), torch.rand(2, 1, 4, 6) * 100
     ab = torch.randn(2, 2, 4, 6).mul(20).round()
@@ -89,7 +89,7 @@ def test_a_smaller_sigma_asks_for_surer_answers(head: DistributionHead) -> None:
     torch.testing.assert_close(head.loss(raw, light, ab)["loss"], expected, rtol=1e-4, atol=1e-4)
     head.sigma = 0.01
     nearest = torch.nn.functional.nll_loss(log_p, index[:, 0])
-    # Where two bins are equally near, both stay true.
+    # If two bins are equally near, both remain targets.
     torch.testing.assert_close(head.loss(raw, light, ab)["loss"], nearest, rtol=0.1, atol=0.1)
 
 
@@ -106,7 +106,7 @@ def test_the_score_is_the_gradient_of_the_log_likelihood() -> None:
 
 
 def test_minimum_of_the_loss_is_calibrated(head: DistributionHead) -> None:
-    """Unweighted cross-entropy is least where the predicted distribution is that of the pictures."""
+    """Unweighted cross-entropy is minimal if the predicted distribution is that of the pictures."""
     pictures = _pictures()
     table = sum(float(head.loss(head(torch.zeros(1, 6, 20, 24), light), light, ab)["loss"]) for light, ab in pictures)
     book = head.codebook
@@ -118,7 +118,7 @@ def test_minimum_of_the_loss_is_calibrated(head: DistributionHead) -> None:
 
 
 @pytest.mark.parametrize("given_l", [0.0, 0.4, 1.0])
-def test_vividness_weighs_bins_by_the_class_weights(head: DistributionHead, given_l: float) -> None:
+def test_vividness_weights_bins_by_the_class_weights(head: DistributionHead, given_l: float) -> None:
     head = copy.deepcopy(head)
     head.given_l = given_l
     book, raw = head.codebook, torch.randn(1, head.codebook.bins, 3, 3)
@@ -150,7 +150,7 @@ def test_calibrating_divides_all_logits(head: DistributionHead) -> None:
         head.calibrate(1, prior=-1)
 
 
-def test_network_and_prior_are_calibrated_apart(head: DistributionHead) -> None:
+def test_network_and_prior_are_calibrated_separately(head: DistributionHead) -> None:
     head = copy.deepcopy(head)
     torch.nn.init.normal_(head.project.weight)
     features, light = torch.randn(2, 6, 4, 6), torch.rand(2, 1, 16, 24) * 100
@@ -160,7 +160,7 @@ def test_network_and_prior_are_calibrated_apart(head: DistributionHead) -> None:
     torch.testing.assert_close(head.distribution(head(features, light)), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_entropy_is_a_share_of_knowing_nothing(head: DistributionHead) -> None:
+def test_entropy_is_relative_to_the_uniform_distribution(head: DistributionHead) -> None:
     bins = head.codebook.bins
     raw = torch.zeros(1, bins, 1, 3)
     raw[:, 0, :, 1] = 100.0
@@ -184,7 +184,7 @@ def test_vividness_makes_colors_stronger(head: DistributionHead) -> None:
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("values", "message"),
     [
         ({"temperature": 0.0}, "temperature must be above 0"),
         ({"temperature": 1.5}, "at most 1, not 1.5"),
@@ -192,24 +192,24 @@ def test_vividness_makes_colors_stronger(head: DistributionHead) -> None:
         ({"vividness": float("nan")}, "vividness must be 0 or more"),
     ],
 )
-def test_impossible_knobs(
-    head: DistributionHead, knobs: dict[str, float], message: str, monkeypatch: pytest.MonkeyPatch
+def test_decoding_defaults_out_of_range(
+    head: DistributionHead, values: dict[str, float], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        Decoding(**knobs)
-    for name, value in knobs.items():
+        Decoding(**values)
+    for name, value in values.items():
         monkeypatch.setattr(head, name, value)
     with pytest.raises(ConfigError, match=message):
         head.decode(torch.zeros(1, head.codebook.bins, 2, 2), torch.zeros(1, 1, 8, 8))
 
 
-def test_the_papers_head_weighs_pixels_by_their_class() -> None:
+def test_the_papers_head_weights_pixels_by_class() -> None:
     head = RebalancedHead(6)
     bins = head.codebook.bins
     head.fit(_pictures())
-    assert head.codebook.bins == bins == 261, "rare bins stay"
+    assert head.codebook.bins == bins == 261, "rare bins are kept"
     light, ab = torch.rand(2, 1, 16, 24) * 100, torch.randn(2, 2, 4, 6).mul(20).round()
-    # Half-way between two bins, either is the nearest.
+    # Avoid colors halfway between two bins, where the nearest is ambiguous.
     ab += (ab % 10 == 5).float()
     features = torch.randn(2, 6, 4, 6)
     raw = head(features, light)
@@ -223,7 +223,7 @@ def test_the_papers_head_weighs_pixels_by_their_class() -> None:
     expected = (plain * w.float()[head.codebook.nearest(ab)]).mean()
     full = ab.repeat_interleave(4, 2).repeat_interleave(4, 3)
     torch.testing.assert_close(head.loss(raw, light, full)["loss"], expected, rtol=1e-4, atol=1e-5)
-    # In paintings a few bins hold nearly all pixels; the paper lets the weight of the others grow.
+    # In paintings, a few bins contain nearly all pixels, so the weights of the others are large.
     peaked = torch.full((bins,), 1e-6)
     peaked[index[0, 0, 0, 0]] = 1 - peaked.sum()
     head.codebook.prior.copy_(peaked)

@@ -13,8 +13,8 @@ from artcolor.models.heads import DistributionHead
 from artcolor.models.inference import inference_copy
 
 
-def alive(model: ColorizationModel) -> ColorizationModel:
-    """Gives every parameter and every statistic a value that matters."""
+def randomized(model: ColorizationModel) -> ColorizationModel:
+    """Sets every parameter and every statistic to a nontrivial value."""
     torch.manual_seed(0)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.05)
@@ -32,7 +32,7 @@ def norms(model: nn.Module) -> int:
 
 @pytest.mark.parametrize("name", ["cnn", "unet", "ae"])
 def test_the_copy_predicts_the_same_without_batchnorms(name: str) -> None:
-    model = alive(artcolor.get_model(name, width=24)).eval()
+    model = randomized(artcolor.get_model(name, width=24)).eval()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     fast = inference_copy(model)
     assert norms(model) > 0
@@ -46,7 +46,7 @@ def test_the_copy_predicts_the_same_without_batchnorms(name: str) -> None:
 
 
 class _Odd(Network):
-    """Convolutions whose output goes elsewhere than into the next BatchNorm, at least not as it is."""
+    """A network whose convolution cannot be folded, because its output is also used, or modified, elsewhere."""
 
     stride = out_stride = 4
     channels = 8
@@ -74,15 +74,15 @@ def _twice(net: _Odd, x: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("forward", [_relu_between, _also_elsewhere, _twice])
-def test_what_cannot_be_folded_is_left_alone(forward: Callable[[_Odd, Tensor], Tensor]) -> None:
-    model = alive(ColorizationModel("odd", _Odd(forward), DistributionHead(8))).eval()
+def test_a_batchnorm_that_cannot_be_folded_is_kept(forward: Callable[[_Odd, Tensor], Tensor]) -> None:
+    model = randomized(ColorizationModel("odd", _Odd(forward), DistributionHead(8))).eval()
     light = torch.rand(1, 1, 32, 32) * 100
     torch.testing.assert_close(inference_copy(model)(light), model(light), atol=1e-4, rtol=1e-4)
     assert norms(inference_copy(model)) == 1
 
 
 def test_the_copy_is_kept_until_the_model_changes() -> None:
-    model = alive(artcolor.cnn(width=16)).eval()
+    model = randomized(artcolor.cnn(width=16)).eval()
     light = torch.rand(1, 1, 48, 48) * 100
     first = inference_copy(model)
     assert inference_copy(model) is first
@@ -94,11 +94,11 @@ def test_the_copy_is_kept_until_the_model_changes() -> None:
     torch.testing.assert_close(second.predict_ab(light), model.predict_ab(light), atol=2e-3, rtol=1e-3)
     model.head.vividness = 2.0
     torch.testing.assert_close(inference_copy(model).predict_ab(light), model.predict_ab(light), atol=5e-3, rtol=1e-3)
-    model.load_state_dict(alive(artcolor.cnn(width=16)).state_dict(), assign=True)
+    model.load_state_dict(randomized(artcolor.cnn(width=16)).state_dict(), assign=True)
     torch.testing.assert_close(inference_copy(model).predict_ab(light), model.predict_ab(light), atol=5e-3, rtol=1e-3)
 
 
-def test_the_copy_goes_with_the_model() -> None:
+def test_the_copy_is_freed_with_the_model() -> None:
     model = artcolor.cnn(width=16)
     fast = weakref.ref(inference_copy(model))
     del model
@@ -106,7 +106,7 @@ def test_the_copy_goes_with_the_model() -> None:
     assert fast() is None
 
 
-def test_colorizing_leaves_a_model_in_training_as_it_is() -> None:
+def test_colorizing_does_not_change_a_model_in_training() -> None:
     model = artcolor.cnn(width=16)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     with torch.inference_mode():

@@ -36,8 +36,8 @@ def test_lightness_by_classification() -> None:
     assert (head.to_lightness(sure) - truth).abs().max() <= 0.5 + 1e-4
 
 
-def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(ConfigError, match="penalty is 'l2' or 'huber', not 'l7'"):
+def test_invalid_arguments_are_refused() -> None:
+    with pytest.raises(ConfigError, match="penalty must be 'l2' or 'huber', not 'l7'"):
         ChromaHead(4, penalty="l7")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="at least 2 bins, not 1"):
         LightnessHead(4, bins=1)
@@ -45,5 +45,5 @@ def test_what_makes_no_sense_is_refused() -> None:
         LightnessHead(4).decode(torch.rand(1, 1, 4, 4), LIGHT[:1])
     with pytest.raises(ConfigError, match="takes 3 channels, not 8"):
         RGBHead(8, kernel=0)
-    with pytest.raises(ConfigError, match="temperature has no meaning for a ChromaHead"):
+    with pytest.raises(ConfigError, match="temperature has no effect on a ChromaHead, which predicts a single color"):
         ChromaHead(4).decode(torch.rand(1, 2, 4, 4), LIGHT[:1], Decoding(temperature=0.5))

@@ -59,7 +59,7 @@ def test_the_loss_is_the_error_in_rgb() -> None:
     assert lab_to_rgb(torch.cat((lab[:, :1], ab), 1)).shape == rgb.shape
 
 
-def test_the_vae_reads_a_picture_of_any_shape_as_a_letterboxed_square() -> None:
+def test_the_vae_letterboxes_pictures_of_any_shape() -> None:
     torch.manual_seed(0)
     model = artcolor.vae_report(width=32).eval()
     square = torch.rand(1, 1, 128, 128) * 100
@@ -67,19 +67,19 @@ def test_the_vae_reads_a_picture_of_any_shape_as_a_letterboxed_square() -> None:
     whole = model.predict(square).ab
     top = model.predict(square[..., :64, :]).ab
     assert top.shape == (1, 2, 64, 128)
-    # Rows below are the last row repeated, which is what letterboxing does.
+    # Letterboxing repeats the last row, as this square does.
     torch.testing.assert_close(top, whole[..., :64, :], atol=1e-3, rtol=1e-3)
 
 
 def test_decoding_options_are_refused() -> None:
     model = artcolor.cnn_report(width=16)
-    with pytest.raises(ConfigError, match="vividness has no meaning for a RGBHead, which predicts one color only"):
+    with pytest.raises(ConfigError, match="vividness has no effect on a RGBHead, which predicts a single color"):
         model.colorize(torch.rand(1, 1, 20, 20), vividness=1.0)
     with pytest.raises(ConfigError, match="predicts colors, not a distribution"):
         model.predict_distribution(torch.rand(1, 1, 20, 20))
 
 
-def test_the_divergence_keeps_the_code_near_the_standard_normal() -> None:
+def test_the_divergence_is_that_from_the_standard_normal() -> None:
     model = artcolor.vae_report(width=32, code=4)
     normal = torch.distributions.Normal(0, 1)
     light = torch.rand(3, 1, 128, 128) * 100

@@ -17,7 +17,7 @@ class TestUNet(ReleasedModelTester):
     weights = "unet.art_v5"
 
 
-def test_encoder_is_that_of_imagenet_on_gray_pictures() -> None:
+def test_the_encoder_equals_that_of_imagenet_on_gray_pictures() -> None:
     ours = artcolor.unet(width=16, imagenet=True).network.encoder
     whole = load_lite0()
     reference = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4)).eval()
@@ -38,13 +38,13 @@ def test_frozen_parts_stay_frozen_in_training_mode() -> None:
     assert all(p.requires_grad for p in network.encoder.blocks[2].parameters())
 
 
-def test_drops_in_training_only_and_leaves_no_trace_in_the_file(tmp_path: Path) -> None:
+def test_dropout_acts_in_training_only_and_is_not_saved(tmp_path: Path) -> None:
     model = artcolor.unet(width=16, dropout=0.5)
     light = torch.rand(2, 1, 64, 64) * 100
     model.train()
     first, *earlier, deepest = zip(model.network.encode(light), model.network.encode(light), strict=True)
-    assert torch.equal(*first), "frozen stages see what they see"
-    assert not torch.equal(*earlier[-1]), "later blocks are left out at random"
+    assert torch.equal(*first), "frozen stages have no dropout"
+    assert not torch.equal(*earlier[-1]), "later blocks are skipped at random"
     channels = deepest[0].flatten(2).abs().sum(2)
     assert 0.3 < (channels == 0).float().mean() < 0.7
     model.eval()

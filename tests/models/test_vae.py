@@ -9,7 +9,7 @@ from artcolor.color.lab import rgb_to_lab
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Guidance
-from artcolor.models.latent import Gaussian, Latent, evenly_normal
+from artcolor.models.latent import Gaussian, Latent, stratified_normal
 from artcolor.models.vae import VAEModel
 from tests.models.base import ReleasedModelTester
 
@@ -22,8 +22,8 @@ class TestVAE(ReleasedModelTester):
     def test_training_loss_reaches_every_parameter(
         self, model: ColorizationModel, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Below its free nats, the grid's divergence teaches nothing.
-        monkeypatch.setattr(module, "_FREE_GRID_NATS", 0.0)
+        # Below its free nats, the divergence of the spatial latent has no gradient.
+        monkeypatch.setattr(module, "_FREE_SPATIAL_NATS", 0.0)
         super().test_training_loss_reaches_every_parameter(model)
 
 
@@ -39,7 +39,7 @@ def model() -> VAEModel:
 LIGHT = torch.rand(2, 1, 50, 70, generator=torch.Generator().manual_seed(1)) * 100
 
 
-WHOLE = LIGHT[..., :32, :64]
+CROPPED = LIGHT[..., :32, :64]
 
 
 def samples_of(model: VAEModel, light: torch.Tensor, **options: object) -> torch.Tensor:
@@ -51,7 +51,7 @@ def samples_of(model: VAEModel, light: torch.Tensor, **options: object) -> torch
 def plain_raw(model: VAEModel) -> torch.Tensor:
     """What the model predicts without a latent."""
     network = model.network
-    return model.head(network.plain(network.encode(WHOLE)), WHOLE)
+    return model.head(network.plain(network.encode(CROPPED)), CROPPED)
 
 
 def test_samples_differ_and_repeat(model: VAEModel) -> None:
@@ -73,7 +73,7 @@ def test_no_spread_is_the_most_typical(model: VAEModel) -> None:
 def test_without_the_latent_it_is_a_unet(model: VAEModel) -> None:
     plain = artcolor.unet(width=16).eval()
     plain.load_state_dict({name: model.state_dict()[name] for name in plain.state_dict()})
-    torch.testing.assert_close(plain_raw(model), plain(WHOLE))
+    torch.testing.assert_close(plain_raw(model), plain(CROPPED))
 
 
 def test_it_starts_from_a_unet(tmp_path) -> None:
@@ -83,12 +83,12 @@ def test_it_starts_from_a_unet(tmp_path) -> None:
     artcolor.save_weights(plain, path)
     model = artcolor.vae(start=path).eval()
     assert model.size == 160
-    torch.testing.assert_close(plain_raw(model), artcolor.unet(weights=path)(WHOLE))
+    torch.testing.assert_close(plain_raw(model), artcolor.unet(weights=path)(CROPPED))
     with pytest.raises(ConfigError, match=r"either weights=\.\.\. or start="):
         artcolor.vae(weights=path, start=path)
 
 
-def test_a_reference_replaces_the_numbers_for_the_whole_picture(model: VAEModel) -> None:
+def test_a_reference_determines_the_global_latent(model: VAEModel) -> None:
     reds, blues = torch.zeros(1, 3, 60, 40), torch.zeros(1, 3, 60, 40)
     reds[:, 0], blues[:, 2] = 0.8, 0.8
     red = model.predict(LIGHT, Guidance(reference=reds)).ab
@@ -100,23 +100,26 @@ def test_a_reference_replaces_the_numbers_for_the_whole_picture(model: VAEModel)
     assert model.transforms().output_size(60, 40) == (236, 156)
     seen = model.network.encode(lab[:, :1])
     plain = model.network.plain(seen)
-    expected = model.network.posterior(seen, plain, model.posterior_input(plain, lab[:, :1], lab[:, 1:])).whole.mean
-    torch.testing.assert_close(model._codes_of(reds), expected, rtol=1e-2, atol=1e-2)
+    truth = model.posterior_input(plain, lab[:, :1], lab[:, 1:])
+    expected = model.network.posterior(seen, plain, truth).global_latent.mean
+    torch.testing.assert_close(model._encode_reference(reds), expected, rtol=1e-2, atol=1e-2)
     with pytest.raises(ConfigError, match=r"reference must be \(1, 3, H, W\)"):
         model.predict(LIGHT, Guidance(reference=torch.rand(3, 20, 20)))
 
 
-def test_options_out_of_range(model: VAEModel) -> None:
-    with pytest.raises(ConfigError, match="samples must be at least 1, not 0"):
-        Guidance(samples=0)
-    with pytest.raises(ConfigError, match="spread must be 0 or more, not -1"):
-        Guidance(seed=0, spread=-1)
-    with pytest.raises(ConfigError, match="spread has no effect .*add seed or samples"):
-        Guidance(spread=0.5)
-    with pytest.raises(ConfigError, match="seed must be 0 or more, not -1"):
-        Guidance(seed=-1)
+def test_guidance_that_a_model_does_not_accept_is_refused() -> None:
     with pytest.raises(ConfigError, match="unet does not accept samples, seed"):
         artcolor.unet(width=16).predict(LIGHT, Guidance(seed=0, samples=2))
+
+
+@pytest.mark.parametrize("options", [{}, {"samples": 3, "seed": 5}, {"reference": torch.rand(1, 3, 40, 30)}])
+def test_features_are_encoded_once_and_guided_often(model: VAEModel, options: dict[str, object]) -> None:
+    features = model.encode(LIGHT)
+    for _ in range(2):
+        found, expected = model.predict(features, Guidance(**options)), model.predict(LIGHT, Guidance(**options))
+        assert torch.equal(found.ab, expected.ab)
+        assert torch.equal(found.raw, expected.raw)
+        assert torch.equal(found.lightness, expected.lightness)
 
 
 def test_colorized_samples_keep_lightness_and_size(model: VAEModel) -> None:
@@ -138,7 +141,7 @@ def test_divergence_is_that_of_normals() -> None:
         torch.testing.assert_close(q.divergence(p), expected)
 
 
-def test_the_divergence_warms_up_and_the_grid_has_free_nats(model: VAEModel) -> None:
+def test_the_divergence_warms_up_and_the_spatial_latent_has_free_nats(model: VAEModel) -> None:
     light, ab = torch.rand(4, 1, 64, 64) * 100, torch.randn(4, 2, 64, 64) * 20
 
     def losses(step: int) -> dict[str, float]:
@@ -148,13 +151,13 @@ def test_the_divergence_warms_up_and_the_grid_has_free_nats(model: VAEModel) -> 
     start, half, warm = losses(0), losses(200), losses(400)
     pull = 0.0003 * start["drift"]
     assert start["loss"] == pytest.approx(start["nll"] + pull)
-    penalty = 0.016 * warm["kl_whole"] + 0.06 * max(1.0, warm["kl_grid"])
+    penalty = 0.016 * warm["kl_global"] + 0.06 * max(1.0, warm["kl_spatial"])
     assert warm["loss"] == pytest.approx(warm["nll"] + pull + penalty, rel=1e-5)
     assert half["loss"] == pytest.approx(half["nll"] + pull + penalty / 2, rel=1e-5)
 
 
 def test_prior_and_posterior_may_not_drift_away_together(model: VAEModel) -> None:
-    """Both far from the standard normal but equal diverge by nothing; the pull still sees them."""
+    """If both are equal but far from the standard normal, their divergence is 0; the drift penalty is not."""
     moved = copy.deepcopy(model)
     light, ab = torch.rand(4, 1, 64, 64) * 100, torch.randn(4, 2, 64, 64) * 20
     for layer in (moved.network.prior_layer, moved.network.posterior_layer):
@@ -163,7 +166,7 @@ def test_prior_and_posterior_may_not_drift_away_together(model: VAEModel) -> Non
             torch.nn.init.constant_(part.bias[: len(part.bias) // 2], 50.0)
             torch.nn.init.zeros_(part.bias[len(part.bias) // 2 :])
     found = moved.training_loss(light, ab, step=0, generator=torch.Generator().manual_seed(0))
-    assert found["kl_whole"] == found["kl_grid"] == 0
+    assert found["kl_global"] == found["kl_spatial"] == 0
     entries = moved.network.codes + moved.network.grid * 4
     assert float(found["drift"]) == pytest.approx(50**2 / 2 * entries)
 
@@ -181,55 +184,57 @@ def test_samples_are_spread_evenly(model: VAEModel, monkeypatch: pytest.MonkeyPa
     network = model.network
     features = network.encode(light)
     prior = network.prior(features, network.plain(features))
-    typical, deviation = prior.typical, (prior.whole.log_variance / 2).exp()
+    typical, deviation = prior.typical, (prior.global_latent.log_variance / 2).exp()
     samples_of(model, light, samples=8, spread=0.5)
-    whole = torch.cat([latent.whole for latent in seen])
-    apart = torch.nn.functional.normalize((whole - typical.whole)[:, :3] / deviation[:, :3], dim=1)
+    drawn = torch.cat([latent.global_latent for latent in seen])
+    apart = torch.nn.functional.normalize((drawn - typical.global_latent)[:, :3] / deviation[:, :3], dim=1)
     assert torch.cdist(apart, apart).fill_diagonal_(9).min() > 1.2
-    turn = torch.atan2(*((whole - typical.whole) / deviation)[:, 3:5].T).sort().values
+    turn = torch.atan2(*((drawn - typical.global_latent) / deviation)[:, 3:5].T).sort().values
     torch.testing.assert_close(turn.diff(), torch.full((7,), torch.pi / 4), rtol=0, atol=1e-3)
-    assert ((whole < typical.whole).sum(0)[5:] == 4).all()
-    grids = torch.cat([latent.grid for latent in seen])
+    assert ((drawn < typical.global_latent).sum(0)[5:] == 4).all()
+    grids = torch.cat([latent.spatial_latent for latent in seen])
     assert len(grids.flatten(1).unique(dim=0)) == 8
     first = seen[:3]
     seen.clear()
     samples_of(model, light, samples=3, spread=0.5)
     for few, many in zip(seen, first, strict=True):
-        torch.testing.assert_close(few.whole, many.whole)
-        torch.testing.assert_close(few.grid, many.grid)
+        torch.testing.assert_close(few.global_latent, many.global_latent)
+        torch.testing.assert_close(few.spatial_latent, many.spatial_latent)
 
 
-def test_the_grid_hears_of_the_whole_pictures_numbers(model: VAEModel) -> None:
+def test_the_spatial_latent_is_conditioned_on_the_global_one(model: VAEModel) -> None:
     network = model.network
     seen = network.encode(torch.rand(1, 1, 64, 96) * 100)
     prior = network.prior(seen, network.plain(seen))
-    here, there = (prior.grid(torch.full((1, network.codes), value)).mean for value in (0.0, 1.0))
+    here, there = (prior.spatial_given(torch.full((1, network.codes), value)).mean for value in (0.0, 1.0))
     assert here.shape == (1, network.grid, 2, 3)
     assert (here - there).abs().max() > 1e-3
-    torch.testing.assert_close(prior.typical.grid, prior.grid(prior.whole.mean).mean)
+    torch.testing.assert_close(prior.typical.spatial_latent, prior.spatial_given(prior.global_latent.mean).mean)
 
 
-def test_the_grid_says_where(model: VAEModel) -> None:
-    """A change of one cell of the grid changes the colors there, and hardly those far away."""
+def test_the_spatial_latent_acts_locally(model: VAEModel) -> None:
+    """A change of one column of the spatial latent changes the colors there, and hardly those far away."""
     network = model.network
     light = torch.rand(1, 1, 64, 256, generator=torch.Generator().manual_seed(2)) * 100
     seen = network.encode(light)
     latent = network.prior(seen, network.plain(seen)).typical
-    moved = latent.grid.clone()
+    moved = latent.spatial_latent.clone()
     moved[..., 0] += 3
-    before, after = (network.decode_with(seen, latent._replace(grid=grid)) for grid in (latent.grid, moved))
+    before, after = (
+        network.decode_with(seen, latent._replace(spatial_latent=spatial)) for spatial in (latent.spatial_latent, moved)
+    )
     change = (after - before).abs().mean(dim=(0, 1, 2))
     assert change[:8].mean() > 10 * change[-8:].mean()
 
 
 def test_each_even_draw_alone_is_standard_normal() -> None:
     order = torch.tensor([2, 0, 4, 1, 3])
-    every = torch.stack([evenly_normal(10, order, seed) for seed in range(2000)])
+    every = torch.stack([stratified_normal(10, order, seed) for seed in range(2000)])
     torch.testing.assert_close(every.mean(0), torch.zeros(10, 5), atol=0.1, rtol=0)
     torch.testing.assert_close(every.std(0), torch.ones(10, 5), atol=0.1, rtol=0)
     normal = torch.distributions.Normal(0.0, 1.0)
     for draw in range(10):
-        # Its numbers know nothing of each other, though those of the other draws do.
+        # Within a draw, dimensions are uncorrelated; across draws they are not.
         torch.testing.assert_close(torch.corrcoef(every[:, draw].T), torch.eye(5), atol=0.1, rtol=0)
         for values in every[:, draw].T:
             expected = normal.icdf((torch.arange(2000) + 0.5) / 2000)
@@ -241,12 +246,13 @@ def test_each_even_draw_alone_is_standard_normal() -> None:
         assert ((share * 8).long().sort(dim=1).values == torch.arange(8)).all()
 
 
-def test_training_learns_which_numbers_matter(model: VAEModel) -> None:
+def test_training_tracks_the_importance_of_dimensions(model: VAEModel) -> None:
     trained = copy.deepcopy(model).train()
     light, ab = torch.rand(4, 1, 64, 64) * 100, torch.randn(4, 2, 64, 64) * 20
     trained.training_loss(light, ab, step=0, generator=torch.Generator().manual_seed(0))
     network = trained.network
     seen = network.encode(light)
     plain = network.plain(seen)
-    prior, posterior = network.prior(seen, plain), network.posterior(seen, plain, trained.truth(plain, light, ab))
-    torch.testing.assert_close(network.nats, 0.01 * posterior.whole.divergences(prior.whole).mean(0))
+    truth = trained.posterior_input(plain, light, ab)
+    prior, posterior = network.prior(seen, plain), network.posterior(seen, plain, truth)
+    torch.testing.assert_close(network.nats, 0.01 * posterior.global_latent.divergences(prior.global_latent).mean(0))

@@ -1,4 +1,4 @@
-"""Two processes give the same result as one, with the same batch."""
+"""Two processes compute the same result as one process with the same batch."""
 
 import subprocess
 import sys

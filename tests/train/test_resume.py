@@ -1,4 +1,4 @@
-"""A training may be stopped anywhere, by anything, and ends as if it had not been."""
+"""A training that is stopped at any point and resumed ends bit-identical to an uninterrupted one."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ import torch
 STEPS = 60
 OPTIONS = {
     "cnn": "options: {width: 16}",
-    # Its first stages are frozen, the BatchNorms of its encoder stay in evaluation mode, and a classifier learns along.
+    # With frozen first stages, encoder BatchNorms in evaluation mode, a classifier and a teacher.
     "unet": "options: {width: 12, dropout: 0.2}\nclassify: [genre]\nteacher: cnn",
 }
 RECIPE = f"""
@@ -52,20 +52,20 @@ def _finish(art: Path, out: Path, workers: int, model: str = "cnn") -> str:
     return output
 
 
-def _kill_when(process: subprocess.Popen[str], moment: Callable[[], bool], sign: int) -> None:
+def _stop_when(process: subprocess.Popen[str], condition: Callable[[], bool], sign: int) -> None:
     deadline = time.monotonic() + 300
-    while not moment() and process.poll() is None and time.monotonic() < deadline:
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.0005)
     if process.poll() is None:
         if sign == signal.SIGKILL:
-            # With its loader workers, as when a session ends.
+            # Including its loader workers, as at the end of a session.
             os.killpg(process.pid, sign)
         else:
             process.send_signal(sign)
     process.communicate(timeout=300)
 
 
-def _same_training(one: Path, other: Path) -> None:
+def _assert_identical(one: Path, other: Path) -> None:
     for name in ("model.safetensors", "log.csv", "DONE"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     last = f"checkpoints/step-{STEPS:08d}"
@@ -88,7 +88,7 @@ def uninterrupted(art: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("model", "workers"), [("cnn", 0), ("cnn", 2), ("unet", 0), ("unet", 2)])
-def test_killed_at_any_step_and_while_saving(
+def test_resume_after_kill_at_a_step_and_during_a_save(
     art: Path, tmp_path: Path, uninterrupted: Path, model: str, workers: int
 ) -> None:
     out = tmp_path / "run"
@@ -106,39 +106,39 @@ def test_killed_at_any_step_and_while_saving(
             checkpoints.glob(".step-*.tmp/state.json")
         )
 
-    _kill_when(_start(art, out, workers, model), saved(14), signal.SIGKILL)
+    _stop_when(_start(art, out, workers, model), saved(14), signal.SIGKILL)
     assert checkpoints.exists()
     assert not (out / "DONE").exists()
-    _kill_when(_start(art, out, workers, model), saving, signal.SIGKILL)
-    _kill_when(_start(art, out, workers, model), saved(35), signal.SIGKILL)
+    _stop_when(_start(art, out, workers, model), saving, signal.SIGKILL)
+    _stop_when(_start(art, out, workers, model), saved(35), signal.SIGKILL)
     _finish(art, out, workers, model)
-    _same_training(uninterrupted, out)
+    _assert_identical(uninterrupted, out)
     assert (checkpoints / f"step-{STEPS:08d}" / "classifier.safetensors").exists() == (model == "unet")
     assert not list(checkpoints.glob(".*"))
 
 
-def test_ctrl_c_saves_and_exits_130(art: Path, tmp_path: Path, uninterrupted: Path) -> None:
+def test_ctrl_c_saves_and_exits_with_130(art: Path, tmp_path: Path, uninterrupted: Path) -> None:
     out = tmp_path / "run"
     process = _start(art, out, workers=0)
-    _kill_when(process, lambda: (out / "checkpoints" / "step-00000014").exists(), signal.SIGINT)
+    _stop_when(process, lambda: (out / "checkpoints" / "step-00000014").exists(), signal.SIGINT)
     assert process.returncode == 130
     _finish(art, out, workers=0)
-    _same_training(uninterrupted, out)
+    _assert_identical(uninterrupted, out)
 
 
-def test_a_finished_training_says_so_and_does_nothing(art: Path, uninterrupted: Path) -> None:
+def test_finished_training_changes_nothing(art: Path, uninterrupted: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in uninterrupted.rglob("*")}
     assert "finished; nothing to do" in " ".join(_finish(art, uninterrupted, workers=0).split())
     assert {p: p.stat().st_mtime_ns for p in uninterrupted.rglob("*")} == before
 
 
-def test_what_a_training_leaves(uninterrupted: Path) -> None:
+def test_output_files(uninterrupted: Path) -> None:
     names = {p.name for p in uninterrupted.iterdir()}
     assert {"model.safetensors", "log.csv", "timings.csv", "config.yaml", "pictures", "checkpoints", "DONE"} <= names
     header, *rows = (uninterrupted / "log.csv").read_text().splitlines()
     assert header.split(",")[0] == "step"
     assert [row.split(",")[0] for row in rows] == ["20", "40", "50", "60"]
     losses = [float(row.split(",")[4]) for row in rows if row.split(",")[4]]
-    assert losses[-1] < losses[0], "it learns"
+    assert losses[-1] < losses[0], "the validation loss falls"
     assert len(list((uninterrupted / "checkpoints").iterdir())) == 2
     assert (uninterrupted / "pictures" / f"step-{STEPS:08d}.png").exists()

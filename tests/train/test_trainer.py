@@ -38,20 +38,20 @@ def make(art: Path, tmp_path: Path) -> Make:
     return trainer
 
 
-def test_result_is_loadable_and_has_learned(make: Make) -> None:
+def test_result_loads_and_loss_falls(make: Make) -> None:
     trainer = make(steps=60, learning_rate=5e-3)
     path = trainer.fit()
     with (trainer.out / "log.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["val_loss"]]
     assert float(rows[-1]["val_loss"]) < float(rows[0]["val_loss"])
     model = artcolor.from_pretrained(path)
-    assert model.head.codebook.bins < 261, "bins come from the pictures"
+    assert model.head.codebook.bins < 261, "bins are fitted to the pictures"
     light = torch.rand(1, 1, 32, 32) * 100
     torch.testing.assert_close(model.predict_ab(light), trainer.averaged().predict_ab(light), atol=0.2, rtol=0.02)
 
 
 def test_accumulation_does_not_change_the_result(make: Make) -> None:
-    # BatchNorm sees micro-batches, so its statistics are fixed here.
+    # BatchNorm statistics depend on the micro-batches, so they are frozen here.
     results = []
     for accumulate in (1, 4):
         trainer = make(f"a{accumulate}", accumulate=accumulate, steps=6, freeze_norms=True)
@@ -89,8 +89,8 @@ def test_frozen_and_pretrained_parts(make: Make) -> None:
     before = first.weight.detach().clone()
     trainer.fit()
     assert torch.equal(first.weight, before)
-    assert torch.equal(norm.running_mean, torch.zeros_like(norm.running_mean)), "statistics stay as they were"
-    assert not torch.equal(norm.bias, torch.zeros_like(norm.bias)), "but scale and shift learn"
+    assert torch.equal(norm.running_mean, torch.zeros_like(norm.running_mean)), "statistics are frozen"
+    assert not torch.equal(norm.bias, torch.zeros_like(norm.bias)), "scale and shift are trained"
     with pytest.raises(ConfigError, match=r"no part called 'network\.nothing'"):
         make(out="other", frozen=("network.nothing",)).fit()
     groups = trainer.optimizer.param_groups
@@ -100,7 +100,7 @@ def test_frozen_and_pretrained_parts(make: Make) -> None:
         assert (group["weight_decay"] == 0) == all(p.ndim <= 1 for p in group["params"])
 
 
-def test_average_follows_a_short_training(make: Make) -> None:
+def test_average_keeps_up_with_a_short_training(make: Make) -> None:
     trainer = make(steps=30, learning_rate=5e-3)
     trainer.fit()
     name = "network.layers.8.weight"
@@ -111,17 +111,17 @@ def test_average_follows_a_short_training(make: Make) -> None:
 
 
 class _Broken(ArtDataset):
-    """A data set with one picture that is not a number."""
+    """A data set in which one picture is NaN."""
 
     def __getitem__(self, key: Any) -> tuple[torch.Tensor, torch.Tensor]:
         light, ab = super().__getitem__(key)
         return (light * math.nan, ab) if (key.index, key.epoch) == (5, 1) else (light, ab)
 
 
-def test_nan_stops_with_the_step_and_likely_causes(art: Path, make: Make) -> None:
+def test_nan_error_names_the_step_and_likely_causes(art: Path, make: Make) -> None:
     trainer = make(checkpoint_every=4)
     trainer.train = _Broken(art, "train")
-    order = [s for batch in trainer_stream(trainer) for s in batch]
+    order = [s for batch in _stream_of(trainer) for s in batch]
     bad = next(place for place, s in enumerate(order) if (s.index, s.epoch) == (5, 1)) // 4 + 1
     with pytest.raises(TrainingError, match=rf"step {bad} is not finite.*step-0000000[48].*learning_rate"):
         trainer.fit()
@@ -130,14 +130,14 @@ def test_nan_stops_with_the_step_and_likely_causes(art: Path, make: Make) -> Non
     assert all(torch.isfinite(t).all() for t in tensors["model"].values())
 
 
-def trainer_stream(trainer: Trainer) -> SampleStream:
-    """The samples that a trainer draws."""
+def _stream_of(trainer: Trainer) -> SampleStream:
+    """Returns the samples that a trainer draws."""
     return SampleStream(
         len(trainer.train), trainer.config.batch_size, seed=0, start=0, stop=12, size_at=trainer.size_at
     )
 
 
-def test_trainings_of_one_process_may_differ_in_precision(make: Make) -> None:
+def test_precision_may_change_within_one_process(make: Make) -> None:
     for precision in ("bf16", "fp32", "bf16"):
         trainer = make(steps=1, precision=precision, device="cpu")
         with trainer.accelerator.autocast():
@@ -145,7 +145,7 @@ def test_trainings_of_one_process_may_differ_in_precision(make: Make) -> None:
         assert found.dtype == {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
 
 
-def test_auto_precision_is_what_the_processor_computes(make: Make) -> None:
+def test_auto_precision_matches_the_processor(make: Make) -> None:
     trainer = make(steps=2, precision="auto", device="cpu")
     trainer.fit()
     assert all(torch.isfinite(p).all() for p in trainer.averaged().parameters())
@@ -161,15 +161,15 @@ def test_early_stopping(make: Make) -> None:
     assert trainer.step < 40
 
 
-def test_outside_the_main_thread(make: Make) -> None:
+def test_training_outside_the_main_thread(make: Make) -> None:
     with ThreadPoolExecutor(1) as pool:
         path = pool.submit(make().fit).result()
     assert artcolor.from_pretrained(path).name == "cnn"
 
 
-def test_a_full_disk_keeps_the_last_checkpoint(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_keeps_the_last_checkpoint(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = make(checkpoint_every=4)
-    real, calls = checkpoint._sync, []
+    real, calls = checkpoint.sync, []
 
     def sync(path: Path) -> None:
         calls.append(path)
@@ -177,8 +177,8 @@ def test_a_full_disk_keeps_the_last_checkpoint(make: Make, monkeypatch: pytest.M
             raise OSError(28, "No space left on device")
         real(path)
 
-    monkeypatch.setattr(checkpoint, "_sync", sync)
-    with pytest.raises(TrainingError, match=r"No space left.*last good one is .*step-00000004.*resumes"):
+    monkeypatch.setattr(checkpoint, "sync", sync)
+    with pytest.raises(TrainingError, match=r"No space left.*last good checkpoint is .*step-00000004.*resumes"):
         trainer.fit()
     monkeypatch.undo()
     assert [p.name for p in (trainer.out / "checkpoints").iterdir()] == ["step-00000004"]
@@ -187,7 +187,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(make: Make, monkeypatch: pytest.M
     assert again.step == 12
 
 
-def test_a_damaged_checkpoint_is_passed_over(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_checkpoint_is_skipped(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     trainer = make(steps=8, checkpoint_every=4, keep_checkpoints=3)
     trainer.fit()
     folder = trainer.out / "checkpoints"
@@ -203,7 +203,7 @@ def test_a_damaged_checkpoint_is_passed_over(make: Make, caplog: pytest.LogCaptu
         checkpoint.load(folder / "step-00000004")
 
 
-def test_changed_settings_are_named_on_resume(make: Make) -> None:
+def test_resuming_with_changed_settings_is_an_error(make: Make) -> None:
     class Stop(Callback):
         def on_checkpoint(self, trainer: Trainer, path: Path) -> None:
             raise KeyboardInterrupt
@@ -219,13 +219,13 @@ def test_changed_settings_are_named_on_resume(make: Make) -> None:
     assert resumed.step == 12
 
 
-def test_a_time_budget_becomes_steps(make: Make) -> None:
+def test_time_budget_is_converted_to_steps(make: Make) -> None:
     trainer = make(steps=None, max_minutes=0.02)
     trainer.fit()
     assert 1 <= trainer.step == trainer.steps < 2000
 
 
-def test_tensorboard_is_told(make: Make) -> None:
+def test_tensorboard_logs_validation(make: Make) -> None:
     trainer = make(callbacks=(TensorBoard(),), steps=6)
     trainer.fit()
     (events,) = (trainer.out / "tensorboard").iterdir()
@@ -248,7 +248,7 @@ def test_evaluate_without_training(make: Make) -> None:
         ({"steps": 5, "precision": "fp8"}, "precision: "),
     ],
 )
-def test_configs_that_make_no_sense(keys: dict[str, Any], message: str) -> None:
+def test_invalid_configs(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         checked(TrainConfig, keys, "test")
 
@@ -270,7 +270,7 @@ def test_recipes(tmp_path: Path) -> None:
         parse_overrides(["x"])
 
 
-def test_settings_that_do_not_suit(make: Make) -> None:
+def test_settings_that_the_model_does_not_support(make: Make) -> None:
     with pytest.raises(TrainingError, match="final_size 50 is not a multiple of 8, which cnn needs"):
         make(final_size=50)
     with pytest.raises(TrainingError, match="cannot be divided"):

@@ -1,6 +1,6 @@
-"""Trains a small model in one process or in several: `python -m tests.train.train_in_processes ART OUT PROCESSES`.
+"""Trains a small model in one or more processes: `python -m tests.train.train_in_processes ART OUT PROCESSES`.
 
-A program of its own, because debug_launcher forks, and a process that has computed with threads must not be forked.
+A separate program because debug_launcher forks, and a process that has used compute threads must not be forked.
 """
 
 import sys
@@ -22,7 +22,7 @@ def train(art: str, out: str) -> None:
         batch_size=8,
         size=32,
         warmup_steps=2,
-        # A process sees half of a batch, so batch statistics differ; frozen ones do not.
+        # Each process computes statistics of its own half of a batch, so they are frozen.
         freeze_norms=True,
         workers=0,
         device="cpu",

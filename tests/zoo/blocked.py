@@ -1,4 +1,4 @@
-"""A machine without network, for as long as a block of code runs."""
+"""Blocks all network access."""
 
 import contextlib
 import sys
@@ -17,7 +17,7 @@ sys.addaudithook(_refuse)
 
 @contextlib.contextmanager
 def sockets() -> Iterator[None]:
-    """Every use of a socket, of any library in this process, is an error."""
+    """Makes every use of a socket by any library in this process an error."""
     global _blocked
     _blocked = True
     try:
@@ -33,4 +33,4 @@ def refuse(event, _):
         raise AssertionError(f"{event}: the network was used")
 sys.addaudithook(refuse)
 """
-"""The same for the whole life of a process; its code starts with this."""
+"""Code that does the same for a whole process; put it first."""

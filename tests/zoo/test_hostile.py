@@ -1,4 +1,4 @@
-"""Files that somebody made to do harm: a clear error, quickly, in little memory, and nothing of them is run."""
+"""Malicious files cause a clear error, quickly, with little memory, and none of their code runs."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def put(path: Path, header: object, body: bytes = b"", length: int | None = None) -> Path:
-    """Writes a file with any header; `length` is what it claims to have."""
+    """Writes a file with any header; `length` is the stated length of the header."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     path.write_bytes((len(text) if length is None else length).to_bytes(8, "little") + text + body)
     return path
@@ -36,7 +36,7 @@ def parts(path: Path) -> tuple[dict[str, dict[str, object]], bytes]:
 
 
 class Bomb:
-    """Unpickled, it makes a file."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -46,7 +46,7 @@ class Bomb:
 
 
 @pytest.mark.parametrize("kind", ["pickle", "torch"])
-def test_a_pickle_in_disguise_is_not_run(kind: str, tmp_path: Path) -> None:
+def test_a_disguised_pickle_is_not_run(kind: str, tmp_path: Path) -> None:
     target, path = tmp_path / "harm", tmp_path / "model.safetensors"
     if kind == "pickle":
         path.write_bytes(pickle.dumps(Bomb(target)))
@@ -60,7 +60,7 @@ def test_a_pickle_in_disguise_is_not_run(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [2**63, 2**64 - 1, 2**40, 10**6])
 def test_a_header_that_claims_to_be_huge(length: int, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="not a safetensors file, or is cut short"):
+    with pytest.raises(WeightsError, match="not a safetensors file, or is truncated"):
         artcolor.from_pretrained(put(tmp_path / "x.safetensors", {}, length=length))
 
 
@@ -69,8 +69,8 @@ def test_a_header_that_is_huge(tmp_path: Path) -> None:
         artcolor.from_pretrained(put(tmp_path / "x.safetensors", b" " * 2_000_000))
 
 
-def test_a_file_that_is_absurdly_large_is_not_read(file: Path) -> None:
-    os.truncate(file, 2**42)  # Sparse: it takes no room on the disk.
+def test_an_oversized_file_is_not_read(file: Path) -> None:
+    os.truncate(file, 2**42)  # Sparse: it occupies no disk space.
     with pytest.raises(WeightsError, match=r"has 4,398,046,511,104 bytes"):
         artcolor.from_pretrained(file)
 
@@ -83,7 +83,7 @@ def test_configs_that_break_parsers(config: str, tmp_path: Path) -> None:
 
 
 def _second(header: dict[str, dict[str, object]]) -> dict[str, object]:
-    """The tensor whose data come second."""
+    """Returns the tensor whose data come second."""
     tensors = [value for name, value in header.items() if name != "__metadata__"]
     return sorted(tensors, key=lambda value: value["data_offsets"])[1]
 
@@ -112,20 +112,20 @@ def _unknown_type(header) -> None:
 
 
 @pytest.mark.parametrize("change", [_overlap, _negative, _beyond, _shape, _unknown_type])
-def test_offsets_shapes_and_types_that_lie(change, file: Path) -> None:
+def test_wrong_offsets_shapes_and_types(change, file: Path) -> None:
     header, body = parts(file)
     change(header)
-    with pytest.raises(WeightsError, match="not a safetensors file, or is cut short"):
+    with pytest.raises(WeightsError, match="not a safetensors file, or is truncated"):
         artcolor.from_pretrained(put(file, header, body))
 
 
 @pytest.mark.parametrize(
     ("tensor", "message"),
     [
-        (torch.zeros(138, dtype=torch.float64), "is of type torch.float64 instead of torch.float32"),
-        (torch.zeros(138, dtype=torch.int64), "is of type torch.int64"),
-        (torch.zeros(138, dtype=torch.bool), "is of type torch.bool"),
-        (torch.full((138,), torch.nan), "holds NaN or infinity in head.project.bias"),
+        (torch.zeros(138, dtype=torch.float64), "has dtype torch.float64 instead of torch.float32"),
+        (torch.zeros(138, dtype=torch.int64), "has dtype torch.int64"),
+        (torch.zeros(138, dtype=torch.bool), "has dtype torch.bool"),
+        (torch.full((138,), torch.nan), "contains NaN or infinity in head.project.bias"),
     ],
 )
 def test_tensors_of_another_type_and_nan(tensor: torch.Tensor, message: str, tmp_path: Path) -> None:
@@ -139,16 +139,16 @@ def test_tensors_of_another_type_and_nan(tensor: torch.Tensor, message: str, tmp
         artcolor.from_pretrained(path)
 
 
-def test_an_absurd_config_is_refused_before_memory_is_taken(file: Path) -> None:
+def test_an_oversized_config_is_refused_before_memory_is_allocated(file: Path) -> None:
     config, tensors = store.read(file)
     store.write(file, {**config, "network": {"width": 65536}}, tensors)  # 32 GB of weights, if it were built
     with pytest.raises(WeightsError, match="does not fit"):
         artcolor.from_pretrained(file)
 
 
-def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.safetensors")  # Reading it would wait for ever.
-    with pytest.raises(WeightsError, match="is no file"):
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.safetensors")  # Reading it would block forever.
+    with pytest.raises(WeightsError, match="is not a regular file"):
         artcolor.from_pretrained(tmp_path / "pipe.safetensors")
     with pytest.raises(WeightsError, match="is a folder; write local-dir:"):
         artcolor.from_pretrained(tmp_path)
@@ -163,7 +163,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
 def test_config_files_beside_the_weights(text: str, tmp_path: Path) -> None:
     artcolor.cnn(width=16).save_pretrained(tmp_path)
     (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(WeightsError, match="is not JSON|differ, so one of them was changed"):
+    with pytest.raises(WeightsError, match="is not JSON|differ, so one of them was modified"):
         artcolor.from_pretrained(f"local-dir:{tmp_path}")
 
 
@@ -171,12 +171,12 @@ def test_config_files_beside_the_weights(text: str, tmp_path: Path) -> None:
     "name",
     ["hf-hub:", "hf-hub:painter", "hf-hub:a/b/c", "hf-hub:../x@main", "hf-hub:/etc/x", "hf-hub:a/..", "hf-hub:a/b\n"],
 )
-def test_repositories_that_make_no_sense(name: str) -> None:
-    with pytest.raises(ConfigError, match="names no repository"):
+def test_invalid_repositories(name: str) -> None:
+    with pytest.raises(ConfigError, match="is not the name of a repository"):
         artcolor.from_pretrained(name)
 
 
 @pytest.mark.parametrize("revision", ["", "../../../../x", "/etc/x", "a/../b", "..", "a\n", "x?y", "a b", "@"])
-def test_revisions_that_would_leave_the_cache(revision: str) -> None:
-    with pytest.raises(ConfigError, match="names no revision"):
+def test_revisions_that_would_escape_the_cache(revision: str) -> None:
+    with pytest.raises(ConfigError, match="is not a revision"):
         artcolor.from_pretrained(f"hf-hub:org/painter@{revision}")

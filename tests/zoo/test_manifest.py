@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import artcolor
+import hubconf
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.verify import golden_difference, verify
 from artcolor.zoo import card, locate, manifest, store
@@ -22,7 +23,7 @@ def is_valid(whole: object) -> bool:
     return jsonschema.Draft202012Validator(SCHEMA).is_valid(whole)
 
 
-def test_the_manifest_has_the_form_of_its_schema() -> None:
+def test_the_manifest_follows_its_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.Draft202012Validator(SCHEMA).validate(WHOLE)
     assert (ROOT / WHOLE["$schema"]).samefile(ROOT / "weights_manifest.schema.json")
@@ -36,7 +37,7 @@ def test_enums_and_manifest_agree_in_both_directions() -> None:
 
 
 @pytest.mark.parametrize("key", sorted(manifest.entries()))
-def test_entries_tell_the_truth_about_their_file(key: str) -> None:
+def test_entries_match_their_files(key: str) -> None:
     entry = manifest.entries()[key]
     path = locate.BESIDE / entry.file
     data = path.read_bytes()
@@ -48,11 +49,11 @@ def test_entries_tell_the_truth_about_their_file(key: str) -> None:
     assert verdict.path == path
 
 
-def test_no_weights_file_is_unknown() -> None:
+def test_every_weights_file_is_in_the_manifest() -> None:
     assert {p.name for p in locate.BESIDE.iterdir()} == {e.file for e in manifest.entries().values()}
 
 
-def test_golden_colors_find_a_changed_network() -> None:
+def test_golden_outputs_detect_a_changed_network() -> None:
     entry = manifest.entries()["cnn.art_v1"]
     model = artcolor.cnn(weights="DEFAULT")
     state = model.state_dict()
@@ -98,21 +99,21 @@ def test_names() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"file": "../../etc/passwd"}, "impossible file"),
-        ({"file": "/etc/passwd.safetensors"}, "impossible file"),
-        ({"file": "..\\..\\x.safetensors"}, "impossible file"),
-        ({"file": "C:x.safetensors"}, "impossible file"),
-        ({"file": None}, "impossible file"),
-        ({"sha256": "abc"}, "impossible sha256"),
-        ({"bytes": 0}, "impossible bytes"),
-        ({"bytes": 2**40}, "impossible bytes"),
-        ({"bytes": "1"}, "impossible bytes"),
-        ({"parameters": -1}, "impossible parameters"),
-        ({"commit": "main"}, "impossible commit"),
-        ({"config": []}, "impossible config"),
-        ({"hub_repo": "../x", "hub_revision": "0" * 40}, "impossible hub_repo"),
-        ({"hub_repo": "org/x", "hub_revision": "main"}, "impossible hub_revision"),
-        ({"hub_repo": "org/x", "hub_revision": None}, "both, or neither"),
+        ({"file": "../../etc/passwd"}, "invalid file"),
+        ({"file": "/etc/passwd.safetensors"}, "invalid file"),
+        ({"file": "..\\..\\x.safetensors"}, "invalid file"),
+        ({"file": "C:x.safetensors"}, "invalid file"),
+        ({"file": None}, "invalid file"),
+        ({"sha256": "abc"}, "invalid sha256"),
+        ({"bytes": 0}, "invalid bytes"),
+        ({"bytes": 2**40}, "invalid bytes"),
+        ({"bytes": "1"}, "invalid bytes"),
+        ({"parameters": -1}, "invalid parameters"),
+        ({"commit": "main"}, "invalid commit"),
+        ({"config": []}, "invalid config"),
+        ({"hub_repo": "../x", "hub_revision": "0" * 40}, "invalid hub_repo"),
+        ({"hub_repo": "org/x", "hub_revision": "main"}, "invalid hub_revision"),
+        ({"hub_repo": "org/x", "hub_revision": None}, "both hub_repo and hub_revision, or neither"),
         ({"surprise": 1}, "must not have"),
         ({"bytes": ...}, r"lacks \['bytes'\]"),
     ],
@@ -127,9 +128,9 @@ def test_hostile_manifests(change: dict[str, object], message: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["../x.y", "cnn", "cnn.art v1", "CNN.x", "a.b.c"])
-def test_impossible_keys(key: str) -> None:
+def test_invalid_keys(key: str) -> None:
     whole = {**WHOLE, "weights": {key: WHOLE["weights"]["cnn.art_v1"]}}
-    with pytest.raises(WeightsError, match="impossible key"):
+    with pytest.raises(WeightsError, match="invalid key"):
         manifest.parse_manifest(json.dumps(whole), "test.json")
     assert not is_valid(whole)
 
@@ -145,7 +146,7 @@ def test_another_schema_version() -> None:
         manifest.parse_manifest('{"schema_version": 1, "weights": {}}', "test.json")
 
 
-def test_updating_keeps_all_else_and_refuses_nonsense(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_update_keeps_other_fields_and_refuses_invalid_values(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "weights_manifest.json"
     path.write_text(manifest.manifest_path().read_text())
     monkeypatch.setattr(manifest, "manifest_path", lambda: path)
@@ -164,12 +165,12 @@ def test_updating_keeps_all_else_and_refuses_nonsense(tmp_path, monkeypatch: pyt
     manifest.entries.cache_clear()
 
 
-def test_unpublished_weights_give_their_place_to_better_ones(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_weights_replace_unpublished_ones_in_place(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     copied = tmp_path / "weights_manifest.json"
     copied.write_bytes(manifest.manifest_path().read_bytes())
     monkeypatch.setattr(manifest, "manifest_path", lambda: copied)
     before = json.loads(copied.read_text())["weights"]
-    with pytest.raises(WeightsError):  # Fields of the one that goes are not taken over.
+    with pytest.raises(WeightsError):  # Fields of the replaced entry are not inherited.
         manifest.update("unet.new", {"license": "Apache-2.0"}, replaces="unet.art_v5")
     assert json.loads(copied.read_text())["weights"] == before
     manifest.update("unet.new", before["unet.art_v5"], replaces="unet.art_v5")
@@ -178,7 +179,7 @@ def test_unpublished_weights_give_their_place_to_better_ones(tmp_path, monkeypat
     assert list(after.values()) == list(before.values())
     assert "unet.art_v5" not in manifest.entries()
     manifest.update("unet.new", {"hub_repo": "org/x", "hub_revision": "0" * 40})
-    with pytest.raises(ConfigError, match="unet.new is on the Hub: it stays"):
+    with pytest.raises(ConfigError, match="unet.new is published on the Hub and cannot be replaced"):
         manifest.update("unet.newer", before["unet.art_v5"], replaces="unet.new")
     with pytest.raises(ConfigError, match="no weights called 'unet.old'"):
         manifest.update("unet.newer", before["unet.art_v5"], replaces="unet.old")
@@ -195,21 +196,22 @@ def between(text: str, marker: str) -> str:
 )
 def test_documents_show_the_tables_of_the_manifest(document: str, marker: str, made) -> None:
     shown = between((ROOT / document).read_text(), marker)
-    assert shown == made(), f"run python scripts/update_tables.py, which puts it into {document}"
+    assert shown == made(), f"{document} is stale: run python scripts/update_tables.py"
 
 
 def test_hub_help_shows_the_figures_of_the_manifest() -> None:
     for key, entry in manifest.entries().items():
         figures = entry.metrics["paintings-256"]
         psnr = figures.get("accurate", figures["default"])["psnr"]["mean"]
-        help_text = ast.get_docstring(
-            next(n for n in ast.parse((ROOT / "hubconf.py").read_text()).body if getattr(n, "name", "") == entry.model)
-        )
+        help_text = " ".join(getattr(hubconf, entry.model).__doc__.split())
         assert f"PSNR {psnr:.2f} dB" in help_text, key
+        assert f"Default weights: {key}, {entry.parameters / 1e6:.2f} M parameters" in help_text
+        assert f"{figures['default']['delta_colorfulness']['mean']:+.1f} relative to the originals" in help_text
+        assert f"FD-grid {figures['default']['fd_grid']['mean']:.0f}" in help_text
 
 
 @pytest.mark.parametrize("key", sorted(manifest.entries()))
-def test_cards_tell_figures_data_license_limits_and_use(key: str) -> None:
+def test_cards_state_figures_data_license_limits_and_usage(key: str) -> None:
     entry = manifest.entries()[key]
     text = card.model_card(entry.config, entry, repo=f"org/{key}", pictures=True)
     psnr = entry.metrics["paintings-256"]["default"]["psnr"]["mean"]

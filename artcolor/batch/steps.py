@@ -1,0 +1,225 @@
+"""The steps that colorize one file: read, predict, write. `artcolor.batch.pipeline` runs them in threads."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from artcolor.batch.admission import Admission
+from artcolor.batch.disk import writing
+from artcolor.batch.plan import Job, Status, map_path, result_paths
+from artcolor.batch.saving import Saving
+from artcolor.color.rows import bytes_of
+from artcolor.engine.colorizer import Colorizer, uncertainty_map
+from artcolor.errors import ConfigError, ImageError
+from artcolor.files import replacing
+from artcolor.images import Picture, PictureFile, check_target, open_file, save_pictures
+from artcolor.images.colored import color_measure
+from artcolor.images.provenance import provenance_in
+from artcolor.images.walk import check_listing
+from artcolor.models.guidance import Prediction
+
+
+class ExistingResultError(ImageError):
+    """A result exists, and neither `force` nor `resume` is on."""
+
+
+@dataclass
+class Work:
+    """A job in progress.
+
+    Attributes:
+        job: the job.
+        seconds: time spent on it so far, without waiting.
+        measure: how much color the original has, as far as it has been read.
+        pixels: pixels it was admitted with; 0 before that.
+    """
+
+    job: Job
+    seconds: float = 0.0
+    measure: float | None = None
+    pixels: int = 0
+
+    def measure_color(self, picture: Picture) -> None:
+        """Updates `measure` with one of the pages."""
+        self.measure = max(self.measure or 0.0, color_measure(picture.pixels))
+
+
+@dataclass(frozen=True, eq=False)
+class SinglePicture:
+    """A picture that has been read and waits for the network.
+
+    Attributes:
+        work: its job.
+        picture: the original.
+        lightness: the network's input.
+    """
+
+    work: Work
+    picture: Picture
+    lightness: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class MultiPage:
+    """A file with several pages or frames, which are read and colorized one after another.
+
+    Attributes:
+        work: its job.
+    """
+
+    work: Work
+
+
+class Steps:
+    """Reads files, predicts their colors, and writes results; safe to use from several threads.
+
+    Args:
+        colorizer: colorizes the pictures.
+        saving: how results are written.
+        admission: limits the pictures in memory. `read` enters it, and the caller leaves it when a job is done.
+    """
+
+    def __init__(self, colorizer: Colorizer, saving: Saving, admission: Admission) -> None:
+        self._colorizer, self._saving, self._admission = colorizer, saving, admission
+
+    def read(self, work: Work) -> Status | SinglePicture | MultiPage:
+        """Reads a file.
+
+        Returns:
+            Work for the network; or a status if the job is done because its result exists or it already has color.
+
+        Raises:
+            ImageError: the file cannot be read, or its result may not or cannot be written.
+            ClosedError: the run ended before the picture was admitted.
+        """
+        job, saving = work.job, self._saving
+        if self._exists(job):
+            return "exists"
+        if job.source.is_dir():
+            # `plan_jobs` could not list it; this raises the reason.
+            check_listing(job.source)
+        with self._opened(job) as file:
+            if job.found and provenance_in(file.xmp) is not None:
+                # A result of an earlier run, with another -o, is no original.
+                return "already_colored"
+            check_target(job.target, *file.size, frames=file.frames, format=saving.format)
+            pixels = file.size[0] * file.size[1] * (file.frames if file.animated else 1)
+            work.seconds -= self._admission.enter(pixels)
+            work.pixels = pixels
+            if file.frames > 1:
+                return "already_colored" if self._skips_all(file, work) else MultiPage(work)
+            picture = next(iter(file))
+        work.measure_color(picture)
+        if self._colorizer.leaves_alone(picture):
+            return "already_colored"
+        self._check_alpha(picture, job)
+        return SinglePicture(work, picture, self._colorizer.look(picture))
+
+    def predict(self, lightness: Sequence[Tensor]) -> list[Prediction]:
+        """Predicts the colors of pictures.
+
+        Raises:
+            ConfigError: the device has too little memory.
+            WeightsError: the network's output is not finite.
+        """
+        try:
+            return self._colorizer.predict(lightness, uncertainty=self._saving.uncertainty)
+        except torch.OutOfMemoryError as error:
+            raise ConfigError(
+                f"{self._colorizer.device} has too little memory for a batch of {len(lightness)}; "
+                "choose a smaller batch_size or size"
+            ) from error
+
+    def write(self, work: Work, picture: Picture, prediction: Prediction) -> Status:
+        """Writes the results of a single picture.
+
+        Raises:
+            ImageError: one of them cannot be written.
+        """
+        for sample, target in self._missing(work.job):
+            painted = self._colorizer.paint(picture, prediction, sample)
+            with writing(target, bytes_of(painted.rows)):
+                if sample == 0:
+                    self._save_map(work.job, picture, prediction)
+                self._save([painted], target, sample)
+        return "colorized"
+
+    def colorize_pages(self, work: Work) -> Status:
+        """Reads, colorizes and writes a file with several pages or frames, page by page.
+
+        Raises:
+            ImageError: a page cannot be read, or a result cannot be written.
+            ConfigError: the device has too little memory.
+            WeightsError: the network's output is not finite.
+        """
+        # Each sample reads the file again, as all of its pages may not fit into memory.
+        for sample, target in self._missing(work.job):
+            with self._opened(work.job) as file, writing(target, 6 * work.pixels):
+                pages = self._pages(file, work, with_map=sample == 0)
+                self._save(self._colorizer.pictures(pages, animated=file.animated, sample=sample), target, sample)
+        return "colorized"
+
+    def _opened(self, job: Job) -> AbstractContextManager[PictureFile]:
+        limit, truncated = self._saving.max_pixels, self._saving.allow_truncated
+        return open_file(job.source, max_pixels=limit, allow_truncated=truncated)
+
+    def _results(self, job: Job) -> list[Path]:
+        return result_paths(job.target, self._colorizer.guidance.samples)
+
+    def _exists(self, job: Job) -> bool:
+        results = self._results(job)
+        maps = [map_path(job.target)] if self._saving.uncertainty else []
+        for path in filter(Path.exists, (*results, *maps)):
+            if job.source.exists() and path.samefile(job.source):
+                raise ImageError(f"the result would replace the original {job.source}; choose another -o")
+            if not self._saving.force and not self._saving.resume:
+                raise ExistingResultError(f"{path} already exists; --force replaces it, and --resume skips it")
+        return self._saving.resume and all(path.exists() for path in results)
+
+    def _missing(self, job: Job) -> Iterator[tuple[int, Path]]:
+        """Yields the samples to write and their targets; `resume` keeps those that exist."""
+        for sample, target in enumerate(self._results(job)):
+            if not (self._saving.resume and target.exists()):
+                yield sample, target
+
+    def _skips_all(self, file: PictureFile, work: Work) -> bool:
+        if not self._colorizer.skip_colored:
+            return False
+        skipped = []
+        for picture in file:
+            work.measure_color(picture)
+            skipped.append(self._colorizer.leaves_alone(picture))
+        return any(skipped) if file.animated else all(skipped)
+
+    def _check_alpha(self, picture: Picture, job: Job) -> None:
+        """Refuses transparency that the target cannot hold, before the picture is colorized."""
+        height, width = picture.rows.shape[:2]
+        check_target(job.target, width, height, alpha=picture.transparent, format=self._saving.format)
+
+    def _pages(self, file: PictureFile, work: Work, *, with_map: bool) -> Iterator[Picture]:
+        for number, picture in enumerate(file):
+            work.measure_color(picture)
+            self._check_alpha(picture, work.job)
+            if number == 0 and with_map and self._saving.uncertainty:
+                self._save_map(work.job, picture, self.predict([self._colorizer.look(picture)])[0])
+            yield picture
+
+    def _save_map(self, job: Job, picture: Picture, prediction: Prediction) -> None:
+        if self._saving.uncertainty:
+            with replacing(map_path(job.target)) as file:
+                uncertainty_map(prediction, picture).save(file, "PNG")
+
+    def _save(self, pictures: Iterable[Picture], target: Path, sample: int) -> None:
+        saving = self._saving
+        save_pictures(
+            pictures,
+            target,
+            format=saving.format,
+            quality=saving.quality,
+            depth=saving.depth,
+            provenance=self._colorizer.sample_provenance(sample) if saving.provenance else None,
+        )

@@ -1,0 +1,42 @@
+"""Warnings about a file while it is read or written, each with its name and only once."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+_LOG = logging.getLogger("artcolor.images")
+_FILE: ContextVar[tuple[str, set[str]] | None] = ContextVar("_FILE", default=None)
+
+
+@contextlib.contextmanager
+def about(name: str) -> Iterator[None]:
+    """Within it, warnings begin with the name of a file, and none is repeated.
+
+    Args:
+        name: as messages call the file.
+    """
+    current = _FILE.get()
+    if current is not None and current[0] == name:
+        yield
+        return
+    token = _FILE.set((name, set()))
+    try:
+        yield
+    finally:
+        _FILE.reset(token)
+
+
+def warn(message: str) -> None:
+    """Logs a warning about the file at hand, or about a picture made in memory.
+
+    Args:
+        message: says what was not honored, and what was done instead.
+    """
+    current = _FILE.get()
+    if current is None:
+        _LOG.warning("%s", message)
+    elif message not in current[1]:
+        current[1].add(message)
+        # The command counts files by this form.
+        _LOG.warning("%s: %s", current[0], message)

@@ -1,0 +1,248 @@
+"""Writing TIFF through tifffile, strip by strip: the picture is never held a second time."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, TiffImagePlugin
+from tifffile import TiffFile, TiffPage, TiffWriter
+
+from artcolor.images.color_management import SRGB
+from artcolor.images.metadata import tiff_tags
+from artcolor.images.picture import Picture, at_depth
+
+_LOG = logging.getLogger(__name__)
+
+_EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
+_GROUPS = (_EXIF_IFD, _GPS_IFD)
+_DESCRIPTION, _SOFTWARE, _DATE_TIME = 270, 305, 306
+# Tags that describe how the original was stored, and those that tifffile writes itself.
+_STORAGE = frozenset(
+    {*range(254, 260), *range(262, 267), *range(273, 285), *range(290, 294), 296, 301, *range(317, 326), 330}
+    | {*range(332, 348), *range(512, 522), 529, 530, 531, 532, 34675}
+)
+_DEFLATE, _JPEG = "adobe_deflate", "jpeg"
+_COMPRESSION: Mapping[str, str | None] = MappingProxyType(
+    {"raw": None, "packbits": "packbits", "tiff_lzw": "lzw", "zstd": "zstd", "lzma": "lzma", "jpeg": _JPEG}
+)
+_ENCODERS: Mapping[str, Callable[..., bytes | bytearray]] = MappingProxyType(
+    {
+        "packbits": imagecodecs.packbits_encode,
+        "lzw": imagecodecs.lzw_encode,
+        "zstd": imagecodecs.zstd_encode,
+        "lzma": imagecodecs.lzma_encode,
+        _DEFLATE: imagecodecs.zlib_encode,
+    }
+)
+_PREDICTABLE = frozenset({"lzw", "zstd", _DEFLATE})
+_QUALITY = 95
+# JPEG cannot have a longer side, nor strips that end inside a block.
+_LONGEST_OF_JPEG, _BLOCK = 65500, 16
+_STRIP_BYTES = 1 << 18
+# Pixels that are made at once, and compressed in parallel.
+_AT_ONCE = 1 << 20
+# A classic TIFF has offsets of 32 bits; some room is left for everything but pixels.
+_CLASSIC_BYTES = 4_000_000_000
+
+Array = npt.NDArray[Any]
+
+
+def is_jpeg(picture: Picture, depth: int) -> bool:
+    """Whether a picture will be JPEG-compressed in a TIFF: its original was, and JPEG can hold it.
+
+    Args:
+        picture: in color.
+        depth: 8 or 16 bits a channel.
+    """
+    return _compression(picture, depth) == _JPEG
+
+
+def write_tiff(
+    path: str,
+    pages: Iterable[tuple[Picture, bytes | None]],
+    depth: int,
+    *,
+    big: bool,
+    quality: int | None = None,
+) -> None:
+    """Writes a TIFF, page by page and strip by strip.
+
+    Each page keeps the compression that it had in a TIFF, if it can hold RGB (none, PackBits, LZW, Deflate, ZSTD, LZMA,
+    JPEG); others become Deflate.
+
+    Args:
+        path: the file to write.
+        pages: pictures in color, each with its XMP.
+        depth: 8 or 16 bits a channel.
+        big: whether to write BigTIFF, which may be larger than 4 GB.
+        quality: 1 to 100, for pages that are JPEG-compressed; `None` is that of the original.
+    """
+    directories = []
+    with TiffWriter(path, bigtiff=big, byteorder="<") as tiff:
+        for picture, xmp in pages:
+            tags = tiff_tags(picture.info, xmp)
+            groups = _groups(tags)
+            directories.append(groups)
+            info, storage = picture.info, _Storage.of(picture, depth, quality)
+            texts = {tag: tags.pop(tag, None) for tag in (_DESCRIPTION, _SOFTWARE, _DATE_TIME)}
+            tiff.write(
+                storage.strips(picture, depth),
+                shape=(*picture.rows.shape[:2], storage.channels),
+                dtype=np.uint8 if depth == 8 else np.uint16,
+                photometric="rgb",
+                extrasamples=None if picture.alpha is None else ["unassalpha"],
+                compression=storage.compression,
+                subsampling=(1, 1) if storage.compression == _JPEG else None,
+                predictor=storage.compression in _PREDICTABLE,
+                rowsperstrip=storage.rows,
+                iccprofile=SRGB,
+                resolution=info.get("dpi"),
+                resolutionunit="INCH" if "dpi" in info else "NONE",
+                description=_ascii(texts[_DESCRIPTION]),
+                software=_ascii(texts[_SOFTWARE]) or False,
+                metadata=None,
+                extratags=[*_extras(tags, texts[_DATE_TIME]), *((group - 1, "I", 1, 0, True) for group in groups)],
+            )
+    _append_directories(path, directories, big)
+
+
+def needs_big(picture: Picture, depth: int) -> bool:
+    """Whether a page may need more than the 4 GB of a classic TIFF.
+
+    Args:
+        picture: the first page.
+        depth: 8 or 16 bits a channel.
+    """
+    height, width = picture.rows.shape[:2]
+    return height * width * 4 * depth // 8 > _CLASSIC_BYTES
+
+
+def _compression(picture: Picture, depth: int) -> str | None:
+    info, longest = picture.info, max(picture.rows.shape[:2])
+    kept = _COMPRESSION.get(info.get("compression", ""), _DEFLATE) if info.get("format") == "TIFF" else _DEFLATE
+    fits = depth == 8 and picture.alpha is None and longest <= _LONGEST_OF_JPEG
+    return _DEFLATE if kept == _JPEG and not fits else kept
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """How the pixels of a page are stored."""
+
+    compression: str | None
+    channels: int
+    rows: int
+    """Rows of a strip."""
+    quality: int
+
+    @classmethod
+    def of(cls, picture: Picture, depth: int, quality: int | None) -> "_Storage":
+        height, width = picture.rows.shape[:2]
+        compression = _compression(picture, depth)
+        channels = 3 if picture.alpha is None else 4
+        rows = max(1, _STRIP_BYTES // (width * channels * depth // 8))
+        # Each strip of JPEG starts with its own tables.
+        rows = max(1, 4 * rows // _BLOCK) * _BLOCK if compression == _JPEG else min(height, rows)
+        return cls(compression, channels, rows, quality or picture.info.get("quality") or _QUALITY)
+
+    def strips(self, picture: Picture, depth: int) -> Iterator[bytes]:
+        """Yields the strips of a page as they are stored."""
+        height, width = picture.rows.shape[:2]
+        several = self.rows * max(1, _AT_ONCE // (self.rows * width))
+        # Libraries that compress let other threads run meanwhile.
+        with ThreadPoolExecutor() as pool:
+            for top in range(0, height, several):
+                values = at_depth(picture.rows[top : top + several], depth)
+                if picture.alpha is not None:
+                    alpha = at_depth(picture.alpha[top : top + several], depth)
+                    values = np.concatenate([values, alpha[..., None]], axis=-1)
+                values = values.astype(values.dtype.newbyteorder("<"), copy=False)
+                parts = [values[start : start + self.rows] for start in range(0, len(values), self.rows)]
+                yield from pool.map(self._encoded, parts)
+
+    def _encoded(self, strip: Array) -> bytes:
+        if self.compression is None:
+            return strip.tobytes()
+        strip = np.ascontiguousarray(strip)
+        if self.compression == _JPEG:
+            jpeg = imagecodecs.jpeg8_encode(
+                strip, level=self.quality, colorspace="rgb", outcolorspace="ycbcr", subsampling="444"
+            )
+            return bytes(jpeg)
+        if self.compression in _PREDICTABLE:
+            strip = imagecodecs.delta_encode(strip, axis=-2)
+        return bytes(_ENCODERS[self.compression](strip))
+
+
+def _groups(tags: Image.Exif) -> dict[int, dict[int, Any]]:
+    """The directories of camera and place that are not empty."""
+    groups = {group: dict(found) for group in _GROUPS if (found := tags.get_ifd(group))}
+    if _INTEROP_IFD in groups.get(_EXIF_IFD, ()):
+        # What is stored there is the offset in the file that it came from.
+        groups[_EXIF_IFD].pop(_INTEROP_IFD)
+        if inner := tags.get_ifd(_INTEROP_IFD):
+            groups[_EXIF_IFD][_INTEROP_IFD] = dict(inner)
+    return {group: values for group, values in groups.items() if values}
+
+
+def _ascii(value: Any) -> bytes | None:
+    return None if value is None else value if isinstance(value, bytes) else str(value).encode("ascii", "replace")
+
+
+def _extras(tags: Image.Exif, date_time: Any) -> Iterator[tuple[int, Any, int, Any, bool]]:
+    """Tags in the form that tifffile takes; those that it cannot write are left out with a warning."""
+    if date_time:
+        yield _DATE_TIME, "s", 0, (_ascii(date_time) or b"").rstrip(b"\0") + b"\0", True
+    for tag, value in tags.items():
+        if tag in _STORAGE or tag in _GROUPS or value == ():
+            continue
+        try:
+            yield _extra(tag, value)
+        except (TypeError, ValueError, ZeroDivisionError) as error:
+            _LOG.warning("the tag %d of the picture cannot be written and is left out: %s", tag, error)
+
+
+def _extra(tag: int, value: Any) -> tuple[int, Any, int, Any, bool]:
+    if isinstance(value, bytes):
+        return tag, "B", len(value), value, True
+    if isinstance(value, str):
+        return tag, "s", 0, value.encode() + b"\0", True
+    values = value if isinstance(value, tuple) else (value,)
+    if all(isinstance(each, int) for each in values):
+        kind = "I" if min(values) >= 0 else "i"
+        if not -(1 << 31) <= min(values) <= max(values) < 1 << 32:
+            raise ValueError(f"{max(values, key=abs)} does not fit into 32 bits")
+        return tag, kind, len(values), values if len(values) > 1 else values[0], True
+    floats = [float(each) for each in values]
+    return tag, "d", len(floats), floats if len(floats) > 1 else floats[0], True
+
+
+def _append_directories(path: str, directories: list[dict[int, dict[int, Any]]], big: bool) -> None:
+    """Appends EXIF and GPS, which tifffile does not write, behind the pages, and lets their tags point there.
+
+    tifffile does not write those tags either. Tags whose numbers are one less, which nothing uses, hold their place.
+    """
+    if not any(directories):
+        return
+    header = b"II\x2b\0\x08\0\0\0" + bytes(8) if big else b"II\x2a\0\0\0\0\0"
+    with Path(path).open("r+b") as file, TiffFile(file) as tiff:
+        for page, groups in zip(tiff.pages, directories, strict=True):
+            assert isinstance(page, TiffPage)
+            for group, values in groups.items():
+                directory = TiffImagePlugin.ImageFileDirectory_v2(header, group=group)
+                for tag, value in values.items():
+                    directory[tag] = value
+                file.seek(0, 2)
+                offset = file.tell() + file.tell() % 2
+                file.seek(offset)
+                file.write(directory.tobytes(offset))
+                place = page.tags[group - 1]
+                place.overwrite(offset)
+                file.seek(place.offset)
+                file.write(group.to_bytes(2, "little"))

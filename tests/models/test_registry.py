@@ -1,0 +1,127 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import artcolor
+from artcolor.errors import ConfigError
+from artcolor.models.registry import hub_entry, models_accepting
+from tests.conftest import ROOT
+
+TOY = '''
+"""`toy`: a model in one file."""
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.heads import DistributionHead
+from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
+
+
+class Toy_Weights(WeightsEnum):
+    """There are no released weights."""
+
+
+class Toy(Network):
+    stride, out_stride, channels = 4, 4, 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = {}
+        self.layer = nn.Conv2d(1, 8, 4, stride=4)
+
+    def forward(self, lightness: Tensor) -> Tensor:
+        return self.layer(lightness / 100)
+
+
+class ToyModel(ColorizationModel):
+    accepts: ClassVar[frozenset[str]] = frozenset({"seed"})
+
+
+@register_model(Toy_Weights)
+def toy(*, weights: WeightsArgument = None, progress: bool = True, size: int | None = None) -> ToyModel:
+    """Builds `toy`: a single convolution.
+
+    Args:
+        weights: the path of a weights file; `None` builds an untrained network.
+        progress: show a progress bar while downloading weights.
+        size: working size in pixels, 192 if not given.
+    """
+    return assemble(
+        "toy", Toy, DistributionHead, weights, network={}, head={}, size=size, progress=progress, model_type=ToyModel
+    )
+'''
+
+CHECK = """
+import json, sys
+import hubconf
+found = {"hub": "toy" in vars(hubconf), "torch": "torch" in sys.modules, "help": hubconf.toy.__doc__}
+import torch
+import artcolor
+from artcolor.models.registry import models_accepting
+found |= {"file": artcolor.__file__, "models": artcolor.list_models(), "accepting": models_accepting("seed")}
+model = hubconf.toy(size=64)
+found |= {"name": model.name, "shape": list(model.colorize(torch.rand(1, 1, 33, 47)).shape)}
+artcolor.save_weights(model, "toy.safetensors")
+found["loaded"] = artcolor.from_pretrained("./toy.safetensors").config == model.config
+print(json.dumps(found))
+"""
+
+
+def test_a_new_model_is_one_file(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "artcolor", tmp_path / "artcolor", ignore=shutil.ignore_patterns("weights", "__pycache__"))
+    for file in ("hubconf.py", "weights_manifest.json"):
+        shutil.copy(ROOT / file, tmp_path)
+    (tmp_path / "artcolor" / "models" / "toy.py").write_text(TOY)
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["file"] == str(tmp_path / "artcolor" / "__init__.py")
+    assert found["models"] == sorted([*artcolor.list_models(), "toy"])
+    assert found["accepting"] == sorted([*models_accepting("seed"), "toy"])
+    assert found["hub"]
+    assert not found["torch"], "listing the entries must not import torch"
+    for part in ("Builds `toy`: a single convolution.", "There are no released weights.", "\n    seed (int | None, 0"):
+        assert part in found["help"]
+    assert "samples (" not in found["help"]
+    assert found["name"] == "toy"
+    assert found["shape"] == [1, 3, 33, 47]
+    assert found["loaded"]
+
+
+def test_models_accepting() -> None:
+    for field in ("seed", "samples", "spread", "reference"):
+        assert models_accepting(field) == ["vae"]
+    assert models_accepting("nothing") == []
+    for name in artcolor.list_models():
+        accepts = artcolor.get_model(name).accepts
+        assert accepts == {
+            field for field in ("seed", "samples", "spread", "reference") if name in models_accepting(field)
+        }
+
+
+def test_hub_entries_take_pretrained_or_weights() -> None:
+    assert hub_entry("cnn", False, {"width": 16}).network.config == {"width": 16}
+    assert hub_entry("cnn", True, {}).config == artcolor.from_pretrained("cnn").config
+    assert hub_entry("cnn", True, {"weights": None}).config == artcolor.from_pretrained("cnn").config
+    with pytest.raises(ConfigError, match=r"either pretrained=True or weights=\.\.\., not both"):
+        hub_entry("cnn", True, {"weights": "ART_V1"})
+
+
+def test_weights_of_another_model_are_refused() -> None:
+    with pytest.raises(ConfigError, match="are weights of ae, not of cnn"):
+        artcolor.cnn(weights=artcolor.AE_Weights.DEFAULT)
+    with pytest.raises(ConfigError, match="no weights called 'ae.art_v2'"):
+        artcolor.cnn(weights="ae.art_v2")
