@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
     try:
         return _lazy_getattr(name)
     except ModuleNotFoundError as error:
-        if name not in ("TrainConfig", "Trainer"):
+        if name not in ("TrainConfig", "Trainer") or str(error.name).startswith("artcolor"):
             raise
         raise ImportError(
             f"artcolor.{name} needs {error.name}, which is not installed: pip install 'artcolor[train]'"

@@ -31,7 +31,8 @@ from pathlib import Path
 import numpy as np
 from foreign_commands import COMMANDS
 from foreign_files import Foreign, Page, Rng, UnwritableError, lightness
-from foreign_python import with_imagecodecs, with_pillow
+from foreign_imagecodecs import with_imagecodecs
+from foreign_pillow import with_pillow
 from foreign_tiff import with_tifffile
 
 from artcolor.errors import ImageError
@@ -228,7 +229,9 @@ def main() -> int:
         print(f"{tool} is left out: {missing(tool)}", file=sys.stderr)
         tools.remove(tool)
     jobs = [(tools[number % len(tools)], options.first + number // len(tools)) for number in range(options.count)]
-    outcomes = sorted(examine_all(jobs, options.seed, options.out), key=lambda each: (tools.index(each.tool), each.number))
+    outcomes = sorted(
+        examine_all(jobs, options.seed, options.out), key=lambda each: (tools.index(each.tool), each.number)
+    )
     print("\n".join(table(outcomes)))
     failures = sorted((each for each in outcomes if each.kind in FAILURES), key=lambda each: FAILURES.index(each.kind))
     for each in failures[:SHOWN]:

@@ -7,10 +7,11 @@ import io
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 Rng = np.random.Generator
 Array = np.ndarray[Any, Any]
@@ -234,6 +235,26 @@ def profile(rng: Rng, channels: int) -> Profile:
     tags = {tag: _fixed(column) for tag, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), matrix, strict=True)}
     data = _icc(b"RGB ", tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve))
     return Profile(f"{space} {gamma:.2f}", data, lambda x: seen_through(x, gamma, space))
+
+
+# What Ghostscript brings along (Debian: libgs-common, which ImageMagick suggests).
+_CMYK = Path("/usr/share/color/icc/ghostscript/default_cmyk.icc")
+
+
+def cmyk_profile() -> Profile:
+    """Returns a profile of printing inks, which no formula describes: LittleCMS says what it makes of them."""
+    if not _CMYK.exists():
+        raise UnwritableError(f"there is no CMYK profile {_CMYK}")
+    data = _CMYK.read_bytes()
+
+    def converted(inks: Array) -> Array:
+        samples = np.ascontiguousarray(steps(inks, 8))
+        image = Image.frombytes("CMYK", (samples.shape[1], samples.shape[0]), samples.tobytes())
+        source = ImageCms.ImageCmsProfile(io.BytesIO(data))
+        seen = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        return np.asarray(seen) / 255
+
+    return Profile("CMYK", data, converted)
 
 
 # Samples of other color models.

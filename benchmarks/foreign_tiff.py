@@ -1,8 +1,7 @@
-"""TIFF files that tifffile and the tools of libtiff write, of random legal forms."""
+"""TIFF files that tifffile writes, of random legal forms."""
 
 import io
 import logging
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from foreign_files import (
     at_bits,
     chance,
     cmyk_of,
+    cmyk_profile,
     color_scene,
     described,
     gray_scene,
@@ -29,13 +29,10 @@ from foreign_files import (
     pick,
     profile,
     rgb_of_cmyk,
-    saved,
-    scene,
     size,
     steps,
     ycbcr_of,
 )
-from PIL import Image
 
 logging.getLogger("tifffile").addFilter(lambda record: False)
 
@@ -58,7 +55,9 @@ class Stored:
 
     def __init__(self, rng: Rng, inverted: bool) -> None:
         kinds = ("u1", "u1", "u2", "u2", "u4", "u8", "i1", "i2", "i4", "f2", "f4", "f4", "f8")
-        self.name = pick(rng, (*kinds, "bool", *(f"packed {bits}" for bits in (2, 3, 4, 6, 10, 12, 14, 20, 24)), "u2 of 12"))
+        self.name = pick(
+            rng, (*kinds, "bool", *(f"packed {bits}" for bits in (2, 3, 4, 6, 10, 12, 14, 20, 24)), "u2 of 12")
+        )
         self.bits: int | None = None
         self.tags: list[tuple[Any, ...]] = []
         self.inverted = inverted
@@ -93,7 +92,7 @@ class Stored:
 
 
 def _lab(rng: Rng, rgb: Array, icc: bool) -> tuple[Array, str]:
-    """Returns Lab as TIFF 6.0 (photometric 8) or Technical Note 4 (photometric 9) stores it, and the kind of samples."""
+    """Returns Lab as TIFF 6.0 (photometric 8) or Technical Note 4 (photometric 9) stores it, and the type."""
     values, kind = lab_of(rgb), pick(rng, ("u1", "u2", "f4"))
     if kind == "f4":
         return values.astype(np.float32), kind
@@ -103,7 +102,7 @@ def _lab(rng: Rng, rgb: Array, icc: bool) -> tuple[Array, str]:
     return np.dstack([np.round(values[..., :1] / 100 * top).astype(int), signed]).astype(kind), kind
 
 
-def _palette(rng: Rng, shape: tuple[int, int]) -> tuple[Array, Array, Array]:
+def palette(rng: Rng, shape: tuple[int, int]) -> tuple[Array, Array, Array]:
     """Returns indices, the color map of 16 bits, and expected RGB."""
     bits = pick(rng, (8, 8, 16))
     indices = steps(gray_scene(rng, shape), bits)
@@ -113,7 +112,9 @@ def _palette(rng: Rng, shape: tuple[int, int]) -> tuple[Array, Array, Array]:
     return indices, table.T.copy(), table[indices] / 65535
 
 
-def _write_page(rng: Rng, writer: Any, byteorder: str, orientation: int, shape: tuple[int, int]) -> tuple[Page, str, float]:
+def _write_page(
+    rng: Rng, writer: Any, byteorder: str, orientation: int, shape: tuple[int, int]
+) -> tuple[Page, str, float]:
     """Writes a page. Returns what is expected, how it was written, and the tolerance."""
     meaning = pick(
         rng, ("minisblack", "minisblack", "miniswhite", "rgb", "rgb", "rgb", "palette", "separated", 8, 9, "ycbcr")
@@ -156,10 +157,14 @@ def _write_page(rng: Rng, writer: Any, byteorder: str, orientation: int, shape: 
             icc = profile(rng, 1 if means.ndim == 2 else 3)
             keywords["iccprofile"], expected = icc.data, icc.to_srgb(means)
             names += f", profile {icc.name}"
+        elif meaning == "separated" and chance(rng, 0.25):
+            icc = cmyk_profile()
+            keywords["iccprofile"], expected, tolerance = icc.data, icc.to_srgb(means), LOSSY
+            names += f", profile {icc.name}"
         if stored.bits:
             keywords["bitspersample"] = stored.bits
     elif meaning == "palette":
-        samples, keywords["colormap"], expected = _palette(rng, shape)
+        samples, keywords["colormap"], expected = palette(rng, shape)
         names = f"{8 * samples.itemsize} bits"
     elif meaning == "ycbcr":
         # Far from the corners of the cube, so that rounding does not clip.
@@ -213,8 +218,9 @@ def _write_page(rng: Rng, writer: Any, byteorder: str, orientation: int, shape: 
         keywords |= {"software": "scanner", "description": "a scene", "resolution": (300, 300)}
     if samples.ndim == 3 and samples.dtype == bool and keywords["planarconfig"] == "contig":
         raise UnwritableError("tifffile packs the bits of each channel apart, which only tifffile reads")
-    if stored.bits == 24 and byteorder == "<":
-        raise UnwritableError("tifffile packs 24 bits in big-endian order, whatever the file says")
+    if stored.bits and stored.bits > 8 and (byteorder == ">" or stored.bits == 24):
+        # It packs big-endian samples without swapping them, and 24 bits in big-endian order in any file.
+        raise UnwritableError(f"tifffile packs {stored.bits} bits wrongly")
     subifd = chance(rng, 0.1)
     try:
         _check_writer(samples, byteorder, keywords)
@@ -223,7 +229,9 @@ def _write_page(rng: Rng, writer: Any, byteorder: str, orientation: int, shape: 
             writer.write(np.zeros((8, 8), np.uint8), photometric="minisblack", subfiletype=1, metadata=None)
     except Exception as error:
         raise UnwritableError(f"tifffile: {error}") from error
-    shown_keywords = {key: value for key, value in keywords.items() if key not in ("iccprofile", "colormap", "metadata")}
+    shown_keywords = {
+        key: value for key, value in keywords.items() if key not in ("iccprofile", "colormap", "metadata")
+    }
     how = described(samples=names, shape=samples.shape, subifd=subifd, **shown_keywords)
     return page(expected, alpha, orientation, compared), how, tolerance
 
@@ -264,150 +272,3 @@ def with_tifffile(rng: Rng, folder: Path) -> Foreign:
                 optional = True
     how = f"tifffile: {described(**options)}; " + "; ".join(hows)
     return Foreign(buffer.getvalue(), ".tif", how, pages, tolerance, alpha_optional=optional)
-
-
-def run(*arguments: str | Path, data: bytes | None = None) -> bytes:
-    """Runs a command. Returns its output.
-
-    Raises:
-        UnwritableError: the command fails.
-    """
-    done = subprocess.run([str(each) for each in arguments], input=data, capture_output=True, timeout=120, check=False)
-    if done.returncode:
-        raise UnwritableError(f"{arguments[0]}: {done.stderr.decode(errors='replace')[-300:]}")
-    return done.stdout
-
-
-def _base(rng: Rng, folder: Path) -> tuple[Path, Array, Array | None, str]:
-    """Writes a plain TIFF for libtiff's tools. Returns it, expected pixels and alpha, and the kind."""
-    kind, alpha = pick(rng, ("bilevel", "gray", "gray", "rgb", "rgb", "gray16", "rgb16", "float", "rgba", "palette")), None
-    keywords: dict[str, Any] = {"photometric": "rgb" if "rgb" in kind else "minisblack", "metadata": None}
-    shown = scene(rng, 3 if "rgb" in kind else 1)
-    if kind == "bilevel":
-        samples: Array = shown > 0.5
-        expected = samples.astype(float)
-    elif kind == "float":
-        samples, expected = shown.astype(np.float32), shown
-    elif kind == "palette":
-        samples, keywords["colormap"], expected = _palette(rng, size(rng))
-        keywords["photometric"] = "palette"
-    else:
-        bits = 16 if "16" in kind else 8
-        samples, expected = steps(shown, bits), at_bits(shown, bits)
-    if kind == "rgba":
-        alpha = at_bits(alpha_scene(rng, samples.shape), 8)
-        samples = np.dstack([samples, steps(alpha, 8)])
-        keywords["extrasamples"] = ["unassalpha"]
-    path = folder / "base.tif"
-    tifffile.imwrite(path, samples, **keywords)
-    return path, expected, alpha, kind
-
-
-def with_libtiff(rng: Rng, folder: Path) -> Foreign:
-    """Draws a TIFF that a tool of libtiff wrote."""
-    tool = pick(rng, ("tiffcp",) * 6 + ("tiffset", "tiffdither", "fax2tiff", "ppm2tiff", "tiff2rgba", "tiff2bw"))
-    target = folder / "made.tif"
-    if tool == "fax2tiff":
-        return _fax(rng, folder)
-    if tool == "ppm2tiff":
-        return _from_ppm(rng, folder)
-    source, expected, alpha, kind = _base(rng, folder)
-    orientation, tolerance, commands = 1, LOSSLESS, [["tiffcp", source, target]]
-    if tool == "tiffcp":
-        options, tolerance = _copy_options(rng, kind)
-        commands = [["tiffcp", *options, source, target]]
-    elif tool == "tiffset":
-        orientation = int(rng.integers(1, 9))
-        commands.append(["tiffset", "-s", "274", str(orientation), target])
-    elif tool == "tiffdither":
-        if kind != "gray":
-            raise UnwritableError
-        # Dithering is known only on average, so black and white alone are dithered, which stay as they are.
-        bilevel = (gray_scene(rng) > 0.5).astype(np.uint8) * 255
-        tifffile.imwrite(source, bilevel, photometric="minisblack", metadata=None)
-        expected = bilevel / 255
-        compression = pick(rng, ("none", "g3", "g3:1d", "g3:2d", "g4", "lzw", "zip", "packbits"))
-        commands = [["tiffdither", "-c", compression, *pick(rng, ([], ["-f", "lsb2msb"])), source, target]]
-    elif tool == "tiff2rgba":
-        if kind == "float":
-            raise UnwritableError
-        options = [*pick(rng, ([], ["-n"])), "-c", pick(rng, ("none", "lzw", "zip", "packbits")), *pick(rng, ([], ["-b"]))]
-        commands = [["tiff2rgba", *options, source, target]]
-        # libtiff reduces 16 bits to 8, and multiplies color by alpha; -n drops alpha over black.
-        if alpha is not None:
-            if "-n" in options:
-                raise UnwritableError
-            commands, tolerance = [["tiff2rgba", *options, source, target]], LOSSY
-    elif tool == "tiff2bw":
-        if kind != "rgb":
-            raise UnwritableError
-        weights = (30, 59, 11)
-        commands = [["tiff2bw", "-R", "30", "-G", "59", "-B", "11", "-c", pick(rng, ("none", "lzw")), source, target]]
-        expected = expected @ (np.array(weights) / 100)
-        tolerance = LOSSY
-    for command in commands:
-        run(*command)
-    if tool == "tiffdither":
-        # It leaves out the last row.
-        expected = expected[:-1]
-    how = " && ".join(" ".join(Path(each).name for each in map(str, command)) for command in commands)
-    compared = None if alpha is None or tool != "tiff2rgba" else alpha > 0.3
-    made = page(expected, alpha, orientation, compared)
-    return Foreign(target.read_bytes(), ".tif", f"{kind}: {how}", [made], tolerance)
-
-
-def _copy_options(rng: Rng, kind: str) -> tuple[list[str], float]:
-    compressions = ["none", "lzw", "zip", "packbits", "lzma", "zstd"]
-    tolerance = LOSSLESS
-    if kind == "bilevel":
-        compressions += ["g3", "g3:1d", "g3:2d", "g3:2d:fill", "g4", "g4", "jbig"]
-    elif kind == "float":
-        compressions += ["zip:3", "lzw:3", "lerc:0.0001"]
-    elif kind != "palette":
-        compressions += ["lzw:2", "zip:2", "zstd:2", "lerc"]
-    if kind in ("gray", "rgb"):
-        compressions += ["jpeg:95", "jpeg:r:95"]
-    if kind in ("rgb", "rgba"):
-        compressions += ["webp:100"]
-    compression = pick(rng, compressions)
-    if compression.startswith(("jpeg", "webp")):
-        tolerance = SUBSAMPLED
-    options = ["-c", compression, *pick(rng, ([], ["-p", "contig"], ["-p", "separate"]))]
-    options += pick(rng, (["-s"], ["-s", "-r", "7"], ["-t", "-w", "32", "-l", "16"], ["-t", "-w", "64", "-l", "64"]))
-    options += [*pick(rng, ([], ["-B"], ["-L"])), *pick(rng, ([], [], ["-8"])), *pick(rng, ([], [], ["-f", "lsb2msb"]))]
-    return options, tolerance
-
-
-def _fax(rng: Rng, folder: Path) -> Foreign:
-    """Takes the raw fax data of a bilevel TIFF, and lets fax2tiff wrap or recode them."""
-    black = gray_scene(rng) < 0.5
-    # Written with its bits turned over: a fax has white where Pillow's file has ones.
-    data = saved(Image.fromarray(~black), "TIFF", compression="group4", strip_size=1 << 24)
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        first = file.pages.first
-        raw = data[first.dataoffsets[0] : first.dataoffsets[0] + first.databytecounts[0]]
-        inverted = int(first.photometric) == 1
-    (folder / "fax.g4").write_bytes(raw)
-    options = ["-4", "-M", "-X", str(black.shape[1]), *pick(rng, (["-7", "-5"], ["-7", "-6"], ["-8"], ["-u"], ["-z"]))]
-    options += [*pick(rng, (["-m"], ["-l"])), *pick(rng, (["-c"], ["-f"])), *pick(rng, ([], ["-r", "16"]))]
-    run("fax2tiff", *options, "-o", folder / "made.tif", folder / "fax.g4")
-    expected = (black if inverted else ~black).astype(float)
-    with tifffile.TiffFile(folder / "made.tif") as file:
-        rows = file.pages.first.imagelength
-    compared = np.ones((rows, black.shape[1]), bool)
-    if rows == len(expected) + 1:
-        # It takes the end marker for another row.
-        expected, compared[-1] = np.vstack([expected, expected[-1:]]), False
-    how = f"fax2tiff {' '.join(options)} -o made.tif fax.g4"
-    return Foreign((folder / "made.tif").read_bytes(), ".tif", how, [page(expected, compared=compared)])
-
-
-def _from_ppm(rng: Rng, folder: Path) -> Foreign:
-    channels, bits = pick(rng, (1, 3)), pick(rng, (8, 8, 16))
-    values = scene(rng, channels)
-    head = f"P{5 if channels == 1 else 6}\n{values.shape[1]} {values.shape[0]}\n{(1 << bits) - 1}\n".encode()
-    (folder / "a.ppm").write_bytes(head + steps(values, bits).astype(f">u{bits // 8}").tobytes())
-    options = ["-c", pick(rng, ("none", "lzw", "zip", "packbits")), *pick(rng, ([], ["-r", "5"]))]
-    run("ppm2tiff", *options, folder / "a.ppm", folder / "made.tif")
-    how = f"{bits} bits, {channels} channels: ppm2tiff {' '.join(options)}"
-    return Foreign((folder / "made.tif").read_bytes(), ".tif", how, [page(at_bits(values, bits))])

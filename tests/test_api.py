@@ -9,6 +9,7 @@ are written, whatever the version of Python.
 import difflib
 import inspect
 import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,11 @@ COMMAND = "python -m tests.test_api --write"
 PACKAGE = griffe.load("artcolor", search_paths=[ROOT])
 
 # Nouns, and verbs of which it is plain that something comes back; what others give is said under Returns.
-GIVING = {"Builds", "Decodes", "Encodes", "Estimates", "Finds", "Gives", "Lists", "Loads", "Makes", "Measures", "Names",
-          "Opens", "Pairs", "Pixels", "Predicts", "Reads", "Splits", "Times", "Turns"}  # fmt: skip
+GIVING = {
+    *("Builds", "Cleans", "Completes", "Computes", "Decodes", "Encodes", "Estimates", "Finds", "Formats", "Gives"),
+    *("Lists", "Loads", "Makes", "Measures", "Names", "Opens", "Pairs", "Pixels", "Predicts", "Reads", "Returns"),
+    *("Splits", "Times", "Turns", "Yields", "Waits", "Runs", "Writes"),
+}
 
 
 def is_public(member: griffe.Object | griffe.Alias) -> bool:
@@ -108,6 +112,7 @@ def signature(function: griffe.Function) -> str:
 
 def command_lines(command: typer.core.TyperCommand | typer.core.TyperGroup, path: str) -> Iterator[str]:
     """A command with its options, then the commands below it."""
+    own = inspect.signature(inspect.unwrap(command.callback)).parameters if command.callback else {}
     yield path
     for parameter in command.params:
         # These are typer's: help, and completion in shells.
@@ -115,7 +120,9 @@ def command_lines(command: typer.core.TyperCommand | typer.core.TyperGroup, path
             continue
         names = "/".join([*parameter.opts, *parameter.secondary_opts])
         rest = "required" if parameter.required else f"= {parameter.default}"
-        yield f"    {names}: {parameter.type.name} {rest}"
+        # What stands first in `Annotated[float | None, typer.Option(help=...)]`: help may change as it likes.
+        kind = typing.get_args(own[parameter.name].annotation)[0]
+        yield f"    {names}: {getattr(kind, '__name__', None) or kind} {rest}"
     for name, below in sorted(getattr(command, "commands", {}).items()):
         yield from command_lines(below, f"{path} {name}")
 

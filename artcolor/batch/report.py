@@ -23,9 +23,8 @@ class Report:
     """Writes one row per file as soon as it is done.
 
     The encoding is UTF-8 with a byte order mark, which spreadsheets need; bytes in file names that are not UTF-8 are
-    written unchanged. A resumed run appends to the
-    report. A file that is tried again gets another row, and its last row is the valid one. A result that exists and
-    already has a row gets no further row.
+    written unchanged. A resumed run appends to the report. A file that is tried again gets another row, and its last
+    row is the valid one. A result that exists and already has a row gets no further row.
 
     Args:
         path: path of the CSV. An existing report is replaced.

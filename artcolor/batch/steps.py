@@ -137,6 +137,11 @@ class Steps:
     def write(self, work: Work, picture: Picture, prediction: Prediction) -> Status:
         """Writes the results of a single picture.
 
+        Args:
+            work: its job.
+            picture: the original.
+            prediction: for it.
+
         Raises:
             ImageError: one of them cannot be written.
         """

@@ -3,7 +3,7 @@
 Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, sections 2.1 to 2.3.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Self
 
 import torch
@@ -73,10 +73,15 @@ class Codebook(nn.Module):
         if bins < _NEIGHBORS:
             raise ConfigError(f"a codebook needs at least {_NEIGHBORS} bins, not {bins}")
         # The spelling is part of released files.
-        self.register_buffer("centres", torch.zeros(bins, 2))
-        self.register_buffer("prior", torch.full((bins,), 1 / bins))
-        self.register_buffer("prior_given_l", torch.full((L_BINS, bins), 1 / bins))
+        self.register_buffer("centres", torch.zeros(bins, 2, dtype=torch.float32))
+        self.register_buffer("prior", torch.full((bins,), 1 / bins, dtype=torch.float32))
+        self.register_buffer("prior_given_l", torch.full((L_BINS, bins), 1 / bins, dtype=torch.float32))
         self._table: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # Codebook and priors move between devices, but stay in single precision: half precision has no log of a rare p.
+        super()._apply(lambda tensor: tensor.to(fn(tensor).device), recurse)  # type: ignore[no-untyped-call]
+        return self
 
     @property
     def bins(self) -> int:
@@ -99,7 +104,7 @@ class Codebook(nn.Module):
             >>> Codebook.of_gamut(10).bins
             261
         """
-        axis = torch.linspace(0, 1, 65)
+        axis = torch.linspace(0, 1, 65, dtype=torch.float32)
         rgb = torch.cartesian_prod(axis, axis, axis).T.reshape(1, 3, -1, 1)
         reached = torch.unique(_square_of(_pixels(rgb_to_lab(rgb)[:, 1:]), step))
         book = cls(len(reached))

@@ -1,6 +1,5 @@
 """Lists labeled pictures from folders, CSV files and Hugging Face data sets."""
 
-import csv
 import importlib
 import logging
 import re
@@ -12,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from artcolor.data.spec import LABELS, CsvSource, FolderSource, HuggingFaceSource, Label, Lookup, Source
+from artcolor.data.tables import read_table
 from artcolor.errors import DataError
+from artcolor.images.walk import walk
 
 _LOG = logging.getLogger(__name__)
-_SUFFIXES = {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".avif"}
 _BOX_DRAWING = re.compile("[\u2500-\u257f]")
 
 
@@ -145,9 +145,7 @@ def _folder(source: FolderSource | CsvSource) -> Path:
 
 def _from_folder(source: FolderSource) -> Iterator[SourcePicture]:
     root = _folder(source)
-    paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.suffix.lower() in _SUFFIXES]
-    # macOS stores metadata in files named like the pictures.
-    paths = sorted(path for path in paths if not re.search(r"(^|/)(\.|__MACOSX/)", path))
+    paths = sorted(path.relative_to(root).as_posix() for path in walk(root) if not path.is_dir())
     for layout in source.layouts:
         pattern = compile_layout(layout)
         matches = [(path, match) for path in paths if (match := pattern.fullmatch(_printable(path)))]
@@ -171,16 +169,9 @@ def _from_folder(source: FolderSource) -> Iterator[SourcePicture]:
 
 def _rows(source: Source, table: Path, delimiter: str, needed: set[str]) -> Iterator[dict[str, str]]:
     try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file, delimiter=delimiter, restval="")
-            if missing := needed - set(rows.fieldnames or ()):
-                raise DataError(
-                    f"source {source.name!r}: {table} has no column {sorted(missing)}; its columns are "
-                    f"{rows.fieldnames}. Correct the column names in the spec."
-                )
-            yield from rows
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"source {source.name!r}: the table {table} cannot be read: {error}") from error
+        yield from read_table(table, needed, delimiter)
+    except DataError as error:
+        raise DataError(f"source {source.name!r}: {error}. Correct the table, or the names in the spec.") from error
 
 
 def _read_lookup(source: FolderSource, root: Path) -> dict[str, dict[Label, str]]:

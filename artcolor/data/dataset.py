@@ -1,6 +1,5 @@
 """Reads data sets of paintings: decodes and resizes once, augments as a function of (seed, epoch, index)."""
 
-import csv
 import hashlib
 import json
 import logging
@@ -20,15 +19,17 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from artcolor.color import planes
+from artcolor.data.tables import read_table
 from artcolor.errors import DataError, ImageError
 from artcolor.files import sha256_of
 from artcolor.images import open_rgb
+from artcolor.images.formats import UNSUPPORTED
+from artcolor.images.walk import check_listing, walk
 
 if TYPE_CHECKING:
     from datasets import Dataset as HuggingFaceDataset
 
 _LOG = logging.getLogger(__name__)
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 _SPLITS = ("train", "val", "test")
 # A plain folder holds out one picture in ten for val and one in ten for test, by the hash of its name.
 _HELD_OUT = 10
@@ -97,27 +98,41 @@ def list_pictures(root: str | Path, split: str | None = None) -> list[Path]:
     table = root / "metadata.csv"
     if table.exists():
         paths = _listed(table, split)
-    elif split is not None and (root / split).is_dir():
-        paths = _below(root / split)
     else:
-        has_splits = any((root / name).is_dir() for name in _SPLITS)
-        paths = [] if has_splits and split else [p for p in _below(root) if split in (None, _split_of(root, p))]
+        folders = _split_folders(root)
+        if split is not None and folders:
+            paths = _below(folders[split]) if split in folders else []
+        else:
+            paths = [path for path in _below(root) if split in (None, _split_of(root, path))]
     if not paths:
         which = f" of split {split!r}" if split else ""
-        raise DataError(f"{root} contains no pictures{which} ({', '.join(sorted(_SUFFIXES))})")
+        raise DataError(f"{root} contains no pictures{which}")
     return sorted(paths)
 
 
 def _listed(table: Path, split: str | None) -> list[Path]:
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        if not {"file_name", "split"} <= set(rows.fieldnames or ()):
-            raise DataError(f"{table} needs the columns file_name and split; its columns are {rows.fieldnames}")
-        return [table.parent / row["file_name"] for row in rows if split in (None, row["split"])]
+    rows = read_table(table, {"file_name", "split"})
+    return [table.parent / row["file_name"] for row in rows if split in (None, row["split"].strip().casefold())]
+
+
+def _split_folders(root: Path) -> dict[str, Path]:
+    """The sub-folders named like splits, in any case: `train`, `Train`, `TRAIN`."""
+    return {each.name.casefold(): each for each in root.iterdir() if each.name.casefold() in _SPLITS and each.is_dir()}
 
 
 def _below(folder: Path) -> list[Path]:
-    return [p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and not p.name.startswith(".")]
+    found: list[Path] = []
+    skipped: list[Path] = []
+    for path in walk(folder):
+        if path.is_dir():
+            try:
+                check_listing(path)
+            except ImageError as error:
+                raise DataError(str(error)) from error
+        (skipped if path.suffix.lower() in UNSUPPORTED else found).append(path)
+    if skipped:
+        _LOG.warning("%d pictures of formats that are not read are left out, for example %s", len(skipped), skipped[0])
+    return found
 
 
 def _split_of(root: Path, path: Path) -> str:
@@ -154,7 +169,7 @@ class PictureCache:
         folder: folder that holds all caches; `None` uses `cache_folder()`.
 
     Raises:
-        DataError: a picture cannot be read.
+        DataError: a picture cannot be read, or the cache cannot be written.
     """
 
     def __init__(self, paths: Sequence[Path], side: int, folder: Path | None = None) -> None:
@@ -162,7 +177,13 @@ class PictureCache:
         self.path = folder / hash_of_contents(paths, f"{_CACHE_VERSION} {side}")[:32]
         if not (self.path / "index.json").exists():
             _LOG.info("decoding %d pictures once into %s", len(paths), self.path)
-            _build_cache(paths, side, self.path)
+            try:
+                _build_cache(paths, side, self.path)
+            except OSError as error:
+                raise DataError(
+                    f"the cache {folder} cannot be written: {error.strerror or error}. Set ARTCOLOR_CACHE to a folder "
+                    "that can be written, on a disk with enough space."
+                ) from error
         self.index: list[tuple[int, int, int]] = [
             (offset, height, width) for offset, height, width in json.loads((self.path / "index.json").read_text())
         ]
@@ -335,11 +356,7 @@ class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
         table = self.root / "metadata.csv"
         if not table.exists():
             raise DataError(f"{self.root} has no metadata.csv, which is needed for the {column} of each picture")
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file)
-            if column not in (rows.fieldnames or ()):
-                raise DataError(f"{table} has no column {column!r}; its columns are {rows.fieldnames}")
-            labels = {self.root / row["file_name"]: row[column] for row in rows}
+        labels = {self.root / row["file_name"]: row[column] for row in read_table(table, {"file_name", column})}
         return [labels[path] for path in self.paths]
 
     def __getitem__(self, key: int | Sample) -> tuple[Tensor, Tensor]:

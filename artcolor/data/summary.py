@@ -24,6 +24,7 @@ from artcolor.data.journal import Candidate, Dropped
 from artcolor.data.selection import SPLITS, Chosen
 from artcolor.data.spec import LABELS, DatasetSpec
 from artcolor.files import write_atomically
+from artcolor.images import open_rgb
 
 _LOG = logging.getLogger(__name__)
 FINISHED = "report.json"
@@ -295,8 +296,7 @@ def _figure(pictures: Sequence[bytes], name: str, detail: str) -> str:
 
 
 def _small(picture: Candidate) -> bytes:
-    with Image.open(picture.file) as image:
-        return thumbnail(image)
+    return thumbnail(Image.fromarray(open_rgb(picture.file)))
 
 
 def _data(data: bytes, kind: str) -> str:

@@ -195,7 +195,12 @@ class Colorizer:
         return self.provenance_of(self.guidance, self.decoding)
 
     def provenance_of(self, guidance: Guidance, decoding: Decoding) -> Provenance:
-        """Where colors come from that this colorizer's model made with other guidance and decoding."""
+        """The provenance of a picture that this model colorizes with other guidance and decoding.
+
+        Args:
+            guidance: what a person knows or wants of the colors.
+            decoding: how the model's output becomes chroma.
+        """
         values = {"chroma_only": self.chroma_only, **_fields(guidance), **_fields(decoding)}
         options = {
             name: _in_words(values[name])
@@ -249,7 +254,12 @@ class Colorizer:
 
 
 def numbered(provenance: Provenance, sample: int) -> Provenance:
-    """The provenance of one of several samples, which are numbered from 1."""
+    """The provenance of one of several samples, which are numbered from 1.
+
+    Args:
+        provenance: of all of them.
+        sample: its number, from 0.
+    """
     return dataclasses.replace(provenance, options={**provenance.options, "sample": sample + 1})
 
 

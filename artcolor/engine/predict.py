@@ -90,7 +90,15 @@ def _one_by_one(together: Prediction, count: int) -> list[Prediction]:
 
 
 def check_accepts(model: ColorizationModel, guidance: Guidance) -> None:
-    """Raises a `ConfigError` if a model does not read what is set in `guidance`; the message names models that do."""
+    """Checks that a model reads all that is set in `guidance`.
+
+    Args:
+        model: the model.
+        guidance: what a person knows or wants of the colors.
+
+    Raises:
+        ConfigError: it does not; the message names models that do.
+    """
     for name in sorted(guidance.given() - model.accepts):
         others = " or ".join(f"`{other}`" for other in models_accepting(name)) or "a model that no release has yet"
         value = getattr(guidance, name)

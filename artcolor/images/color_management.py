@@ -185,7 +185,8 @@ def _gray_table_8bit(profile: bytes) -> Array:
     transform = ImageCms.buildTransform(source, _srgb_profile(), ramp.mode, "RGB")
     converted = ImageCms.applyTransform(ramp, transform)
     assert converted is not None
-    return np.asarray(converted.getchannel("G"))[0]
+    table: Array = np.asarray(converted.getchannel("G"))[0]
+    return table
 
 
 def _is_gray(profile: bytes) -> bool:

@@ -146,7 +146,9 @@ class PictureFile:
         elif self._allow_truncated:
             _LOG.warning("%s is cut off; what is missing is gray", self.name)
         else:
-            raise ImageError(f"{being(self.name)} cut off; allow_truncated (--allow-truncated) reads what there is")
+            raise ImageError(
+                f"{self.name} cannot be read: it is cut off; allow_truncated (--allow-truncated) reads the rest"
+            )
         whole = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
         if self._short_side is not None:
             whole.draft(None, (self._short_side, self._short_side))

@@ -1,4 +1,4 @@
-"""Reading TIFF: the tags decide what the samples mean."""
+"""Reading TIFF files; the tags decide what the samples mean."""
 
 import logging
 import struct
@@ -34,6 +34,7 @@ from artcolor.images.tiff_layout import (
 from artcolor.images.tiff_samples import Array, Samples
 from artcolor.images.tiff_values import (
     alpha_alone,
+    fractions,
     in_unit_range,
     lab,
     looked_up,
@@ -48,13 +49,15 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CFA, _LINEAR_RAW, _DNG_VERSION = 32803, 34892, 50706
 _REDUCED, _IS_MASK = 1, 4
 _EXIF_IFD, _ASCII = 0x8769, 2
+_WHITE_POINT, _PRIMARIES = 318, 319
+_WHITE, _BT709 = (0.3127, 0.329), (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 _ORIENTATION, _XMP, _IPTC, _PHOTOSHOP, _ICC = 274, 700, 33723, 34377, 34675
 _COLOR_MAP, _COEFFICIENTS, _REFERENCE = 320, 529, 532
 _STRIPS = (273, 279, 324, 325)
 _IPTC_RESOURCE = 0x0404
 _MOST_PAGES = 1 << 16
 _MOST_SUBDIRECTORIES = 64
-# Names that Pillow has none for; "deflate" of 1995 differs from Adobe's by its number only.
+# Pillow has no names for these.
 _COMPRESSIONS = COMPRESSION_INFO | {
     22610: "jpegxr",
     33003: "jpeg2000",
@@ -69,7 +72,7 @@ _COMPRESSIONS = COMPRESSION_INFO | {
 
 
 class _Quiet(logging.Filter, threading.local):
-    """Silences tifffile in threads that read here: what it reports becomes an `ImageError`, or is tolerated."""
+    """Silences tifffile in threads that read here: its complaints become an `ImageError`, or do not matter."""
 
     reading = False
 
@@ -88,10 +91,10 @@ logging.getLogger("tifffile").addFilter(_QUIET)
 
 
 def is_tiff(prefix: bytes) -> bool:
-    """Whether a file is a TIFF.
+    """Returns whether a file is a TIFF.
 
     Args:
-        prefix: its first bytes, at least 4.
+        prefix: the first bytes of the file, at least 4.
     """
     return prefix.startswith(_MAGIC)
 
@@ -109,7 +112,7 @@ class _Directory:
 
 
 class _Described(Image.Image):
-    """A directory without its pixels, in the form that Pillow's images and `metadata.kept` share."""
+    """The metadata of a directory as a Pillow image without pixels, which is what `metadata.kept` takes."""
 
     format = "TIFF"
 
@@ -122,16 +125,16 @@ class _Described(Image.Image):
 
 
 class TiffReader:
-    """The pages of a TIFF.
+    """Reads the pages of a TIFF.
 
-    Thumbnails, smaller copies and transparency masks are no pages; the mask that follows a page becomes its alpha.
+    Thumbnails, smaller copies and transparency masks are not pages. A mask that follows a page becomes its alpha.
 
     Args:
-        file: is read from its beginning, and stays open.
+        file: an open file, read from its beginning. It must stay open while pages are read.
         name: what messages call the file.
 
     Attributes:
-        pages: numbers of the directories that are pages.
+        pages: indices of the directories that are pages.
 
     Raises:
         ImageError: the file is a raw camera file, or its directories are damaged.
@@ -149,7 +152,7 @@ class TiffReader:
         file.seek(0)
         with _QUIET:
             try:
-                # By a name that ends in .ndpi, tifffile would take it for a format of microscopes.
+                # tifffile treats names that end in .ndpi as a microscopy format.
                 self._tiff = TiffFile(file, name="a.tif")
             except TypeError as error:
                 raise ImageError(f"{name} cannot be read: its channels have different sample formats") from error
@@ -161,9 +164,9 @@ class TiffReader:
         self.pages = [number for number in shown if not self._directories[number].is_mask] or shown or [0]
 
     def _walk(self) -> Iterator[_Directory]:
-        """Follows the chain of directories, which a damaged file may make a circle or a maze."""
+        """Follows the chain of directories, which may be circular in a damaged file."""
         if not self._tiff.pages:
-            raise ImageError(f"{self._name} cannot be read: it has no directory, so no picture")
+            raise ImageError(f"{self._name} cannot be read: it contains no picture")
         offset, seen = self._tiff.pages[0].offset, set[int]()
         while offset:
             if offset in seen or len(seen) >= _MOST_PAGES:
@@ -183,7 +186,7 @@ class TiffReader:
             raise ImageError(f"{self._name} cannot be read: directory {number + 1} is damaged or cut off") from error
 
     def _after(self, offset: int) -> int:
-        """Where the next directory is; 0 behind the last."""
+        """Offset of the next directory; 0 after the last."""
         form, file = self._tiff.tiff, self._tiff.filehandle
         try:
             file.seek(offset)
@@ -196,7 +199,7 @@ class TiffReader:
             raise ImageError(f"{self._name} cannot be read: its chain of directories is cut off") from error
 
     def _is_raw_below(self, page: TiffPage) -> bool:
-        """Whether a page has sensor data in a directory below it, as NEF and ARW have."""
+        """Whether a directory below a page holds sensor data, as in NEF and ARW."""
         for offset in tuple(page.subifds or ())[:_MOST_SUBDIRECTORIES]:
             try:
                 below = self._page(int(offset), page.index)
@@ -207,16 +210,16 @@ class TiffReader:
         return False
 
     def page_size(self, index: int) -> tuple[int, int]:
-        """Width and height of a page as stored, in pixels.
+        """Returns the width and height of a page in pixels, before its orientation is applied.
 
         Args:
-            index: one of `pages`.
+            index: a member of `pages`.
         """
         return self._directories[index].size
 
     @property
     def xmp(self) -> bytes | None:
-        """XMP of the first page."""
+        """The XMP of the first page, or `None`."""
         with _QUIET:
             first = self.pages[0]
             return self._bytes(self._page(self._directories[first].offset, first), _XMP)
@@ -225,19 +228,21 @@ class TiffReader:
         """Decodes a page.
 
         Args:
-            index: one of `pages`.
+            index: a member of `pages`.
 
         Returns:
-            Upright and in sRGB: uint8 from up to 8 bits, float32 from floating point, otherwise uint16.
+            The page, upright and in sRGB: uint8 for up to 8 bits, float32 for floating point, otherwise uint16.
 
         Raises:
-            ImageError: the page is damaged, no picture, or of a kind that is not supported; the message names it.
+            ImageError: the page is damaged, not a picture, or of an unsupported kind, which the message names.
         """
         with _QUIET:
             page = self._page(self._directories[index].offset, index)
             layout = layout_of(page)
             described = self._described(page)
             profile = stated_profile(described, None)
+            if profile is None:
+                self._warn_of_primaries(page)
             samples = Samples(self._file, page, layout)
             pixels, alpha = _in_srgb(page, layout, samples, profile)
             if alpha is None:
@@ -250,7 +255,7 @@ class TiffReader:
         return picture
 
     def _mask(self, index: int) -> Array | None:
-        """Alpha from the transparency mask that belongs to a page, which comes before the next page."""
+        """Alpha from the transparency mask of a page, which lies between it and the next page."""
         for number in range(index + 1, len(self._directories)):
             directory = self._directories[number]
             if not directory.is_mask and not directory.subfile & _REDUCED:
@@ -274,13 +279,22 @@ class TiffReader:
         iptc = self._bytes(page, _IPTC) or _resource(self._bytes(page, _PHOTOSHOP) or b"", _IPTC_RESOURCE)
         return _Described(exif, info, {_IPTC: iptc} if iptc else {})
 
+    @staticmethod
+    def _warn_of_primaries(page: TiffPage) -> None:
+        """Warns of primaries that differ from those of sRGB and come without a profile."""
+        for number, expected in ((_WHITE_POINT, _WHITE), (_PRIMARIES, _BT709)):
+            stated = fractions(page.tags.valueof(number), len(expected))
+            if stated and not np.allclose(stated, expected, atol=0.003):
+                _LOG.warning("the color primaries stated by the TIFF tags are not supported; sRGB is assumed")
+                return
+
     def _exif(self, page: TiffPage) -> Image.Exif:
         exif = Image.Exif()
         if self._tiff.is_bigtiff and self._tiff.byteorder == ">":
-            # Pillow takes big-endian BigTIFF for a classic TIFF.
+            # Pillow mistakes big-endian BigTIFF for classic TIFF.
             exif.update({tag.code: tag.value for tag in page.tags if tag.dtype == _ASCII})
             if page.tags.get(_EXIF_IFD):
-                _LOG.warning("EXIF of camera and place is left out: it is not read from big-endian BigTIFF")
+                _LOG.warning("EXIF of camera and place is dropped: it cannot be read from big-endian BigTIFF")
             return exif
         exif.endian, exif.bigtiff = self._tiff.byteorder, self._tiff.is_bigtiff
         try:
@@ -294,7 +308,7 @@ class TiffReader:
         return exif
 
     def _bytes(self, page: TiffPage, number: int) -> bytes | None:
-        """The bytes of a tag, whatever type its writer gave it."""
+        """The bytes of a tag, whatever its type."""
         tag = page.tags.get(number)
         if tag is None:
             return None
@@ -302,19 +316,19 @@ class TiffReader:
         return self._file.read(tag.valuebytecount) or None
 
     def _quality(self, page: TiffPage) -> int | None:
-        """An estimate of the quality that a JPEG-compressed page was encoded with."""
+        """Estimates the JPEG quality of a page; `None` if there is no quantization table."""
         data: bytes = page.jpegtables or b""
         if b"\xff\xdb" not in data:
             self._file.seek(page.dataoffsets[0])
             data = self._file.read(4096)
         place = data.find(b"\xff\xdb")
         table = data[place + 5 : place + 69]
-        # A table of 8-bit steps for luma.
+        # The first table is that of luma; its steps have 8 bits.
         return jpeg_quality(list(table)) if place >= 0 and len(table) == 64 and data[place + 4] == 0 else None
 
 
 def _resource(data: bytes, wanted: int) -> bytes | None:
-    """One of the image resources that Photoshop leaves in a tag."""
+    """An image resource of Photoshop, by its number."""
     place = 0
     while data[place : place + 4] == b"8BIM" and len(data) >= place + 12:
         number, named = int.from_bytes(data[place + 4 : place + 6], "big"), data[place + 6] + 1
@@ -342,15 +356,16 @@ def _scaled(layout: Layout, samples: Samples, page: TiffPage) -> tuple[Array, Ar
 
 def _in_srgb(page: TiffPage, layout: Layout, samples: Samples, profile: bytes | None) -> tuple[Array, Array | None]:
     if layout.samples > layout.colors + (layout.alpha is not None):
-        _LOG.warning("the picture has channels of unspecified meaning, which are left out")
+        _LOG.warning("channels of unspecified meaning are dropped")
     if layout.photometric in (CIELAB, ICCLAB):
         return _lab_in_srgb(layout, samples)
     if layout.photometric == PALETTE:
         colors = looked_up(samples.color, layout, page.tags.valueof(_COLOR_MAP))
         return to_srgb(colors, "rgb", profile), alpha_alone(samples.alpha, layout)
     color, alpha = _scaled(layout, samples, page)
-    # JPEG is decoded to RGB.
-    if layout.photometric == YCBCR and layout.compression != JPEG:
+    # The JPEG decoder converts three interleaved channels itself.
+    decoded = layout.compression == JPEG and layout.samples == 3 and int(page.planarconfig) == 1
+    if layout.photometric == YCBCR and not decoded:
         rgb_of_ycbcr(color, layout, page.tags.valueof(_COEFFICIENTS), page.tags.valueof(_REFERENCE))
     space = {RGB: "rgb", YCBCR: "rgb", CMYK: "cmyk"}.get(layout.photometric, "gray")
     return to_srgb(color, space, profile), alpha

@@ -1,4 +1,4 @@
-"""What the tags of a TIFF page say about its samples."""
+"""Classifying TIFF pages by their tags."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from tifffile import COMPRESSION, TiffPage
 from artcolor.errors import ImageError
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
-"""Photometric interpretations that are read (TIFF 6.0, tag 262; 9 is from TIFF Technical Note 4)."""
+"""Supported photometric interpretations, tag 262 (TIFF 6.0; ICCLab: Adobe Photoshop TIFF Technical Notes)."""
 _COLORS = {
     WHITE_IS_ZERO: 1,
     BLACK_IS_ZERO: 1,
@@ -53,9 +53,11 @@ _NAMES = {
 }
 NONE = 1
 BYTE_CODECS = frozenset({5, 8, 32773, 32946, 34925, 50000})
-"""Compressions of any bytes, beside which a predictor may be used."""
+"""Compressions of arbitrary bytes."""
+PREDICTED = BYTE_CODECS - {32773}
+"""Compressions that can be combined with a predictor. Elsewhere the tag is ignored, as by libtiff."""
 IMAGE_CODECS = frozenset({7, 22610, 33003, 33005, 34712, 34887, 34933, 34934, 50001, 50002, 52546})
-"""Compressions that store pictures."""
+"""Compressions whose strips and tiles are pictures of their own."""
 _INK_SET = 332
 _MOST_SAMPLES = 16
 _LARGEST_TILE = 1 << 22
@@ -63,19 +65,19 @@ _LARGEST_TILE = 1 << 22
 
 @dataclass(frozen=True)
 class Layout:
-    """What the tags of a page say about its samples.
+    """The kind and arrangement of the samples of a page.
 
     Attributes:
-        width: of the page in pixels, as stored.
-        height: of the page in pixels, as stored.
-        photometric: what the samples mean, tag 262.
-        kind: `"u"` for unsigned integers, `"i"` for signed ones, `"f"` for floating point.
-        bits: of a sample.
-        samples: channels that are stored.
-        colors: channels of color, which come first.
-        alpha: number of the channel that holds alpha, or `None`.
-        associated: color is multiplied by alpha.
-        compression: tag 259.
+        width: stored width of the page in pixels.
+        height: stored height of the page in pixels.
+        photometric: photometric interpretation, tag 262.
+        kind: `"u"` for unsigned integers, `"i"` for signed integers, `"f"` for floating point.
+        bits: bits per sample.
+        samples: number of stored channels.
+        colors: number of color channels, which come first.
+        alpha: index of the alpha channel, or `None`.
+        associated: whether color is premultiplied by alpha.
+        compression: compression scheme, tag 259.
     """
 
     width: int
@@ -91,7 +93,7 @@ class Layout:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type that decoded samples are kept in."""
+        """The type of decoded samples in memory."""
         if self.kind == "f":
             return np.dtype(np.float32)
         size = next(size for size in (8, 16, 32, 64) if size >= self.bits)
@@ -99,10 +101,10 @@ class Layout:
 
 
 def compression_name(number: int) -> str:
-    """What messages call a compression.
+    """Returns what messages call a compression.
 
     Args:
-        number: tag 259.
+        number: the value of tag 259.
 
     Example:
         >>> compression_name(34887)
@@ -119,10 +121,13 @@ def layout_of(page: TiffPage) -> Layout:
     """Classifies a page by its tags.
 
     Args:
-        page: its directory.
+        page: the directory of the page.
+
+    Returns:
+        The layout of its samples; sizes and counts have been checked.
 
     Raises:
-        ImageError: it holds something that is not a picture, or that is not supported.
+        ImageError: the page is not a picture, or of an unsupported kind, which the message names.
     """
     width, height = page.imagewidth, page.imagelength
     if min(width, height) < 1:
@@ -132,7 +137,7 @@ def layout_of(page: TiffPage) -> Layout:
     compression = int(page.compression)
     if compression not in (NONE, *CCITT, *BYTE_CODECS, *IMAGE_CODECS):
         raise ImageError(
-            f"{compression_name(compression)} is not supported; save the file with LZW or Deflate compression instead"
+            f"{compression_name(compression)} is not supported; save the file with LZW or Deflate compression"
         )
     samples, photometric = page.samplesperpixel, _photometric(page)
     if photometric not in _COLORS:
@@ -140,7 +145,9 @@ def layout_of(page: TiffPage) -> Layout:
         raise ImageError(f"the samples are {name} (photometric interpretation {photometric}), which is not supported")
     colors = 1 if photometric in (CIELAB, ICCLAB) and samples < 3 else _COLORS[photometric]
     if not colors <= samples <= _MOST_SAMPLES:
-        raise ImageError(f"the page has {samples} channels; its color needs {colors}, and {_MOST_SAMPLES} are allowed")
+        raise ImageError(
+            f"the page has {samples} channels; {colors} to {_MOST_SAMPLES} are supported for its color space"
+        )
     if photometric == CMYK and page.tags.valueof(_INK_SET, 1) != 1:
         raise ImageError("the inks of the page are not CMYK (InkSet is not 1); convert it to CMYK or RGB")
     extra = [*map(int, page.extrasamples or ()), *[0] * samples][: samples - colors]
@@ -172,10 +179,12 @@ def _photometric(page: TiffPage) -> int:
 def _sample_kind(page: TiffPage) -> tuple[str, int]:
     bits, format = page.bitspersample, page.sampleformat
     if not isinstance(bits, int):
-        raise ImageError(f"the channels have different depths ({', '.join(map(str, bits))} bits), not supported")
+        raise ImageError(f"channels of different depths ({', '.join(map(str, bits))} bits) are not supported")
     kind = {1: "u", 2: "i", 3: "f", 4: "u"}.get(int(format))
     if kind is None:
-        raise ImageError("the samples are complex numbers, not a picture")
+        raise ImageError("the samples are complex numbers; they are not a picture")
+    if (kind, bits) == ("u", 24):
+        raise ImageError("integers of 24 bits are not supported: programs disagree about their byte order")
     allowed = {"u": (*range(1, 33), 64), "i": (8, 16, 32, 64), "f": (16, 24, 32, 64)}[kind]
     if bits not in allowed:
         word = {"u": "unsigned integers", "i": "signed integers", "f": "floating point"}[kind]
@@ -187,19 +196,39 @@ def _check_storage(page: TiffPage, layout: Layout) -> None:
     """Checks sizes and counts before anything is allocated or decoded."""
     if layout.compression in CCITT and (layout.bits, layout.samples) != (1, 1):
         raise ImageError(f"{compression_name(layout.compression)} holds 1 bit a pixel, not {layout.bits}")
+    subsampled = subsampling(page, layout) is not None
     predictor = int(page.predictor)
-    if layout.compression in (NONE, *BYTE_CODECS) and predictor != 1:
+    if layout.compression in PREDICTED and predictor != 1:
         fits = layout.bits in (8, 16, 32, 64) and (layout.kind == "f" or predictor == 2)
-        if predictor not in (2, 3) or not fits or is_subsampled(page, layout):
+        if predictor not in (2, 3) or not fits or subsampled:
             raise ImageError(f"TIFF predictor {predictor} is not supported for samples of {layout.bits} bits")
     if page.is_tiled:
         across, down = page.tilewidth, page.tilelength
         if min(across, down) < 1 or across * down > max(_LARGEST_TILE, 2 * layout.width * layout.height):
-            raise ImageError(f"the tiles of the page have {across} × {down} pixels, which makes no sense")
+            raise ImageError(f"the tiles of the page have {across} × {down} pixels; the file is damaged")
 
 
-def is_subsampled(page: TiffPage, layout: Layout) -> bool:
-    """Whether chroma is stored with fewer samples than luma, and not by a codec that takes care of that."""
+def subsampling(page: TiffPage, layout: Layout) -> tuple[int, int] | None:
+    """Returns how many luma samples across and down share one chroma sample.
+
+    Args:
+        page: the directory of the page.
+        layout: the layout of its samples.
+
+    Returns:
+        Two factors; `None` if chroma is complete, or a codec restores it.
+
+    Raises:
+        ImageError: the factors are invalid, or not supported with these samples.
+    """
     if layout.photometric != YCBCR or layout.compression not in (NONE, *BYTE_CODECS):
-        return False
-    return tuple(page.subsampling or (2, 2)) != (1, 1)
+        return None
+    factors: Any = page.subsampling or (2, 2)
+    if np.shape(factors) != (2,) or any(factor not in (1, 2, 4) for factor in factors):
+        raise ImageError("the chroma subsampling of the page is invalid; the file is damaged")
+    across, down = map(int, factors)
+    if (across, down) == (1, 1):
+        return None
+    if int(page.planarconfig) == 2 or layout.samples != 3 or layout.bits not in (8, 16):
+        raise ImageError("YCbCr with subsampled chroma is supported in 8 or 16 bits, interleaved, without alpha")
+    return across, down

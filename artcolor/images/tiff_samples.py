@@ -1,4 +1,4 @@
-"""Decoding the samples of a TIFF page: strips or tiles of any compression, into one array."""
+"""Decoding the strips or tiles of a TIFF page into one array."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -19,11 +19,12 @@ from artcolor.images.tiff_layout import (
     IMAGE_CODECS,
     JPEG,
     NONE,
+    PREDICTED,
     RGB,
     YCBCR,
     Layout,
     compression_name,
-    is_subsampled,
+    subsampling,
 )
 
 Array = npt.NDArray[Any]
@@ -54,17 +55,17 @@ _IMAGE_CODECS: Mapping[int, Callable[..., Array]] = MappingProxyType(
 )
 _LERC, _WEBP = 34887, 50001
 _LERC_PARAMETERS, _T4_OPTIONS = 50674, 292
-# What LERC data are wrapped in, by the second of the LercParameters.
+# The compression around LERC data, by the second value of LercParameters.
 _AROUND_LERC = {1: imagecodecs.zlib_decode, 2: imagecodecs.zstd_decode}
-# Bytes that one job may read uncompressed, and that all jobs at once may decode to.
+# Bytes of an uncompressed piece, and decoded bytes of the pieces that are in memory together.
 _PIECE, _AT_ONCE = 1 << 22, 1 << 24
-# Compressed data may be longer than the samples, but not by more than this.
+# Compressed data may be longer than the samples, for example by a color profile.
 _OVERHEAD = 1 << 20
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Rows and columns of a page that are decoded at once, and where their data lie."""
+    """Rows and columns of a page that are decoded together, and the place of their data in the file."""
 
     number: int
     offset: int
@@ -75,25 +76,25 @@ class _Piece:
     columns: int
     plane: int
     whole_rows: int
-    """Rows that the data may hold; the last strip of some files is padded."""
+    """Rows that the data may contain: some writers pad the last strip."""
 
 
 class Samples:
-    """The decoded samples of a page, and the range of their values.
+    """Decodes the samples of a page, and notes their range.
 
     Args:
-        file: that the page is in.
-        page: its directory.
-        layout: as `layout_of` classified it.
+        file: the open file.
+        page: the directory of the page.
+        layout: what `layout_of` returned for the page.
 
     Attributes:
-        color: `(H, W)` or `(H, W, colors)`, of the type `Layout.dtype`.
-        alpha: `(H, W)` of the same type, or `None`.
-        low: the least value of color.
-        high: the largest value of color.
+        color: `(H, W)` or `(H, W, colors)`, of type `Layout.dtype`. Signed integers keep their bits.
+        alpha: `(H, W)`, of type `Layout.dtype`, or `None`.
+        low: the smallest color sample (0 for 8 bits).
+        high: the largest color sample (255 for 8 bits).
 
     Raises:
-        ImageError: the data are damaged or cut off, or hold NaN or infinity.
+        ImageError: the data are damaged or cut off, or contain NaN or infinity.
     """
 
     def __init__(self, file: IO[bytes], page: TiffPage, layout: Layout) -> None:
@@ -103,9 +104,7 @@ class Samples:
         shape = (layout.height, layout.width)
         self.color: Array = np.empty(shape if layout.colors == 1 else (*shape, layout.colors), layout.dtype)
         self.alpha: Array | None = None if layout.alpha is None else np.empty(shape, layout.dtype)
-        self._subsampling = tuple(page.subsampling or (2, 2)) if is_subsampled(page, layout) else None
-        if self._subsampling and (self._separate or layout.samples != 3 or layout.bits not in (8, 16)):
-            raise ImageError("YCbCr with subsampled chroma is supported in 8 or 16 bits, interleaved, without alpha")
+        self._subsampling = subsampling(page, layout)
         ranges = list(self._decoded(file))
         self.low, self.high = min(low for low, _ in ranges), max(high for _, high in ranges)
 
@@ -155,7 +154,7 @@ class Samples:
                     yield _Piece(number, offset, count, y, x, rows, wide, plane, high)
 
     def _split(self, piece: _Piece, needed: int) -> Iterator[_Piece]:
-        """Uncompressed strips may be as large as the page; they are read a few rows at a time."""
+        """Divides uncompressed strips, which may be as large as the page, into a few rows each."""
         rows = piece.rows if self._subsampling else max(1, _PIECE * piece.rows // needed)
         for start in range(0, piece.rows, rows):
             count = min(rows, piece.rows - start)
@@ -198,7 +197,6 @@ class Samples:
         found = (np.inf, -np.inf)
         if color is not None:
             found = self._range(color)
-            # Lab keeps the bits of its signed numbers.
             place[...] = color.view(place.dtype) if color.dtype.kind == "i" else color
         if alpha is not None and self.alpha is not None:
             self._range(alpha)
@@ -214,7 +212,7 @@ class Samples:
         return low, high
 
     def _values(self, piece: _Piece, data: bytes | bytearray) -> Array:
-        """The samples `(rows, columns, samples)` of a piece; those at the edge may have fewer rows and columns."""
+        """The samples `(rows, columns, samples)` of a piece; pieces at the edge may have fewer rows and columns."""
         page, layout = self._page, self._layout
         if layout.compression in IMAGE_CODECS:
             return self._image(piece, data)
@@ -244,35 +242,31 @@ class Samples:
         page, layout = self._page, self._layout
         shape = (piece.rows, piece.columns, self._in_piece)
         order, bits = page.parent.byteorder, layout.bits
-        if bits == 24 and layout.kind == "f":
-            return np.asarray(imagecodecs.float24_decode(bytes(data), byteorder=order)).reshape(shape)
         if bits == 24:
-            three = np.frombuffer(data, np.uint8).reshape(*shape, 3).astype(np.uint32)
-            first, last = (0, 2) if order == "<" else (2, 0)
-            whole: Array = three[..., first] | three[..., 1] << 8 | three[..., last] << 16
-            return whole
+            return np.asarray(imagecodecs.float24_decode(bytes(data), byteorder=order)).reshape(shape)
         if bits not in (8, 16, 32, 64):
             run = piece.columns * self._in_piece
             return np.asarray(imagecodecs.packints_decode(bytes(data), layout.dtype, bits, runlen=run)).reshape(shape)
         dtype = np.dtype(f"{layout.kind}{bits // 8}")
-        if int(page.predictor) == 3:
-            # This predictor works on bytes, whatever the order of the others in the file.
+        predictor = int(page.predictor) if layout.compression in PREDICTED else 1
+        if predictor == 3:
+            # This predictor stores the bytes of a float separately, independent of the byte order of the file.
             floats: Array = imagecodecs.floatpred_decode(np.frombuffer(data, dtype).reshape(shape), axis=-2)
             return floats
         values = np.frombuffer(data, dtype.newbyteorder(order)).astype(dtype, copy=False)
         if self._subsampling:
             return _upsampled(values, piece.rows, piece.columns, *self._subsampling)
         values = values.reshape(shape)
-        return imagecodecs.delta_decode(values, axis=-2) if int(page.predictor) == 2 else values
+        return imagecodecs.delta_decode(values, axis=-2) if predictor == 2 else values
 
     def _image(self, piece: _Piece, data: bytes | bytearray) -> Array:
-        """Decodes what is a picture file of its own; its size is compared with the page's before it is decoded."""
+        """Decodes a picture within the page. The codecs compare its size with that of `out` before they decode it."""
         layout = self._layout
         size = {"u": layout.dtype.itemsize, "i": layout.bits // 8, "f": layout.bits // 8}[layout.kind]
         dtype = np.dtype(f"{layout.kind}{size}")
         error: Exception | None = None
         inside = min(piece.rows, layout.height - piece.y), min(piece.columns, layout.width - piece.x)
-        # Tiles at the edge may be whole or cut.
+        # Tiles at the edge may be complete or clipped.
         for rows, columns in dict.fromkeys(
             ((piece.rows, piece.columns), inside, (inside[0], piece.columns), (piece.rows, inside[1]))
         ):
@@ -307,7 +301,7 @@ class Samples:
         return _IMAGE_CODECS[layout.compression](data, out=out)
 
     def _jpeg_colors(self) -> tuple[str | None, str | None]:
-        """The color space of JPEG data and of what is decoded: the tags decide, not the markers of the data."""
+        """The color spaces of JPEG data and of the decoded samples; the tags overrule the markers in the data."""
         layout = self._layout
         if self._in_piece == 1:
             return None, "minisblack"

@@ -1,4 +1,4 @@
-"""What the numbers of a TIFF page mean: ranges, palettes, YCbCr and Lab. Pages are changed in place where possible."""
+"""Converting TIFF samples: ranges, palettes, YCbCr and Lab. Large arrays are changed in place where possible."""
 
 import logging
 from typing import Any
@@ -15,24 +15,27 @@ from artcolor.images.tiff_samples import Array, Samples
 _LOG = logging.getLogger(__name__)
 
 _MAX_SAMPLE_VALUE, _S_MAX_SAMPLE_VALUE = 281, 341
-# Resizing and sharpening overshoot 0..1 by up to this much; so much is rounding.
-_OVERSHOOT, _ROUNDING = 0.5, 1e-3
-# With a smaller maximum, a picture in 0..255 would be black: it is more likely to be high dynamic range.
+# Shares of the range: what resizing and sharpening may overshoot it by, and what is rounding.
+_OVERSHOOT, _ROUNDING = 0.25, 1e-3
+# A picture with a smaller maximum would be black in 0..255; it is more likely to be high dynamic range.
 _LEAST_OF_255 = 16
 _LUMA = (0.299, 0.587, 0.114)
 
 
 def in_unit_range(color: Array, alpha: Array | None, low: float, high: float) -> tuple[Array, Array | None]:
-    """Brings floating point into 0..1, in place.
+    """Scales and clips floats to 0..1, in place.
 
     Args:
-        color: float32, in 0..1 or 0..255.
-        alpha: float32 in the same range, or `None`.
-        low: the least value of color.
-        high: the largest value of color.
+        color: float32 samples in 0..1 or 0..255.
+        alpha: float32 samples in the same range, or `None`.
+        low: the smallest color sample.
+        high: the largest color sample.
+
+    Returns:
+        The color and alpha that were passed.
 
     Raises:
-        ImageError: the values lie elsewhere.
+        ImageError: the samples lie too far outside of both ranges.
 
     Example:
         >>> in_unit_range(np.array([[0, 51, 255]], np.float32), None, 0, 255)[0].round(2).tolist()
@@ -54,20 +57,21 @@ def in_unit_range(color: Array, alpha: Array | None, low: float, high: float) ->
 
 
 def of_full_range(layout: Layout, samples: Samples, page: TiffPage) -> tuple[Array, Array | None]:
-    """Scales integers to all of 8 or 16 bits, in place if they have no more.
+    """Scales integers to the full range of 8 or 16 bits, in place if they have up to 16 bits.
 
     Args:
-        layout: of the page.
-        samples: as they were decoded.
-        page: its directory, which may say how large a sample can be.
+        layout: the layout of the samples.
+        samples: the decoded samples.
+        page: the directory of the page, which may state the largest possible sample.
+
+    Returns:
+        Color and alpha (or `None`), uint8 or uint16.
 
     Raises:
-        ImageError: they are negative, or so small that their range cannot be told.
+        ImageError: samples are negative, or so small that their range is unclear.
     """
     if samples.low < 0:
-        raise ImageError(
-            f"its samples are signed integers from {samples.low}; negative ones have no meaning as a color"
-        )
+        raise ImageError(f"its samples are signed integers from {samples.low}; negative colors have no meaning")
     top = _largest(layout, samples, page)
     color, alpha = (None if each is None else _stretched(each, top) for each in (samples.color, samples.alpha))
     assert color is not None
@@ -75,17 +79,17 @@ def of_full_range(layout: Layout, samples: Samples, page: TiffPage) -> tuple[Arr
 
 
 def _largest(layout: Layout, samples: Samples, page: TiffPage) -> int:
-    """The value that means full intensity."""
+    """The sample that means full intensity."""
     bits = layout.bits - (layout.kind == "i")
     top: int = (1 << bits) - 1
     high = int(samples.high)
     if layout.bits > 16:
         if high <= 65535:
-            _LOG.warning("its samples have %d bits, but are no larger than %d: read as 16 bits", layout.bits, high)
+            _LOG.warning("its samples have %d bits, but do not exceed %d; they are read as 16 bits", layout.bits, high)
             return 65535
         if high < top >> 8:
             raise ImageError(
-                f"its samples are integers up to {high}, of {layout.bits} bits; it is unclear which value is white, so "
+                f"its samples are integers up to {high}, of {layout.bits} bits; it is unclear which value is white; "
                 "scale them to 16 bits first"
             )
         _LOG.warning("its samples have %d bits, of which 16 are read", layout.bits)
@@ -93,15 +97,15 @@ def _largest(layout: Layout, samples: Samples, page: TiffPage) -> int:
         return stated
     elif layout.bits == 16 and 0 < high <= 4095:
         _LOG.warning(
-            "its samples have 16 bits, but are no larger than %d; if they were meant to have fewer bits, the picture "
-            "is read too dark: let MaxSampleValue (TIFF tag 281) say so",
+            "its samples have 16 bits, but do not exceed %d; if they were meant to have fewer bits, the picture is too "
+            "dark: state the largest in MaxSampleValue (TIFF tag 281)",
             high,
         )
     return top
 
 
 def _stated(page: TiffPage) -> int | None:
-    """What the file says is the largest sample. Many writers note the largest that occurs, which is no scale."""
+    """The largest possible sample that the file states. Other values are statistics of the picture, not a scale."""
     for number in (_MAX_SAMPLE_VALUE, _S_MAX_SAMPLE_VALUE):
         value: Any = page.tags.valueof(number)
         value = max(value) if isinstance(value, tuple) and value else value
@@ -126,14 +130,14 @@ def _stretched(values: Array, top: int) -> Array:
 
 
 def alpha_alone(alpha: Array | None, layout: Layout) -> Array | None:
-    """Scales the alpha of a page whose colors have a scale of their own, in place if it has 8 or 16 bits.
+    """Scales alpha to the full range of 8 or 16 bits, independently of color.
 
     Args:
-        alpha: `(H, W)`, as stored, or `None`.
-        layout: of the page.
+        alpha: stored samples `(H, W)`, or `None`.
+        layout: the layout of the samples.
 
     Returns:
-        uint8 or uint16, or `None`.
+        uint8 or uint16 of the same shape, or `None`.
     """
     if alpha is None:
         return None
@@ -143,11 +147,11 @@ def alpha_alone(alpha: Array | None, layout: Layout) -> Array | None:
 
 
 def straight(color: Array, alpha: Array) -> None:
-    """Divides color by the alpha that it was multiplied with, in place.
+    """Divides premultiplied color by its alpha, in place.
 
     Args:
-        color: `(H, W)` or `(H, W, C)`.
-        alpha: `(H, W)`, of the same type.
+        color: `(H, W)` or `(H, W, C)`, integers in their full range or floats in 0..1.
+        alpha: `(H, W)`, of the type of color.
     """
     full = 1 if color.dtype.kind == "f" else np.iinfo(color.dtype).max
     for rows in row_strips(color):
@@ -158,18 +162,18 @@ def straight(color: Array, alpha: Array) -> None:
 
 
 def looked_up(indices: Array, layout: Layout, color_map: Any) -> Array:
-    """The colors of a picture with a palette.
+    """Replaces the indices of a palette by its colors.
 
     Args:
-        indices: `(H, W)`, as stored.
-        layout: of the page.
-        color_map: tag 320: all reds, then all greens, then all blues, of 16 bits.
+        indices: stored samples `(H, W)`.
+        layout: the layout of the samples.
+        color_map: the value of tag 320: all reds, then all greens, then all blues, each of 16 bits.
 
     Returns:
-        `(H, W, 3)`, uint8 if that is all that the palette has, otherwise uint16.
+        `(H, W, 3)`, uint8 if the palette has no more than 8 bits, otherwise uint16.
 
     Raises:
-        ImageError: there is no palette, or it is too short.
+        ImageError: the palette is missing or too short.
     """
     if layout.kind != "u" or layout.bits > 16 or np.size(color_map) % 3 or np.size(color_map) < 3 << layout.bits:
         raise ImageError("the palette of the picture is missing or too short")
@@ -177,7 +181,7 @@ def looked_up(indices: Array, layout: Layout, color_map: Any) -> Array:
     if not (table % 257).any():
         table = (table // 257).astype(np.uint8)
     elif not (table % 256).any():
-        # Pillow, among others, shifts 8 bits up.
+        # Pillow and others shift 8 bits up.
         table = (table >> 8).astype(np.uint8)
     elif table.max() < 256:
         # Some old writers store 8 bits.
@@ -189,25 +193,30 @@ def looked_up(indices: Array, layout: Layout, color_map: Any) -> Array:
 
 
 def rgb_of_ycbcr(color: Array, layout: Layout, coefficients: Any, reference: Any) -> None:
-    """Turns YCbCr into RGB, in place (TIFF 6.0, section 21).
+    """Converts YCbCr to RGB, in place (TIFF 6.0, section 21).
 
     Args:
-        color: `(H, W, 3)`, in the full range of its type, or float32 in 0..1.
-        layout: of the page.
-        coefficients: tag 529, shares of red, green and blue in luma, as pairs of integers; `None` for those of BT.601.
-        reference: tag 532, what black and white are stored as in each channel, as pairs; `None` for the full range.
+        color: `(H, W, 3)`, integers in their full range or floats in 0..1.
+        layout: the layout of the samples.
+        coefficients: the value of tag 529: shares of red, green and blue in luma, as numerators and denominators;
+            `None` for those of ITU-R BT.601.
+        reference: the value of tag 532: black and white of each channel, as numerators and denominators; `None` for the
+            full range.
+
+    Raises:
+        ImageError: the coefficients or the reference values are invalid.
     """
-    red, green, blue = _fractions(coefficients, 3) or _LUMA
+    red, green, blue = fractions(coefficients, 3) or _LUMA
     if not min(red, green, blue) > 0:
-        raise ImageError("the YCbCr coefficients of the picture make no sense")
+        raise ImageError("the YCbCr coefficients of the picture are invalid; the file is damaged")
     full = 1.0 if color.dtype.kind == "f" else float(np.iinfo(color.dtype).max)
     stored = 1.0 if layout.kind == "f" else float((1 << layout.bits) - 1)
     half = (stored + 1) / 2 if stored > 1 else 0.5
-    bounds = _fractions(reference, 6) or (0, stored, half, stored, half, stored)
+    bounds = fractions(reference, 6) or (0, stored, half, stored, half, stored)
     luma0, luma1, cb0, cb1, cr0, cr1 = (bound * full / stored for bound in bounds)
     if min(luma1 - luma0, cb1 - cb0, cr1 - cr0) <= 0:
-        raise ImageError("the reference black and white of the picture make no sense")
-    # White of chroma is 127 steps from its black, where luma has 255.
+        raise ImageError("the reference black and white of the picture are invalid; the file is damaged")
+    # Chroma reaches from its reference black to its white in 127 steps where luma takes 255.
     chroma = full * (stored - half) / stored
     for rows in row_strips(color):
         luma, cb, cr = np.moveaxis(color[rows].astype(np.float32), -1, 0)
@@ -219,7 +228,20 @@ def rgb_of_ycbcr(color: Array, layout: Layout, coefficients: Any, reference: Any
         color[rows] = rgb if color.dtype.kind == "f" else rgb.round()
 
 
-def _fractions(value: Any, count: int) -> tuple[float, ...] | None:
+def fractions(value: Any, count: int) -> tuple[float, ...] | None:
+    """Returns the fractions in a tag as floats.
+
+    Args:
+        value: the value of the tag: numerators and denominators in turn.
+        count: the number of fractions needed.
+
+    Returns:
+        `count` numbers; `None` if the tag is missing or too short.
+
+    Example:
+        >>> fractions((1, 2, 3, 4), 2)
+        (0.5, 0.75)
+    """
     if not isinstance(value, tuple) or len(value) < 2 * count:
         return None
     pairs = zip(value[0 : 2 * count : 2], value[1 : 2 * count : 2], strict=True)
@@ -227,17 +249,17 @@ def _fractions(value: Any, count: int) -> tuple[float, ...] | None:
 
 
 def lab(stored: Array, layout: Layout) -> Array:
-    """L in 0..100, and a and b in Lab units, from what a TIFF stores (TIFF 6.0, section 23; Technical Note 4).
+    """Decodes CIELab and ICCLab (TIFF 6.0, section 23; Adobe Photoshop TIFF Technical Notes).
 
     Args:
-        stored: `(H, W, 3)`, or `(H, W)` for lightness alone.
-        layout: of the page.
+        stored: samples `(H, W, 3)`, or `(H, W)` for lightness only.
+        layout: the layout of the samples.
 
     Returns:
-        `(H, W, 3)`, float32.
+        float32 `(H, W, 3)`: L in 0..100, a and b in Lab units.
 
     Raises:
-        ImageError: Lab is not stored like this in so many bits.
+        ImageError: the number of bits is not supported for Lab.
     """
     if layout.kind != "f" and layout.bits not in (8, 16):
         raise ImageError(f"Lab of {layout.bits} bits is not supported")

@@ -1,4 +1,4 @@
-"""Writing TIFF through tifffile, strip by strip: the picture is never held a second time."""
+"""Writing TIFF files strip by strip, without a copy of the picture."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ _LOG = logging.getLogger(__name__)
 _EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
 _GROUPS = (_EXIF_IFD, _GPS_IFD)
 _DESCRIPTION, _SOFTWARE, _DATE_TIME = 270, 305, 306
-# Tags that describe how the original was stored, and those that tifffile writes itself.
+# Tags that describe how the original was stored, and tags that tifffile writes.
 _STORAGE = frozenset(
     {*range(254, 260), *range(262, 267), *range(273, 285), *range(290, 294), 296, 301, *range(317, 326), 330}
     | {*range(332, 348), *range(512, 522), 529, 530, 531, 532, 34675}
@@ -43,23 +43,23 @@ _ENCODERS: Mapping[str, Callable[..., bytes | bytearray]] = MappingProxyType(
 )
 _PREDICTABLE = frozenset({"lzw", "zstd", _DEFLATE})
 _QUALITY = 95
-# JPEG cannot have a longer side, nor strips that end inside a block.
+# The longest side of a JPEG, and the rows that strips are multiples of.
 _LONGEST_OF_JPEG, _BLOCK = 65500, 16
 _STRIP_BYTES = 1 << 18
-# Pixels that are made at once, and compressed in parallel.
+# Pixels that are computed together and compressed in parallel.
 _AT_ONCE = 1 << 20
-# A classic TIFF has offsets of 32 bits; some room is left for everything but pixels.
+# Offsets of a classic TIFF have 32 bits; this leaves some room for metadata.
 _CLASSIC_BYTES = 4_000_000_000
 
 Array = npt.NDArray[Any]
 
 
 def is_jpeg(picture: Picture, depth: int) -> bool:
-    """Whether a picture will be JPEG-compressed in a TIFF: its original was, and JPEG can hold it.
+    """Returns whether a picture will be JPEG-compressed: its original was, and JPEG can hold the result.
 
     Args:
-        picture: in color.
-        depth: 8 or 16 bits a channel.
+        picture: a picture in color.
+        depth: 8 or 16 bits per channel.
     """
     return _compression(picture, depth) == _JPEG
 
@@ -74,15 +74,15 @@ def write_tiff(
 ) -> None:
     """Writes a TIFF, page by page and strip by strip.
 
-    Each page keeps the compression that it had in a TIFF, if it can hold RGB (none, PackBits, LZW, Deflate, ZSTD, LZMA,
-    JPEG); others become Deflate.
+    A page that comes from a TIFF keeps its compression if that can hold RGB: none, PackBits, LZW, Deflate, ZSTD, LZMA,
+    or JPEG. All others are compressed with Deflate.
 
     Args:
-        path: the file to write.
-        pages: pictures in color, each with its XMP.
-        depth: 8 or 16 bits a channel.
-        big: whether to write BigTIFF, which may be larger than 4 GB.
-        quality: 1 to 100, for pages that are JPEG-compressed; `None` is that of the original.
+        path: path of the file to write.
+        pages: pictures in color, each with its XMP or `None`.
+        depth: 8 or 16 bits per channel.
+        big: whether to write BigTIFF, which may exceed 4 GB.
+        quality: quality of JPEG-compressed pages, 1 to 100; `None` uses that of the original.
     """
     directories = []
     with TiffWriter(path, bigtiff=big, byteorder="<") as tiff:
@@ -114,11 +114,11 @@ def write_tiff(
 
 
 def needs_big(picture: Picture, depth: int) -> bool:
-    """Whether a page may need more than the 4 GB of a classic TIFF.
+    """Returns whether a page may exceed the 4 GB of a classic TIFF.
 
     Args:
-        picture: the first page.
-        depth: 8 or 16 bits a channel.
+        picture: the page.
+        depth: 8 or 16 bits per channel.
     """
     height, width = picture.rows.shape[:2]
     return height * width * 4 * depth // 8 > _CLASSIC_BYTES
@@ -147,7 +147,7 @@ class _Storage:
         compression = _compression(picture, depth)
         channels = 3 if picture.alpha is None else 4
         rows = max(1, _STRIP_BYTES // (width * channels * depth // 8))
-        # Each strip of JPEG starts with its own tables.
+        # Every JPEG strip carries its own tables, so strips are larger.
         rows = max(1, 4 * rows // _BLOCK) * _BLOCK if compression == _JPEG else min(height, rows)
         return cls(compression, channels, rows, quality or picture.info.get("quality") or _QUALITY)
 
@@ -155,7 +155,7 @@ class _Storage:
         """Yields the strips of a page as they are stored."""
         height, width = picture.rows.shape[:2]
         several = self.rows * max(1, _AT_ONCE // (self.rows * width))
-        # Libraries that compress let other threads run meanwhile.
+        # The codecs release the GIL.
         with ThreadPoolExecutor() as pool:
             for top in range(0, height, several):
                 values = at_depth(picture.rows[top : top + several], depth)
@@ -181,10 +181,10 @@ class _Storage:
 
 
 def _groups(tags: Image.Exif) -> dict[int, dict[int, Any]]:
-    """The directories of camera and place that are not empty."""
+    """The EXIF and GPS directories that are not empty."""
     groups = {group: dict(found) for group in _GROUPS if (found := tags.get_ifd(group))}
     if _INTEROP_IFD in groups.get(_EXIF_IFD, ()):
-        # What is stored there is the offset in the file that it came from.
+        # The value may be an offset in the original file.
         groups[_EXIF_IFD].pop(_INTEROP_IFD)
         if inner := tags.get_ifd(_INTEROP_IFD):
             groups[_EXIF_IFD][_INTEROP_IFD] = dict(inner)
@@ -196,7 +196,7 @@ def _ascii(value: Any) -> bytes | None:
 
 
 def _extras(tags: Image.Exif, date_time: Any) -> Iterator[tuple[int, Any, int, Any, bool]]:
-    """Tags in the form that tifffile takes; those that it cannot write are left out with a warning."""
+    """Yields tags in the form that tifffile takes; those that cannot be written are dropped with a warning."""
     if date_time:
         yield _DATE_TIME, "s", 0, (_ascii(date_time) or b"").rstrip(b"\0") + b"\0", True
     for tag, value in tags.items():
@@ -205,7 +205,7 @@ def _extras(tags: Image.Exif, date_time: Any) -> Iterator[tuple[int, Any, int, A
         try:
             yield _extra(tag, value)
         except (TypeError, ValueError, ZeroDivisionError) as error:
-            _LOG.warning("the tag %d of the picture cannot be written and is left out: %s", tag, error)
+            _LOG.warning("tag %d of the picture cannot be written and is dropped: %s", tag, error)
 
 
 def _extra(tag: int, value: Any) -> tuple[int, Any, int, Any, bool]:
@@ -224,9 +224,9 @@ def _extra(tag: int, value: Any) -> tuple[int, Any, int, Any, bool]:
 
 
 def _append_directories(path: str, directories: list[dict[int, dict[int, Any]]], big: bool) -> None:
-    """Appends EXIF and GPS, which tifffile does not write, behind the pages, and lets their tags point there.
+    """Appends the EXIF and GPS directories, which tifffile does not write, and makes their tags point to them.
 
-    tifffile does not write those tags either. Tags whose numbers are one less, which nothing uses, hold their place.
+    tifffile refuses those tags, too, so unused tags whose numbers are one less hold their places.
     """
     if not any(directories):
         return

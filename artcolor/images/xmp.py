@@ -123,7 +123,16 @@ def remove(root: Element, properties: Iterable[tuple[str, str]]) -> bool:
 
 
 def value_of(root: Element, space: str, name: str) -> str | None:
-    """The value of a simple property; `None` if it is missing."""
+    """Reads the value of a simple property.
+
+    Args:
+        root: the `rdf:RDF` element.
+        space: namespace of the property.
+        name: its local name.
+
+    Returns:
+        The value; `None` if the property is missing.
+    """
     for description in descriptions(root):
         if description.hasAttributeNS(space, name):
             return str(description.getAttributeNS(space, name))

@@ -10,13 +10,16 @@ from torch.nn import functional as F
 
 from artcolor.color.lab import rgb_to_lightness
 from artcolor.color.planes import JoinChroma, ToLightness
-from artcolor.errors import ConfigError, WeightsError
+from artcolor.errors import ConfigError, ImageError, WeightsError
 from artcolor.models.guidance import Decoding, Guidance, Prediction, guided
 from artcolor.models.heads import DistributionHead, Head
 from artcolor.models.options import ModelOptions
 from artcolor.zoo import hub
 
 __all__ = ["ColorizationModel", "Features", "Network"]
+
+# Pixels that are so far outside of 0..1 are rounding.
+_ROUNDING = 1e-3
 
 CONFIG_SCHEMA = 1
 """Version of the config in the header of a weights file."""
@@ -232,7 +235,13 @@ class ColorizationModel(nn.Module):
             small = F.interpolate(lightness, (height, width), mode="bilinear", antialias=True)
             padded = _padded(small, fixed - height, fixed - width)
         output_size = self._output_size(height, width)
-        return Features(lightness, padded, output_size, self._encode(padded))
+        # The network may have another precision; L stays as exact as it is for the head.
+        return Features(lightness, padded, output_size, self._encode(padded.to(self._dtype)))
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        floats = (each.dtype for each in self.network.parameters() if each.is_floating_point())
+        return next(floats, torch.float32)
 
     def _output_size(self, height: int, width: int) -> tuple[int, int]:
         out_stride = self.network.out_stride
@@ -381,9 +390,16 @@ class ColorizationModel(nn.Module):
             `(samples · N, 3, H, W)`, sRGB in 0..1, ordered by sample, then by picture.
 
         Raises:
+            ImageError: `gray` is not floating point in 0..1.
             ConfigError: an option is out of range, or the model does not accept it.
         """
         guidance, decoding = guided(options)
+        low, high = float(gray.min()), float(gray.max())
+        if not gray.is_floating_point() or not -_ROUNDING <= low <= high <= 1 + _ROUNDING:
+            raise ImageError(
+                f"gray must be floating point in 0..1, but is {gray.dtype} from {low:.9g} to {high:.9g}; "
+                "divide 8-bit pixels by 255"
+            )
         ab = self.predict(self.transforms(size)(gray), guidance, decoding).ab
         lightness = rgb_to_lightness(gray).repeat(len(ab) // len(gray), 1, 1, 1)
         rgb: Tensor = JoinChroma(ab, *gray.shape[-2:])(lightness)

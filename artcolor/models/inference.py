@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from artcolor.color.isolation import isolated
 from artcolor.models.base import ColorizationModel
 
 __all__ = ["inference_copy"]
@@ -74,10 +75,11 @@ def _tensors(model: nn.Module) -> list[tuple[Tensor, int]]:
 
 def _make(model: ColorizationModel, device: torch.device) -> ColorizationModel:
     # `_pairs` relies on tensor versions, which do not exist in inference mode.
-    with torch.inference_mode(False), torch.no_grad():
-        plain = copy.deepcopy(model).eval().requires_grad_(False).to(device)
+    with torch.inference_mode(False), torch.no_grad(), isolated():
+        plain = copy.deepcopy(model).float().eval().requires_grad_(False).to(device)
         side = model.network.fixed_size or 2 * model.network.stride
-        probe = (torch.rand(1, 1, side, side, generator=torch.Generator().manual_seed(0)) * 100).to(device)
+        generator = torch.Generator().manual_seed(0)
+        probe = (torch.rand(1, 1, side, side, generator=generator, dtype=torch.float32) * 100).to(device)
         expected = plain.network(probe)
         folded = copy.deepcopy(plain)
         _fold(folded.network, probe)

@@ -24,6 +24,10 @@ class Latent(NamedTuple):
         """Returns the latent of each picture, multiplied by its own factor from `factors`, `(N,)`."""
         return Latent(self.global_latent * factors[:, None], self.spatial_latent * factors[:, None, None, None])
 
+    def to(self, dtype: torch.dtype) -> "Latent":
+        """Both parts in another precision."""
+        return Latent(self.global_latent.to(dtype), self.spatial_latent.to(dtype))
+
     def plus(self, other: "Latent") -> "Latent":
         """Returns the sum of both latents."""
         return Latent(self.global_latent + other.global_latent, self.spatial_latent + other.spatial_latent)
@@ -169,7 +173,9 @@ class LatentLayer(nn.Module):
         """Predicts the distribution from `features`, `(N, channels, h, w)`; its spatial part is `(N, grid, h, w)`."""
 
         def spatial_given(global_latent: Tensor) -> Gaussian:
-            return Gaussian.of(self.grid, F.relu(features + self.told(global_latent)[:, :, None, None]))
+            return Gaussian.of(
+                self.grid, F.relu(features + self.told(global_latent.to(features.dtype))[:, :, None, None])
+            )
 
         return LatentDistribution(Gaussian.of(self.whole, features.mean((2, 3))), spatial_given)
 

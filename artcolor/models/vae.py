@@ -210,7 +210,7 @@ class VAEModel(ColorizationModel):
         from_prior_mean = (draw < _PRIOR_MEAN_SHARE).float()
         sampled = Latent(global_latent, spatial.draw(generator)).scaled(from_posterior)
         latent = sampled.plus(prior.typical.detached().scaled(from_prior_mean))
-        raw = self.head(network.decode_with(features, latent), lightness)
+        raw = self.head(network.decode_with(features, latent.to(self._dtype)), lightness)
         with torch.autocast(device.type, enabled=False):
             data = self.head.loss(raw.float(), lightness, ab)
             per_dimension = posterior.global_latent.divergences(prior.global_latent)
@@ -269,7 +269,7 @@ class VAEModel(ColorizationModel):
             latent = typical
             if global_latent is not None:
                 latent = Latent(global_latent, prior.spatial_given(global_latent).mean)
-            raw: Tensor = self.head(network.decode_with(features, latent), lightness)
+            raw: Tensor = self.head(network.decode_with(features, latent.to(self._dtype)), lightness)
             return raw
         seed, spread = guidance.seed or 0, _SPREAD if guidance.spread is None else guidance.spread
         generator = torch.Generator().manual_seed(seed)
@@ -279,7 +279,7 @@ class VAEModel(ColorizationModel):
             spatial_noise = torch.randn((1, *typical.spatial_latent.shape[1:]), generator=generator)
             noise = Latent(row[None].to(typical.global_latent), spatial_noise.to(typical.spatial_latent))
             latent = prior.sample(noise, spread, global_latent)
-            outputs.append(self.head(network.decode_with(features, latent), lightness))
+            outputs.append(self.head(network.decode_with(features, latent.to(self._dtype)), lightness))
         return torch.cat(outputs)
 
     def _encode_reference(self, reference: Tensor) -> Tensor:
@@ -292,8 +292,8 @@ class VAEModel(ColorizationModel):
         pixels = reference[0].permute(1, 2, 0).float().cpu().numpy()
         lab = planes.lab(planes.resize(pixels, (height, width))).to(reference.device)
         lightness, ab = lab[:, :1], lab[:, 1:]
-        features, plain = self._encode(lightness)
-        truth = self.posterior_input(plain, lightness, ab)
+        features, plain = self._encode(lightness.to(self._dtype))
+        truth = PosteriorInput(*(each.to(self._dtype) for each in self.posterior_input(plain, lightness, ab)))
         return self.network.posterior(features, plain, truth).global_latent.mean
 
 

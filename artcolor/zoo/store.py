@@ -73,8 +73,10 @@ def _bytes_of(path: Path, *, trusted: bool) -> bytes:
             if not trusted:
                 _check_header(file, size, path)
             return file.read(size)
+    except FileNotFoundError:
+        raise WeightsError(f"there is no weights file {path}") from None
     except OSError as error:
-        raise WeightsError(f"the weights file {path} cannot be read: {error}") from error
+        raise WeightsError(f"the weights file {path} cannot be read: {error.strerror or error}") from error
 
 
 def _check_header(file: BinaryIO, size: int, path: Path) -> None:

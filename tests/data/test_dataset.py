@@ -47,7 +47,7 @@ def test_plain_folders(tmp_path: Path) -> None:
 
 def test_metadata_without_required_columns(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DataError, match="needs the columns file_name and split"):
+    with pytest.raises(DataError, match="lacks the columns file_name, split"):
         list_pictures(tmp_path)
 
 
@@ -192,7 +192,7 @@ def test_balanced_sampling_gives_each_label_an_equal_share(art: Path) -> None:
     drawn = [labels[sample.index] for batch in stream for sample in batch]
     assert 0.45 < drawn.count("rare") / len(drawn) < 0.55
     assert ArtDataset(art, "train").labels("artist") == ["nobody"] * 24
-    with pytest.raises(DataError, match="no column 'style'"):
+    with pytest.raises(DataError, match="lacks the columns style"):
         ArtDataset(art, "train").labels("style")
 
 
@@ -215,3 +215,57 @@ def test_with_a_loader(art: Path) -> None:
     for workers in (0, 2):
         batches = list(DataLoader(data, batch_sampler=stream, num_workers=workers))  # type: ignore[arg-type]
         assert [tuple(b[0].shape) for b in batches] == [(8, 1, 32, 32)] * 2
+
+
+@pytest.mark.parametrize(
+    ("encoding", "separator"), [("utf-8-sig", ","), ("utf-8", ";"), ("utf-16", "\t"), ("cp1252", ";"), ("utf-8", "\t")]
+)
+def test_tables_as_spreadsheets_save_them(
+    encoding: str, separator: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = "Dürer.png"
+    make_painting(1).save(tmp_path / name)
+    rows = [("file_name", " split", "artist"), (name, "Train ", "Dürer")]
+    text = "\n".join(separator.join(row) for row in rows)
+    (tmp_path / "metadata.csv").write_text(text, encoding=encoding)
+    data = ArtDataset(tmp_path, "train")
+    assert len(data) == 1
+    assert data.labels("artist") == ["Dürer"]
+    assert ("Windows-1252" in caplog.text) == (encoding == "cp1252")
+
+
+def test_tables_that_lack_a_column_name_it(tmp_path: Path) -> None:
+    make_painting(1).save(tmp_path / "a.png")
+    (tmp_path / "metadata.csv").write_text("file;split\na.png;train\n")
+    with pytest.raises(DataError, match="lacks the columns file_name; its columns are file, split"):
+        ArtDataset(tmp_path, "train")
+
+
+@pytest.mark.parametrize("name", ["train", "Train", "TRAIN"])
+def test_split_folders_in_any_case(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    make_painting(1).save(tmp_path / name / "a.JFIF", "JPEG")
+    assert len(ArtDataset(tmp_path, "train")) == 1
+    with pytest.raises(DataError, match="no pictures of split 'val'"):
+        ArtDataset(tmp_path, "val")
+
+
+def test_folders_are_walked_as_for_colorizing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for folder in (".ipynb_checkpoints", "@eaDir", "__MACOSX", "sub"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        make_painting(1).save(tmp_path / "in" / folder / "a.png")
+    (tmp_path / "elsewhere").mkdir()
+    make_painting(2).save(tmp_path / "elsewhere" / "b.png")
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "in" / "sub" / "back").symlink_to(tmp_path / "in")
+    make_painting(3).save(tmp_path / "in" / "picture.dat", "PNG")
+    (tmp_path / "in" / "c.dng").write_bytes(b"II*\0")
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    found = [str(path.relative_to(tmp_path / "in")) for path in list_pictures(tmp_path / "in")]
+    assert found == ["link/b.png", "picture.dat", "sub/a.png"]
+    assert "c.dng" in caplog.text
+
+
+def test_a_cache_that_cannot_be_written_is_named(art: Path) -> None:
+    with pytest.raises(DataError, match=r"the cache /proc/nowhere/pictures cannot be written.*ARTCOLOR_CACHE"):
+        ArtDataset(art, "train", cache=Path("/proc/nowhere"))

@@ -80,7 +80,7 @@ def test_models_of_other_precision_colorize(name: str, kind: str) -> None:
     gray = torch.from_numpy(GRAY.copy())[None, None] / 255
     expected = artcolor.from_pretrained(name).colorize(gray)
     # bfloat16 knows L to half a unit, and weights to three digits.
-    tolerance = {"half": 0.02, "bfloat16": 0.1, "double": 0.005}[kind]
+    tolerance = {"half": 0.02, "bfloat16": 0.2, "double": 0.005}[kind]
     found = model.colorize(gray)
     assert (found - expected).abs().mean() < tolerance / 4
     assert (found - expected).abs().max() < tolerance * 4

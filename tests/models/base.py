@@ -121,7 +121,7 @@ class ModelTester:
     def test_unknown_weights_name_the_known(self) -> None:
         with pytest.raises(ConfigError, match=r"no weights called 'ART_V99'.*DEFAULT|no weights called 'ART_V99'"):
             type(self).builder(weights="ART_V99")
-        with pytest.raises(WeightsError, match="nowhere/x.safetensors cannot be read"):
+        with pytest.raises(WeightsError, match="there is no weights file nowhere/x.safetensors"):
             type(self).builder(weights="nowhere/x.safetensors")
 
 

@@ -1,31 +1,24 @@
-"""Files that Pillow and imagecodecs write, of random legal forms."""
+"""Files that Pillow writes, of random legal forms."""
 
-import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from foreign_files import (
-    D65,
     LOSSLESS,
     LOSSY,
-    PRIMARIES,
     QUANTIZED,
     SUBSAMPLED,
     Array,
     Exif,
     Foreign,
-    Page,
     Rng,
-    UnwritableError,
     alpha_scene,
     at_bits,
     chance,
     cmyk_of,
+    cmyk_profile,
     color_scene,
-    columns,
     described,
     exif,
     gray_scene,
@@ -35,14 +28,11 @@ from foreign_files import (
     profile,
     rgb_of_cmyk,
     saved,
-    scene,
-    seen_through,
     size,
     steps,
-    to_linear,
-    to_srgb,
     ycbcr_of,
 )
+from foreign_png import color_chunks
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -84,6 +74,11 @@ def _from(samples: Array, mode: str) -> Image.Image:
     return Image.frombytes(mode, (samples.shape[1], samples.shape[0]), samples.tobytes())
 
 
+def cmyk_samples(image: Image.Image) -> Array:
+    """Returns the inks of an image of mode CMYK, in 0..1."""
+    return np.asarray(image) / 255
+
+
 def _with_alpha(rng: Rng, image: Image.Image, expected: Array) -> Mode:
     alpha = steps(alpha_scene(rng, expected.shape), 8)
     image.putalpha(Image.fromarray(alpha))
@@ -109,60 +104,12 @@ def _indexed(rng: Rng, mode: str, shape: tuple[int, int] | None, colors: int | N
     return image, expected, alpha
 
 
-# PNG.
-
-
-def color_chunks(rng: Rng, channels: int) -> tuple[list[tuple[bytes, bytes]], Callable[[Array], Array], str]:
-    """Draws chunks that state the color space of a PNG. Returns them, what they make of values, and words."""
-    kind = pick(rng, ("none", "none", "sRGB", "gAMA", "gAMA", "gAMA and cHRM", "cICP", "sRGB and gAMA"))
-    space = pick(rng, list(PRIMARIES))
-    white, primaries = PRIMARIES[space]
-    gamma = pick(rng, (1.0, 1 / 1.8, 1 / 2.2, 1 / 1.4))
-    said_gamma = (b"gAMA", struct.pack(">I", round(gamma * 100000)))
-    chromaticities = (b"cHRM", struct.pack(">8I", *(round(value * 100000) for value in (*white, *primaries))))
-    if kind == "sRGB":
-        return [(b"sRGB", b"\0")], lambda x: x, kind
-    if kind == "sRGB and gAMA":
-        # sRGB comes first, whatever gAMA says (PNG specification, third edition, section 4.3).
-        return [(b"sRGB", b"\0"), said_gamma], lambda x: x, kind
-    if kind.startswith("gAMA"):
-        chunks = [said_gamma] + [chromaticities] * (kind != "gAMA")
-        # Decoders may take 1/2.2 for the curve of sRGB, from which it differs by up to 2 of L in the shadows.
-        power = 1 / gamma
-        return chunks, lambda x: seen_through(x, power, space if kind != "gAMA" else "sRGB"), f"{kind} {gamma:.3f} {space}"
-    if kind == "cICP":
-        number = {"sRGB": 1, "Display P3": 12, "BT.2020": 9}.get(space, 1)
-        space = {1: "sRGB", 12: "Display P3", 9: "BT.2020"}[number]
-        transfer = pick(rng, (13, 13, 8, 4, 1, 16))
-        words = f"cICP {number} {transfer}"
-        chunk = (b"cICP", bytes((number, transfer, 0, 1)))
-        if transfer in (13, 1):
-            # The curve of BT.709 is shown as that of sRGB, by browsers too.
-            return [chunk], lambda x: to_srgb(_matrixed(to_linear(x), space)), words
-        if transfer == 16:
-            return [chunk], lambda x: to_srgb(_matrixed(_perceptual_quantizer(x), space)), words
-        return [chunk], lambda x: seen_through(x, {8: 1.0, 4: 2.2}[transfer], space), words
-    return [], lambda x: x, ""
-
-
-def _matrixed(linear: Array, space: str) -> Array:
-    if linear.ndim == 2:
-        return linear
-    return linear @ (np.linalg.inv(columns(*PRIMARIES["sRGB"], D65)) @ columns(*PRIMARIES[space], D65)).T
-
-
-def _perceptual_quantizer(values: Array) -> Array:
-    """Returns light relative to a white of 203 cd/m² (ITU-R BT.2100, BT.2408)."""
-    power = values ** (1 / 78.84375)
-    return 10000 / 203 * (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (1 / 0.1593017578125)
-
-
 def _png(rng: Rng) -> Foreign:
     mode = pick(rng, ("1", "L", "L", "LA", "P", "P", "RGB", "RGB", "RGBA", "I;16", "I"))
     image, expected, alpha = _image(rng, mode)
     keywords: dict[str, Any] = {"compress_level": int(rng.integers(0, 10))}
     said, info, icc = exif(rng), PngInfo(), None
-    chunks, seen, words = color_chunks(rng, 1 if expected.ndim == 2 else 3)
+    chunks, seen, words = color_chunks(rng)
     if chance(rng, 0.2):
         icc, chunks, words = profile(rng, 1 if expected.ndim == 2 else 3), [], ""
         seen = icc.to_srgb
@@ -172,7 +119,10 @@ def _png(rng: Rng) -> Foreign:
     if mode in ("1", "L", "RGB") and chance(rng, 0.4):
         samples = np.asarray(image)
         point = samples[int(rng.integers(len(samples))), int(rng.integers(samples.shape[1]))]
-        keywords["transparency"] = tuple(int(each) for each in point) if mode == "RGB" else int(point) * (255 if mode == "1" else 1)
+        keywords["transparency"] = tuple(int(each) for each in point) if mode == "RGB" else int(point)
+        if mode == "1":
+            # Only the lowest bit counts (PNG specification, third edition, section 11.3.1.1).
+            keywords["transparency"] = int(point) * pick(rng, (1, 255))
         same = samples == point
         alpha = 1.0 - (same.all(-1) if mode == "RGB" else same)
     elif mode == "P":
@@ -197,19 +147,33 @@ def _animation(rng: Rng) -> Foreign:
     # Frames of a GIF with one palette need no other colors.
     frames = [_indexed(rng, "P", shape, 64) if mode == "P" else _image(rng, mode, shape) for _ in range(count)]
     keywords: dict[str, Any] = {"duration": 80} if format != "TIFF" else {"compression": "tiff_lzw"}
-    keywords |= {"lossless": True} if format == "WEBP" else {"quality": 97, "subsampling": "4:4:4"} if format in ("AVIF", "MPO") else {}
+    keywords |= (
+        {"lossless": True}
+        if format == "WEBP"
+        else {"quality": 97, "subsampling": "4:4:4"}
+        if format in ("AVIF", "MPO")
+        else {}
+    )
     data = saved(frames[0][0], format, save_all=True, append_images=[each for each, _, _ in frames[1:]], **keywords)
     # Further pictures of an MPO are views for other screens.
     pages = [page(expected) for _, expected, _ in (frames[:1] if format == "MPO" else frames)]
-    return Foreign(data, f".{format.lower()}", f"Pillow, {count} frames: {format}, {keywords}", pages, LOSSY if format in ("AVIF", "MPO") else LOSSLESS)
+    return Foreign(
+        data,
+        f".{format.lower()}",
+        f"Pillow, {count} frames: {format}, {keywords}",
+        pages,
+        LOSSY if format in ("AVIF", "MPO") else LOSSLESS,
+    )
 
 
 # Other formats of Pillow.
 
 
-def _described(rng: Rng, expected: Array, keywords: dict[str, Any], *, color_space: bool = False) -> tuple[Array, Exif, str]:
+def _described(
+    rng: Rng, expected: Array, keywords: dict[str, Any], *, color_space: bool = False
+) -> tuple[Array, Exif, str]:
     """Adds a profile or EXIF. Returns what is expected, the EXIF, and words."""
-    said, words = exif(rng, color_space=color_space), ""
+    said = exif(rng, color_space=color_space)
     if said.image is not None:
         keywords["exif"] = said.image
     if chance(rng, 0.25):
@@ -223,7 +187,11 @@ def _described(rng: Rng, expected: Array, keywords: dict[str, Any], *, color_spa
 def _jpeg(rng: Rng) -> Foreign:
     mode = pick(rng, ("L", "L", "RGB", "RGB", "RGB", "CMYK", "YCbCr"))
     image, expected, _ = _image(rng, mode)
-    keywords: dict[str, Any] = {"quality": int(rng.integers(92, 101)), "progressive": chance(rng, 0.3), "optimize": chance(rng, 0.3)}
+    keywords: dict[str, Any] = {
+        "quality": int(rng.integers(92, 101)),
+        "progressive": chance(rng, 0.3),
+        "optimize": chance(rng, 0.3),
+    }
     if mode in ("RGB", "YCbCr"):
         keywords["subsampling"] = pick(rng, (0, 0, 1, 2))
         keywords["keep_rgb"] = mode == "RGB" and keywords["subsampling"] == 0 and chance(rng, 0.2)
@@ -233,9 +201,14 @@ def _jpeg(rng: Rng) -> Foreign:
     said, words = Exif(), ""
     if mode != "CMYK":
         expected, said, words = _described(rng, expected, keywords, color_space=mode != "L")
+    elif chance(rng, 0.4):
+        icc = cmyk_profile()
+        keywords["icc_profile"], expected, words = icc.data, icc.to_srgb(cmyk_samples(image)), icc.name
     data = saved(image, "JPEG", **keywords)
     how = f"Pillow, JPEG: {described(mode=mode, said=words, **shown)}"
-    return Foreign(data, pick(rng, (".jpg", ".jfif", ".jpe")), how, [page(expected, None, said.orientation)], SUBSAMPLED)
+    return Foreign(
+        data, pick(rng, (".jpg", ".jfif", ".jpe")), how, [page(expected, None, said.orientation)], SUBSAMPLED
+    )
 
 
 _TIFF_COMPRESSIONS = {
@@ -249,7 +222,9 @@ _TIFF_COMPRESSIONS = {
 
 
 def _tiff(rng: Rng) -> Foreign:
-    mode = pick(rng, ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "I;16", "I;16B", "I", "F"))
+    mode = pick(
+        rng, ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "I;16", "I;16B", "I", "F")
+    )
     image, expected, alpha = _image(rng, mode)
     tags, words = ImageFileDirectory_v2(), ""
     compression = pick(rng, _TIFF_COMPRESSIONS.get(mode, (None, "tiff_lzw", "tiff_adobe_deflate", "packbits")))
@@ -268,8 +243,8 @@ def _tiff(rng: Rng) -> Foreign:
     data = saved(image, "TIFF", tiffinfo=tags, **keywords)
     keywords.pop("icc_profile", None)
     lossy = SUBSAMPLED if keywords.get("quality") else LOSSY if mode in ("LAB", "YCbCr") else LOSSLESS
-    how = f"Pillow, TIFF: {described(mode=mode, orientation=orientation, profile=words, predictor=tags.get(317), **keywords)}"
-    return Foreign(data, ".tif", how, [page(expected, alpha, orientation)], lossy)
+    how = described(mode=mode, orientation=orientation, profile=words, predictor=tags.get(317), **keywords)
+    return Foreign(data, ".tif", f"Pillow, TIFF: {how}", [page(expected, alpha, orientation)], lossy)
 
 
 def _bmp(rng: Rng) -> Foreign:
@@ -277,7 +252,9 @@ def _bmp(rng: Rng) -> Foreign:
     image, expected, alpha = _image(rng, mode)
     data = saved(image, format := pick(rng, ("BMP", "DIB")))
     # Without masks the fourth byte of a pixel is reserved, not alpha.
-    return Foreign(data, f".{format.lower()}", f"Pillow, {format}: {mode}", [page(expected, alpha)], alpha_optional=True)
+    return Foreign(
+        data, f".{format.lower()}", f"Pillow, {format}: {mode}", [page(expected, alpha)], alpha_optional=True
+    )
 
 
 def _gif(rng: Rng) -> Foreign:
@@ -288,7 +265,9 @@ def _gif(rng: Rng) -> Foreign:
         keywords["transparency"] = int(np.asarray(image)[0, -1])
         alpha = 1.0 - (np.asarray(image) == keywords["transparency"])
     how = f"Pillow, GIF: {described(mode=mode, **keywords)}"
-    return Foreign(saved(image, "GIF", **keywords), ".gif", how, [page(expected, alpha)], QUANTIZED if mode == "RGB" else LOSSLESS)
+    return Foreign(
+        saved(image, "GIF", **keywords), ".gif", how, [page(expected, alpha)], QUANTIZED if mode == "RGB" else LOSSLESS
+    )
 
 
 def _webp(rng: Rng) -> Foreign:
@@ -312,14 +291,22 @@ def _avif(rng: Rng) -> Foreign:
     expected, said, words = _described(rng, expected if mode != "L" else np.dstack([expected] * 3), keywords)
     compared = None if alpha is None else alpha > 0.2
     how = f"Pillow, AVIF: {described(mode=mode, said=words, **shown)}"
-    return Foreign(saved(image, "AVIF", **keywords), ".avif", how, [page(expected, alpha, said.orientation, compared)], SUBSAMPLED, 0.02)
+    return Foreign(
+        saved(image, "AVIF", **keywords),
+        ".avif",
+        how,
+        [page(expected, alpha, said.orientation, compared)],
+        SUBSAMPLED,
+        0.02,
+    )
 
 
 def _jpeg2000(rng: Rng) -> Foreign:
     mode = pick(rng, ("L", "LA", "RGB", "RGBA", "I;16", "YCbCr"))
     image, expected, alpha = _image(rng, mode)
     keywords: dict[str, Any] = {"irreversible": chance(rng, 0.3), "no_jp2": chance(rng, 0.3)}
-    if chance(rng, 0.3):
+    if chance(rng, 0.3) and mode != "I;16":
+        # Pillow writes the last tiles of 16 bits wrongly.
         keywords |= {"tile_size": (32, 32), "num_resolutions": 3}
     # A bare codestream does not say which channel is alpha.
     how = f"Pillow, JPEG 2000: {described(mode=mode, **keywords)}"
@@ -339,132 +326,25 @@ def _other(rng: Rng) -> Foreign:
     formats |= {"DDS": "RGB", "SPIDER": "F", "PDF": "RGB", "EPS": "L", "BLP": "P", "QOI": "RGB"}
     format = pick(rng, list(formats))
     image, expected, alpha = _image(rng, formats[format])
-    return Foreign(saved(image, format), f".{format.lower()}", f"Pillow, {format}: {image.mode}", [page(expected, alpha)], alpha_optional=True)
+    return Foreign(
+        saved(image, format),
+        f".{format.lower()}",
+        f"Pillow, {format}: {image.mode}",
+        [page(expected, alpha)],
+        alpha_optional=True,
+    )
 
 
-_PILLOW = (_png,) * 6 + (_jpeg,) * 5 + (_tiff,) * 6 + (_animation,) * 2 + (_bmp, _gif, _webp, _webp, _avif, _jpeg2000, _ppm, _other)
+_PILLOW = (
+    (_png,) * 6
+    + (_jpeg,) * 5
+    + (_tiff,) * 6
+    + (_animation,) * 2
+    + (_bmp, _gif, _webp, _webp, _avif, _jpeg2000, _ppm, _other)
+)
 
 
 def with_pillow(rng: Rng, folder: Path) -> Foreign:
     """Draws a file of any format that Pillow writes."""
     made: Foreign = pick(rng, _PILLOW)(rng)
     return made
-
-
-# imagecodecs.
-
-
-def _samples(rng: Rng, channels: int, bits: int) -> tuple[Array, Array, Array | None]:
-    """Returns samples of so many bits, expected sRGB, and expected alpha."""
-    values, alpha = scene(rng, 1 if channels < 3 else 3), None
-    samples, expected = steps(values, bits), at_bits(values, bits)
-    if channels in (2, 4):
-        alpha = alpha_scene(rng, values.shape)
-        samples, alpha = np.dstack([samples, steps(alpha, bits)]), at_bits(alpha, bits)
-    return np.ascontiguousarray(samples), expected, alpha
-
-
-def _codec_png(rng: Rng) -> tuple[Any, ...]:
-    bits, channels = pick(rng, (8, 16, 16)), int(rng.integers(1, 5))
-    samples, expected, alpha = _samples(rng, channels, bits)
-    encode = pick(rng, (imagecodecs.png_encode, imagecodecs.spng_encode, imagecodecs.apng_encode))
-    data = _with_chunks(encode(samples), chunks_drawn := color_chunks(rng, 1 if channels < 3 else 3))
-    how = f"{bits} bits, {channels} channels, {encode.__name__}, {chunks_drawn[2]}"
-    return data, ".png", how, chunks_drawn[1](expected), alpha, LOSSY if "gAMA 0.455" in how else LOSSLESS
-
-
-def _with_chunks(png: bytes, drawn: tuple[list[tuple[bytes, bytes]], Any, str]) -> bytes:
-    """Puts chunks behind the header, in place of those that say something about color."""
-    import zlib
-
-    result, at, made = png[:8], 8, b""
-    for name, data in drawn[0]:
-        made += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-    while at < len(png):
-        length = int.from_bytes(png[at : at + 4], "big") + 12
-        kind = png[at + 4 : at + 8]
-        if kind not in (b"sRGB", b"gAMA", b"cHRM", b"iCCP", b"cICP"):
-            result += png[at : at + length]
-        if kind == b"IHDR":
-            result += made
-        at += length
-    return result
-
-
-def _codec_jpeg(rng: Rng) -> tuple[Any, ...]:
-    kind = pick(rng, ("gray", "ycbcr", "rgb", "cmyk", "ycck", "12 bits", "lossless"))
-    if kind in ("cmyk", "ycck"):
-        inks = cmyk_of(color_scene(rng))
-        # With an Adobe marker, ink is stored inverted; libjpeg writes one.
-        data = imagecodecs.jpeg8_encode(255 - steps(inks, 8), level=97, colorspace="CMYK", outcolorspace=kind.upper())
-        return data, ".jpg", kind, rgb_of_cmyk(at_bits(inks, 8)), None, SUBSAMPLED
-    if kind == "12 bits":
-        values = scene(rng, pick(rng, (1, 3)))
-        return imagecodecs.jpeg8_encode(steps(values, 12), level=97, bitspersample=12), ".jpg", kind, values, None, LOSSY
-    if kind == "lossless":
-        bits = pick(rng, (8, 12, 16))
-        values = scene(rng, pick(rng, (1, 3)))
-        data = imagecodecs.jpeg8_encode(steps(values, bits), lossless=True, bitspersample=bits, predictor=int(rng.integers(1, 8)))
-        return data, ".jpg", f"lossless, {bits} bits, {values.ndim} dimensions", values, None, LOSSY
-    samples, expected, _ = _samples(rng, 1 if kind == "gray" else 3, 8)
-    keywords = {} if kind == "gray" else {"outcolorspace": kind, "subsampling": pick(rng, ("444", "422", "420", "411"))}
-    keywords = {key: value for key, value in keywords.items() if kind != "rgb" or key != "subsampling"}
-    return imagecodecs.jpeg8_encode(samples, level=97, **keywords), ".jpg", described(kind=kind, **keywords), expected, None, SUBSAMPLED
-
-
-def _codec_jpeg2000(rng: Rng) -> tuple[Any, ...]:
-    bits, channels, form = pick(rng, (8, 8, 10, 12, 16)), pick(rng, (1, 3, 3, 4)), pick(rng, ("jp2", "j2k"))
-    samples, expected, alpha = _samples(rng, channels, bits)
-    keywords = {"codecformat": form, "bitspersample": bits, "reversible": chance(rng, 0.7), "mct": channels == 3 and chance(rng, 0.5)}
-    encode, suffix = imagecodecs.jpeg2k_encode, f".{form}"
-    if chance(rng, 0.2) and channels != 4 and bits in (8, 16):
-        encode, keywords = imagecodecs.htj2k_encode, {"reversible": True}
-    data = encode(samples, **keywords)
-    return data, suffix, f"{channels} channels, {bits} bits, {encode.__name__}, {keywords}", expected, alpha, LOSSY
-
-
-def _codec_webp(rng: Rng) -> tuple[Any, ...]:
-    lossless = chance(rng, 0.6)
-    samples, expected, alpha = _samples(rng, pick(rng, (3, 4)), 8)
-    data = imagecodecs.webp_encode(samples, level=98, lossless=lossless)
-    compared = None if alpha is None else alpha > 0.2
-    return data, ".webp", f"lossless={lossless}", expected, alpha, LOSSLESS if lossless else SUBSAMPLED, compared
-
-
-def _codec_avif(rng: Rng) -> tuple[Any, ...]:
-    bits, channels = pick(rng, (8, 10, 12)), pick(rng, (1, 3, 3, 4))
-    samples, expected, alpha = _samples(rng, channels, bits)
-    keywords = {"level": 97, "bitspersample": bits, "pixelformat": "400" if channels == 1 else pick(rng, ("444", "422", "420"))}
-    compared = None if alpha is None else alpha > 0.2
-    data = imagecodecs.avif_encode(samples, speed=9, numthreads=1, **keywords)
-    return data, ".avif", f"{channels} channels, {keywords}", expected, alpha, SUBSAMPLED, compared
-
-
-def _codec_other(rng: Rng) -> tuple[Any, ...]:
-    """Formats that artcolor may refuse."""
-    name = pick(rng, ("jpegxl", "jpegxl", "jpegxr", "jpegls", "qoi", "bmp", "gif", "rgbe"))
-    samples, expected, alpha = _samples(rng, 1 if name == "jpegls" else 3, 8)
-    if name == "gif":
-        samples, expected = samples[..., 0].copy(), expected[..., 0]
-    if name == "rgbe":
-        samples, expected = to_linear(expected).astype(np.float32), expected
-    data = getattr(imagecodecs, f"{name}_encode")(samples)
-    suffix = {"jpegxl": "jxl", "jpegxr": "jxr", "jpegls": "jls", "rgbe": "hdr"}.get(name, name)
-    return data, f".{suffix}", name, expected, alpha, LOSSY
-
-
-_CODECS = (_codec_png, _codec_png, _codec_jpeg, _codec_jpeg, _codec_jpeg2000, _codec_jpeg2000, _codec_webp, _codec_avif, _codec_other)
-
-
-def with_imagecodecs(rng: Rng, folder: Path) -> Foreign:
-    """Draws a file of any format that imagecodecs writes."""
-    codec = pick(rng, _CODECS)
-    try:
-        data, suffix, how, expected, alpha, tolerance, *compared = codec(rng)
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise UnwritableError(f"{codec.__name__}: {type(error).__name__}: {error}") from error
-    made = Page(expected, alpha, *compared)
-    names = {".jxl": "JPEG XL"}
-    bare = suffix == ".j2k"
-    how = f"imagecodecs, {suffix[1:]}: {how}"
-    return Foreign(bytes(data), suffix, how, [made], tolerance, 0.02, alpha_optional=bare, must_name=names.get(suffix, ""))
