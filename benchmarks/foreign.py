@@ -54,7 +54,7 @@ _TOLD = re.compile(r"clipped|ignored|not supported|too dark|read as 16 bits|assu
 # Signs of a message that no person wrote.
 _UNCLEAR = re.compile(
     r"Traceback|[A-Z]\w+Error\b|NoneType|object has no|ndarray|dtype|broadcast|out of range|buffer|codec|decoder error"
-    r"|\breturned\b|unpack|subscriptable|argument|0x[0-9a-f]+|[\w']+\(\)|cannot reshape"
+    r"|\breturned\b|by this driver|unpack|subscriptable|argument|0x[0-9a-f]+|[\w']+\(\)|cannot reshape"
 )
 
 

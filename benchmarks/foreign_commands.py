@@ -13,6 +13,7 @@ from foreign_files import (
     LOSSY,
     QUANTIZED,
     SUBSAMPLED,
+    Array,
     Foreign,
     Rng,
     UnwritableError,
@@ -57,15 +58,14 @@ class Command:
 
 
 def with_exiftool(rng: Rng, folder: Path) -> Foreign:
-    """Draws a plain file, of which ExifTool changes what it says about itself."""
+    """Draws a plain file whose metadata ExifTool has changed."""
     suffix = pick(rng, (".jpg", ".jpg", ".png", ".png", ".tif", ".tif", ".webp", ".jp2"))
     values = at_bits(scene(rng, pick(rng, (1, 3)) if suffix != ".webp" else 3), 8)
     image, path = Image.fromarray(steps(values, 8)), folder / f"a{suffix}"
-    keywords = {".jpg": {"quality": 97, "subsampling": 0}, ".webp": {"lossless": True}}.get(suffix, {})
+    keywords = {".jpg": {"quality": 100, "subsampling": 0}, ".webp": {"lossless": True}}.get(suffix, {})
     path.write_bytes(
         saved(image, {".jpg": "JPEG", ".tif": "TIFF", ".jp2": "JPEG2000"}.get(suffix, suffix[1:].upper()), **keywords)
     )
-    tolerance = LOSSY if suffix == ".jpg" else LOSSLESS
     orientation, expected, options = 1, values, list[str]()
     where = pick(rng, ("", "IFD0", "XMP-tiff", "both", "IFD1"))
     first = int(rng.integers(1, 9))
@@ -94,8 +94,7 @@ def with_exiftool(rng: Rng, folder: Path) -> Foreign:
             ),
         )
         options += space
-        # Only JPEG of cameras takes its color space from EXIF (DCF 2.0); in other files readers differ, so gray of
-        # sRGB is expected there, or a picture that is read like that of a camera.
+        # DCF 2.0 states Adobe RGB in this way.
         if space in (["-ExifIFD:ColorSpace=2"], ["-ExifIFD:ColorSpace=65535", "-InteropIndex=R03"]):
             expected = seen_through(values, 2.19921875, "Adobe RGB")
     elif suffix == ".png" and chance(rng, 0.6):
@@ -116,9 +115,7 @@ def with_exiftool(rng: Rng, folder: Path) -> Foreign:
     run("exiftool", "-q", "-q", "-n", "-overwrite_original", *options, path)
     made = page(expected, None, orientation)
     shown = " ".join(option.replace(str(folder), "") for option in options)
-    return Foreign(
-        path.read_bytes(), suffix, f"exiftool -n {shown} a{suffix} (Pillow, {image.mode})", [made], tolerance
-    )
+    return Foreign(path.read_bytes(), suffix, f"exiftool -n {shown} a{suffix} (Pillow, {image.mode})", [made])
 
 
 # libjxl.
@@ -154,114 +151,92 @@ def with_vips(rng: Rng, folder: Path) -> Foreign:
     """Draws a file of libvips."""
     bits = pick(rng, (8, 8, 16))
     values, alpha = at_bits(scene(rng, pick(rng, (1, 3))), bits), None
-    samples = steps(values, bits)
-    saver = pick(
-        rng, ("tiff", "tiff", "tiff", "png", "png", "jpeg", "webp", "jp2k", "heif", "gif", "ppm", "rad", "jxl")
-    )
+    saver = pick(rng, ("tiff",) * 4 + ("png", "png", "jpeg", "webp", "jp2k", "heif", "gif", "ppm", "rad", "jxl"))
     if saver in ("tiff", "png", "webp", "heif", "jp2k") and chance(rng, 0.25):
         alpha = at_bits(alpha_scene(rng, values.shape), bits)
-        samples = np.dstack([samples, steps(alpha, bits)])
-    source = folder / "a.tif"
-    extra = {"extrasamples": ["unassalpha"]} if alpha is not None else {}
-    tifffile.imwrite(source, samples, photometric="rgb" if values.ndim == 3 else "minisblack", metadata=None, **extra)
-    options, tolerance, compared, expected = list[str](), LOSSLESS, None, values
-    suffix = {"tiff": ".tif", "jpeg": ".jpg", "jp2k": ".jp2", "heif": ".avif", "rad": ".hdr"}.get(saver, f".{saver}")
-    # Formats of 8 bits round.
-    tolerance = LOSSY if bits == 16 else LOSSLESS
-    names = ""
     if saver == "tiff":
-        compression = pick(rng, ("none", "lzw", "deflate", "packbits", "zstd", "webp", "jp2k", "jpeg", "ccittfax4"))
-        options += [
-            "--compression",
-            compression,
-            *pick(rng, ([], ["--predictor", "none"], ["--predictor", "horizontal"])),
-        ]
-        options += pick(
-            rng,
-            (
-                [],
-                ["--tile", "--tile-width", "32", "--tile-height", "16"],
-                ["--tile", "--tile-width", "32", "--tile-height", "32", "--pyramid"],
-            ),
-        )
-        options += [
-            *pick(rng, ([], [], ["--bigtiff"])),
-            *pick(rng, ([], [], ["--properties"])),
-            *pick(rng, ([], [], ["--subifd"])),
-        ]
-        if compression == "jpeg" and alpha is not None:
-            raise UnwritableError("libvips lays it over black")
-        if compression == "webp" and (bits == 16 or values.ndim == 2):
-            raise UnwritableError("libvips reports success, but leaves the strips empty")
-        if compression in ("webp", "jp2k", "jpeg"):
-            options += ["--Q", "97", *(["--lossless"] if compression == "webp" else [])]
-            compared = None if alpha is None else alpha > 0.3
-            tolerance = SUBSAMPLED
-        if compression == "ccittfax4" or (values.ndim == 2 and alpha is None and bits == 8 and chance(rng, 0.3)):
-            depth = 1 if compression == "ccittfax4" else pick(rng, (1, 2, 4))
-            if (
-                values.ndim == 3
-                or alpha is not None
-                or bits == 16
-                or "--pyramid" in options
-                or compression in ("webp", "jp2k", "jpeg")
-            ):
-                raise UnwritableError
-            options += ["--bitdepth", str(depth), *(pick(rng, ([], ["--miniswhite"])) if depth == 1 else [])]
-            # libvips keeps the high bits, so values that these hold are written.
-            expected = at_bits(values, depth)
-            tifffile.imwrite(source, steps(expected, 8), photometric="minisblack", metadata=None)
-    elif saver == "png":
-        options += pick(rng, ([], ["--interlace"]))
-        if bits == 8 and chance(rng, 0.3):
-            options.append("--palette")
-            tolerance = QUANTIZED
-            compared = None if alpha is None else alpha > 0.3
-    elif saver in ("jpeg", "heif", "jp2k", "webp"):
-        options += ["--Q", "97"]
-        tolerance, compared = SUBSAMPLED, None if alpha is None else alpha > 0.3
-        if saver == "jpeg":
-            options += [
-                *pick(rng, ([], ["--interlace"])),
-                *pick(rng, ([], ["--subsample-mode", "off"])),
-                *pick(rng, ([], ["--optimize-coding"])),
-            ]
-        elif saver == "heif":
-            options += ["--compression", "av1", *pick(rng, ([], ["--subsample-mode", "off"]))]
-            options += ["--bitdepth", pick(rng, ("8", "10", "12"))]
-        else:
-            options += pick(rng, ([], ["--lossless"]))
-    elif saver == "gif":
-        tolerance = QUANTIZED
-    elif saver == "ppm":
-        options += pick(rng, ([], ["--ascii"])) if bits == 8 else []
-    elif saver == "rad":
-        tolerance, names = SUBSAMPLED, "high dynamic range"
-    elif saver == "jxl":
-        tolerance, names = SUBSAMPLED, "JPEG XL"
-    if (
-        saver in ("tiff", "png", "jpeg")
-        and "--bitdepth" not in options
-        and "--palette" not in options
-        and chance(rng, 0.2)
-    ):
+        options, tolerance, levels = _vips_tiff(rng, bits, values, alpha)
+        # libvips keeps the high bits, so values that these hold are written.
+        values = values if levels is None else at_bits(values, levels)
+    else:
+        options, tolerance = _vips_options(rng, saver, bits, alpha)
+    expected = values
+    if saver in ("tiff", "png", "jpeg") and not {"--bitdepth", "--palette"} & set(options) and chance(rng, 0.2):
         icc = profile(rng, 1 if values.ndim == 2 else 3)
         (folder / "p.icc").write_bytes(icc.data)
         options += ["--profile", str(folder / "p.icc")]
         expected = icc.to_srgb(values)
-    made = folder / f"made{suffix}"
+    samples = steps(values, bits)
+    extra = {} if alpha is None else {"extrasamples": ["unassalpha"]}
+    if alpha is not None:
+        samples = np.dstack([samples, steps(alpha, bits)])
+    suffix = {"tiff": ".tif", "jpeg": ".jpg", "jp2k": ".jp2", "heif": ".avif", "rad": ".hdr"}.get(saver, f".{saver}")
+    source, made = folder / "a.tif", folder / f"made{suffix}"
+    tifffile.imwrite(source, samples, photometric="rgb" if values.ndim == 3 else "minisblack", metadata=None, **extra)
     run("vips", f"{saver}save", source, made, *options)
     shown = " ".join(option.replace(str(folder) + "/", "") for option in options)
-    kind = f"{'gray' if values.ndim == 2 else 'rgb'}{' + alpha' * (alpha is not None)}, {bits} bits"
+    kind = f"{'gray' if values.ndim == 2 else 'rgb'}{'' if alpha is None else ' + alpha'}, {bits} bits"
     return Foreign(
         made.read_bytes(),
         suffix,
         f"{kind}: vips {saver}save a.tif made{suffix} {shown}",
-        [page(expected, alpha, 1, compared)],
+        # Codecs change what cannot be seen.
+        [page(expected, alpha, 1, None if alpha is None or tolerance == LOSSLESS else alpha > 0.3)],
         tolerance,
         0.02,
-        must_name=names,
+        must_name={"rad": "high dynamic range", "jxl": "JPEG XL"}.get(saver, ""),
     )
+
+
+def _vips_tiff(rng: Rng, bits: int, values: Array, alpha: Array | None) -> tuple[list[str], float, int | None]:
+    """Returns options, the tolerance, and bits of a sample where they are fewer than those of a byte."""
+    compression = pick(rng, ("none", "lzw", "deflate", "packbits", "zstd", "webp", "jp2k", "jpeg", "ccittfax4"))
+    options = ["--compression", compression]
+    options += pick(rng, ([], ["--predictor", "none"], ["--predictor", "horizontal"]))
+    tile = ["--tile", "--tile-width", "32", "--tile-height"]
+    options += pick(rng, ([], [*tile, "16"], [*tile, "32", "--pyramid"]))
+    options += [*pick(rng, ([], [], ["--bigtiff"])), *pick(rng, ([], [], ["--properties"]))]
+    options += pick(rng, ([], [], ["--subifd"]))
+    if compression == "jpeg" and alpha is not None:
+        raise UnwritableError("libvips lays it over black")
+    if compression == "webp" and (bits == 16 or values.ndim == 2):
+        raise UnwritableError("libvips reports success, but leaves the strips empty")
+    if compression in ("webp", "jp2k", "jpeg"):
+        return [*options, "--Q", "97", *(["--lossless"] if compression == "webp" else [])], SUBSAMPLED, None
+    plain = values.ndim == 2 and alpha is None and bits == 8 and "--pyramid" not in options
+    if compression == "ccittfax4" and not plain:
+        raise UnwritableError("fax is bilevel")
+    if compression == "ccittfax4" or (plain and chance(rng, 0.4)):
+        levels = 1 if compression == "ccittfax4" else int(pick(rng, (1, 2, 4)))
+        inverted = levels == 1 and chance(rng, 0.5)
+        return [*options, "--bitdepth", str(levels), *(["--miniswhite"] if inverted else [])], LOSSLESS, levels
+    return options, LOSSLESS, None
+
+
+def _vips_options(rng: Rng, saver: str, bits: int, alpha: Array | None) -> tuple[list[str], float]:
+    """Returns options and the tolerance of a format other than TIFF."""
+    if saver == "png":
+        options = [*pick(rng, ([], ["--interlace"]))]
+        if bits == 8 and chance(rng, 0.3):
+            return [*options, "--palette"], QUANTIZED
+        return options, LOSSLESS
+    if saver == "ppm":
+        return [*pick(rng, ([], ["--ascii"]))] if bits == 8 else [], LOSSLESS
+    if saver == "gif":
+        return [], QUANTIZED
+    if saver in ("rad", "jxl"):
+        return [], SUBSAMPLED
+    options = ["--Q", "97"]
+    if saver == "jpeg":
+        options += [*pick(rng, ([], ["--interlace"])), *pick(rng, ([], ["--subsample-mode", "off"]))]
+        options += pick(rng, ([], ["--optimize-coding"]))
+    elif saver == "heif":
+        # With alpha and more than 8 bits, libvips writes a file without a picture.
+        options += ["--compression", "av1", "--bitdepth", pick(rng, ("8", "10", "12")) if alpha is None else "8"]
+        options += pick(rng, ([], ["--subsample-mode", "off"]))
+    else:
+        options += pick(rng, ([], ["--lossless"]))
+    return options, SUBSAMPLED
 
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(

@@ -43,10 +43,8 @@ def run(*arguments: str | Path, data: bytes | None = None) -> bytes:
 
 def _base(rng: Rng, folder: Path) -> tuple[Path, Array, Array | None, str]:
     """Writes a plain TIFF for libtiff's tools. Returns it, expected pixels and alpha, and the kind."""
-    kind, alpha = (
-        pick(rng, ("bilevel", "gray", "gray", "rgb", "rgb", "gray16", "rgb16", "float", "rgba", "palette")),
-        None,
-    )
+    kind = pick(rng, ("bilevel", "gray", "gray", "rgb", "rgb", "gray16", "rgb16", "float", "rgba", "palette"))
+    alpha: Array | None = None
     keywords: dict[str, Any] = {"photometric": "rgb" if "rgb" in kind else "minisblack", "metadata": None}
     shown = scene(rng, 3 if "rgb" in kind else 1)
     if kind == "bilevel":
@@ -97,14 +95,9 @@ def with_libtiff(rng: Rng, folder: Path) -> Foreign:
     elif tool == "tiff2rgba":
         if kind == "float":
             raise UnwritableError
-        options = [
-            *pick(rng, ([], ["-n"])),
-            "-c",
-            pick(rng, ("none", "lzw", "zip", "packbits")),
-            *pick(rng, ([], ["-b"])),
-        ]
+        options = ["-c", pick(rng, ("none", "lzw", "zip", "packbits")), *pick(rng, ([], ["-n"], ["-b"], ["-n", "-b"]))]
         commands = [["tiff2rgba", *options, source, target]]
-        # libtiff reduces 16 bits to 8, and multiplies color by alpha; -n drops alpha over black.
+        # It reduces 16 bits to 8, and multiplies color by alpha; -n drops alpha over black.
         if "-n" in options and (alpha is not None or "-b" in options):
             # With -b, -n writes four samples into a file of three.
             raise UnwritableError
@@ -146,7 +139,9 @@ def _copy_options(rng: Rng, kind: str) -> tuple[list[str], float]:
         tolerance = SUBSAMPLED
     options = ["-c", compression, *pick(rng, ([], ["-p", "contig"], ["-p", "separate"]))]
     options += pick(rng, (["-s"], ["-s", "-r", "7"], ["-t", "-w", "32", "-l", "16"], ["-t", "-w", "64", "-l", "64"]))
-    options += [*pick(rng, ([], ["-B"], ["-L"])), *pick(rng, ([], [], ["-8"])), *pick(rng, ([], [], ["-f", "lsb2msb"]))]
+    # libtiff itself reads noise from LZW of floats in big-endian order.
+    orders: tuple[list[str], ...] = ([], ["-L"]) if compression == "lzw:3" else ([], ["-B"], ["-L"])
+    options += [*pick(rng, orders), *pick(rng, ([], [], ["-8"])), *pick(rng, ([], [], ["-f", "lsb2msb"]))]
     return options, tolerance
 
 

@@ -57,8 +57,11 @@ def _magick(
     source: Array, options: list[str], target: str, made: Page, tolerance: float = LOSSLESS, *, optional: bool = False
 ) -> Foreign:
     program = next(filter(shutil.which, MAGICK))
+    icc = Path(options[options.index("-profile") + 1]).read_bytes() if "-profile" in options else b""
     given, data = _raw(source)
     written = run(program, *given, *options, f"{target}:-", data=data)
+    if icc and not any(mark in written for mark in (icc, b"iCCP")):
+        raise UnwritableError("ImageMagick left the profile out")
     if target == "ptif" and any(not tag & 1 for tag in _subfile_types(written)[1:]):
         raise UnwritableError("ImageMagick calls the smaller copies pages")
     suffix = {"png": ".png", "tif": ".tif", "ptif": ".tif", "bmp": ".bmp"}.get(
@@ -181,7 +184,10 @@ def _magick_tiff(rng: Rng, folder: Path) -> Foreign:
         if values.ndim == 2:
             # Its palette of gray is gray of few levels.
             tolerance = 3 * QUANTIZED
-    if alpha is not None and kind != "cmyk" and chance(rng, 0.4):
+    if "24" in options and "tiff:tile-geometry=32x32" in options:
+        raise UnwritableError("ImageMagick itself reads noise from such tiles")
+    # It does not multiply the colors of separate planes, and what multiplied ink is is not defined.
+    if alpha is not None and kind != "cmyk" and "plane" not in options and chance(rng, 0.4):
         options += ["-define", "tiff:alpha=associated"]
         # Where alpha is small, little of the color is left.
         compared, tolerance = alpha > 0.3, LOSSY
@@ -210,8 +216,11 @@ def _magick_jpeg(rng: Rng, folder: Path) -> Foreign:
     )
     expected = values
     kind = pick(rng, ("plain", "plain", "cmyk", "gray", "rgb", "profile", "arithmetic"))
+    tolerance = SUBSAMPLED
     if kind == "cmyk":
         options += ["-colorspace", "CMYK"]
+        # Inks are subsampled too, and black counts for more than chroma does.
+        tolerance = 2 * SUBSAMPLED
     elif kind == "gray" and values.ndim == 3:
         options += ["-colorspace", "Gray"]
         expected = values @ [0.212656, 0.715158, 0.072186]
@@ -222,7 +231,7 @@ def _magick_jpeg(rng: Rng, folder: Path) -> Foreign:
         expected = icc.to_srgb(values)
     elif kind == "arithmetic":
         options += ["-define", "jpeg:arithmetic-coding=on"]
-    return _magick(samples, options, "jpg", page(expected), SUBSAMPLED)
+    return _magick(samples, options, "jpg", page(expected), tolerance)
 
 
 def _magick_pnm(rng: Rng, folder: Path) -> Foreign:
@@ -254,9 +263,9 @@ def _magick_bmp(rng: Rng, folder: Path) -> Foreign:
         tolerance = QUANTIZED
     elif values.ndim == 3 and set(options) & {"RLE", "Palette"}:
         tolerance = QUANTIZED
-    if "Palette" in options and alpha is not None:
-        # Its palette has to hold all kinds of transparency too.
-        tolerance = 3 * QUANTIZED
+    if "Palette" in options:
+        # With alpha, its palette has to hold all kinds of transparency too.
+        tolerance = QUANTIZED if alpha is None else 3 * QUANTIZED
     return _magick(samples, options, target, page(values, alpha), tolerance, optional=True)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from foreign_files import (
     pick,
     profile,
     rgb_of_cmyk,
+    scene,
     size,
     steps,
     ycbcr_of,
@@ -38,10 +40,23 @@ logging.getLogger("tifffile").addFilter(lambda record: False)
 
 _UNSPECIFIED, _ASSOCIATED, _STRAIGHT = 0, 1, 2
 _ORIENTATION, _MAX_SAMPLE_VALUE = 274, 281
+_ICCLAB = 9
+_GRAYS_AND_RGB = ("minisblack", "minisblack", "miniswhite", "rgb", "rgb", "rgb")
+_MEANINGS = (*_GRAYS_AND_RGB, "palette", "separated", 8, _ICCLAB, "ycbcr")
+_EXTRA = (
+    (),
+    (),
+    (),
+    (_STRAIGHT,),
+    (_ASSOCIATED,),
+    (_UNSPECIFIED,),
+    (_UNSPECIFIED, _STRAIGHT),
+    (_STRAIGHT, _UNSPECIFIED),
+)
 _BYTES = (None, None, "lzw", "adobe_deflate", "deflate", "packbits", "lzma", "zstd")
-_PICTURES = ("jpeg2000", "jpegxl", "jpegxr", "lerc", "png", "webp", "jpegxr_ndpi", "aperio_jp2000_rgb")
-# JPEG XR keeps float16 and float32 with a few bits less.
-_NEARLY = {"jpegxr": LOSSY, "jpegxr_ndpi": LOSSY}
+_PICTURES = ("jpeg",) * 4 + ("jpeg2000", "jpegxl", "jpegxr", "lerc", "png", "webp", "jpegxr_ndpi", "aperio_jp2000_rgb")
+# JPEG XR keeps floating point with a few bits less.
+_LOSSY_PICTURES = {"jpeg": SUBSAMPLED, "jpegxr": LOSSY, "jpegxr_ndpi": LOSSY}
 
 
 class Stored:
@@ -67,6 +82,12 @@ class Stored:
             self.gain = pick(rng, (1.0, 1.0, 1.0, 1.004, 255.0))
             self.name += f" up to {self.gain:g}" if self.gain != 1 else ""
         self._says_12 = chance(rng, 0.6)
+
+    def upright(self) -> "Stored":
+        """Returns the same kind, not inverted, as alpha is stored."""
+        same = copy.copy(self)
+        same.inverted = False
+        return same
 
     def write(self, values: Array) -> tuple[Array, Array]:
         """Returns the samples, and the values in 0..1 that they mean."""
@@ -112,134 +133,147 @@ def palette(rng: Rng, shape: tuple[int, int]) -> tuple[Array, Array, Array]:
     return indices, table.T.copy(), table[indices] / 65535
 
 
+@dataclass
+class _Content:
+    """Samples of a page, what they mean, and how tifffile is told so."""
+
+    samples: Array
+    expected: Array
+    alpha: Array | None = None
+    name: str = ""
+    tolerance: float = LOSSLESS
+    keywords: dict[str, Any] = field(default_factory=dict)
+
+
+def _intensities(rng: Rng, meaning: str, stored: Stored, shape: tuple[int, int]) -> _Content:
+    """Gray, RGB or CMYK, perhaps with alpha, channels of unspecified meaning, and a profile."""
+    shown = scene(rng, 1 if meaning.startswith("minis") else 3, shape)
+    values = cmyk_of(shown) if meaning == "separated" else shown
+    extra = pick(rng, _EXTRA)
+    alpha, added = None, dict[int, Array]()
+    if _ASSOCIATED in extra or _STRAIGHT in extra:
+        alpha = alpha_scene(rng, shape)
+        if _ASSOCIATED in extra:
+            if stored.inverted or meaning == "separated" or stored.name in ("bool", "packed 2", "packed 3"):
+                raise UnwritableError("multiplied ink is not defined, and few bits keep little of multiplied color")
+            # Where alpha is small, little of the color is left.
+            alpha = alpha.clip(0.5, 1)
+            values = values * _beside(alpha, values)
+        added[max(extra)], alpha = stored.upright().write(alpha)
+    samples, means = stored.write(values)
+    if _ASSOCIATED in extra and alpha is not None:
+        means = (means / _beside(alpha, means)).clip(0, 1)
+    made = _Content(samples, rgb_of_cmyk(means) if meaning == "separated" else means, alpha, stored.name)
+    if extra:
+        added[_UNSPECIFIED] = stored.write(np.full(shape, 0.25))[0]
+        made.samples = np.dstack([samples, *(added[kind] for kind in extra)])
+        made.keywords["extrasamples"] = list(extra)
+    if chance(rng, 0.25):
+        icc = cmyk_profile() if meaning == "separated" else profile(rng, 1 if means.ndim == 2 else 3)
+        made.keywords["iccprofile"], made.expected = icc.data, icc.to_srgb(means)
+        made.tolerance = LOSSY if meaning == "separated" else LOSSLESS
+        made.name += f", profile {icc.name}"
+    if stored.bits:
+        made.keywords["bitspersample"] = stored.bits
+    return made
+
+
+def _beside(alpha: Array, values: Array) -> Array:
+    return alpha if values.ndim == 2 else alpha[..., None]
+
+
+def _lab_content(rng: Rng, meaning: int, shape: tuple[int, int]) -> _Content:
+    expected = color_scene(rng, shape)
+    samples, name = _lab(rng, expected, meaning == _ICCLAB)
+    # 8 bits of a and b leave steps of one unit.
+    made = _Content(samples, expected, None, name, LOSSY if name == "u1" else LOSSLESS)
+    if chance(rng, 0.3):
+        bits, alpha = 8 * samples.itemsize, alpha_scene(rng, shape)
+        added, made.alpha = (alpha, alpha) if name == "f4" else (steps(alpha, bits), at_bits(alpha, bits))
+        made.samples = np.dstack([samples, added.astype(samples.dtype)])
+        made.keywords["extrasamples"] = [_STRAIGHT]
+    return made
+
+
+def _content(rng: Rng, meaning: str | int, stored: Stored, shape: tuple[int, int]) -> _Content:
+    if isinstance(meaning, int):
+        return _lab_content(rng, meaning, shape)
+    if meaning == "palette":
+        samples, colors, expected = palette(rng, shape)
+        return _Content(samples, expected, name=samples.dtype.str, keywords={"colormap": colors})
+    if meaning == "ycbcr":
+        # Far from the corners of the cube, so that rounding does not clip.
+        expected = 0.1 + 0.8 * color_scene(rng, shape)
+        samples = np.round(ycbcr_of(expected)).astype(np.uint8)
+        return _Content(samples, expected, name="u1", keywords={"subsampling": (1, 1)})
+    return _intensities(rng, meaning, stored, shape)
+
+
+def _compress(rng: Rng, meaning: str | int, made: _Content) -> None:
+    """Draws a compression, and adds it to the keywords."""
+    compression = pick(rng, _PICTURES if chance(rng, 0.4) else _BYTES)
+    if compression is None or "bitspersample" in made.keywords or made.samples.dtype == bool:
+        # tifffile packs uncompressed samples only.
+        return
+    made.keywords["compression"] = compression
+    if compression not in (*_PICTURES, "packbits") and chance(rng, 0.5):
+        made.keywords["predictor"] = True
+    if compression == "jpeg":
+        made.keywords["compressionargs"] = {"level": 97}
+        if meaning == "rgb":
+            made.keywords["subsampling"] = pick(rng, ((1, 1), (2, 1), (2, 2)))
+            made.keywords["compressionargs"] |= pick(rng, ({}, {"outcolorspace": "rgb"}))
+    elif compression in ("jpegxl", "webp"):
+        made.keywords["compressionargs"] = {"lossless": True}
+    elif compression == "lerc":
+        made.keywords["compressionargs"] = pick(rng, ({}, {"compression": "zstd"}, {"compression": "deflate"}))
+    made.tolerance = max(made.tolerance, _LOSSY_PICTURES.get(compression, LOSSLESS))
+
+
 def _write_page(
     rng: Rng, writer: Any, byteorder: str, orientation: int, shape: tuple[int, int]
 ) -> tuple[Page, str, float]:
     """Writes a page. Returns what is expected, how it was written, and the tolerance."""
-    meaning = pick(
-        rng, ("minisblack", "minisblack", "miniswhite", "rgb", "rgb", "rgb", "palette", "separated", 8, 9, "ycbcr")
-    )
-    keywords: dict[str, Any] = {"photometric": meaning, "extratags": [], "metadata": None}
-    alpha, compared, names, stored = None, None, "", Stored(rng, meaning == "miniswhite")
-    tolerance = LOSSLESS
-    extra = [pick(rng, (_UNSPECIFIED, _ASSOCIATED, _STRAIGHT, _STRAIGHT)) for _ in range(pick(rng, (0, 0, 0, 1, 2)))]
-    if extra.count(_ASSOCIATED) + extra.count(_STRAIGHT) > 1:
-        extra = extra[:1]
-    if meaning in ("minisblack", "miniswhite", "rgb", "separated"):
-        shown = gray_scene(rng, shape) if "minis" in str(meaning) else color_scene(rng, shape)
-        values = cmyk_of(shown) if meaning == "separated" else shown
-        kinds = [kind for kind in extra if kind != _UNSPECIFIED]
-        if kinds:
-            alpha = alpha_scene(rng, shape)
-            if kinds[0] == _ASSOCIATED:
-                # Where alpha is small, little of the color is left.
-                alpha = alpha.clip(0.5, 1)
-                if stored.inverted or meaning == "separated" or stored.name in ("bool", "packed 2", "packed 3"):
-                    # What multiplied ink means is not defined; one or two bits keep no color at all.
-                    raise UnwritableError
-                values = values * (alpha if values.ndim == 2 else alpha[..., None])
-        samples, means = stored.write(values)
-        names = stored.name
-        if kinds:
-            plain_alpha = Stored.__new__(Stored)
-            plain_alpha.__dict__ |= stored.__dict__ | {"inverted": False}
-            alpha_samples, alpha = plain_alpha.write(alpha)
-            if kinds[0] == _ASSOCIATED:
-                share = np.maximum(alpha if means.ndim == 2 else alpha[..., None], 1e-9)
-                means = (means / share).clip(0, 1)
-        if extra:
-            filling = stored.write(np.full(shape, 0.25))[0]
-            channels = [filling if kind == _UNSPECIFIED else alpha_samples for kind in extra]
-            samples = np.dstack([samples, *channels])
-            keywords["extrasamples"] = extra
-        expected = rgb_of_cmyk(means) if meaning == "separated" else means
-        if chance(rng, 0.25) and meaning != "separated":
-            icc = profile(rng, 1 if means.ndim == 2 else 3)
-            keywords["iccprofile"], expected = icc.data, icc.to_srgb(means)
-            names += f", profile {icc.name}"
-        elif meaning == "separated" and chance(rng, 0.25):
-            icc = cmyk_profile()
-            keywords["iccprofile"], expected, tolerance = icc.data, icc.to_srgb(means), LOSSY
-            names += f", profile {icc.name}"
-        if stored.bits:
-            keywords["bitspersample"] = stored.bits
-    elif meaning == "palette":
-        samples, keywords["colormap"], expected = palette(rng, shape)
-        names = f"{8 * samples.itemsize} bits"
-    elif meaning == "ycbcr":
-        # Far from the corners of the cube, so that rounding does not clip.
-        expected = 0.1 + 0.8 * color_scene(rng, shape)
-        samples = np.round(ycbcr_of(expected)).clip(0, 255).astype(np.uint8)
-        keywords["subsampling"] = (1, 1)
-    else:
-        expected = color_scene(rng, shape)
-        samples, names = _lab(rng, expected, meaning == 9)
-        if chance(rng, 0.3):
-            alpha = alpha_scene(rng, shape)
-            bits = 8 * samples.itemsize
-            scale = 1 if names == "f4" else (1 << bits) - 1
-            added = alpha if names == "f4" else steps(alpha, bits)
-            samples = np.dstack([samples, added.astype(samples.dtype)])
-            keywords["extrasamples"], alpha = [_STRAIGHT], added / scale
-        tolerance = LOSSY if names == "u1" else LOSSLESS
-    compression = pick(rng, _PICTURES + ("jpeg",) * 4 if chance(rng, 0.4) else _BYTES)
-    if stored.bits or stored.name == "bool":
-        # tifffile packs uncompressed samples only.
-        compression = None
-    if compression:
-        keywords["compression"] = compression
-    if compression in ("lzw", "adobe_deflate", "deflate", "lzma", "zstd") and chance(rng, 0.5):
-        keywords["predictor"] = True
-    if compression == "jpeg":
-        if meaning == "rgb":
-            keywords["subsampling"] = pick(rng, ((1, 1), (2, 1), (2, 2)))
-            keywords["compressionargs"] = {"level": 97} | pick(rng, ({}, {"outcolorspace": "rgb"}))
-        else:
-            keywords["compressionargs"] = {"level": 97}
-        tolerance = SUBSAMPLED
-    elif compression in ("jpegxl", "webp"):
-        keywords["compressionargs"] = {"lossless": True}
-    elif compression == "lerc":
-        keywords["compressionargs"] = pick(rng, ({}, {"compression": "zstd"}, {"compression": "deflate"}))
-    tolerance = max(tolerance, _NEARLY.get(str(compression), 0))
-    if samples.ndim == 3 and chance(rng, 0.3):
-        keywords["planarconfig"] = "separate"
-        samples = np.ascontiguousarray(np.moveaxis(samples, -1, 0))
-    elif samples.ndim == 3:
-        keywords["planarconfig"] = "contig"
+    meaning = pick(rng, _MEANINGS)
+    stored = Stored(rng, meaning == "miniswhite")
+    made = _content(rng, meaning, stored, shape)
+    _compress(rng, meaning, made)
+    keywords: dict[str, Any] = {"photometric": meaning, **made.keywords}
+    samples, bits = made.samples, made.keywords.get("bitspersample", 8)
+    if samples.ndim == 3:
+        keywords["planarconfig"] = pick(rng, ("contig", "contig", "separate"))
+        if keywords["planarconfig"] == "separate":
+            samples = np.ascontiguousarray(np.moveaxis(samples, -1, 0))
+        elif samples.dtype == bool:
+            raise UnwritableError("tifffile packs the bits of each channel apart, which only tifffile reads")
+    if bits > 8 and (byteorder == ">" or bits == 24):
+        raise UnwritableError("tifffile packs big-endian samples without swapping them, and 24 bits always swapped")
     if chance(rng, 0.3):
         keywords["tile"] = tuple(16 * int(side) for side in rng.integers(1, 5, 2))
     elif chance(rng, 0.5):
         keywords["rowsperstrip"] = pick(rng, (1, 7, 8, 16, 64))
+    tags = stored.tags if isinstance(meaning, str) and stored.name in made.name else []
     if orientation != 1 or chance(rng, 0.2):
-        keywords["extratags"].append((_ORIENTATION, 3, 1, orientation, True))
-    keywords["extratags"] += stored.tags
+        tags = [*tags, (_ORIENTATION, 3, 1, orientation, True)]
     if chance(rng, 0.2):
         keywords |= {"software": "scanner", "description": "a scene", "resolution": (300, 300)}
-    if samples.ndim == 3 and samples.dtype == bool and keywords["planarconfig"] == "contig":
-        raise UnwritableError("tifffile packs the bits of each channel apart, which only tifffile reads")
-    if stored.bits and stored.bits > 8 and (byteorder == ">" or stored.bits == 24):
-        # It packs big-endian samples without swapping them, and 24 bits in big-endian order in any file.
-        raise UnwritableError(f"tifffile packs {stored.bits} bits wrongly")
     subifd = chance(rng, 0.1)
     try:
         _check_writer(samples, byteorder, keywords)
-        writer.write(samples, subifds=int(subifd), **keywords)
+        writer.write(samples, subifds=int(subifd), extratags=tags, metadata=None, **keywords)
         if subifd:
             writer.write(np.zeros((8, 8), np.uint8), photometric="minisblack", subfiletype=1, metadata=None)
     except Exception as error:
         raise UnwritableError(f"tifffile: {error}") from error
-    shown_keywords = {
-        key: value for key, value in keywords.items() if key not in ("iccprofile", "colormap", "metadata")
-    }
-    how = described(samples=names, shape=samples.shape, subifd=subifd, **shown_keywords)
-    return page(expected, alpha, orientation, compared), how, tolerance
+    keywords = {key: value for key, value in keywords.items() if key not in ("iccprofile", "colormap")}
+    how = described(samples=made.name, shape=samples.shape, subifd=subifd, tags=tags or None, **keywords)
+    return page(made.expected, made.alpha, orientation), how, made.tolerance
 
 
 def _check_writer(samples: Array, byteorder: str, keywords: dict[str, Any]) -> None:
     """Refuses what tifffile writes wrongly, such as big-endian samples that it packs or compresses without swapping."""
     buffer = io.BytesIO()
-    tifffile.imwrite(buffer, samples, byteorder=byteorder, **keywords)
+    tifffile.imwrite(buffer, samples, byteorder=byteorder, metadata=None, **keywords)
     buffer.seek(0)
     written = tifffile.imread(buffer)
     scale = max(1.0, float(np.abs(samples).max()))
@@ -271,4 +305,6 @@ def with_tifffile(rng: Rng, folder: Path) -> Foreign:
                 hows.append("a mask")
                 optional = True
     how = f"tifffile: {described(**options)}; " + "; ".join(hows)
-    return Foreign(buffer.getvalue(), ".tif", how, pages, tolerance, alpha_optional=optional)
+    # JPEG changes alpha as it changes color.
+    alpha_tolerance = 0.006 if tolerance < SUBSAMPLED else 0.03
+    return Foreign(buffer.getvalue(), ".tif", how, pages, tolerance, alpha_tolerance, alpha_optional=optional)

@@ -174,7 +174,7 @@ class PictureFile:
 
 @contextlib.contextmanager
 def explained(name: str) -> Iterator[None]:
-    """Turns what decoders raise into errors for people, which name the file."""
+    """Converts exceptions of decoders into an `ImageError` that names the file."""
     try:
         yield
     except ImageError as error:
@@ -287,7 +287,7 @@ def open_picture(source: Source, *, max_pixels: int | None = None, allow_truncat
     with open_file(source, max_pixels=max_pixels, allow_truncated=allow_truncated) as file:
         if file.frames > 1:
             raise ImageError(
-                f"{file.name}: {file.frames} pages or frames, which open_file gives one by one; "
+                f"{file.name}: {file.frames} pages or frames; read them one by one with open_file; "
                 "artcolor colorize colors them all"
             )
         return next(iter(file))
@@ -296,7 +296,7 @@ def open_picture(source: Source, *, max_pixels: int | None = None, allow_truncat
 def open_rgb(source: Source, *, max_pixels: int | None = None, short_side: int | None = None) -> Pixels:
     """Decodes the first page or frame of a file to opaque 8-bit sRGB, as training and evaluation need it.
 
-    What is transparent lies over white.
+    Transparent pixels are blended with white.
 
     Args:
         source: as `open_file` takes it.
@@ -307,7 +307,7 @@ def open_rgb(source: Source, *, max_pixels: int | None = None, short_side: int |
         `(H, W, 3)`, uint8, upright.
 
     Raises:
-        ImageError: the file is missing, no picture, damaged or too large.
+        ImageError: the file is missing, not a picture, damaged, or too large.
 
     Example:
         >>> import io
@@ -320,16 +320,16 @@ def open_rgb(source: Source, *, max_pixels: int | None = None, short_side: int |
 
 
 def read_provenance(source: Source) -> Provenance | None:
-    """Tells whether artcolor colored a picture file, and how.
+    """Reads from a picture file whether and how artcolor colored it. Pixels are not decoded.
 
     Args:
-        source: as `open_file` takes it; its pixels are not decoded.
+        source: as `open_file` takes it.
 
     Returns:
-        `None` if the file does not say so.
+        The provenance; `None` if the file states none.
 
     Raises:
-        ImageError: the file is missing or no picture.
+        ImageError: the file is missing or not a picture.
     """
     with open_file(source, max_pixels=1 << 62) as file, explained(file.name):
         return provenance_in(file.xmp)

@@ -23,7 +23,7 @@ _COLORS = {
 }
 _PHOTOMETRICS = {10: "ITU Lab", 32844: "Pixar LogL", 32845: "Pixar LogLuv", 51177: "depth map", 52527: "semantic mask"}
 
-CCITT, OLD_JPEG, JPEG = (2, 3, 4), 6, 7
+CCITT, OLD_JPEG, JPEG, LERC = (2, 3, 4), 6, 7, 34887
 _NAMES = {
     2: "CCITT 1D",
     3: "CCITT group 3",
@@ -196,6 +196,8 @@ def _check_storage(page: TiffPage, layout: Layout) -> None:
     """Checks sizes and counts before anything is allocated or decoded."""
     if layout.compression in CCITT and (layout.bits, layout.samples) != (1, 1):
         raise ImageError(f"{compression_name(layout.compression)} holds 1 bit a pixel, not {layout.bits}")
+    if layout.compression == LERC and layout.bits > 8 and page.parent.byteorder == ">":
+        raise ImageError("LERC in a big-endian TIFF is not supported: programs disagree about its byte order")
     subsampled = subsampling(page, layout) is not None
     predictor = int(page.predictor)
     if layout.compression in PREDICTED and predictor != 1:

@@ -18,6 +18,7 @@ from artcolor.images.tiff_layout import (
     CMYK,
     IMAGE_CODECS,
     JPEG,
+    LERC,
     NONE,
     PREDICTED,
     RGB,
@@ -53,7 +54,7 @@ _IMAGE_CODECS: Mapping[int, Callable[..., Array]] = MappingProxyType(
         52546: imagecodecs.jpegxl_decode,
     }
 )
-_LERC, _WEBP = 34887, 50001
+_WEBP = 50001
 _LERC_PARAMETERS, _T4_OPTIONS = 50674, 292
 # The compression around LERC data, by the second value of LercParameters.
 _AROUND_LERC = {1: imagecodecs.zlib_decode, 2: imagecodecs.zstd_decode}
@@ -177,7 +178,10 @@ class Samples:
         except Exception as error:
             # Decoders of damaged data raise almost anything.
             raise _damaged(piece, self._layout, self._in_piece) from error
-        if values.dtype == self.color.dtype and values.size == self.color.size and values.flags.writeable:
+        whole = (
+            values.shape[:2] == self.color.shape[:2] and self._in_piece == self._layout.colors == self._layout.samples
+        )
+        if whole and values.dtype == self.color.dtype and values.flags.writeable:
             # A single strip holds the page; copying it would double the memory.
             self.color = values.reshape(self.color.shape)
             return self._range(values)
@@ -188,8 +192,8 @@ class Samples:
         if self._separate:
             color = values[..., 0] if piece.plane < layout.colors else None
             alpha = values[..., 0] if piece.plane == layout.alpha else None
-            whole = self.color if layout.colors == 1 else self.color[..., min(piece.plane, layout.colors - 1)]
-            place = whole[rows, columns]
+            canvas = self.color if layout.colors == 1 else self.color[..., min(piece.plane, layout.colors - 1)]
+            place = canvas[rows, columns]
         else:
             color = values[..., 0] if layout.colors == 1 else values[..., : layout.colors]
             alpha = None if layout.alpha is None else values[..., layout.alpha]
@@ -293,7 +297,7 @@ class Samples:
                     out=out,
                 )
             )
-        if layout.compression == _LERC:
+        if layout.compression == LERC:
             around = _AROUND_LERC.get(int((page.tags.valueof(_LERC_PARAMETERS) or (0, 0))[1]))
             data = data if around is None else around(data, out=2 * out.nbytes + _OVERHEAD)
         if layout.compression == _WEBP:
