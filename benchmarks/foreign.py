@@ -1,4 +1,4 @@
-"""Read files that other tools wrote, of random legal forms, and compare them with what was written.
+"""Read files that other tools wrote in random legal forms, and compare them with what was written.
 
     python benchmarks/foreign.py --count 5000 --seed 0
     python benchmarks/foreign.py --tools tifffile,magick --out found
@@ -6,8 +6,8 @@
 
 Each file must be read with the right lightness (mean difference of L below 0.5; more for lossy forms), size,
 orientation, alpha and number of pages, or be refused by an `ImageError` whose message says what it is. A difference
-that a warning of artcolor explains counts as told. Everything else is a failure: the exit status is 1, and the files
-are kept under `--out`. A file depends on its tool, its number and `--seed` only. Prints a Markdown table.
+that a warning of artcolor explains counts as warned. Everything else is a failure: the exit status is 1, and the files
+are kept under `--out`. A file depends only on its tool, its number and `--seed`. Prints a Markdown table.
 """
 
 import argparse
@@ -45,13 +45,15 @@ TOOLS: dict[str, Callable[[Rng, Path], Foreign]] = {
     "pillow": with_pillow,
     **{name: tool.draw for name, tool in COMMANDS.items()},
 }
-OUTCOMES = ("right", "refused", "told", "wrong silently", "unclear refusal", "other exception")
+OUTCOMES = ("right", "refused", "warned", "wrong silently", "unclear refusal", "other exception")
 FAILURES = OUTCOMES[3:]
 SHOWN = 20
 _ATTEMPTS, _CHUNK = 200, 25
 # Words of warnings that explain a difference.
-_TOLD = re.compile(r"clipped|ignored|not supported|too dark|read as 16 bits|assumed|makes? no sense|left out|unclear")
-# Signs of a message that no person wrote.
+_EXPLAINED = re.compile(
+    r"clipped|ignored|not supported|too dark|read as 16 bits|assumed|makes? no sense|left out|unclear"
+)
+# Signs of a message that was not written for people.
 _UNCLEAR = re.compile(
     r"Traceback|[A-Z]\w+Error\b|NoneType|object has no|ndarray|dtype|broadcast|out of range|buffer|codec|decoder error"
     r"|\breturned\b|by this driver|unpack|subscriptable|argument|0x[0-9a-f]+|[\w']+\(\)|cannot reshape"
@@ -60,7 +62,7 @@ _UNCLEAR = re.compile(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a file."""
+    """The outcome for one file."""
 
     tool: str
     number: int
@@ -76,7 +78,7 @@ def missing(tool: str) -> str | None:
 
 
 def drawn(tool: str, number: int, seed: int) -> Foreign:
-    """Makes a file; always the same one for the same arguments and versions of the tools."""
+    """Makes a file: the same one for the same arguments and versions of the tools."""
     rng = np.random.default_rng([seed, zlib.crc32(tool.encode()), number])
     error: Exception | None = None
     for _ in range(_ATTEMPTS):
@@ -120,8 +122,8 @@ def judge(foreign: Foreign, source: bytes | Path) -> tuple[str, str]:
     wrong = _difference(foreign, pages)
     if not wrong:
         return "right", ""
-    told = next((message for message in messages if _TOLD.search(message)), None)
-    return ("told", f"{wrong}; {told}") if told else ("wrong silently", wrong)
+    explained = next((message for message in messages if _EXPLAINED.search(message)), None)
+    return ("warned", f"{wrong}; {explained}") if explained else ("wrong silently", wrong)
 
 
 def _refusal(foreign: Foreign, message: str) -> tuple[str, str]:
@@ -162,7 +164,7 @@ def _page_difference(foreign: Foreign, page: Page, picture: Picture) -> str:
 
 
 def examine(tool: str, number: int, seed: int, out: Path | None = None) -> Outcome:
-    """Makes a file, reads it, and keeps it if that fails."""
+    """Makes a file and reads it; keeps it under `out` if that fails."""
     foreign = drawn(tool, number, seed)
     with tempfile.TemporaryDirectory(prefix="foreign-") as folder:
         source: bytes | Path = foreign.data
@@ -218,15 +220,17 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=5000, help="files in all, shared by the tools")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first file of each tool")
-    parser.add_argument("--tools", default=",".join(TOOLS), help=f"names between commas: {', '.join(TOOLS)}")
+    parser.add_argument("--tools", default=",".join(TOOLS), help=f"names separated by commas: {', '.join(TOOLS)}")
     parser.add_argument("--out", type=Path, default=Path("foreign-findings"), help="folder for files that fail")
-    parser.add_argument("--verbose", action="store_true", help="also list files that are refused or told")
+    parser.add_argument(
+        "--verbose", action="store_true", help="also list files that are refused or explained by a warning"
+    )
     options = parser.parse_args()
     tools = options.tools.split(",")
     if unknown := set(tools) - set(TOOLS):
         parser.error(f"no such tool: {', '.join(sorted(unknown))}; there are {', '.join(TOOLS)}")
     for tool in [tool for tool in tools if missing(tool)]:
-        print(f"{tool} is left out: {missing(tool)}", file=sys.stderr)
+        print(f"{tool} is skipped: {missing(tool)}", file=sys.stderr)
         tools.remove(tool)
     jobs = [(tools[number % len(tools)], options.first + number // len(tools)) for number in range(options.count)]
     outcomes = sorted(
@@ -240,7 +244,7 @@ def main() -> int:
         print(f"\n… and {len(failures) - SHOWN} more failures; see {options.out}")
     if options.verbose:
         for each in outcomes:
-            if each.kind in ("refused", "told"):
+            if each.kind in ("refused", "warned"):
                 print(f"\n- {each.kind}: {each.tool} {each.number}: {each.detail}\n  {each.how}")
     return int(bool(failures))
 

@@ -75,11 +75,11 @@ def with_exiftool(rng: Rng, folder: Path) -> Foreign:
     if where in ("XMP-tiff", "both"):
         second = first if where == "XMP-tiff" else int(rng.integers(1, 9))
         options.append(f"-XMP-tiff:Orientation={second}")
-        # EXIF comes first where both say something, as viewers and the Metadata Working Group have it.
+        # EXIF takes precedence over XMP (Metadata Working Group, guidelines 2.0).
         if where == "XMP-tiff" or suffix == ".jp2":
             orientation = second
     if where == "IFD1" and suffix == ".jpg":
-        # That of a thumbnail turns no picture.
+        # The orientation of a thumbnail does not apply to the picture.
         thumbnail = folder / "t.jpg"
         thumbnail.write_bytes(saved(image.resize((16, 12)), "JPEG"))
         options += [f"-ThumbnailImage<={thumbnail}", f"-IFD1:Orientation={first}"]
@@ -122,7 +122,7 @@ def with_exiftool(rng: Rng, folder: Path) -> Foreign:
 
 
 def with_jxl(rng: Rng, folder: Path) -> Foreign:
-    """Draws a JPEG XL file of cjxl, or what djxl makes of one."""
+    """Draws a JPEG XL file of cjxl, or a file that djxl converts it to."""
     bits = pick(rng, (8, 16))
     values = at_bits(scene(rng, pick(rng, (1, 3))), bits)
     source, jxl = folder / "a.png", folder / "a.jxl"
@@ -189,7 +189,7 @@ def with_vips(rng: Rng, folder: Path) -> Foreign:
 
 
 def _vips_tiff(rng: Rng, bits: int, values: Array, alpha: Array | None) -> tuple[list[str], float, int | None]:
-    """Returns options, the tolerance, and bits of a sample where they are fewer than those of a byte."""
+    """Returns options, the tolerance, and bits per sample if fewer than 8."""
     compression = pick(rng, ("none", "lzw", "deflate", "packbits", "zstd", "webp", "jp2k", "jpeg", "ccittfax4"))
     options = ["--compression", compression]
     options += pick(rng, ([], ["--predictor", "none"], ["--predictor", "horizontal"]))
@@ -198,7 +198,7 @@ def _vips_tiff(rng: Rng, bits: int, values: Array, alpha: Array | None) -> tuple
     options += [*pick(rng, ([], [], ["--bigtiff"])), *pick(rng, ([], [], ["--properties"]))]
     options += pick(rng, ([], [], ["--subifd"]))
     if compression == "jpeg" and alpha is not None:
-        raise UnwritableError("libvips lays it over black")
+        raise UnwritableError("libvips composites it onto black")
     if compression == "webp" and (bits == 16 or values.ndim == 2):
         raise UnwritableError("libvips reports success, but leaves the strips empty")
     if compression in ("webp", "jp2k", "jpeg"):

@@ -1,4 +1,4 @@
-"""Scenes, color spaces and expected values from which `foreign.py` makes files with tools other than artcolor.
+"""Scenes, color spaces and expected values for the files that `foreign.py` makes with other tools.
 
 Nothing here calls artcolor or the tools: what is expected of a file follows from the numbers that were written.
 """
@@ -50,7 +50,7 @@ class Foreign:
         pages: what must be read.
         tolerance: limit of the mean difference of L.
         alpha_tolerance: limit of the mean difference of alpha.
-        alpha_optional: whether alpha may be left out, because the format leaves its meaning open.
+        alpha_optional: whether alpha may be ignored, because the format does not define its meaning.
         must_name: a regular expression that the message of a refusal must contain.
     """
 
@@ -199,7 +199,7 @@ def seen_through(values: Array, gamma: float, space: str = "sRGB") -> Array:
 
 
 class Profile(NamedTuple):
-    """An ICC profile, and what it makes of values in 0..1."""
+    """An ICC profile, and the conversion of values in 0..1 through it."""
 
     name: str
     data: bytes
@@ -227,7 +227,7 @@ def profile(rng: Rng, channels: int) -> Profile:
     """Draws a profile of a power law: gray, or RGB with the primaries of a well-known space."""
     gamma = round(pick(rng, (1.0, 1.4, 1.8, 2.2)) * 256) / 256
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
-    # Gray scans often carry an RGB profile; other files must not.
+    # Gray scans often carry the RGB profile of the scanner.
     if channels == 1 and chance(rng, 0.8):
         return Profile(f"gray {gamma:.2f}", _icc(b"GRAY", {b"kTRC": curve}), lambda x: seen_through(x, gamma))
     space = pick(rng, list(PRIMARIES))
@@ -237,12 +237,12 @@ def profile(rng: Rng, channels: int) -> Profile:
     return Profile(f"{space} {gamma:.2f}", data, lambda x: seen_through(x, gamma, space))
 
 
-# What Ghostscript brings along (Debian: libgs-common, which ImageMagick suggests).
+# Part of Ghostscript (Debian: libgs-common).
 _CMYK = Path("/usr/share/color/icc/ghostscript/default_cmyk.icc")
 
 
 def cmyk_profile() -> Profile:
-    """Returns a profile of printing inks, which no formula describes: LittleCMS says what it makes of them."""
+    """Returns a profile of printing inks. No formula describes them, so LittleCMS computes what is expected."""
     if not _CMYK.exists():
         raise UnwritableError(f"there is no CMYK profile {_CMYK}")
     data = _CMYK.read_bytes()
@@ -289,12 +289,13 @@ def ycbcr_of(rgb: Array) -> Array:
 
 @dataclass
 class Exif:
-    """EXIF with an orientation and perhaps a color space.
+    """EXIF with an orientation and, sometimes, a color space.
 
     Attributes:
         orientation: 1 to 8.
-        to_srgb: what the color space makes of values in 0..1.
-        how: what it says, in words.
+        to_srgb: converts values in 0..1 from the color space.
+        how: a description.
+        image: the EXIF as Pillow writes it, or `None` for none.
     """
 
     orientation: int = 1
@@ -332,5 +333,5 @@ def saved(image: Image.Image, format: str, **keywords: Any) -> bytes:
 
 
 def described(**what: Any) -> str:
-    """Returns what a file is made of, in one line."""
+    """Returns the options of a file in one line."""
     return ", ".join(f"{key}={value}" for key, value in what.items() if value not in (None, "", False))

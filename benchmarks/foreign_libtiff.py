@@ -86,7 +86,7 @@ def with_libtiff(rng: Rng, folder: Path) -> Foreign:
     elif tool == "tiffdither":
         if kind != "gray":
             raise UnwritableError
-        # Dithering is known only on average, so black and white alone are dithered, which stay as they are.
+        # Dithering leaves pure black and white as they are.
         bilevel = (gray_scene(rng) > 0.5).astype(np.uint8) * 255
         tifffile.imwrite(source, bilevel, photometric="minisblack", metadata=None)
         expected = bilevel / 255
@@ -113,7 +113,7 @@ def with_libtiff(rng: Rng, folder: Path) -> Foreign:
     for command in commands:
         run(*command)
     if tool == "tiffdither":
-        # It leaves out the last row.
+        # It drops the last row.
         expected = expected[:-1]
     how = " && ".join(" ".join(Path(each).name for each in map(str, command)) for command in commands)
     compared = None if alpha is None or tool != "tiff2rgba" else alpha > 0.3
@@ -146,9 +146,9 @@ def _copy_options(rng: Rng, kind: str) -> tuple[list[str], float]:
 
 
 def _fax(rng: Rng, folder: Path) -> Foreign:
-    """Takes the raw fax data of a bilevel TIFF, and lets fax2tiff wrap or recode them."""
+    """Draws a fax: the raw data of a bilevel TIFF, which fax2tiff wraps or recodes."""
     black = gray_scene(rng) < 0.5
-    # Written with its bits turned over: a fax has white where Pillow's file has ones.
+    # The data do not state their polarity: fax2tiff takes zero for white.
     data = saved(Image.fromarray(~black), "TIFF", compression="group4", strip_size=1 << 24)
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         first = file.pages.first
@@ -163,7 +163,7 @@ def _fax(rng: Rng, folder: Path) -> Foreign:
         rows = file.pages.first.imagelength
     compared = np.ones((rows, black.shape[1]), bool)
     if rows == len(expected) + 1:
-        # It takes the end marker for another row.
+        # fax2tiff counts the end-of-block marker as another row.
         expected, compared[-1] = np.vstack([expected, expected[-1:]]), False
     how = f"fax2tiff {' '.join(options)} -o made.tif fax.g4"
     return Foreign((folder / "made.tif").read_bytes(), ".tif", how, [page(expected, compared=compared)])

@@ -61,7 +61,7 @@ def _magick(
     given, data = _raw(source)
     written = run(program, *given, *options, f"{target}:-", data=data)
     if icc and not any(mark in written for mark in (icc, b"iCCP")):
-        raise UnwritableError("ImageMagick left the profile out")
+        raise UnwritableError("ImageMagick dropped the profile")
     if target == "ptif" and any(not tag & 1 for tag in _subfile_types(written)[1:]):
         raise UnwritableError("ImageMagick calls the smaller copies pages")
     suffix = {"png": ".png", "tif": ".tif", "ptif": ".tif", "bmp": ".bmp"}.get(
@@ -72,7 +72,7 @@ def _magick(
 
 
 def _magick_scene(rng: Rng, share_of_alpha: float, bits: int) -> tuple[Array, Array, Array | None]:
-    """Returns samples of 16 bits that so many bits hold exactly, what they mean, and alpha."""
+    """Returns samples of 16 bits that are exact in so many bits, expected values, and alpha."""
     values, alpha = at_bits(scene(rng, pick(rng, (1, 3, 3))), bits), None
     samples = steps(values, 16)
     if chance(rng, share_of_alpha):
@@ -100,16 +100,14 @@ def _magick_png(rng: Rng, folder: Path) -> Foreign:
     expected = values
     if chance(rng, 0.3) and target != "png8":
         gamma = pick(rng, (1.0, 0.5, 0.55556, 0.7))
-        # +gamma states a gamma without a change of the pixels.
+        # +gamma states a gamma and leaves the pixels unchanged.
         options += ["+gamma", f"{gamma:.5f}"]
         made = _magick(samples, options, target, page(values, alpha), tolerance)
         place = made.data.find(b"gAMA")
         stated = int.from_bytes(made.data[place + 4 : place + 8], "big") / 100000 if place > 0 else None
-        if stated is not None and b"sRGB" not in made.data[:place] and b"sRGB\0\0\0\0" not in made.data[:200]:
+        # Gammas near that of sRGB mean its curve, as in libpng.
+        if stated is not None and b"sRGB" not in made.data and abs(stated / 0.45455 - 1) >= 0.05:
             made.pages = [page(seen_through(values, 1 / stated), alpha)]
-            # Near that of sRGB, libpng and others take its curve.
-            if abs(stated / 0.45455 - 1) < 0.05:
-                made.pages = [page(values, alpha)]
         return made
     if chance(rng, 0.25) and target != "png8":
         icc = profile(rng, 1 if values.ndim == 2 and alpha is None else 3)
@@ -182,11 +180,11 @@ def _magick_tiff(rng: Rng, folder: Path) -> Foreign:
         options += ["-type", "Palette", *pick(rng, (["-colors", "256"], ["-colors", "16"]))]
         tolerance = 3 * QUANTIZED if options[-1] == "16" else QUANTIZED
         if values.ndim == 2:
-            # Its palette of gray is gray of few levels.
+            # Its palette of a gray picture has few levels.
             tolerance = 3 * QUANTIZED
     if "24" in options and "tiff:tile-geometry=32x32" in options:
         raise UnwritableError("ImageMagick itself reads noise from such tiles")
-    # It does not multiply the colors of separate planes, and what multiplied ink is is not defined.
+    # It does not premultiply separate planes, and premultiplied ink is not defined.
     if alpha is not None and kind != "cmyk" and "plane" not in options and chance(rng, 0.4):
         options += ["-define", "tiff:alpha=associated"]
         # Where alpha is small, little of the color is left.

@@ -144,7 +144,7 @@ def _png(rng: Rng) -> Foreign:
 def _animation(rng: Rng) -> Foreign:
     format = pick(rng, ("PNG", "WEBP", "GIF", "TIFF", "AVIF", "MPO"))
     mode, count, shape = ("RGB", "P")[format == "GIF"], int(rng.integers(2, 5)), size(rng)
-    # Frames of a GIF with one palette need no other colors.
+    # Few colors, so that Pillow keeps the palette of a GIF.
     frames = [_indexed(rng, "P", shape, 64) if mode == "P" else _image(rng, mode, shape) for _ in range(count)]
     keywords: dict[str, Any] = {"duration": 80} if format != "TIFF" else {"compression": "tiff_lzw"}
     keywords |= (
@@ -155,7 +155,7 @@ def _animation(rng: Rng) -> Foreign:
         else {}
     )
     data = saved(frames[0][0], format, save_all=True, append_images=[each for each, _, _ in frames[1:]], **keywords)
-    # Further pictures of an MPO are views for other screens.
+    # The further pictures of an MPO are previews.
     pages = [page(expected) for _, expected, _ in (frames[:1] if format == "MPO" else frames)]
     return Foreign(
         data,
@@ -228,7 +228,7 @@ def _tiff(rng: Rng) -> Foreign:
     image, expected, alpha = _image(rng, mode)
     tags, words = ImageFileDirectory_v2(), ""
     compression = pick(rng, _TIFF_COMPRESSIONS.get(mode, (None, "tiff_lzw", "tiff_adobe_deflate", "packbits")))
-    # Pillow writes no place of the pixels into a big-endian BigTIFF.
+    # Pillow leaves the offset of the pixels zero in a big-endian BigTIFF.
     keywords: dict[str, Any] = {"compression": compression, "big_tiff": mode != "I;16B" and chance(rng, 0.15)}
     if compression in ("jpeg", "webp"):
         keywords["quality"] = 97

@@ -1,5 +1,6 @@
 """TIFF files that tifffile writes, of random legal forms."""
 
+import copy
 import io
 import logging
 from dataclasses import dataclass, field
@@ -63,7 +64,7 @@ class Stored:
     """How one kind of samples stores values in 0..1.
 
     Attributes:
-        name: of the kind, for people.
+        name: of the kind, for messages.
         bits: of a sample where it is not that of the type, as `tifffile` takes it.
         tags: extra tags that explain the samples.
     """
@@ -78,7 +79,7 @@ class Stored:
         self.inverted = inverted
         self.gain = 1.0
         if self.name in ("f4", "f8") and not inverted:
-            # 255 for those that divide by nothing; 1.004 for what sharpening leaves.
+            # Some writers scale to 255; sharpening overshoots, here to 1.004.
             self.gain = pick(rng, (1.0, 1.0, 1.0, 1.004, 255.0))
             self.name += f" up to {self.gain:g}" if self.gain != 1 else ""
         self._says_12 = chance(rng, 0.6)
@@ -135,7 +136,7 @@ def palette(rng: Rng, shape: tuple[int, int]) -> tuple[Array, Array, Array]:
 
 @dataclass
 class _Content:
-    """Samples of a page, what they mean, and how tifffile is told so."""
+    """Samples of a page, what they mean, and the keywords with which tifffile writes them."""
 
     samples: Array
     expected: Array
@@ -146,7 +147,7 @@ class _Content:
 
 
 def _intensities(rng: Rng, meaning: str, stored: Stored, shape: tuple[int, int]) -> _Content:
-    """Gray, RGB or CMYK, perhaps with alpha, channels of unspecified meaning, and a profile."""
+    """Gray, RGB or CMYK; sometimes with alpha, a channel of unspecified meaning, and a profile."""
     shown = scene(rng, 1 if meaning.startswith("minis") else 3, shape)
     values = cmyk_of(shown) if meaning == "separated" else shown
     extra = pick(rng, _EXTRA)
@@ -185,7 +186,7 @@ def _beside(alpha: Array, values: Array) -> Array:
 def _lab_content(rng: Rng, meaning: int, shape: tuple[int, int]) -> _Content:
     expected = color_scene(rng, shape)
     samples, name = _lab(rng, expected, meaning == _ICCLAB)
-    # 8 bits of a and b leave steps of one unit.
+    # In 8 bits, a and b are rounded to whole units.
     made = _Content(samples, expected, None, name, LOSSY if name == "u1" else LOSSLESS)
     if chance(rng, 0.3):
         bits, alpha = 8 * samples.itemsize, alpha_scene(rng, shape)
@@ -271,7 +272,7 @@ def _write_page(
 
 
 def _check_writer(samples: Array, byteorder: str, keywords: dict[str, Any]) -> None:
-    """Refuses what tifffile writes wrongly, such as big-endian samples that it packs or compresses without swapping."""
+    """Rejects what tifffile writes wrongly, such as big-endian samples that it compresses without swapping."""
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, samples, byteorder=byteorder, metadata=None, **keywords)
     buffer.seek(0)
@@ -298,7 +299,7 @@ def with_tifffile(rng: Rng, folder: Path) -> Foreign:
                 writer.write(np.zeros((9, 12), np.uint8), photometric="minisblack", subfiletype=1, metadata=None)
                 hows.append("a reduced copy")
             elif after < 0.16 and made.alpha is None:
-                # The mask may become alpha or be left out.
+                # The mask may become alpha or be ignored.
                 mask = alpha_scene(rng, shape) > 0.5
                 writer.write(mask, photometric=4, subfiletype=4, metadata=None)
                 made.alpha = page(mask.astype(float), None, orientation).pixels

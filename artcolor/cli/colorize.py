@@ -89,7 +89,8 @@ def colorize(
             if isinstance(outcome.error, ExistingResultError) and len(jobs) > 1:
                 existing.append(outcome.job.target)
             elif outcome.error is not None:
-                complain(outcome.status, f"{outcome.job.source}: {outcome.error}")
+                source, reason = str(outcome.job.source), str(outcome.error)
+                complain(outcome.status, reason if reason.startswith(source) else f"{source}: {reason}")
         stopped = False
     if existing:
         what = f"{len(existing)} results already exist, for example {existing[0]}"

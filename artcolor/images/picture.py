@@ -1,6 +1,7 @@
 """From a Pillow image of any mode to upright sRGB pixels, and back."""
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -17,6 +18,8 @@ from artcolor.images.notices import warn
 
 # Floats that are at most so far outside were meant to lie in 0..1; of these, so much is rounding.
 _OVERSHOOT, _ROUNDING = 0.25, 1e-3
+# A peak below this is too dark for 0..255 and too bright for 0..1: who wrote it meant something else.
+_LEAST_OF_255 = 16
 
 Array = npt.NDArray[Any]
 
@@ -156,17 +159,38 @@ def in_unit_range(values: Array, what: str = "float picture", *, bytes_allowed: 
         >>> in_unit_range(np.array([0.0, 0.5, 1.0005])).tolist()
         [0.0, 0.5, 1.0]
     """
-    if not np.isfinite(values).all():
-        raise ImageError(f"the {what} holds NaN or infinity")
     low, high = float(values.min()), float(values.max())
+    limit = unit_limit(low, high, what, bytes_allowed=bytes_allowed)
+    result = values.astype(np.float32)
+    result /= limit
+    return np.clip(result, 0, 1, out=result)
+
+
+def unit_limit(low: float, high: float, what: str = "float picture", *, bytes_allowed: bool = True) -> float:
+    """Finds out which value of floating point is white; `in_unit_range` without the pixels.
+
+    Args:
+        low: the smallest value.
+        high: the largest value.
+        what: names them in messages.
+        bytes_allowed: whether they may lie in 0..255.
+
+    Returns:
+        1 or 255.
+
+    Raises:
+        ImageError: the values hold NaN or infinity, or lie too far outside.
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ImageError(f"the {what} holds NaN or infinity")
     limit = 255.0 if bytes_allowed and high > 1 + _OVERSHOOT else 1.0
-    if low < -_OVERSHOOT * limit or high > limit * (1 + (_OVERSHOOT if limit == 1 else _ROUNDING)):
-        range_ = "0..1 or 0..255" if bytes_allowed else "0..1 (divide by 255?)"
-        raise ImageError(f"the {what} holds {low:.9g} to {high:.9g}; floats must lie in {range_}")
+    above = _OVERSHOOT if limit == 1 else _ROUNDING
+    if low < -_OVERSHOOT * limit or high > limit * (1 + above) or (limit == 255 and high < _LEAST_OF_255):
+        allowed = "0..1 or 0..255, so scale them first" if bytes_allowed else "0..1 (divide by 255?)"
+        raise ImageError(f"the {what} holds {low:.9g} to {high:.9g}; floats must lie in {allowed}")
     if low < -_ROUNDING * limit or high > limit * (1 + _ROUNDING):
         warn(f"the {what} holds {low:.9g} to {high:.9g}, which is clipped to 0..{limit:g}")
-    scaled: Array = np.clip(values / limit, 0, 1).astype(np.float32)
-    return scaled
+    return limit
 
 
 def _without_alpha(image: Image.Image) -> tuple[Image.Image, Array | None]:
@@ -174,10 +198,13 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Array | None]:
     straight = {"La": "LA", "RGBa": "RGBA", "PA": "RGBA"}
     if image.mode in straight:
         image = image.convert(straight[image.mode])
-    elif image.mode == "P" or (image.mode in ("1", "L", "RGB") and "transparency" in image.info):
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    elif image.mode == "1":
+    if image.mode == "1":
+        # Pillow would translate the transparent gray as if it were a color.
+        transparent = image.info.get("transparency")
         image = image.convert("L")
+        image.info |= {} if transparent is None else {"transparency": transparent}
+    if image.mode == "P" or (image.mode in ("L", "RGB") and "transparency" in image.info):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode not in ("LA", "RGBA"):
         return image, None
     alpha = np.asarray(image.getchannel("A"))

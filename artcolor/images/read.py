@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import io
-import logging
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -21,19 +20,19 @@ from PIL import (  # noqa: F401 (each registers how its format is opened)
 )
 
 from artcolor.color.rows import Pixels
-from artcolor.errors import ImageError
+from artcolor.errors import ImageError, UnsupportedError
 from artcolor.images import high_bit_depth
 from artcolor.images.compression import webp_compression
 from artcolor.images.formats import unsupported
 from artcolor.images.jp2 import jp2_metadata
 from artcolor.images.jpeg import completed
 from artcolor.images.metadata import ORIENTATION, tag
+from artcolor.images.notices import about, warn
 from artcolor.images.picture import Picture, decode, opaque_rgb, upright
 from artcolor.images.provenance import Provenance, provenance_in
 from artcolor.images.streams import Source, being, reading, source_name
 from artcolor.images.tiff import TiffReader, is_tiff
 
-_LOG = logging.getLogger(__name__)
 READERS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF"})
@@ -101,7 +100,7 @@ class PictureFile:
             ImageError: a page is damaged, too large, or its samples have no meaning as a picture.
         """
         for number in self._pages:
-            with explained(self.name):
+            with explained(self.name), about(self.name):
                 if self._tiff is None:
                     picture = self._decoded(number)
                 else:
@@ -120,6 +119,10 @@ class PictureFile:
             picture = upright(image, *high_bit_depth.read(image, self._file), tag(image, ORIENTATION))
         elif self.format == "JPEG":
             picture = self._jpeg(image)
+        elif self.format == "JPEG2000":
+            # As if Pillow had read it: what EXIF and XMP say of the pixels is then honored and removed.
+            image.info.update(jp2_metadata(self._file))
+            picture = decode(image, self._file)
         else:
             picture = decode(image, self._file)
         # Pillow would hold its own copy of the pixels while they are colored and written.
@@ -127,8 +130,6 @@ class PictureFile:
             self._image = None
         if self.format == "WEBP":
             picture.info |= webp_compression(self._file)
-        elif self.format == "JPEG2000":
-            picture.info |= jp2_metadata(self._file)
         return picture
 
     def _jpeg(self, image: Image.Image) -> Picture:
@@ -142,9 +143,9 @@ class PictureFile:
                 # It is damaged in another way.
                 raise error from None
         if lacks_end_only:
-            _LOG.warning("%s: the end marker is missing; all pixels are there", self.name)
+            warn("the end marker is missing; all pixels are there")
         elif self._allow_truncated:
-            _LOG.warning("%s is cut off; what is missing is gray", self.name)
+            warn("the file is cut off; what is missing is gray")
         else:
             raise ImageError(
                 f"{self.name} cannot be read: it is cut off; allow_truncated (--allow-truncated) reads the rest"
@@ -242,7 +243,7 @@ def _opened(name: str, file: IO[bytes]) -> Image.Image | TiffReader:
     if not prefix:
         raise ImageError(f"{being(name)} empty")
     if why := unsupported(prefix):
-        raise ImageError(f"{being(name)} {why.removeprefix('is ')}")
+        raise UnsupportedError(f"{being(name)} {why.removeprefix('is ')}")
     if is_tiff(prefix):
         return TiffReader(file, name)
     reason: Any = ""

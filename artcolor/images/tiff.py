@@ -13,10 +13,11 @@ from PIL.TiffImagePlugin import COMPRESSION_INFO
 from tifffile import TiffFile, TiffPage
 
 from artcolor.color.rows import row_strips
-from artcolor.errors import ImageError
+from artcolor.errors import ImageError, UnsupportedError
 from artcolor.images.color_management import stated_profile, to_srgb
 from artcolor.images.compression import jpeg_quality
 from artcolor.images.formats import UNSUPPORTED
+from artcolor.images.notices import warn
 from artcolor.images.picture import Picture, at_depth, upright
 from artcolor.images.tiff_layout import (
     CIELAB,
@@ -42,8 +43,6 @@ from artcolor.images.tiff_values import (
     rgb_of_ycbcr,
     straight,
 )
-
-_LOG = logging.getLogger(__name__)
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _CFA, _LINEAR_RAW, _DNG_VERSION = 32803, 34892, 50706
@@ -137,7 +136,8 @@ class TiffReader:
         pages: indices of the directories that are pages.
 
     Raises:
-        ImageError: the file is a raw camera file, or its directories are damaged.
+        UnsupportedError: the file is a raw camera file.
+        ImageError: its directories are damaged.
 
     Example:
         >>> import io
@@ -174,7 +174,7 @@ class TiffReader:
             seen.add(offset)
             page = self._page(offset, len(seen) - 1)
             if page.photometric in (_CFA, _LINEAR_RAW) or page.tags.get(_DNG_VERSION) or self._is_raw_below(page):
-                raise ImageError(f"{self._name} {UNSUPPORTED['.dng']}")
+                raise UnsupportedError(f"{self._name} {UNSUPPORTED['.dng']}")
             yield _Directory(offset, (page.imagewidth, page.imagelength), int(page.subfiletype), int(page.photometric))
             offset = self._after(offset)
 
@@ -285,7 +285,7 @@ class TiffReader:
         for number, expected in ((_WHITE_POINT, _WHITE), (_PRIMARIES, _BT709)):
             stated = fractions(page.tags.valueof(number), len(expected))
             if stated and not np.allclose(stated, expected, atol=0.003):
-                _LOG.warning("the color primaries stated by the TIFF tags are not supported; sRGB is assumed")
+                warn("the color primaries stated by the TIFF tags are not supported; sRGB is assumed")
                 return
 
     def _exif(self, page: TiffPage) -> Image.Exif:
@@ -294,7 +294,7 @@ class TiffReader:
             # Pillow mistakes big-endian BigTIFF for classic TIFF.
             exif.update({tag.code: tag.value for tag in page.tags if tag.dtype == _ASCII})
             if page.tags.get(_EXIF_IFD):
-                _LOG.warning("EXIF of camera and place is dropped: it cannot be read from big-endian BigTIFF")
+                warn("EXIF of camera and place is dropped: it cannot be read from big-endian BigTIFF")
             return exif
         exif.endian, exif.bigtiff = self._tiff.byteorder, self._tiff.is_bigtiff
         try:
@@ -303,7 +303,7 @@ class TiffReader:
                 # Decoding them may take megabytes.
                 del exif[number]
         except Exception as error:
-            _LOG.warning("the EXIF of the picture is damaged and left out: %s", error)
+            warn(f"the EXIF of the picture is damaged and left out: {error}")
             return Image.Exif()
         return exif
 
@@ -356,7 +356,7 @@ def _scaled(layout: Layout, samples: Samples, page: TiffPage) -> tuple[Array, Ar
 
 def _in_srgb(page: TiffPage, layout: Layout, samples: Samples, profile: bytes | None) -> tuple[Array, Array | None]:
     if layout.samples > layout.colors + (layout.alpha is not None):
-        _LOG.warning("channels of unspecified meaning are dropped")
+        warn("channels of unspecified meaning are dropped")
     if layout.photometric in (CIELAB, ICCLAB):
         return _lab_in_srgb(layout, samples)
     if layout.photometric == PALETTE:

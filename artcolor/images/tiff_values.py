@@ -1,6 +1,5 @@
 """Converting TIFF samples: ranges, palettes, YCbCr and Lab. Large arrays are changed in place where possible."""
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -8,17 +7,14 @@ from tifffile import TiffPage
 
 from artcolor.color.rows import row_strips
 from artcolor.errors import ImageError
-from artcolor.images.picture import at_depth
+from artcolor.images.notices import warn
+from artcolor.images.picture import at_depth, unit_limit
 from artcolor.images.tiff_layout import CIELAB, Layout
 from artcolor.images.tiff_samples import Array, Samples
 
-_LOG = logging.getLogger(__name__)
-
 _MAX_SAMPLE_VALUE, _S_MAX_SAMPLE_VALUE = 281, 341
 # Shares of the range: what resizing and sharpening may overshoot it by, and what is rounding.
-_OVERSHOOT, _ROUNDING = 0.25, 1e-3
 # A picture with a smaller maximum would be black in 0..255; it is more likely to be high dynamic range.
-_LEAST_OF_255 = 16
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -41,14 +37,7 @@ def in_unit_range(color: Array, alpha: Array | None, low: float, high: float) ->
         >>> in_unit_range(np.array([[0, 51, 255]], np.float32), None, 0, 255)[0].round(2).tolist()
         [[0.0, 0.20000000298023224, 1.0]]
     """
-    limit = 1 if high <= 1 + _OVERSHOOT else 255
-    above = _OVERSHOOT if limit == 1 else _ROUNDING
-    if low < -_OVERSHOOT * limit or high > limit * (1 + above) or (limit == 255 and high < _LEAST_OF_255):
-        raise ImageError(
-            f"the float picture holds {low:.9g} to {high:.9g}; floats must lie in 0..1 or 0..255, so scale them first"
-        )
-    if low < -_ROUNDING * limit or high > limit * (1 + _ROUNDING):
-        _LOG.warning("the float picture holds %.9g to %.9g, which is clipped to 0..%d", low, high, limit)
+    limit = unit_limit(low, high)
     for values in (color, alpha):
         if values is not None:
             for rows in row_strips(values):
@@ -85,21 +74,20 @@ def _largest(layout: Layout, samples: Samples, page: TiffPage) -> int:
     high = int(samples.high)
     if layout.bits > 16:
         if high <= 65535:
-            _LOG.warning("its samples have %d bits, but do not exceed %d; they are read as 16 bits", layout.bits, high)
+            warn(f"its samples have {layout.bits} bits, but do not exceed {high}; they are read as 16 bits")
             return 65535
         if high < top >> 8:
             raise ImageError(
                 f"its samples are integers up to {high}, of {layout.bits} bits; it is unclear which value is white; "
                 "scale them to 16 bits first"
             )
-        _LOG.warning("its samples have %d bits, of which 16 are read", layout.bits)
+        warn(f"its samples have {layout.bits} bits, of which 16 are read")
     elif layout.bits == 16 and (stated := _stated(page)) and high <= stated < top:
         return stated
     elif layout.bits == 16 and 0 < high <= 4095:
-        _LOG.warning(
-            "its samples have 16 bits, but do not exceed %d; if they were meant to have fewer bits, the picture is too "
-            "dark: state the largest in MaxSampleValue (TIFF tag 281)",
-            high,
+        warn(
+            f"its samples have 16 bits, but do not exceed {high}; if they were meant to have fewer bits, the picture "
+            "is too dark: state the largest in MaxSampleValue (TIFF tag 281)"
         )
     return top
 

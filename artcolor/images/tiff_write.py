@@ -1,6 +1,5 @@
 """Writing TIFF files strip by strip, without a copy of the picture."""
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,9 +15,8 @@ from tifffile import TiffFile, TiffPage, TiffWriter
 
 from artcolor.images.color_management import SRGB
 from artcolor.images.metadata import tiff_tags
+from artcolor.images.notices import warn
 from artcolor.images.picture import Picture, at_depth
-
-_LOG = logging.getLogger(__name__)
 
 _EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
 _GROUPS = (_EXIF_IFD, _GPS_IFD)
@@ -205,7 +203,7 @@ def _extras(tags: Image.Exif, date_time: Any) -> Iterator[tuple[int, Any, int, A
         try:
             yield _extra(tag, value)
         except (TypeError, ValueError, ZeroDivisionError) as error:
-            _LOG.warning("tag %d of the picture cannot be written and is dropped: %s", tag, error)
+            warn(f"tag {tag} of the picture cannot be written and is dropped: {error}")
 
 
 def _extra(tag: int, value: Any) -> tuple[int, Any, int, Any, bool]:

@@ -9,6 +9,7 @@ from PIL import Image
 from artcolor.errors import ImageError
 from artcolor.images import read
 from artcolor.images.formats import FORMATS, SUFFIXES, UNSUPPORTED, unsupported
+from artcolor.images.tiff import is_tiff
 
 # Folders of thumbnails, previews and deleted files that systems make beside pictures; hidden ones begin with a dot.
 _BY_SYSTEMS = frozenset({"@eaDir", "__MACOSX", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
@@ -117,6 +118,8 @@ def _prefix_of(path: Path) -> bytes:
 
 
 def _format_of(prefix: bytes) -> str | None:
+    if is_tiff(prefix):
+        return "TIFF"
     return next((name for name in read.READERS if _accepts(name, prefix)), None)
 
 

@@ -3,11 +3,10 @@
 import contextlib
 import importlib
 import itertools
-import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol, cast
 
@@ -21,12 +20,12 @@ from artcolor.images.formats import Format, check_target, format_of
 from artcolor.images.jp2 import jp2_boxes
 from artcolor.images.jpeg import write_jpeg
 from artcolor.images.metadata import SRGB, iptc_segment, to_png_info, with_resolution
+from artcolor.images.notices import about, warn
 from artcolor.images.picture import Picture, at_depth
 from artcolor.images.png import write_png
 from artcolor.images.provenance import Provenance
 from artcolor.images.tiff_write import is_jpeg, needs_big, write_tiff
 
-_LOG = logging.getLogger(__name__)
 _QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
 _HEIF_EXTRA = "pip install 'artcolor[heif]'"
 _SEGMENT = {"exif": 65533, "xmp": 65504, "comment": 65533}
@@ -42,13 +41,6 @@ class _Options:
     quality: int | None
     depth: int | None
     provenance: Provenance | None
-    said: set[str] = field(default_factory=set)
-
-    def warn(self, message: str) -> None:
-        """Once for a file, however many pages it has."""
-        if message not in self.said:
-            self.said.add(message)
-            _LOG.warning("%s: %s", self.path, message)
 
 
 Target = str | os.PathLike[str] | IO[bytes]
@@ -112,8 +104,6 @@ def save_pictures(
     path = Path(path) if isinstance(path, str | os.PathLike) else Path(_name_of(path, format))
     options = _Options(path, format_of(path, format), quality, depth, provenance)
     _check(options)
-    if provenance is not None and not options.format.xmp:
-        options.warn(f"{options.format.name} has no place for saying that this is a coloring")
     several = iter(pictures)
     first = next(several, None)
     if first is None:
@@ -123,7 +113,9 @@ def save_pictures(
     frames = 1 if second is None else 2
     checked = _checked(itertools.chain([first], rest), options, frames)
     try:
-        with _whole(path, file) as opened:
+        with about(str(path)), _whole(path, file) as opened:
+            if provenance is not None and not options.format.xmp:
+                warn(f"{options.format.name} has no place for saying that this is a coloring")
             _write(opened, checked, frames, options)
     except ImageError:
         raise
@@ -210,7 +202,7 @@ def _depth(picture: Picture, options: _Options) -> int:
         return 8
     if options.format.deep:
         return 16
-    options.warn(f"written with 8 bits a channel; {options.format.name} holds no more")
+    warn(f"written with 8 bits a channel; {options.format.name} holds no more")
     return 8
 
 
@@ -321,11 +313,11 @@ def _for_jpeg(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, 
         "extra": iptc_segment(picture.info["iptc"]) if "iptc" in picture.info else b"",
     }
     if len(keywords["xmp"] or b"") > _SEGMENT["xmp"] and options.provenance is not None:
-        options.warn("the XMP of the picture is too long for JPEG and left out")
+        warn("the XMP of the picture is too long for JPEG and left out")
         keywords["xmp"] = options.provenance.into(None)
     for key, longest in _SEGMENT.items():
         if len(keywords.get(key) or b"") > longest:
-            options.warn(f"the {key} of the picture is too long for JPEG and left out")
+            warn(f"the {key} of the picture is too long for JPEG and left out")
             del keywords[key]
     return keywords
 

@@ -19,7 +19,7 @@ def outcome(name: str, status: str = "colorized", **options: object) -> Outcome:
 def test_the_report(tmp_path: Path) -> None:
     path = tmp_path / "new" / "report.csv"
     with Report(path, model="unet.art_v5") as report:
-        assert path.read_text().splitlines() == [",".join(COLUMNS)]
+        assert path.read_text(encoding="utf-8-sig").splitlines() == [",".join(COLUMNS)]
         report.add(outcome("a.png", seconds=0.5, measure=0.25))
         # Each row is written immediately.
         assert rows(path)[0] == {

@@ -169,7 +169,7 @@ def test_what_has_color_is_left_alone_and_reported(tmp_path: Path) -> None:
     assert "1 of 2 colorized" in done.stdout
     assert "1 already colored" in done.stdout
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["gray.png"]
-    rows = {Path(row["file"]).name: row for row in csv.DictReader(report.open())}
+    rows = {Path(row["file"]).name: row for row in csv.DictReader(report.open(encoding="utf-8-sig"))}
     assert {name: row["status"] for name, row in rows.items()} == {
         "color.png": "already_colored",
         "gray.png": "colorized",

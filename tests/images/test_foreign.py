@@ -1,15 +1,15 @@
-"""A slice of benchmarks/foreign.py: files of other tools are read as written, or refused by name."""
+"""A slice of benchmarks/foreign.py: files of other tools are read as written or refused by name."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-foreign = pytest.importorskip("foreign", reason="benchmarks/ is not part of this checkout")
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import foreign
+
 SEED = 2028
-# ExifTool takes a third of a second a call.
+# A call of ExifTool takes a third of a second.
 DRAWS = dict.fromkeys(foreign.TOOLS, 16) | {"tifffile": 24, "pillow": 24, "exiftool": 8}
 
 
@@ -38,7 +38,6 @@ def test_a_file_depends_on_its_number_and_the_seed_only(tool):
 
 
 def test_what_is_wrong_is_found():
-    """A judge that lets everything pass would prove nothing."""
     made = foreign.drawn("pillow", 0, SEED)
     page = made.pages[0]
     assert foreign.judge(made, made.data)[0] == "right"

@@ -231,7 +231,7 @@ def test_the_table_of_the_documentation_is_true() -> None:
         words = ["yes" if flag else "no" for flag in flags]
         assert told[name] == ["yes", "yes" if format.writes else "no", str(format.largest), *words]
         for suffix in format.suffixes:
-            assert output_suffix(suffix) in {suffix, ".png", ".ppm", ".jp2"}
+            assert output_suffix(suffix) in {suffix, ".png", ".ppm", ".jp2", ".avif"}
 
 
 def test_the_shape_that_tifffile_notes_does_not_outlive_the_gray_picture(tmp_path: Path) -> None:
