@@ -68,7 +68,7 @@ def _codec_png(rng: Rng) -> Foreign:
     chunks, seen, words = color_chunks(rng)
     data = with_chunks(encode(samples), chunks)
     how = f"{bits} bits, {channels} channels, {encode.__name__}, {words}"
-    return _made(data, ".png", how, seen(expected), alpha, LOSSY if "gAMA 0.455" in how else LOSSLESS)
+    return _made(data, ".png", how, seen(expected), alpha, LOSSY if "gAMA" in how and "0.455" in how else LOSSLESS)
 
 
 def _codec_jpeg(rng: Rng) -> Foreign:

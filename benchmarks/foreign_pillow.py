@@ -305,11 +305,11 @@ def _avif(rng: Rng) -> Foreign:
 def _jpeg2000(rng: Rng) -> Foreign:
     mode = pick(rng, ("L", "LA", "RGB", "RGBA", "I;16", "YCbCr"))
     image, expected, alpha = _image(rng, mode)
-    keywords: dict[str, Any] = {"irreversible": chance(rng, 0.3), "no_jp2": chance(rng, 0.3)}
+    # A bare codestream does not say that channels are YCbCr, or which one is alpha.
+    keywords: dict[str, Any] = {"irreversible": chance(rng, 0.3), "no_jp2": mode != "YCbCr" and chance(rng, 0.3)}
     if chance(rng, 0.3) and mode != "I;16":
         # Pillow writes the last tiles of 16 bits wrongly.
         keywords |= {"tile_size": (32, 32), "num_resolutions": 3}
-    # A bare codestream does not say which channel is alpha.
     how = f"Pillow, JPEG 2000: {described(mode=mode, **keywords)}"
     data, suffix = saved(image, "JPEG2000", **keywords), ".j2k" if keywords["no_jp2"] else ".jp2"
     return Foreign(data, suffix, how, [page(expected, alpha)], LOSSY, alpha_optional=keywords["no_jp2"])

@@ -227,8 +227,8 @@ def stated_profile(image: Image.Image, file: IO[bytes] | None) -> bytes | None:
     """The color space that a file states, as an ICC profile.
 
     In a PNG, cICP comes before iCCP, sRGB, and gAMA with cHRM (PNG specification, third edition, section 13.14). In
-    other files EXIF counts where there is no ICC profile: DCF writes Adobe RGB as color space 65535 with the
-    interoperability index R03.
+    files that state nothing else, EXIF counts: DCF writes Adobe RGB as color space 65535 with the interoperability
+    index R03.
 
     Args:
         image: opened by Pillow, not loaded.
@@ -244,6 +244,8 @@ def stated_profile(image: Image.Image, file: IO[bytes] | None) -> bytes | None:
             return (
                 profile_of_code_points(*struct.unpack("BBBB", chunks["cICP"])[:2]) if len(chunks["cICP"]) == 4 else None
             )
+        if profile is None and not chunks.keys() & {"sRGB", "gAMA", "cHRM"}:
+            return _exif_profile(image)
         return profile or (None if "sRGB" in chunks else _png_profile(chunks))
     if profile is None and file is not None and image.format == "JPEG2000":
         return jp2_profile(file)

@@ -76,6 +76,7 @@ UNSUPPORTED: Mapping[str, str] = MappingProxyType(
         ".xcf": "is a GIMP document; export it as TIFF or PNG first",
         ".jxl": "is a JPEG XL file, which is not supported; convert it to PNG or TIFF first, for example with djxl",
         **dict.fromkeys((".exr", ".hdr"), "is a high dynamic range picture; convert it to a 16-bit TIFF first"),
+        ".jls": "is a JPEG-LS file, which is not supported; convert it to PNG first",
         ".tga": "is a TGA file, which is not supported; convert it to PNG first",
     }
 )

@@ -1,4 +1,4 @@
-"""16 bits a channel in PNG and PPM, which Pillow holds for gray only."""
+"""More than 8 bits a channel in PNG, PPM and JPEG 2000, which Pillow holds for gray only."""
 
 import re
 from typing import IO, Any
@@ -10,6 +10,7 @@ from PIL import Image
 
 from artcolor.color.rows import Rows, row_strips
 from artcolor.images.color_management import stated_profile, to_srgb
+from artcolor.images.jp2 import jp2_depths, jp2_is_ycc
 from artcolor.images.picture import at_depth
 
 _DEEP = re.compile(r"(LA|RGB[AaX]*);16[BLN]")
@@ -17,12 +18,16 @@ _DEEP = re.compile(r"(LA|RGB[AaX]*);16[BLN]")
 Array = npt.NDArray[Any]
 
 
-def is_deep(image: Image.Image) -> bool:
-    """Whether an opened image has 16 bits in more than one channel, of which Pillow would read 8.
+def is_deep(image: Image.Image, file: IO[bytes]) -> bool:
+    """Whether an opened image has more than 8 bits in more than one channel, of which Pillow would read 8.
 
     Args:
         image: opened, but not loaded.
+        file: the same file.
     """
+    if image.format == "JPEG2000":
+        depths = set(jp2_depths(file)) if image.mode in ("LA", "RGB", "RGBA") else set()
+        return len(depths) == 1 and 8 < depths.pop() <= 16 and not jp2_is_ycc(file)
     if getattr(image, "n_frames", 1) > 1:
         return False
     for tile in getattr(image, "tile", []):
@@ -41,7 +46,7 @@ def read(image: Image.Image, file: IO[bytes]) -> tuple[Array, Array | None]:
         file: the same file.
 
     Returns:
-        Gray `(H, W)` or RGB `(H, W, 3)` in sRGB, and alpha `(H, W)` or `None`, all uint16.
+        Gray `(H, W)` or RGB `(H, W, 3)` in sRGB, and alpha `(H, W)` or `None`, all uint16 in their full range.
 
     Raises:
         ValueError: the size of the pixels contradicts the header, or the file is cut off.
@@ -49,6 +54,8 @@ def read(image: Image.Image, file: IO[bytes]) -> tuple[Array, Array | None]:
     profile = stated_profile(image, file)
     if image.format == "PPM":
         values = _read_ppm(image, file)
+    elif image.format == "JPEG2000":
+        values = _read_jpeg2000(file)
     else:
         file.seek(0)
         values = imagecodecs.png_decode(file.read())
@@ -77,6 +84,17 @@ def _read_ppm(image: Image.Image, file: IO[bytes]) -> Array:
         if int(given.max()) > largest:
             raise ValueError(f"a sample is {given.max()}, more than the largest value {largest} in the header")
         strip[:] = (given * 65535 + largest // 2) // largest
+    return values
+
+
+def _read_jpeg2000(file: IO[bytes]) -> Array:
+    largest = (1 << jp2_depths(file)[0]) - 1
+    file.seek(0)
+    values: Array = imagecodecs.jpeg2k_decode(file.read())
+    if largest < 65535:
+        for rows in row_strips(values):
+            wide = values[rows].astype(np.uint32).clip(0, largest)
+            values[rows] = (wide * 65535 + largest // 2) // largest
     return values
 
 

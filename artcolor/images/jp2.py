@@ -16,6 +16,8 @@ _LIKE_SRGB = (16, 17, 18)
 # A box that claims to be larger than this holds no metadata.
 _LARGEST = 64 << 20
 _MOST_BOXES = 4096
+_CODESTREAM = b"\xff\x4f\xff\x51"
+_SYCC = 18
 
 
 def boxes(file: IO[bytes], start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
@@ -64,24 +66,62 @@ def jp2_metadata(file: IO[bytes]) -> dict[str, Any]:
     return info
 
 
+def jp2_depths(file: IO[bytes]) -> tuple[int, ...]:
+    """Reads how many bits each channel of a JPEG 2000 file has, from the SIZ segment (ISO/IEC 15444-1, annex A.5.1).
+
+    Args:
+        file: can seek.
+
+    Returns:
+        Bits by channel; empty if there is no codestream, or channels are signed or smaller than the picture.
+    """
+    file.seek(0)
+    start: int | None = 0 if file.read(4) == _CODESTREAM else None
+    if start is None:
+        start = next((body for kind, body, _ in boxes(file) if kind == b"jp2c"), None)
+    if start is None:
+        return ()
+    file.seek(start)
+    head = file.read(42)
+    if len(head) < 42 or not head.startswith(_CODESTREAM):
+        return ()
+    channels = file.read(3 * min(int.from_bytes(head[40:42], "big"), 16))
+    if any(depth > 127 or (across, down) != (1, 1) for depth, across, down in zip(*[iter(channels)] * 3, strict=False)):
+        return ()
+    return tuple(depth + 1 for depth in channels[::3])
+
+
+def jp2_is_ycc(file: IO[bytes]) -> bool:
+    """Returns whether a JP2 file states the color space sYCC, which the decoder must convert.
+
+    Args:
+        file: can seek.
+    """
+    return _color_box(file)[:1] == bytes([_ENUMERATED]) and int.from_bytes(_color_box(file)[3:7], "big") == _SYCC
+
+
 def jp2_profile(file: IO[bytes]) -> bytes | None:
     """Reads the ICC profile of a JP2 file; `None` if it states an enumerated color space or nothing.
 
     Args:
         file: can seek.
     """
+    content = _color_box(file)
+    if content and content[0] in (_RESTRICTED, _ANY_ICC):
+        return content[3:]
+    if content and content[0] == _ENUMERATED and (space := int.from_bytes(content[3:7], "big")) not in _LIKE_SRGB:
+        warn(f"the enumerated color space {space} of the JPEG 2000 file is not supported")
+    return None
+
+
+def _color_box(file: IO[bytes]) -> bytes:
+    """The content of the first `colr` box of a JP2 file; empty if there is none."""
     for kind, body, stop in boxes(file):
         for inner, start, end in boxes(file, body, stop) if kind == b"jp2h" else ():
-            if inner != b"colr" or not 3 < end - start <= _LARGEST:
-                continue
-            file.seek(start)
-            content = file.read(end - start)
-            if content[0] in (_RESTRICTED, _ANY_ICC):
-                return content[3:]
-            if content[0] == _ENUMERATED and (space := int.from_bytes(content[3:7], "big")) not in _LIKE_SRGB:
-                warn(f"the enumerated color space {space} of the JPEG 2000 file is not supported")
-            return None
-    return None
+            if inner == b"colr" and 3 < end - start <= _LARGEST:
+                file.seek(start)
+                return file.read(end - start)
+    return b""
 
 
 def code_points(file: IO[bytes]) -> tuple[int, int] | None:

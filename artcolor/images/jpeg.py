@@ -15,6 +15,9 @@ _BLOCK = {0: (8, 8), 1: (16, 8), 2: (16, 16)}
 _LONGEST = 65535
 _HEIGHT_OF_FRAME = 3
 _STRIP_PIXELS = 1 << 21
+# Markers of frames: all of C0 to CF but tables (C4, CC) and an extension (C8).
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_LS = 0xF7
 _END = b"\xff\xd9"
 # More coded data than the last row of blocks can need.
 _FILLING = b"\xaa\x55" * (1 << 15)
@@ -64,6 +67,29 @@ def _parts(data: memoryview) -> tuple[int, int]:
         place += 2 + length
         if kind == 0xDA:
             return place, frame
+
+
+def unsupported_kind(file: IO[bytes]) -> str | None:
+    """Recognizes the kinds of JPEG that the decoder does not know (ITU-T T.81, annex B.2.2).
+
+    Args:
+        file: can seek.
+
+    Returns:
+        What it is, as `"a 12-bit JPEG"`; `None` if it is none of these kinds.
+    """
+    place = 2
+    while True:
+        file.seek(place)
+        head = file.read(5)
+        if len(head) < 5 or head[0] != 0xFF:
+            return None
+        if head[1] == _JPEG_LS:
+            return "a JPEG-LS file"
+        if head[1] in _FRAMES:
+            kind = "lossless" if head[1] & 3 == 3 else "hierarchical" if head[1] & 7 > 4 else f"{head[4]}-bit"
+            return None if kind == "8-bit" else f"a {kind} JPEG"
+        place += 2 + int.from_bytes(head[2:4], "big")
 
 
 def completed(data: bytes) -> tuple[bytes, bool]:

@@ -195,19 +195,6 @@ def tiff_tags(info: dict[str, Any], xmp: bytes | None) -> Image.Exif:
     return tags
 
 
-def without_groups(tags: Image.Exif) -> bool:
-    """Takes the directories of camera and place out of EXIF.
-
-    Returns:
-        Whether there were any.
-    """
-    groups = [group for group in (_EXIF_IFD, _GPS_IFD) if tags.get_ifd(group)]
-    for group in groups:
-        tags.get_ifd(group).clear()
-        tags.pop(group, None)
-    return bool(groups)
-
-
 def iptc_segment(iptc: bytes) -> bytes:
     """IPTC captions as a segment of a JPEG file; empty if they are too long for one.
 

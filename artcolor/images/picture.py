@@ -88,8 +88,10 @@ def decode(image: Image.Image, file: IO[bytes] | None = None) -> Picture:
         pixels = to_srgb(pixels, "gray", profile)
     else:
         pixels, alpha = _eight_bits(image, profile)
-    # Pillow turns some files by itself, and then forgets that it did.
-    return upright(image, pixels, alpha, stored, turn=tag(image, ORIENTATION) == stored)
+    # Pillow turns some files by itself, and then forgets that it did; so does pillow-heif, which notes how.
+    before = image.info.get("original_orientation")
+    turn = before is None and tag(image, ORIENTATION) == stored
+    return upright(image, pixels, alpha, stored if before is None else before, turn=turn)
 
 
 def _scale_transparency(image: Image.Image) -> None:
@@ -100,7 +102,9 @@ def _scale_transparency(image: Image.Image) -> None:
     for tile in getattr(image, "tile", []):
         bits = {"1": 1, "L;2": 2, "L;4": 4}.get(str(tile.args))
         if bits is not None:
-            image.info["transparency"] = transparent * 255 // ((1 << bits) - 1)
+            # Of one bit, recent versions of Pillow have scaled it already.
+            scale = (1 << bits) - 1
+            image.info["transparency"] = min(transparent, scale) * 255 // scale
 
 
 def upright(

@@ -25,7 +25,7 @@ from artcolor.images import high_bit_depth
 from artcolor.images.compression import webp_compression
 from artcolor.images.formats import unsupported
 from artcolor.images.jp2 import jp2_metadata
-from artcolor.images.jpeg import completed
+from artcolor.images.jpeg import completed, unsupported_kind
 from artcolor.images.metadata import ORIENTATION, tag
 from artcolor.images.notices import about, warn
 from artcolor.images.picture import Picture, decode, opaque_rgb, upright
@@ -115,14 +115,13 @@ class PictureFile:
         _check_pixels(self.name, image.size, self._max_pixels)
         if self._short_side is not None:
             image.draft(None, (self._short_side, self._short_side))
-        if high_bit_depth.is_deep(image):
+        if self.format == "JPEG2000":
+            # As if Pillow had read it: what EXIF and XMP say of the pixels is then honored and removed.
+            image.info.update(jp2_metadata(self._file))
+        if high_bit_depth.is_deep(image, self._file):
             picture = upright(image, *high_bit_depth.read(image, self._file), tag(image, ORIENTATION))
         elif self.format == "JPEG":
             picture = self._jpeg(image)
-        elif self.format == "JPEG2000":
-            # As if Pillow had read it: what EXIF and XMP say of the pixels is then honored and removed.
-            image.info.update(jp2_metadata(self._file))
-            picture = decode(image, self._file)
         else:
             picture = decode(image, self._file)
         # Pillow would hold its own copy of the pixels while they are colored and written.
@@ -259,6 +258,8 @@ def _opened(name: str, file: IO[bytes]) -> Image.Image | TiffReader:
             reason = error
     if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF_BRANDS:
         return _opened_heif(name, file)
+    if prefix.startswith(b"\xff\xd8") and (kind := unsupported_kind(file)):
+        raise UnsupportedError(f"{being(name)} {kind}, which is not supported; convert it to TIFF or PNG first")
     if reason:
         raise ImageError(f"{name} cannot be read: {reason}")
     raise ImageError(f"{being(name)} not a picture of a format that artcolor reads")

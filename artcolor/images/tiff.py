@@ -1,6 +1,7 @@
 """Reading TIFF files; the tags decide what the samples mean."""
 
 import logging
+import re
 import struct
 import threading
 from collections.abc import Iterator
@@ -51,6 +52,7 @@ _EXIF_IFD, _ASCII = 0x8769, 2
 _WHITE_POINT, _PRIMARIES = 318, 319
 _WHITE, _BT709 = (0.3127, 0.329), (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 _ORIENTATION, _XMP, _IPTC, _PHOTOSHOP, _ICC = 274, 700, 33723, 34377, 34675
+_ORIENTATION_IN_XMP = re.compile(rb"tiff:Orientation(?:=[\"']|>)([1-8])")
 _COLOR_MAP, _COEFFICIENTS, _REFERENCE = 320, 529, 532
 _STRIPS = (273, 279, 324, 325)
 _IPTC_RESOURCE = 0x0404
@@ -247,12 +249,20 @@ class TiffReader:
             pixels, alpha = _in_srgb(page, layout, samples, profile)
             if alpha is None:
                 alpha = self._mask(index)
-            orientation = page.tags.valueof(_ORIENTATION)
-        picture = upright(described, pixels, alpha, orientation if isinstance(orientation, int) else None)
+            orientation = self._orientation(page)
+        picture = upright(described, pixels, alpha, orientation)
         picture.info["big_tiff"] = self._tiff.is_bigtiff
         if layout.compression == JPEG and (quality := self._quality(page)):
             picture.info["quality"] = quality
         return picture
+
+    def _orientation(self, page: TiffPage) -> int | None:
+        """The orientation by the tag; where there is none, by XMP, as other readers have it."""
+        if page.tags.get(_ORIENTATION) is not None:
+            stated = page.tags.valueof(_ORIENTATION)
+            return stated if isinstance(stated, int) else None
+        found = _ORIENTATION_IN_XMP.search(self._bytes(page, _XMP) or b"")
+        return int(found[1]) if found else None
 
     def _mask(self, index: int) -> Array | None:
         """Alpha from the transparency mask of a page, which lies between it and the next page."""

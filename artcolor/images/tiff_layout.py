@@ -198,6 +198,8 @@ def _check_storage(page: TiffPage, layout: Layout) -> None:
         raise ImageError(f"{compression_name(layout.compression)} holds 1 bit a pixel, not {layout.bits}")
     if layout.compression == LERC and layout.bits > 8 and page.parent.byteorder == ">":
         raise ImageError("LERC in a big-endian TIFF is not supported: programs disagree about its byte order")
+    if page.fillorder == 2 and layout.compression in IMAGE_CODECS - {JPEG}:
+        raise ImageError(f"{compression_name(layout.compression)} with reversed bits (FillOrder 2) is not supported")
     subsampled = subsampling(page, layout) is not None
     predictor = int(page.predictor)
     if layout.compression in PREDICTED and predictor != 1:

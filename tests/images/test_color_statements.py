@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from artcolor.errors import ImageError
+from artcolor.errors import ImageError, UnsupportedError
 from artcolor.images import open_picture
 from artcolor.images.color_management import adobe_rgb, profile_of_code_points, to_srgb
 from artcolor.images.picture import in_unit_range
@@ -250,3 +250,43 @@ def test_the_profile_of_tiff_with_floats(tmp_path: Path) -> None:
     linear = imagecodecs.cms_profile("gray", gamma=1.0)
     tifffile.imwrite(tmp_path / "a.tif", gray, photometric="minisblack", iccprofile=linear, metadata=None)
     assert np.abs(found(tmp_path / "a.tif") - encoded(gray)).max() < 2e-4
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize("suffix", ["jp2", "j2k"])
+def test_all_bits_of_jpeg_2000_are_read(suffix: str, channels: int, bits: int) -> None:
+    values = np.random.default_rng(bits).integers(0, 1 << bits, (24, 32, channels)).astype(np.uint16)
+    data = imagecodecs.jpeg2k_encode(values, level=0, codecformat=suffix, bitspersample=bits, reversible=True)
+    picture = open_picture(data)
+    wanted = np.round(values / (2**bits - 1) * 65535).astype(np.uint16)
+    if channels == 2:
+        assert (picture.pixels == wanted[..., 0]).all()
+    else:
+        assert (picture.pixels == wanted[..., :3]).all()
+    if channels in (2, 4):
+        assert picture.alpha is not None
+        assert (picture.alpha == wanted[..., -1]).all()
+
+
+def test_exif_of_a_png_counts_if_no_chunk_states_a_color_space() -> None:
+    tags = Image.Exif()
+    tags.get_ifd(0x8769)[0xA001] = 2
+    statement = chunk(b"eXIf", tags.tobytes().removeprefix(b"Exif\0\0"))
+    wide = to_srgb(GREEN, "rgb", adobe_rgb()) / 255
+    assert np.allclose(found(png(GREEN, statement)), wide, atol=1 / 255)
+    assert np.allclose(found(png(GREEN.astype(np.uint16) * 257, statement, depth=16)), wide, atol=1 / 255)
+    assert (found(png(GREEN, chunk(b"sRGB", b"\0"), statement)) == GREEN / 255).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (imagecodecs.jpeg8_encode(GREEN.astype(np.uint16) * 16, bitspersample=12), "a 12-bit JPEG"),
+        (imagecodecs.jpeg8_encode(GREEN.astype(np.uint16), lossless=True, bitspersample=16), "a lossless JPEG"),
+        (imagecodecs.jpegls_encode(GREEN), "a JPEG-LS file"),
+    ],
+)
+def test_unusual_jpeg_is_refused_by_name(data: bytes, kind: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"the bytes given are {kind}, which is not supported; convert it"):
+        open_picture(data)

@@ -630,6 +630,7 @@ def test_ranges_of_integers(caplog: pytest.LogCaptureFixture) -> None:
         ({259: 34661}, r"TIFF compression 34661 \(JBIG\) is not supported"),
         ({259: 6}, r"TIFF compression 6 \(old-style JPEG\)"),
         ({259: 12345}, r"TIFF compression 12345 \(unknown\)"),
+        ({259: 50001, 266: 2}, r"TIFF compression 50001 \(WebP\) with reversed bits \(FillOrder 2\) is not supported"),
         ({262: 32845}, "the samples are Pixar LogLuv"),
         ({262: 10}, "the samples are ITU Lab"),
         ({262: 2}, "has 1 channels; 3 to 16 are supported"),
@@ -807,3 +808,11 @@ def test_exif_says_adobe_rgb() -> None:
     file = io.BytesIO()
     Image.new("RGB", (4, 4), (60, 200, 60)).save(file, "TIFF", exif=exif.tobytes())
     assert open_picture(file.getvalue()).pixels[0, 0].astype(int) == pytest.approx([0, 201, 37], abs=2)
+
+
+def test_orientation_in_xmp_counts_where_there_is_no_tag() -> None:
+    stored = numbers(8).astype(np.uint8)[..., None]
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="3"/></x:xmpmeta>'
+    turned = open_picture(page(stored, 1, 8, tags={700: xmp})).pixels
+    assert np.array_equal(turned, stored[::-1, ::-1, 0])
+    assert np.array_equal(open_picture(page(stored, 1, 8, tags={700: xmp, 274: 1})).pixels, stored[..., 0])
