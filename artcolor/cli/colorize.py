@@ -14,6 +14,7 @@ from rich.progress import Progress
 from artcolor.batch.saving import Saving
 from artcolor.cli.options import with_options
 from artcolor.cli.output import ERR, complain, grouped_warnings, say
+from artcolor.cli.startup import without_garbage_collection
 from artcolor.engine.options import OPTIONS
 from artcolor.errors import ConfigError, ImageError
 from artcolor.models.options import COLOR, MANY
@@ -59,13 +60,14 @@ def colorize(
     if not jobs:
         raise ImageError(f"there are no pictures in {', '.join(map(str, inputs))}")
 
-    from artcolor.batch.report import Report
-    from artcolor.batch.run import run_jobs
-    from artcolor.batch.steps import ExistingResultError
-    from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer
-
     assert set(options) == set(OPTIONS)
-    colorizer = Colorizer(model or DEFAULT_MODEL, **options)
+    with without_garbage_collection():
+        from artcolor.batch.report import Report
+        from artcolor.batch.run import run_jobs
+        from artcolor.batch.steps import ExistingResultError
+        from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer
+
+        colorizer = Colorizer(model or DEFAULT_MODEL, **options)
     counts: Counter[str] = Counter()
     written: list[Path] = []
     existing: list[Path] = []
