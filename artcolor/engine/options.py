@@ -20,7 +20,7 @@ class Options(ModelOptions, total=False):
     size: Annotated[int | None, Option("Working size of the network in pixels. Default: the checkpoint's.", minimum=16)]
     skip_colored: Annotated[bool, Option("Leave pictures alone that already have color.", default=False)]
     chroma_only: Annotated[
-        bool, Option("Return the color as a layer of its own, for the blend mode 'Color'.", default=False)
+        bool, Option("Return the color alone, as a layer for the blend mode 'Color'.", default=False)
     ]
     batch_size: Annotated[int, Option("Pictures that go through the network together.", 1, group=MANY, default=4)]
     device: Annotated[str, Option("Where the network runs: cpu, cuda, mps.", group=MANY, default="cpu")]

@@ -256,13 +256,22 @@ def _opened(name: str, file: IO[bytes]) -> Image.Image | TiffReader:
             return factory(file, "")
         except (SyntaxError, IndexError, TypeError, KeyError, ValueError, EOFError, OSError, ArithmeticError) as error:
             reason = error
-    if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF_BRANDS:
+    if is_heif(prefix):
         return _opened_heif(name, file)
     if prefix.startswith(b"\xff\xd8") and (kind := unsupported_kind(file)):
         raise UnsupportedError(f"{being(name)} {kind}, which is not supported; convert it to TIFF or PNG first")
     if reason:
         raise ImageError(f"{name} cannot be read: {reason}")
     raise ImageError(f"{being(name)} not a picture of a format that artcolor reads")
+
+
+def is_heif(prefix: bytes) -> bool:
+    """Returns whether a file is HEIF, such as HEIC.
+
+    Args:
+        prefix: the first bytes of the file, at least 12.
+    """
+    return prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIF_BRANDS
 
 
 def _opened_heif(name: str, file: IO[bytes]) -> Image.Image:

@@ -120,6 +120,8 @@ def _prefix_of(path: Path) -> bytes:
 def _format_of(prefix: bytes) -> str | None:
     if is_tiff(prefix):
         return "TIFF"
+    if read.is_heif(prefix):
+        return "HEIF"
     return next((name for name in read.READERS if _accepts(name, prefix)), None)
 
 
