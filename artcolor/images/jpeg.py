@@ -78,17 +78,32 @@ def unsupported_kind(file: IO[bytes]) -> str | None:
     Returns:
         What it is, as `"a 12-bit JPEG"`; `None` if it is none of these kinds.
     """
+    marker, bits = frame(file)
+    if marker == _JPEG_LS:
+        return "a JPEG-LS file"
+    if marker is None:
+        return None
+    kind = "lossless" if marker & 3 == 3 else "hierarchical" if marker & 7 > 4 else f"{bits}-bit"
+    return None if kind == "8-bit" else f"a {kind} JPEG"
+
+
+def frame(file: IO[bytes]) -> tuple[int | None, int]:
+    """Finds the frame header of JPEG data.
+
+    Args:
+        file: can seek; the data begin at its start.
+
+    Returns:
+        The second byte of its marker, and the bits of a sample; `None` and 0 if there is no frame header.
+    """
     place = 2
     while True:
         file.seek(place)
         head = file.read(5)
         if len(head) < 5 or head[0] != 0xFF:
-            return None
-        if head[1] == _JPEG_LS:
-            return "a JPEG-LS file"
-        if head[1] in _FRAMES:
-            kind = "lossless" if head[1] & 3 == 3 else "hierarchical" if head[1] & 7 > 4 else f"{head[4]}-bit"
-            return None if kind == "8-bit" else f"a {kind} JPEG"
+            return None, 0
+        if head[1] in _FRAMES or head[1] == _JPEG_LS:
+            return head[1], head[4]
         place += 2 + int.from_bytes(head[2:4], "big")
 
 

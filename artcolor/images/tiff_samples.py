@@ -1,5 +1,6 @@
 """Decoding the strips or tiles of a TIFF page into one array."""
 
+import io
 import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from tifffile import TiffPage
 
 from artcolor.errors import ImageError
+from artcolor.images.jpeg import frame
 from artcolor.images.tiff_layout import (
     CCITT,
     CMYK,
@@ -285,6 +287,9 @@ class Samples:
     def _codec(self, data: bytes | bytearray, out: Array) -> Array:
         page, layout = self._page, self._layout
         if layout.compression == JPEG:
+            marker, bits = frame(io.BytesIO(data))
+            if marker is not None and bits != layout.bits:
+                raise ImageError(f"the JPEG data have {bits} bits a sample, but the tags say {layout.bits}")
             color, target = self._jpeg_colors()
             return np.asarray(
                 imagecodecs.jpeg_decode(

@@ -816,3 +816,13 @@ def test_orientation_in_xmp_counts_where_there_is_no_tag() -> None:
     turned = open_picture(page(stored, 1, 8, tags={700: xmp})).pixels
     assert np.array_equal(turned, stored[::-1, ::-1, 0])
     assert np.array_equal(open_picture(page(stored, 1, 8, tags={700: xmp, 274: 1})).pixels, stored[..., 0])
+
+
+def test_jpeg_of_another_depth_than_the_tags_say() -> None:
+    stored = np.linspace(0, 4095, 16 * 16).reshape(16, 16).astype(np.uint16)
+    strip = imagecodecs.jpeg8_encode(stored, level=97, bitspersample=12)
+    tags = {256: 16, 257: 16, 259: 7, 262: 1, 277: 1, 278: 16}
+    read = open_picture(tiff(tags | {258: [12]}, [strip])).pixels
+    assert abs(read.astype(int) - np.round(stored / 4095 * 65535)).max() < 800
+    with pytest.raises(ImageError, match="the JPEG data have 12 bits a sample, but the tags say 16"):
+        open_picture(tiff(tags | {258: [16]}, [strip]))
