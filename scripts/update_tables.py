@@ -102,10 +102,9 @@ def _default(value: Any) -> str:
 
 
 def _limits(option: Option) -> str:
-    if option.minimum is None:
+    if not option.range:
         return ""
-    upper = "or more" if option.maximum is None else f"to {option.maximum:g}"
-    return f" Range: {option.minimum:g} {upper}."
+    return f" Range: {option.range}."
 
 
 if __name__ == "__main__":

@@ -77,7 +77,10 @@ UNSUPPORTED: Mapping[str, str] = MappingProxyType(
         ".jxl": "is a JPEG XL file, which is not supported; convert it to PNG or TIFF first, for example with djxl",
         **dict.fromkeys((".exr", ".hdr"), "is a high dynamic range picture; convert it to a 16-bit TIFF first"),
         ".jls": "is a JPEG-LS file, which is not supported; convert it to PNG first",
-        ".tga": "is a TGA file, which is not supported; convert it to PNG first",
+        **{
+            f".{name}": f"is a {name.upper()} file, which is not supported; convert it to PNG first"
+            for name in ("tga", "pam", "pcx", "sgi", "dds", "mng", "fits")
+        },
     }
 )
 """Suffixes of pictures that are not read → what such a file is, and what to do."""
@@ -87,6 +90,10 @@ _SIGNATURES = (
     (0, b"8BPS", ".psd"),
     (0, b"gimp xcf", ".xcf"),
     (0, b"\xff\x0a", ".jxl"),
+    (0, b"P7\n", ".pam"),
+    (0, b"\x8aMNG", ".mng"),
+    (0, b"DDS ", ".dds"),
+    (0, b"SIMPLE  =", ".fits"),
     (0, b"\0\0\0\x0cJXL ", ".jxl"),
     (0, b"\x76\x2f\x31\x01", ".exr"),
     (0, b"#?RADIANCE", ".hdr"),
@@ -165,7 +172,8 @@ def format_of(path: str | Path, format: str | None = None) -> Format:
     found = FORMATS.get(wanted.upper()) or next((each for each in FORMATS.values() if suffix in each.suffixes), None)
     if found is None:
         known = ", ".join(each.suffixes[0] for each in FORMATS.values() if each.writes)
-        raise ImageError(f"{path}: {wanted or 'no suffix'} is not a format that pictures can be saved in; use {known}")
+        what = f"{wanted} is not a format that pictures can be saved in" if wanted else "the name has no suffix"
+        raise ImageError(f"{path}: {what}; use {known}")
     if not found.writes or suffix in _INSTEAD:
         raise ImageError(f"{path}: {wanted} cannot hold a coloring; use {_INSTEAD[suffix]}")
     return found

@@ -15,18 +15,21 @@ from artcolor.images.picture import at_depth
 
 _DEEP = re.compile(r"(LA|RGB[AaX]*);16[BLN]")
 
+# Gray of 9 bits is "L" to Pillow.
+_JPEG2000_MODES = ("L", "I;16", "LA", "RGB", "RGBA")
+
 Array = npt.NDArray[Any]
 
 
 def is_deep(image: Image.Image, file: IO[bytes]) -> bool:
-    """Whether an opened image has more than 8 bits in more than one channel, of which Pillow would read 8.
+    """Whether an opened image has more bits a channel than Pillow would read.
 
     Args:
         image: opened, but not loaded.
         file: the same file.
     """
     if image.format == "JPEG2000":
-        depths = set(jp2_depths(file)) if image.mode in ("LA", "RGB", "RGBA") else set()
+        depths = set(jp2_depths(file)) if image.mode in _JPEG2000_MODES else set()
         return len(depths) == 1 and 8 < depths.pop() <= 16 and not jp2_is_ycc(file)
     if getattr(image, "n_frames", 1) > 1:
         return False
@@ -95,7 +98,7 @@ def _read_jpeg2000(file: IO[bytes]) -> Array:
         for rows in row_strips(values):
             wide = values[rows].astype(np.uint32).clip(0, largest)
             values[rows] = (wide * 65535 + largest // 2) // largest
-    return values
+    return values if values.ndim == 3 else values[..., None]
 
 
 def write_ppm(file: IO[bytes], pixels: Rows, depth: int) -> None:

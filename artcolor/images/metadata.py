@@ -44,7 +44,7 @@ def tag(image: Image.Image, number: int) -> Any:
         return None
 
 
-def kept(image: Image.Image, width: int, height: int, *, turned: bool) -> dict[str, Any]:
+def kept(image: Image.Image, width: int, height: int, *, turned: bool, moved: bool) -> dict[str, Any]:
     """Gathers what must survive, and how the file was made.
 
     Args:
@@ -52,6 +52,7 @@ def kept(image: Image.Image, width: int, height: int, *, turned: bool) -> dict[s
         width: of the upright picture.
         height: of the upright picture.
         turned: width and height have changed places, as its EXIF orientation says.
+        moved: the pixels were turned or mirrored.
 
     Returns:
         As `Picture.info` explains.
@@ -61,7 +62,7 @@ def kept(image: Image.Image, width: int, height: int, *, turned: bool) -> dict[s
     resolution = _resolution(image)
     if resolution:
         info["dpi"] = resolution[::-1] if turned else resolution
-    exif = _exif(image, (width, height), turned=turned)
+    exif = _exif(image, (width, height), turned=turned, moved=moved)
     if exif:
         info["exif"] = exif
     for key in ("xmp", "comment"):
@@ -69,7 +70,7 @@ def kept(image: Image.Image, width: int, height: int, *, turned: bool) -> dict[s
         if found and isinstance(found, str | bytes):
             info[key] = found.encode() if isinstance(found, str) else found
     if "xmp" in info:
-        info["xmp"] = fitted(info["xmp"])
+        info["xmp"] = fitted(info["xmp"], moved=moved)
     if image.format == "PNG" and (text := _text(image)):
         info["text"] = text
     resources = image.info.get("photoshop")
@@ -110,7 +111,7 @@ def _text(image: Image.Image) -> dict[str, str]:
     }
 
 
-def _exif(image: Image.Image, size: tuple[int, int], *, turned: bool) -> bytes | None:
+def _exif(image: Image.Image, size: tuple[int, int], *, turned: bool, moved: bool) -> bytes | None:
     """EXIF that fits the upright result: no orientation, no gray thumbnail, no storage tags, colors in sRGB."""
     try:
         old, new = image.getexif(), Image.Exif()
@@ -125,7 +126,7 @@ def _exif(image: Image.Image, size: tuple[int, int], *, turned: bool) -> bytes |
         if _INTEROP_IFD in inner:
             # R98 is sRGB; R03, which cameras write for Adobe RGB, would make programs convert the result once more.
             inner[_INTEROP_IFD] = dict(old.get_ifd(_INTEROP_IFD)) | {1: "R98"}
-        for number in _OF_THE_ORIGINAL | (_PLACES if turned else set()):
+        for number in _OF_THE_ORIGINAL | (_PLACES if moved else set()):
             inner.pop(number, None)
         if turned and _FOCAL_PLANE[0] in inner and _FOCAL_PLANE[1] in inner:
             inner[_FOCAL_PLANE[0]], inner[_FOCAL_PLANE[1]] = inner[_FOCAL_PLANE[1]], inner[_FOCAL_PLANE[0]]

@@ -104,7 +104,7 @@ def _scale_transparency(image: Image.Image) -> None:
         if bits is not None:
             # Of one bit, recent versions of Pillow have scaled it already.
             scale = (1 << bits) - 1
-            image.info["transparency"] = min(transparent, scale) * 255 // scale
+            image.info["transparency"] = (transparent & scale) * 255 // scale
 
 
 def upright(
@@ -124,7 +124,7 @@ def upright(
         pixels = np.ascontiguousarray(towards(pixels))
         alpha = None if alpha is None else np.ascontiguousarray(towards(alpha))
     height, width = pixels.shape[:2]
-    return Picture(pixels, alpha, kept(image, width, height, turned=orientation in (5, 6, 7, 8)))
+    return Picture(pixels, alpha, kept(image, width, height, turned=orientation in (5, 6, 7, 8), moved=orientation in _UPRIGHT))
 
 
 def _high_depth(image: Image.Image) -> tuple[Array, Array | None]:

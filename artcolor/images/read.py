@@ -147,7 +147,7 @@ class PictureFile:
             warn("the file is cut off; what is missing is gray")
         else:
             raise ImageError(
-                f"{self.name} cannot be read: it is cut off; allow_truncated (--allow-truncated) reads the rest"
+                f"{self.name} cannot be read: it is cut off; allow_truncated (--allow-truncated) reads what is there"
             )
         whole = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
         if self._short_side is not None:

@@ -11,6 +11,7 @@ RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XMLNS = "http://www.w3.org/2000/xmlns/"
 _TIFF, _EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
 _PHOTOSHOP, _XMP = "http://ns.adobe.com/photoshop/1.0/", "http://ns.adobe.com/xap/1.0/"
+_DC, _EXIF_EX = "http://purl.org/dc/elements/1.1/", "http://cipa.jp/exif/1.0/"
 _CAMERA_RAW = "http://ns.adobe.com/camera-raw-settings/1.0/"
 # What describes the pixels of the original, and not of the result.
 _STORAGE = {
@@ -22,16 +23,21 @@ _STORAGE = {
     )
 }
 _STORAGE |= {(_EXIF, name) for name in ("ColorSpace", "PixelXDimension", "PixelYDimension", "Gamma")}
-_STORAGE |= {(_PHOTOSHOP, "ColorMode"), (_PHOTOSHOP, "ICCProfile"), (_XMP, "Thumbnails")}
+_STORAGE |= {(_PHOTOSHOP, "ColorMode"), (_PHOTOSHOP, "ICCProfile"), (_XMP, "Thumbnails"), (_XMP, "PageImage")}
+_STORAGE |= {(_DC, "format"), (_EXIF_EX, "Gamma")}
+# Faces and panoramas: places in the picture as the original lay, and its sizes.
+_PLACES = ("http://www.metadataworkinggroup.com/schemas/regions/", "http://ns.google.com/photos/1.0/panorama/")
+_PLACES += ("http://ns.microsoft.com/photo/1.2/",)
 
 
-def fitted(xmp: bytes) -> bytes:
-    """Removes what contradicts the pixels of the result: orientation, sizes, bits, color space, thumbnails.
+def fitted(xmp: bytes, *, moved: bool = False) -> bytes:
+    """Removes what contradicts the pixels of the result: orientation, sizes, bits, format, color space, thumbnails.
 
     Develop settings of raw converters go too: programs would apply them to the result once more.
 
     Args:
         xmp: of the original.
+        moved: the pixels were turned or mirrored, so that places in the picture no longer hold.
 
     Returns:
         XMP that fits the upright sRGB result; the same bytes if there was nothing to remove.
@@ -40,13 +46,14 @@ def fitted(xmp: bytes) -> bytes:
     root = rdf_of(document) if document else None
     if document is None or root is None:
         return xmp
-    develop = {
+    spaces = {_CAMERA_RAW, *(_PLACES if moved else ())}
+    others = {
         (node.namespaceURI or "", node.localName or "")
         for description in descriptions(root)
         for node in (*description.attributes.values(), *description.childNodes)
-        if node.namespaceURI == _CAMERA_RAW
+        if node.namespaceURI in spaces
     }
-    changed = remove(root, _STORAGE | develop)
+    changed = remove(root, _STORAGE | others)
     return serialized(document) if changed else xmp
 
 

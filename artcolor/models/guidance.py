@@ -4,16 +4,23 @@ This module does not import torch at run time, because the command line parses o
 """
 
 import math
+import numbers
+import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from artcolor.errors import ConfigError
+from artcolor.models.options import ModelOptions, Option
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["Decoding", "Guidance", "Prediction", "guided"]
+
+
+# torch takes seeds of 63 bits.
+_LARGEST = (1 << 63) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +30,9 @@ class Guidance:
     Attributes:
         reference: a colored picture whose palette the result adopts: a tensor `(1, 3, H, W)`, sRGB in 0..1;
             `Colorizer` and `Session` also accept a path and any other kind of input that they colorize.
-        seed: seed of a random coloring, 0 or more; `None` is the most typical coloring.
+        seed: seed of a random coloring, 0 to 2⁶³ - 1; `None` is the most typical coloring.
         samples: number of different colorings, at least 1, spread evenly over the plausible ones.
-        spread: distance of samples from the most typical coloring in standard deviations, 0 or more; `None` is the
+        spread: distance of samples from the most typical coloring in standard deviations, 0 to 100; `None` is the
             model's default.
 
     Raises:
@@ -42,12 +49,7 @@ class Guidance:
     spread: float | None = None
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ConfigError(f"samples must be at least 1, not {self.samples}")
-        if self.seed is not None and self.seed < 0:
-            raise ConfigError(f"seed must be 0 or more, not {self.seed}")
-        if self.spread is not None and not 0 <= self.spread < math.inf:
-            raise ConfigError(f"spread must be 0 or more, not {self.spread}")
+        _check(self)
         if self.spread is not None and not self.draws:
             raise ConfigError("spread has no effect on the most typical coloring; add seed or samples")
 
@@ -66,11 +68,11 @@ class Decoding:
     """How a model's output is decoded to chroma.
 
     Attributes:
-        vividness: τ, 0 or more; 0 is the most accurate and brownish, 1 weights bins by the class weights of Zhang et
+        vividness: τ, 0 to 100; 0 is the most accurate and muted, 1 weights bins by the class weights of Zhang et
             al. 2016; `None` uses the checkpoint's default.
-        temperature: T in (0, 1] of the annealed mean; lower sharpens the distribution; `None` uses the checkpoint's
+        temperature: T in 0.01..1 of the annealed mean; lower sharpens the distribution; `None` uses the checkpoint's
             default.
-        strength: factor on chroma, 0 or more; 0 is gray.
+        strength: factor on chroma, 0 to 100; 0 is gray.
 
     Raises:
         ConfigError: a value is out of range.
@@ -85,12 +87,7 @@ class Decoding:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.vividness is not None and not 0 <= self.vividness < math.inf:
-            raise ConfigError(f"vividness must be 0 or more, not {self.vividness}")
-        if self.temperature is not None and not 0 < self.temperature <= 1:
-            raise ConfigError(f"temperature must be above 0 and at most 1, not {self.temperature}")
-        if not 0 <= self.strength < math.inf:
-            raise ConfigError(f"strength must be 0 or more, not {self.strength}")
+        _check(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +129,30 @@ def guided(options: Mapping[str, Any]) -> tuple[Guidance, Decoding]:
         for kind in (Guidance, Decoding)
     )
     return Guidance(**guidance), Decoding(**decoding)
+
+
+def _check(value: Guidance | Decoding) -> None:
+    """Checks the numbers by the ranges of `ModelOptions`, and makes Python's own of those of NumPy."""
+    hints = typing.get_type_hints(ModelOptions, include_extras=True)
+    for field in fields(value):
+        kind, option = typing.get_args(hints[field.name])
+        given = getattr(value, field.name)
+        if option.minimum is None or (given is None and field.default is None):
+            continue
+        whole = kind in (int, int | None)
+        object.__setattr__(value, field.name, _number(field.name, given, option, whole=whole))
+
+
+def _number(name: str, given: Any, option: Option, *, whole: bool) -> float:
+    fits = isinstance(given, numbers.Integral if whole else numbers.Real) and not isinstance(given, bool)
+    if not fits:
+        raise ConfigError(f"{name} must be {'an integer' if whole else 'a number'}, {option.range}, not {given!r}")
+    number = int(given) if whole else float(given)
+    maximum = option.maximum if option.maximum is not None else _LARGEST if whole else math.inf
+    if not option.minimum <= number <= maximum or number == math.inf:
+        limit = f"{option.range}" if number < _LARGEST or not whole else f"at most {_LARGEST}"
+        raise ConfigError(f"{name} must be {limit}, not {given}")
+    return number
 
 
 def _changed(value: Guidance) -> Iterator[str]:

@@ -84,7 +84,8 @@ class Gaussian(NamedTuple):
         Returns:
             A tensor of the Gaussian's shape.
         """
-        return self.sample(torch.randn(self.mean.shape, generator=generator, device=self.mean.device))
+        noise = torch.randn(self.mean.shape, generator=generator, device=self.mean.device, dtype=torch.float32)
+        return self.sample(noise)
 
     def standard(self) -> "Gaussian":
         """Returns the standard normal of the same shape."""

@@ -30,19 +30,31 @@ class Option:
     default: Any = None
     command: Any = None
 
+    @property
+    def range(self) -> str:
+        """The range in words; empty if unbounded.
+
+        Example:
+            >>> Option("", minimum=1).range, Option("", minimum=0, maximum=100).range
+            ('1 or more', '0 to 100')
+        """
+        if self.minimum is None:
+            return ""
+        return f"{self.minimum:g} " + ("or more" if self.maximum is None else f"to {self.maximum:g}")
+
 
 class ModelOptions(TypedDict, total=False):
     """The fields of `Decoding` and `Guidance` as keyword arguments, for example of `ColorizationModel.colorize`."""
 
     vividness: Annotated[
         float | None,
-        Option("0 is the most accurate, brownish average; 1 is vivid. Default: the checkpoint's.", minimum=0),
+        Option("0 is the most accurate, muted average; 1 is vivid. Default: the checkpoint's.", minimum=0, maximum=100),
     ]
     temperature: Annotated[
         float | None,
         Option("Lower sharpens the distribution; 1 uses its mean. Default: the checkpoint's.", minimum=0.01, maximum=1),
     ]
-    strength: Annotated[float, Option("Factor on all chroma; 0 is gray.", minimum=0, default=1.0)]
+    strength: Annotated[float, Option("Factor on all chroma; 0 is gray.", minimum=0, maximum=100, default=1.0)]
     reference: Annotated[
         Any,
         Option("A colored picture whose palette the result adopts. Requires vae.", command=Path | None),
@@ -55,5 +67,9 @@ class ModelOptions(TypedDict, total=False):
     ]
     spread: Annotated[
         float | None,
-        Option("Distance of samples from the most typical coloring, in standard deviations. Requires vae.", minimum=0),
+        Option(
+            "Distance of samples from the most typical coloring, in standard deviations. Requires vae.",
+            minimum=0,
+            maximum=100,
+        ),
     ]

@@ -216,7 +216,7 @@ class VAEReportModel(ColorizationModel):
         """
         mean, log_variance = self.network.encode(lightness)
         mean, log_variance = mean.float(), log_variance.float()
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=torch.float32)
         raw = self.network.decode(mean + noise * (log_variance / 2).exp())
         divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
         with torch.autocast(lightness.device.type, enabled=False):

@@ -204,7 +204,7 @@ class VAEModel(ColorizationModel):
         posterior = network.posterior(features, plain, self.posterior_input(plain, lightness, ab))
         global_latent = posterior.global_latent.draw(generator)
         spatial, spatial_prior = posterior.spatial_given(global_latent), prior.spatial_given(global_latent)
-        draw = torch.rand(len(lightness), generator=generator, device=device)
+        draw = torch.rand(len(lightness), generator=generator, device=device, dtype=torch.float32)
         from_posterior = (draw >= _NO_LATENT_SHARE + _PRIOR_MEAN_SHARE).float()
         # Posterior samples lie on a shell around the prior's mean, so the decoder would otherwise never see the mean.
         from_prior_mean = (draw < _PRIOR_MEAN_SHARE).float()
@@ -276,7 +276,9 @@ class VAEModel(ColorizationModel):
         order = network.nats.argsort(descending=True, stable=True)
         outputs = []
         for row in stratified_normal(guidance.samples, order, seed):
-            spatial_noise = torch.randn((1, *typical.spatial_latent.shape[1:]), generator=generator)
+            spatial_noise = torch.randn(
+                (1, *typical.spatial_latent.shape[1:]), generator=generator, dtype=torch.float32
+            )
             noise = Latent(row[None].to(typical.global_latent), spatial_noise.to(typical.spatial_latent))
             latent = prior.sample(noise, spread, global_latent)
             outputs.append(self.head(network.decode_with(features, latent.to(self._dtype)), lightness))

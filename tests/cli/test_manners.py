@@ -2,6 +2,7 @@
 
 import csv
 import io
+import functools
 import os
 import signal
 import subprocess
@@ -105,7 +106,9 @@ def test_interrupted_runs_say_how_far_they_got(tmp_path: Path) -> None:
     for number in range(150):
         picture.save(folder / f"{number:03}.png", compress_level=1)
     command = [*COMMAND, "colorize", folder, "-o", tmp_path / "out", "--model", "cnn", "--workers", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Shells let what they run in the background ignore Ctrl-C, tests included.
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeding)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and len(list((tmp_path / "out").glob("*.png"))) < 2:
         time.sleep(0.05)

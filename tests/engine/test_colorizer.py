@@ -225,7 +225,7 @@ def test_strength_is_a_gain_of_chroma(painting: Image.Image) -> None:
     assert chroma[1] == pytest.approx(chroma[2] / 2, rel=0.1)
     assert chroma[3] > 1.5 * chroma[2]
     for bad in (-1, math.inf, math.nan):
-        with pytest.raises(ConfigError, match="strength must be 0 or more"):
+        with pytest.raises(ConfigError, match="strength must be 0 to 100"):
             artcolor.colorize(gray, strength=bad)
 
 

@@ -222,10 +222,10 @@ class TestModels:
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ("vividness=-1", "vividness must be 0 or more"),
+            ("vividness=-1", "vividness must be 0 to 100"),
             ("temperature=2", "temperature must be above 0"),
             ("size=8", "size must be at least 16"),
-            ("strength=nan", "strength must be 0 or more"),
+            ("strength=nan", "strength must be 0 to 100"),
         ],
     )
     def test_bad_settings_are_rejected_before_anything_is_evaluated(

@@ -265,7 +265,7 @@ def test_animations_keep_time_and_do_not_flicker(suffix: str, tmp_path: Path) ->
         ("a.gif", (5, 5), {}, r"\.gif cannot hold a coloring; use \.png"),
         ("a.pgm", (5, 5), {}, r"use \.ppm"),
         ("a.bmp", (5, 5), {"frames": 2}, "BMP holds one picture, not 2"),
-        ("a", (5, 5), {}, "no suffix is not a format"),
+        ("a", (5, 5), {}, "the name has no suffix"),
         ("a.png", (5, 5), {"format": "nope"}, "nope is not a format"),
     ],
 )

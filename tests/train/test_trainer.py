@@ -241,7 +241,7 @@ def test_evaluate_without_training(make: Make) -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"steps": 5, "stepz": 1}, "stepz: Extra inputs"),
+        ({"steps": 5, "stepz": 1}, "there is no setting 'stepz'; did you mean 'steps'"),
         ({}, "none is given"),
         ({"steps": 5, "epochs": 1}, "steps and epochs are given"),
         ({"steps": 0}, "steps: "),
