@@ -106,13 +106,16 @@ def plan_jobs(inputs: Sequence[Path], out: Path, *, format: str | None = None) -
 
     Raises:
         ImageError: two inputs would have the same result, or would on a file system that ignores case; an input folder
-            cannot be listed or is `out` itself; or the format is unknown or contradicts the suffix of `out`.
+            cannot be listed or is `out` itself; `out` is named like a picture; or the format is unknown or contradicts
+            the suffix of `out`.
     """
     suffix = None if format is None else _suffix(format)
     if len(inputs) == 1 and not inputs[0].is_dir() and out.suffix and not out.is_dir():
         if format is not None and out.suffix.lower() in SUFFIXES and format_of(out) != format_of(out, format):
             raise ImageError(f"the suffix of {out} contradicts the format {format}; leave one of them out")
         return [Job(inputs[0], out)]
+    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+        raise ImageError(f"{out} is the name of a picture, but the results need a folder; choose another -o")
     jobs: dict[str, Job] = {}
     for given in inputs:
         for source, relative in _pictures(given, out):

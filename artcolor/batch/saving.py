@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from artcolor.errors import ConfigError
 from artcolor.models.options import FILES, MANY, Option
 
 __all__ = ["Saving"]
@@ -22,6 +23,9 @@ class Saving:
         uncertainty: write a map of the model's uncertainty beside each result (see `map_path`).
         allow_truncated: as `open_file` takes it.
         max_pixels: largest page or frame to open, in pixels; `None` uses Pillow's limit of 179 million.
+
+    Raises:
+        ConfigError: `depth` is neither 8 nor 16.
     """
 
     force: Annotated[bool, Option("Replace existing results.", group=FILES)] = False
@@ -34,7 +38,7 @@ class Saving:
         int | None,
         Option("Quality of JPEG, WebP, AVIF and HEIC. Default: about that of each input.", 1, 100, group=FILES),
     ] = None
-    depth: Annotated[int | None, Option("Bits per channel: 8 or 16. Default: those of each input.", group=FILES)] = None
+    depth: Annotated[int | None, Option("Bits per channel: 8 or 16. Default: that of each input.", group=FILES)] = None
     provenance: Annotated[bool, Option("State in the file that its colors were computed.", group=FILES)] = True
     uncertainty: Annotated[bool, Option("Write a map of the model's uncertainty beside each result.")] = False
     allow_truncated: Annotated[
@@ -43,3 +47,7 @@ class Saving:
     max_pixels: Annotated[
         int | None, Option("Largest picture to open, in pixels. Default: 179 million pixels.", 1, group=FILES)
     ] = None
+
+    def __post_init__(self) -> None:
+        if self.depth not in (None, 8, 16):
+            raise ConfigError(f"depth must be 8 or 16 bits, not {self.depth}")

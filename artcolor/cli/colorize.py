@@ -39,7 +39,9 @@ def colorize(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Threads that read and write pictures. Default: one per core, at most 8.", rich_help_panel=MANY
+            min=1,
+            help="Threads that read, write, and on the CPU run the network. Default: one per core, at most 8.",
+            rich_help_panel=MANY,
         ),
     ] = None,
     **options: Any,
@@ -122,14 +124,19 @@ def inspect(
 ) -> None:
     """Tell whether artcolor colorized a picture, with which weights, and how.
 
-    The exit status is 1 if a file does not state that artcolor colorized it.
+    The exit status is 1 if a file cannot be read or does not state that artcolor colorized it.
     """
     from artcolor.images import read_provenance
     from artcolor.zoo import manifest
 
     unknown = 0
     for path in files:
-        found = read_provenance(path)
+        try:
+            found = read_provenance(path)
+        except ImageError as error:
+            complain("failed", error)
+            unknown += 1
+            continue
         unknown += found is None
         if as_json:
             typer.echo(json.dumps({"file": str(path), "coloring": None if found is None else asdict(found)}))

@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Column, Table
 
-from artcolor.cli.output import OUT
+from artcolor.cli.output import OUT, say
 from artcolor.errors import ConfigError
 from artcolor.zoo import card, manifest
 
 app = typer.Typer()
 _Names = Annotated[list[str] | None, typer.Argument(metavar="[MODEL...]", help="Models (cnn) or weights (cnn.art_v1).")]
+_WIDEST = 1000
 _PICTURE = "aigues_mortes.png"
 
 
@@ -24,11 +26,20 @@ def models(
     if as_json:
         typer.echo(card.as_json())
         return
-    first, *others = card.COLUMNS
-    table = Table(Column(first, no_wrap=True), *others)
-    for entry in manifest.entries().values():
-        table.add_row(*card.table_row(entry))
-    OUT.print(table)
+    table = Table(*(Column(name, no_wrap=True) for name in card.COLUMNS))
+    rows = [card.table_row(entry) for entry in manifest.entries().values()]
+    for row in rows:
+        table.add_row(*row)
+    width = OUT.measure(table, options=OUT.options.update(max_width=_WIDEST)).maximum
+    if width <= OUT.width:
+        OUT.print(table)
+    elif not OUT.is_terminal:
+        Console(width=width).print(table)
+    else:
+        for key, *values in rows:
+            say(key)
+            for name, value in zip(card.COLUMNS[1:], values, strict=True):
+                say(f"  {name}: {value}")
 
 
 @app.command()

@@ -150,8 +150,8 @@ class ToLightness(nn.Module):
 
     def __init__(self, *, size: int, stride: int, out_stride: int) -> None:
         super().__init__()
-        if size < 16:
-            raise ConfigError(f"size must be at least 16 pixels, not {size}")
+        if not isinstance(size, int) or size < 16:
+            raise ConfigError(f"size must be an integer of at least 16 pixels, not {size!r}")
         self.size, self.stride, self.out_stride = size, stride, out_stride
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:

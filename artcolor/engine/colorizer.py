@@ -298,7 +298,7 @@ def _device(device: str | torch.device) -> torch.device:
         torch.empty(1, device=found)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).partition("\n")[0]
-        raise ConfigError(f"device {device} cannot be used here ({reason}); the CPU always can: 'cpu'") from error
+        raise ConfigError(f"device {device} cannot be used here ({reason}); use 'cpu' instead") from error
     return found
 
 

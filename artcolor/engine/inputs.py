@@ -1,9 +1,12 @@
 """What people give to be colorized: files, bytes, Pillow images, arrays and tensors, turned into `Picture`s."""
 
 import dataclasses
+import functools
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,15 +60,20 @@ def item_of(x: Any) -> Item:
     if isinstance(x, Tensor):
         return Item([Picture(each) for each in of_tensor(x)], lambda done, _: as_tensor([p.pixels for p in done], x))
     if is_source(x):
-        return Item([open_picture(x)], _image)
+        return Item([open_picture(x)], functools.partial(_image, source=path_of(x)))
     raise ImageError(
         f"cannot colorize a {type(x).__name__}; give a path, the bytes of a file, a file object, a Pillow image, "
         "a NumPy array, a tensor, or a list or iterator of these"
     )
 
 
-def _image(done: list[Picture], provenance: Provenance) -> ColoredImage:
-    return ColoredImage(done[0], provenance)
+def _image(done: list[Picture], provenance: Provenance, source: Path | None = None) -> ColoredImage:
+    return ColoredImage(done[0], provenance, source)
+
+
+def path_of(x: Any) -> Path | None:
+    """The path of something to colorize; `None` if it is not a path."""
+    return Path(x) if isinstance(x, str | os.PathLike) else None
 
 
 def decoded(guidance: Guidance) -> Guidance:

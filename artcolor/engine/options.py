@@ -18,7 +18,7 @@ class Options(ModelOptions, total=False):
     """How pictures are colorized; the keyword arguments of `artcolor.colorize` and `artcolor.Colorizer`."""
 
     size: Annotated[int | None, Option("Working size of the network in pixels. Default: the checkpoint's.", minimum=16)]
-    skip_colored: Annotated[bool, Option("Leave pictures alone that already have color.", default=False)]
+    skip_colored: Annotated[bool, Option("Leave alone pictures that already have color.", default=False)]
     chroma_only: Annotated[
         bool, Option("Return the color alone, as a layer for the blend mode 'Color'.", default=False)
     ]

@@ -2,6 +2,7 @@
 
 import io
 from os import PathLike
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class ColoredImage(Image.Image):
     Args:
         picture: with colored pixels.
         provenance: where the colors come from.
+        source: path of the original, which `save` refuses to replace; `None` if it is not a file.
 
     Example:
         >>> import io, artcolor
@@ -34,11 +36,12 @@ class ColoredImage(Image.Image):
         'unet'
     """
 
-    def __init__(self, picture: Picture, provenance: Provenance) -> None:
+    def __init__(self, picture: Picture, provenance: Provenance, source: Path | None = None) -> None:
         super().__init__()
         shown = encode(picture, picture.pixels)
         self.im, self._mode, self._size, self.info = shown.im, shown.mode, shown.size, shown.info
         self.provenance = provenance
+        self.source = source
         # Of 8 bits Pillow holds all; deeper pixels are kept beside it.
         self._deep = picture if picture.pixels.dtype != np.uint8 else None
 
@@ -55,8 +58,10 @@ class ColoredImage(Image.Image):
                 Pillow itself writes the image.
 
         Raises:
-            ImageError: the format is unknown or cannot hold the picture, or the file cannot be written.
+            ImageError: the format is unknown or cannot hold the picture, the file cannot be written, or it is the
+                original.
         """
+        check_not_original(self.source, fp)
         if set(params) - {"quality", "depth"}:
             super().save(fp, format, **params)
             return
@@ -97,6 +102,22 @@ class ColoredImage(Image.Image):
         return shown.mode == self.mode and shown.size == self.size and shown.tobytes() == self.tobytes()
 
 
+def check_not_original(source: Path | None, target: object) -> None:
+    """Checks that a result does not replace the original, of which no copy may exist.
+
+    Args:
+        source: path of the original, or `None`.
+        target: where the result goes.
+
+    Raises:
+        ImageError: both are the same file.
+    """
+    if source is None or not isinstance(target, str | PathLike) or not source.exists() or not Path(target).exists():
+        return
+    if source.samefile(target):
+        raise ImageError(f"the result would replace the original {source}; choose another name")
+
+
 def save(
     result: Any,
     target: str | PathLike[str] | IO[bytes],
@@ -118,7 +139,7 @@ def save(
 
     Raises:
         ImageError: the result holds several pictures or its numbers make no sense, the format is unknown or cannot
-            hold the picture, or the file cannot be written.
+            hold the picture, the file cannot be written, or it is the original.
 
     Example:
         >>> import tempfile, artcolor
@@ -126,6 +147,8 @@ def save(
         ...     save(artcolor.colorize(np.full((30, 50), 128, np.uint8)), f"{folder}/a.png")
     """
     provenance = result.provenance if isinstance(result, ColoredImage) else None
+    if isinstance(result, ColoredImage):
+        check_not_original(result.source, target)
     if isinstance(result, ColoredImage):
         picture: Picture | Image.Image = result._picture()
     elif isinstance(result, Image.Image):

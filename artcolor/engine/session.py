@@ -7,9 +7,9 @@ import torch
 
 from artcolor.color.isolation import isolated
 from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer, numbered
-from artcolor.engine.inputs import decoded, item_of
+from artcolor.engine.inputs import decoded, item_of, path_of
 from artcolor.engine.predict import check_accepts
-from artcolor.engine.result import ColoredImage
+from artcolor.engine.result import ColoredImage, check_not_original
 from artcolor.errors import ConfigError, ImageError
 from artcolor.images import save_picture
 from artcolor.models.base import ColorizationModel
@@ -57,7 +57,7 @@ class Session:
         pictures = item_of(picture).pictures
         if len(pictures) > 1:
             raise ImageError(f"a session takes one picture, not {len(pictures)}")
-        self._picture = pictures[0]
+        self._picture, self._source = pictures[0], path_of(picture)
         with isolated():
             self._features = self._model.encode(self._colorizer.look(self._picture).to(self._colorizer.device))
 
@@ -75,6 +75,7 @@ class Session:
             ConfigError: the model does not accept a field of `guidance` or `decoding`, or several samples are asked
                 for; `render_samples` returns those.
         """
+        _check_kinds(guidance, decoding)
         if guidance.samples > 1:
             raise ConfigError(f"render returns one picture, not {guidance.samples} samples; use render_samples")
         return self.render_samples(guidance, decoding)[0]
@@ -96,8 +97,9 @@ class Session:
         provenance = self._colorizer.provenance_of(guidance, decoding)
         painted = [self._colorizer.paint(self._picture, prediction, sample) for sample in range(guidance.samples)]
         if guidance.samples == 1:
-            return [ColoredImage(painted[0], provenance)]
-        return [ColoredImage(picture, numbered(provenance, sample)) for sample, picture in enumerate(painted)]
+            return [ColoredImage(painted[0], provenance, self._source)]
+        made = [numbered(provenance, sample) for sample in range(guidance.samples)]
+        return [ColoredImage(picture, of, self._source) for picture, of in zip(painted, made, strict=True)]
 
     def save(
         self,
@@ -121,8 +123,10 @@ class Session:
 
         Raises:
             ConfigError: as for `render`.
-            ImageError: the format is unknown or cannot hold the picture, or the file cannot be written.
+            ImageError: the format is unknown or cannot hold the picture, the file cannot be written, or it is the
+                original.
         """
+        check_not_original(self._source, path)
         prediction = self._predict(guidance, decoding)
         save_picture(
             self._colorizer.paint(self._picture, prediction),
@@ -136,6 +140,15 @@ class Session:
     @torch.no_grad()
     @isolated()
     def _predict(self, guidance: Guidance, decoding: Decoding) -> Prediction:
+        _check_kinds(guidance, decoding)
         check_accepts(self._model, guidance)
         found = self._model.predict(self._features, decoded(guidance), decoding)
         return Prediction(found.ab.cpu(), found.lightness.cpu())
+
+
+def _check_kinds(guidance: object, decoding: object) -> None:
+    for name, given, kind in (("guidance", guidance, Guidance), ("decoding", decoding, Decoding)):
+        if not isinstance(given, kind):
+            known = {Guidance: "guidance", Decoding: "decoding"}.get(type(given))
+            hint = f"pass it as {known}=..." if known else f"give artcolor.{kind.__name__}(...)"
+            raise ConfigError(f"{name} must be a {kind.__name__}, not a {type(given).__name__}; {hint}")

@@ -167,6 +167,8 @@ def format_of(path: str | Path, format: str | None = None) -> Format:
         ('TIFF', 'WEBP')
     """
     path = Path(path)
+    if format is not None and not isinstance(format, str):
+        raise ImageError(f'format must be a name or suffix such as "png", not {format!r}')
     wanted = format or path.suffix
     suffix = f".{wanted.lower().removeprefix('.')}"
     found = FORMATS.get(wanted.upper()) or next((each for each in FORMATS.values() if suffix in each.suffixes), None)

@@ -124,7 +124,9 @@ def upright(
         pixels = np.ascontiguousarray(towards(pixels))
         alpha = None if alpha is None else np.ascontiguousarray(towards(alpha))
     height, width = pixels.shape[:2]
-    return Picture(pixels, alpha, kept(image, width, height, turned=orientation in (5, 6, 7, 8), moved=orientation in _UPRIGHT))
+    return Picture(
+        pixels, alpha, kept(image, width, height, turned=orientation in (5, 6, 7, 8), moved=orientation in _UPRIGHT)
+    )
 
 
 def _high_depth(image: Image.Image) -> tuple[Array, Array | None]:

@@ -119,6 +119,10 @@ def save_pictures(
             _write(opened, checked, frames, options)
     except ImageError:
         raise
+    except FileNotFoundError as error:
+        if path.parent.is_dir():
+            raise ImageError(f"{path} cannot be written: {error.strerror}") from error
+        raise ImageError(f"{path} cannot be written: there is no folder {path.parent}") from error
     except (OSError, ValueError, RuntimeError, TypeError, KeyError, OverflowError) as error:
         raise ImageError(f"{path} cannot be written: {error}") from error
 
@@ -138,7 +142,7 @@ def _name_of(file: object, format: str | None) -> str:
         return name
     if format is None:
         raise ImageError('the file to write into has no name that tells a format; give one: format="png"')
-    return "the file given"
+    return "the file"
 
 
 @contextlib.contextmanager
@@ -160,12 +164,12 @@ def _whole(path: Path, file: Writable | None) -> Iterator[BinaryIO]:
 def _check(options: _Options) -> None:
     name = options.format.name
     if options.quality is not None:
-        if not 1 <= options.quality <= 100:
-            raise ImageError(f"quality is 1 to 100, not {options.quality}")
+        if not isinstance(options.quality, int) or not 1 <= options.quality <= 100:
+            raise ImageError(f"quality must be an integer from 1 to 100, not {options.quality!r}")
         if name not in (*_QUALITY, "TIFF"):
             raise ImageError(f"{options.path}: {name} is written without loss and has no quality")
     if options.depth not in (None, 8, 16):
-        raise ImageError(f"depth is 8 or 16 bits, not {options.depth}")
+        raise ImageError(f"depth must be 8 or 16 bits, not {options.depth!r}")
     if options.depth == 16 and not options.format.deep:
         raise ImageError(f"{options.path}: {name} cannot be written with 16 bits; use .png or .tif")
 

@@ -26,8 +26,11 @@ _STORAGE |= {(_EXIF, name) for name in ("ColorSpace", "PixelXDimension", "PixelY
 _STORAGE |= {(_PHOTOSHOP, "ColorMode"), (_PHOTOSHOP, "ICCProfile"), (_XMP, "Thumbnails"), (_XMP, "PageImage")}
 _STORAGE |= {(_DC, "format"), (_EXIF_EX, "Gamma")}
 # Faces and panoramas: places in the picture as the original lay, and its sizes.
-_PLACES = ("http://www.metadataworkinggroup.com/schemas/regions/", "http://ns.google.com/photos/1.0/panorama/")
-_PLACES += ("http://ns.microsoft.com/photo/1.2/",)
+_PLACES = (
+    "http://www.metadataworkinggroup.com/schemas/regions/",
+    "http://ns.google.com/photos/1.0/panorama/",
+    "http://ns.microsoft.com/photo/1.2/",
+)
 
 
 def fitted(xmp: bytes, *, moved: bool = False) -> bytes:

@@ -148,10 +148,11 @@ def _number(name: str, given: Any, option: Option, *, whole: bool) -> float:
     if not fits:
         raise ConfigError(f"{name} must be {'an integer' if whole else 'a number'}, {option.range}, not {given!r}")
     number = int(given) if whole else float(given)
-    maximum = option.maximum if option.maximum is not None else _LARGEST if whole else math.inf
-    if not option.minimum <= number <= maximum or number == math.inf:
-        limit = f"{option.range}" if number < _LARGEST or not whole else f"at most {_LARGEST}"
-        raise ConfigError(f"{name} must be {limit}, not {given}")
+    if whole and number > _LARGEST:
+        raise ConfigError(f"{name} must be at most {_LARGEST}, not {given}")
+    minimum, maximum = option.minimum or 0, math.inf if option.maximum is None else option.maximum
+    if not minimum <= number <= maximum:
+        raise ConfigError(f"{name} must be {option.range}, not {given}")
     return number
 
 

@@ -1,5 +1,6 @@
 """The registry of models and released weights, and functions that build models by name."""
 
+import difflib
 import enum
 import functools
 import importlib
@@ -198,7 +199,12 @@ def get_weight(name: str) -> WeightsEnum:
             if name in (member.value, f"{members.__name__}.{member_name}"):
                 return member
     known = sorted(member.value for members in _WEIGHTS.values() for member in members)
-    raise ConfigError(f"there are no weights called {name!r}. There are: {', '.join(known)}.")
+    near = difflib.get_close_matches(name, [*list_models(), *known], 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ConfigError(
+        f"there is no model and there are no weights called {name!r}.{hint} There are the models "
+        f"{', '.join(list_models())} and the weights {', '.join(known)}."
+    )
 
 
 def from_pretrained(name: str | Path, *, progress: bool = True) -> ColorizationModel:

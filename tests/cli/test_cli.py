@@ -207,7 +207,7 @@ def test_the_original_is_never_replaced(folder: Path) -> None:
         (["colorize", "empty", "-o", "out"], "no pictures in empty"),
         (["colorize", "a.png", "-o", "b.png", "--seed", "3"], "unet is deterministic; `seed` requires `vae`"),
         (["colorize", "a.png", "-o", "b.png", "--device", "gpu"], "device gpu cannot be used here"),
-        (["colorize", "a.png", "-o", "b.png", "--depth", "12"], "depth is 8 or 16"),
+        (["colorize", "a.png", "-o", "b.png", "--depth", "12"], "depth must be 8 or 16"),
         (["colorize", "a.png", "-o", "b.png", "--quality", "50"], "no quality"),
         (["colorize", "a.png", "-o", "out", "--format", "gif"], "gif cannot hold a coloring"),
         (["colorize", "a.png", "-o", "b.png", "--max-pixels", "100"], "100 are allowed"),

@@ -1,8 +1,8 @@
 """How the command behaves in terminals, folders and spreadsheets of others."""
 
 import csv
-import io
 import functools
+import io
 import os
 import signal
 import subprocess
@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from artcolor.images import open_picture
+from artcolor.zoo.manifest import entries
 from tests.conftest import make_painting
 
 COMMAND = [sys.executable, "-c", "from artcolor.cli import main; main()"]
@@ -97,6 +98,32 @@ def test_a_second_run_says_once_that_results_exist(tmp_path: Path) -> None:
     assert "3 results already exist" in done.stderr
     assert "--resume skips them, and --force replaces them" in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2
+
+
+def test_the_table_of_models_is_complete_in_narrow_terminals_and_pipes() -> None:
+    piped = run("models").stdout
+    terminal = run("models", FORCE_COLOR="1", COLUMNS="80").stdout
+    for shown in (piped, terminal):
+        assert "…" not in shown
+        for entry in entries().values():
+            assert entry.key in shown
+            assert f"{entry.metrics['paintings-256']['default']['psnr']['mean']:.2f} dB" in shown
+    assert "\n  parameters: " in terminal
+
+
+def test_inspect_goes_on_after_a_bad_file(tmp_path: Path) -> None:
+    make_painting(1, 40, 30).convert("L").save(tmp_path / "a.png")
+    done = run("inspect", tmp_path / "missing.png", tmp_path / "a.png")
+    assert done.returncode == 1
+    assert "there is no file" in done.stderr
+    assert "a.png does not state" in done.stdout
+
+
+def test_results_of_a_folder_need_a_folder(tmp_path: Path) -> None:
+    done = run("colorize", gray_folder(tmp_path / "in"), "-o", tmp_path / "x.png")
+    assert done.returncode == 1
+    assert "x.png is the name of a picture, but the results need a folder" in done.stderr.replace("\n", " ")
+    assert not (tmp_path / "x.png").exists()
 
 
 def test_interrupted_runs_say_how_far_they_got(tmp_path: Path) -> None:

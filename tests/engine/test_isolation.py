@@ -53,6 +53,14 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
+def test_the_same_seed_gives_the_same_coloring(name: str) -> None:
+    expected = artcolor.colorize(GRAY, "vae", seed=3)
+    with SETTINGS[name]():
+        found = artcolor.colorize(GRAY, "vae", seed=3)
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("model", ["unet", "cnn", "ae_report"])
 def test_settings_of_others_do_not_matter(name: str, model: str) -> None:
     settings: Callable[[], AbstractContextManager[None]] = SETTINGS[name]

@@ -98,3 +98,36 @@ def test_from_several_threads(session: artcolor.Session) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = pool.map(lambda value: np.asarray(session.render(decoding=Decoding(vividness=value))), values)
         assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_wrong_arguments_say_what_to_do(session: artcolor.Session, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"guidance must be a Guidance, not a Decoding; pass it as decoding=\.\.\."):
+        session.render(Decoding())
+    with pytest.raises(ConfigError, match=r"decoding must be a Decoding, not a str; give artcolor.Decoding"):
+        session.render(decoding="vivid")
+    with pytest.raises(ConfigError, match="guidance must be a Guidance"):
+        session.save(tmp_path / "a.png", "blue")
+    with pytest.raises(ImageError, match="quality must be an integer from 1 to 100, not 'x'"):
+        session.save(tmp_path / "a.jpg", quality="x")
+    with pytest.raises(ImageError, match="format must be a name"):
+        session.save(tmp_path / "a.jpg", format=3)
+    with pytest.raises(ImageError, match="there is no folder"):
+        session.save(tmp_path / "none" / "a.jpg")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_original_is_never_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    make_painting(1, 60, 40).convert("L").save(path)
+    before = path.read_bytes()
+    (tmp_path / "link.png").symlink_to(path)
+    session, image = artcolor.Session(path, "cnn"), artcolor.colorize(path, "cnn")
+    for save in (session.save, session.render().save, image.save, lambda to: artcolor.save(image, to)):
+        for target in (path, str(tmp_path / "link.png")):
+            with pytest.raises(ImageError, match=r"would replace the original .*a\.png; choose another name"):
+                save(target)
+    with pytest.raises(ImageError, match="would replace the original"):
+        image.save(path, optimize=True)
+    assert path.read_bytes() == before
+    image.save(tmp_path / "b.png")
+    image.save(tmp_path / "b.png")
