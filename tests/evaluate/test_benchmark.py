@@ -223,8 +223,8 @@ class TestModels:
         ("settings", "message"),
         [
             ("vividness=-1", "vividness must be 0 to 100"),
-            ("temperature=2", "temperature must be above 0"),
-            ("size=8", "size must be at least 16"),
+            ("temperature=2", "temperature must be 0.01 to 1, not 2"),
+            ("size=8", "size must be an integer of at least 16"),
             ("strength=nan", "strength must be 0 to 100"),
         ],
     )

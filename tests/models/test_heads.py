@@ -186,10 +186,10 @@ def test_vividness_makes_colors_stronger(head: DistributionHead) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"temperature": 0.0}, "temperature must be above 0"),
-        ({"temperature": 1.5}, "at most 1, not 1.5"),
-        ({"vividness": -1.0}, "vividness must be 0 or more"),
-        ({"vividness": float("nan")}, "vividness must be 0 or more"),
+        ({"temperature": 0.0}, "temperature must be 0.01 to 1, not 0"),
+        ({"temperature": 1.5}, "temperature must be 0.01 to 1, not 1.5"),
+        ({"vividness": -1.0}, "vividness must be 0 to 100"),
+        ({"vividness": float("nan")}, "vividness must be 0 to 100"),
     ],
 )
 def test_decoding_defaults_out_of_range(
