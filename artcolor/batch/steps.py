@@ -14,6 +14,7 @@ from artcolor.batch.plan import Job, Status, map_path, result_paths
 from artcolor.batch.saving import Saving
 from artcolor.color.rows import bytes_of
 from artcolor.engine.colorizer import Colorizer, uncertainty_map
+from artcolor.engine.result import check_not_original
 from artcolor.errors import ConfigError, ImageError
 from artcolor.files import replacing
 from artcolor.images import Picture, PictureFile, check_target, open_file, save_pictures
@@ -179,8 +180,7 @@ class Steps:
         results = self._results(job)
         maps = [map_path(job.target)] if self._saving.uncertainty else []
         for path in filter(Path.exists, (*results, *maps)):
-            if job.source.exists() and path.samefile(job.source):
-                raise ImageError(f"the result would replace the original {job.source}; choose another -o")
+            check_not_original(job.source, path)
             if not self._saving.force and not self._saving.resume:
                 raise ExistingResultError(f"{path} already exists; --force replaces it, and --resume skips it")
         return self._saving.resume and all(path.exists() for path in results)

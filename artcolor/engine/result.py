@@ -146,10 +146,10 @@ def save(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     save(artcolor.colorize(np.full((30, 50), 128, np.uint8)), f"{folder}/a.png")
     """
-    provenance = result.provenance if isinstance(result, ColoredImage) else None
+    provenance = None
     if isinstance(result, ColoredImage):
         check_not_original(result.source, target)
-    if isinstance(result, ColoredImage):
+        provenance = result.provenance
         picture: Picture | Image.Image = result._picture()
     elif isinstance(result, Image.Image):
         picture = result
