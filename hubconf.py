@@ -150,7 +150,7 @@ def _range(limits):
 
 def _figures(key, entry, enum):
     """Returns a paragraph about released weights: size, decoding defaults and metrics."""
-    measured = entry["metrics"]["paintings-256"]
+    measured = entry["metrics"]["paintings-whole"]
     default, accurate = measured["default"], measured.get("accurate")
     psnr = f"PSNR {default['psnr']['mean']:.2f} dB"
     if accurate:
@@ -160,7 +160,7 @@ def _figures(key, entry, enum):
     with_decoding = f", decoded with {' and '.join(decoding)}" if decoding else ""
     text = (
         f"Default weights: {key}, {entry['parameters'] / 1e6:.2f} M parameters, {entry['bytes'] / 2**20:.1f} MB"
-        f"{with_decoding}. Measured on {measured['n']} paintings at 256 px: {psnr}; mean colorfulness "
+        f"{with_decoding}. Measured on {measured['n']} whole paintings: {psnr}; mean colorfulness "
         f"{default['delta_colorfulness']['mean']:+.1f} relative to the originals; "
         f"FD-grid {default['fd_grid']['mean']:.0f}. "
         f'All metrics with intervals: `artcolor.{enum}.DEFAULT.meta["metrics"]`.'

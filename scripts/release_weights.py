@@ -1,6 +1,9 @@
 """Turns a finished training into a release: chooses defaults on val, measures on test, and writes the manifest entry.
 
 Run from a checkout: python scripts/release_weights.py ~/runs/cnn cnn.art_v1 --recipe cnn --data ../shared/art
+
+To choose and measure the defaults of released weights anew:
+python scripts/release_weights.py artcolor/weights/cnn.art_v1.safetensors cnn.art_v1 --retune --data ../shared/art
 """
 
 import hashlib
@@ -14,23 +17,33 @@ import typer
 
 from artcolor.evaluate.benchmark import evaluate
 from artcolor.evaluate.calibration import fit_temperatures
-from artcolor.evaluate.protocol import choose
+from artcolor.evaluate.protocol import choose, protocol_of, sources_of
 from artcolor.evaluate.reference import load_reference
-from artcolor.evaluate.sweep import TEMPERATURES, sweep
+from artcolor.evaluate.sweep import sweep
+from artcolor.evaluate.sweep_bench import Bench
 from artcolor.evaluate.sweep_tables import save_sweep, summary
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead, RebalancedHead
 from artcolor.models.registry import from_pretrained, save_weights
 from artcolor.models.regression import RGBHead
 from artcolor.models.verify import count_parameters, make_golden, multiply_adds
-from artcolor.zoo.manifest import manifest_path, update
+from artcolor.zoo.manifest import entries, manifest_path, update
 
 _WEIGHTS = Path(__file__).resolve().parent.parent / "artcolor" / "weights"
 _DATA = (
     "16,755 reproductions of paintings believed to be in the public domain, collected from public repositories "
     "(about a third of them the Kaggle set 'Best Artworks of All Time'); near-gray pictures and near duplicates removed"
 )
+# The weights are bounded and chroma is limited, so that rare colors do not glow. Chosen on val (docs/training-log.md).
+_DECODING = {"smoothing": 0.1, "given_l": 0.3, "power": 0.6, "cast": 0.2, "limit": (40.0, 70.0)}
+_PROTOCOL = "paintings-whole"
+_TEMPERATURES = (0.4, 0.3, 0.2)
+_VIVIDNESS = (1.0, 1.5)
+_GAINS = (1.5, 2.0)
+_DEFAULT = 2.0
+
 _KEPT = ("mse", "psnr", "ssim", "abrmse", "auc", "auc_rebalanced", "delta_e", "colorfulness", "delta_colorfulness")
+_KEPT += ("hot_spots",)
 _KEPT += ("fd_grid", "fd_lite0", "nll", "ece")
 
 
@@ -58,38 +71,60 @@ def _calibrate(model: ColorizationModel, data: Path, network: float | None, prio
 
 
 def _choose_defaults(
-    model: ColorizationModel, source: Path, data: Path, results: Path, temperatures: Sequence[float], aim: float
+    model: ColorizationModel,
+    data: Path,
+    results: Path,
+    sizes: Sequence[int],
+    temperatures: Sequence[float],
+    aim: float,
 ) -> None:
-    assert isinstance(model.head, DistributionHead)
-    # Only the working size of the training: a larger one is slower, which the figures of a sweep do not account for.
-    found = sweep(
-        source,
-        data,
-        sizes=(model.size,),
-        temperatures=temperatures,
-        aim=aim,
-        lite0=False,
-        out=results,
-        progress=_progress,
-    )
+    """Chooses size, temperature and vividness, then the offset, then the vividness that suits the offset."""
+    head = model.distribution_head()
+    head.offset = (0.0, 0.0)
+    for stage in ("before", "chosen"):
+        source = results / f"{stage}.safetensors"
+        save_weights(model, source)
+        found = sweep(
+            source,
+            data,
+            protocol=_PROTOCOL,
+            sizes=sizes,
+            vividness=_VIVIDNESS,
+            temperatures=temperatures,
+            gains=_GAINS,
+            aim=aim,
+            lite0=False,
+            out=results,
+            progress=_progress,
+        )
+        print("\n".join(summary(found)))
+        chosen = found.chosen.setting
+        model.size, head.vividness, head.temperature = chosen.size, chosen.vividness, chosen.temperature
+        if stage == "before":
+            paths = choose(data, "val", None)
+            bench = Bench(
+                model, protocol_of(_PROTOCOL), paths, sources_of(data, paths), lite0=False, progress=_progress
+            )
+            a, b = bench.offset(chosen)
+            head.offset = (round(a, 2), round(b, 2))
+            sizes, temperatures = (chosen.size,), (chosen.temperature,)
     save_sweep(found, results)
-    print("\n".join(summary(found)))
-    model.head.vividness, model.head.temperature = found.chosen.setting.vividness, found.chosen.setting.temperature
+    # The same weights of bins, on a scale on which the default is the same for every model.
+    head.power, head.vividness = round(head.power * head.vividness / _DEFAULT, 4), _DEFAULT
 
 
 def _measured(model: ColorizationModel, target: Path, data: Path, results: Path) -> dict[str, Any]:
     """Returns the manifest's figures on test by protocol: at the defaults and, for distributions, at vividness 0."""
-    names, beside, protocols = {"default": str(target)}, [], ["paintings-256"]
+    names, beside, protocols = {"default": str(target)}, [], ["paintings-256", _PROTOCOL]
     if isinstance(model.head, DistributionHead) and not isinstance(model.head, RebalancedHead):
         names["accurate"] = f"{target}:vividness=0,temperature=1"
-        settings = f"vividness={model.head.vividness},temperature={model.head.temperature}"
-        beside = ["l_prior:vividness=0,temperature=1", f"l_prior:{settings}"]
+        beside = ["l_prior:vividness=0,temperature=1"]
     elif isinstance(model.head, RGBHead):
         protocols.append(f"report-{model.size}")
     found = {}
     for protocol in protocols:
         outcome = evaluate(
-            [*names.values(), *beside], data, protocol=protocol, out=results / protocol, progress=_progress
+            [*names.values(), *beside], data, protocol=protocol, out=results.parent / protocol, progress=_progress
         )
         print(outcome.to_markdown())
         table = outcome.to_json()
@@ -101,11 +136,15 @@ def _measured(model: ColorizationModel, target: Path, data: Path, results: Path)
 def main(
     run: Annotated[Path, typer.Argument(help="Folder of a finished training, or a weights file.")],
     key: Annotated[str, typer.Argument(help="Key of the new weights, model.tag.")],
-    recipe: Annotated[str, typer.Option(help="Name of the recipe of the training.")],
     data: Annotated[Path, typer.Option(help="Folder of the data set of paintings.")],
+    recipe: Annotated[str | None, typer.Option(help="Name of the recipe of the training.")] = None,
     commit: Annotated[str | None, typer.Option(help="Commit of the training code; default: HEAD.")] = None,
     results: Annotated[Path, typer.Option(help="Output folder for tables and plots.")] = Path("runs/release"),
     replaces: Annotated[str | None, typer.Option(help="model.tag of unpublished weights to replace.")] = None,
+    retune: Annotated[
+        bool, typer.Option("--retune", help="Keep calibration, recipe and commit of released weights.")
+    ] = False,
+    size: Annotated[list[int] | None, typer.Option(help="Working size to try; repeatable. Default: its own.")] = None,
     temperature: Annotated[list[float] | None, typer.Option(help="Temperature to try; repeatable.")] = None,
     aim: Annotated[float, typer.Option(help="Target ΔCF of the defaults.")] = 0.0,
     given_l: Annotated[float | None, typer.Option(help="Exponent s of p(bin | L) in the class weights, 0..1.")] = None,
@@ -119,20 +158,24 @@ def main(
 ) -> None:
     """Chooses defaults, measures, and writes the weights file and the manifest entry."""
     torch.set_num_threads(2)
+    before = entries()[key] if retune else None
+    if (recipe is None) != retune:
+        raise typer.BadParameter("give either --recipe or --retune")
     results = results / key
     results.mkdir(parents=True, exist_ok=True)
     source = run / "model.safetensors" if run.is_dir() else run
     model = from_pretrained(source)
     # The head of Zhang et al. 2016 has fixed weights and temperature, and RGB has no decoding settings.
     if isinstance(model.head, DistributionHead) and not isinstance(model.head, RebalancedHead):
-        if given_l is not None:
-            model.head.given_l = given_l
-        if smoothing is not None:
-            model.head.smoothing = smoothing
-        _calibrate(model, data, calibration, prior_calibration)
-        source = results / "calibrated.safetensors"
-        save_weights(model, source)
-        _choose_defaults(model, source, data, results, temperature or TEMPERATURES, aim)
+        given = {"smoothing": smoothing, "given_l": given_l}
+        for name, value in _DECODING.items():
+            chosen = given.get(name)
+            setattr(model.head, name, value if chosen is None else chosen)
+        if not retune:
+            _calibrate(model, data, calibration, prior_calibration)
+        _choose_defaults(model, data, results, size or (model.size,), temperature or _TEMPERATURES, aim)
+    elif size:
+        model.size = size[0]
     target = _WEIGHTS / f"{key}.safetensors"
     target.parent.mkdir(exist_ok=True)
     save_weights(model, target)
@@ -149,11 +192,11 @@ def main(
         "parameters": count_parameters(model),
         "multiply_adds": multiply_adds(model),
         "metrics": metrics,
-        "recipe": recipe,
-        "commit": commit or head,
+        "recipe": recipe if before is None else before.recipe,
+        "commit": commit or (head if before is None else before.commit),
         "data": _DATA,
         "license": "Apache-2.0",
-        "torch": torch.__version__.partition("+")[0],
+        "torch": torch.__version__.partition("+")[0] if before is None else before.torch,
         # From the written file, whose kernels are rounded to half precision.
         "golden": make_golden(from_pretrained(target)),
     }

@@ -6,6 +6,7 @@ model: python scripts/update_tables.py
 
 import ast
 import dataclasses
+import functools
 import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +45,8 @@ def options_table() -> str:
 
 SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "zoo"): card.markdown_table,
+    ("docs/evaluation.md", "whole"): functools.partial(card.figures_table, card.WHOLE),
+    ("docs/evaluation.md", "crops"): functools.partial(card.figures_table, card.CROPS),
     ("docs/weights.md", "files"): card.files_table,
     ("docs/colorizing.md", "options"): options_table,
     ("artcolor/__init__.pyi", "models"): model_imports,

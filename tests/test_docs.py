@@ -12,8 +12,10 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from artcolor.cli.app import app
@@ -161,3 +163,13 @@ def test_no_file_is_too_large_and_no_pickle_is_there() -> None:
     for path in (ROOT / "artcolor").rglob("*"):
         assert path.stat().st_size <= 12 * 2**20, path
         assert path.suffix not in (".pth", ".pt", ".pkl", ".bin"), path
+
+
+def test_picture_of_the_readme_is_a_result_of_the_default_model(tmp_path: Path) -> None:
+    gray, shown = ROOT / "examples" / "aigues_mortes.png", ROOT / "examples" / "aigues_mortes_color.jpg"
+    command = ["colorize", str(gray), "-o", str(tmp_path / "color.jpg"), "--quality", "85"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    with Image.open(shown) as old, Image.open(tmp_path / "color.jpg") as new:
+        difference = np.abs(np.asarray(old).astype(int) - np.asarray(new)).mean()
+    # Other weights or another decoding differ by 1 to 10.
+    assert difference < 0.3, f"{shown.name} is out of date: {difference:.2f} on average; write it anew with `{command}`"

@@ -22,7 +22,13 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Folder of color pictures.")],
     out: Annotated[Path, typer.Option(help="Output folder for tables, plots and report.html.")],
     split: Annotated[str | None, typer.Option(help="train, val or test.", show_default="test; --sweep: val")] = None,
-    protocol: Annotated[str, typer.Option(help="paintings-256, report-200 or report-128.")] = "paintings-256",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="paintings-256, paintings-whole, report-200 or report-128.",
+            show_default="paintings-256; --sweep: paintings-whole",
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=2, help="Use only this many pictures of a fixed shuffle.")] = None,
     sweep: Annotated[
         bool,
@@ -33,7 +39,7 @@ def evaluate(
     from artcolor.evaluate import benchmark
 
     if sweep:
-        _sweep(models, data, out, split or "val", protocol, limit)
+        _sweep(models, data, out, split or "val", protocol or "paintings-whole", limit)
         return
     with Progress(console=ERR, transient=True) as bar:
         tasks: dict[str, TaskID] = {}
@@ -44,9 +50,18 @@ def evaluate(
             bar.update(tasks[name], completed=done)
 
         results = benchmark.evaluate(
-            models, data, split=split or "test", protocol=protocol, out=out, limit=limit, progress=progress
+            models,
+            data,
+            split=split or "test",
+            protocol=protocol or "paintings-256",
+            out=out,
+            limit=limit,
+            progress=progress,
         )
-    OUT.print(Markdown(results.to_markdown()))
+    text = results.to_markdown()
+    # A table that is wider than the terminal would lose its figures.
+    fits = max(map(len, text.splitlines())) <= OUT.width
+    OUT.print(Markdown(text)) if fits else say(text.rstrip())
 
 
 def _sweep(models: list[str], data: Path, out: Path, split: str, protocol: str, limit: int | None) -> None:
@@ -54,15 +69,13 @@ def _sweep(models: list[str], data: Path, out: Path, split: str, protocol: str, 
 
     if len(models) > 1:
         raise ConfigError("--sweep takes one model at a time; run it once per model, each with a different --out")
-    if protocol != sweep.PROTOCOL:
-        raise ConfigError(f"--sweep always uses the protocol {sweep.PROTOCOL}; omit --protocol")
     with Progress(console=ERR, transient=True) as bar:
         task = bar.add_task("sweep")
 
         def progress(doing: str, done: int, total: int) -> None:
             bar.update(task, description=doing, completed=done, total=total)
 
-        found = sweep.sweep(models[0], data, split=split, limit=limit, out=out, progress=progress)
+        found = sweep.sweep(models[0], data, split=split, protocol=protocol, limit=limit, out=out, progress=progress)
     sweep_tables.save_sweep(found, out)
     for line in sweep_tables.summary(found):
         say(line)

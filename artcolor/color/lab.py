@@ -276,6 +276,28 @@ def to_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     return ab * scale
 
 
+def limit_chroma(ab: Tensor, knee: float, limit: float) -> Tensor:
+    """Compresses high chroma smoothly, at constant hue.
+
+    Args:
+        ab: `(*, 2, H, W)` in Lab units.
+        knee: chroma in Lab units up to which colors are unchanged.
+        limit: chroma that none exceeds, above `knee`.
+
+    Returns:
+        `(*, 2, H, W)`; between knee and limit, chroma grows with a slope that falls from 1 to 0.
+
+    Example:
+        >>> import torch
+        >>> limit_chroma(torch.tensor([80.0, 0.0]).reshape(2, 1, 1), 40, 70)[0].item() < 70
+        True
+    """
+    chroma = ab.square().sum(-3, keepdim=True).sqrt()
+    room = limit - knee
+    compressed = knee - room * torch.expm1((knee - chroma).clamp(max=0) / room)
+    return ab * torch.where(chroma > knee, compressed / chroma.clamp(min=knee), 1.0)
+
+
 def _channels(x: Tensor, where: tuple[Tensor, ...]) -> Tensor:
     """Some pixels `(C, P)` of `(*, C, H, W)`."""
     return x.movedim(-3, -1)[where].T

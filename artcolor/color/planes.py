@@ -32,6 +32,9 @@ from artcolor.errors import ConfigError
 # A part of a strip this large stays in the processor's cache through the dozen steps from Lab to sRGB.
 _PART_PIXELS = 1 << 17
 _KEYS = -0.75
+# Pictures that are longer than this many times their short side are seen smaller, so that a panorama costs no more than
+# one of this aspect.
+_WIDEST = 3
 # Beyond this many times the working size, a long side is shortened; otherwise a hairline picture would fill the memory.
 _LONGEST = 32
 
@@ -42,7 +45,8 @@ def working_size(height: int, width: int, *, size: int, stride: int, out_stride:
     Args:
         height: of the picture, in pixels.
         width: of the picture, in pixels.
-        size: the working size; the result has an area of about size².
+        size: the working size; the short side of the result, in pixels, up to an aspect of 3 : 1. Longer pictures have
+            the area of that aspect.
         stride: what the network's input must be a multiple of; the short side comes out at least twice that.
         out_stride: both sides come out as multiples of it.
 
@@ -51,9 +55,9 @@ def working_size(height: int, width: int, *, size: int, stride: int, out_stride:
 
     Example:
         >>> working_size(3000, 4000, size=192, stride=8, out_stride=4)
-        (168, 220)
+        (192, 256)
     """
-    scale = size / math.sqrt(height * width)
+    scale = min(size / min(height, width), size * math.sqrt(_WIDEST / (height * width)))
     short = min(height, width) * scale
     if short < 2 * stride:
         scale *= 2 * stride / short
@@ -145,7 +149,7 @@ class ToLightness(nn.Module):
     Example:
         >>> import torch
         >>> ToLightness(size=192, stride=8, out_stride=4)(torch.rand(1, 3, 300, 400)).shape
-        torch.Size([1, 1, 168, 220])
+        torch.Size([1, 1, 192, 256])
     """
 
     def __init__(self, *, size: int, stride: int, out_stride: int) -> None:

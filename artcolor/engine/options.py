@@ -17,7 +17,10 @@ __all__ = ["OPTIONS", "Options", "checked"]
 class Options(ModelOptions, total=False):
     """How pictures are colorized; the keyword arguments of `artcolor.colorize` and `artcolor.Colorizer`."""
 
-    size: Annotated[int | None, Option("Working size of the network in pixels. Default: the checkpoint's.", minimum=16)]
+    size: Annotated[
+        int | None,
+        Option("Short side in pixels at which the network sees a picture. Default: the checkpoint's.", minimum=16),
+    ]
     skip_colored: Annotated[bool, Option("Leave alone pictures that already have color.", default=False)]
     chroma_only: Annotated[
         bool, Option("Return the color alone, as a layer for the blend mode 'Color'.", default=False)

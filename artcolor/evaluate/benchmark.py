@@ -22,7 +22,7 @@ from artcolor.evaluate import calibration, metrics
 from artcolor.evaluate.frechet import frechet_distance, grid_features_of_ab, lite0_features
 from artcolor.evaluate.page import write_page
 from artcolor.evaluate.predictors import ModelPredictor, Predictor, baselines, device_of, predictor_of
-from artcolor.evaluate.protocol import Protocol, choose, protocol_of
+from artcolor.evaluate.protocol import Protocol, choose, protocol_of, sources_of
 from artcolor.evaluate.reference import Reference, load_reference
 from artcolor.evaluate.results import Array, Results, Scores, Truth
 from artcolor.files import write_atomically
@@ -33,7 +33,7 @@ from artcolor.models.lite0 import load_lite0
 _LOG = logging.getLogger(__name__)
 
 # Part of every key: raise it when a metric or the decoding of pictures changes, so that stored scores are discarded.
-_VERSION = 3
+_VERSION = 4
 _BATCH = 8
 _TIMED = 20
 _HUES = 36
@@ -60,7 +60,7 @@ def evaluate(
         models: models, or their names as `artcolor.evaluate.predictors.predictor_of` takes them.
         data: folder of a data set.
         split: `"train"`, `"val"` or `"test"`.
-        protocol: name of a protocol: `"paintings-256"`, `"report-200"` or `"report-128"`.
+        protocol: name of a protocol: `"paintings-256"`, `"paintings-whole"`, `"report-200"` or `"report-128"`.
         out: folder for results and stored scores, which are reused; `None` writes nothing.
         limit: use only this many pictures of a fixed shuffle; `None` uses all.
         seconds: measure the time from gray file to colored file, on 20 pictures.
@@ -96,6 +96,7 @@ def evaluate(
         evaluator.truth,
         {predictor.name: evaluator.scores(predictor, seconds=seconds) for predictor in predictors},
         evaluator.missing,
+        sources_of(data, paths),
     )
     if folder is not None:
         results.save(folder)

@@ -14,6 +14,8 @@ from artcolor.color.lab import rgb_to_lab
 from artcolor.errors import ConfigError
 
 _THRESHOLDS = 151
+# In Lab units. Such a pixel looks wrong even where the hue is right.
+_HOT = 40
 
 
 def _mean(x: Tensor) -> Tensor:
@@ -155,6 +157,38 @@ def colorfulness(picture: Tensor) -> Tensor:
     return deviation + 0.3 * distance
 
 
+def hot_spots(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Computes the share of pixels whose chroma exceeds the true chroma by more than 40: colors that glow.
+
+    Args:
+        predicted: `(N, 3, H, W)`, sRGB in 0..1.
+        truth: `(N, 3, H, W)`, sRGB in 0..1.
+
+    Returns:
+        `(N,)` in percent.
+
+    Example:
+        >>> gray = torch.full((1, 3, 4, 4), 0.5)
+        >>> hot_spots(torch.tensor([1.0, 0, 0]).reshape(1, 3, 1, 1).expand_as(gray), gray).item()
+        100.0
+    """
+    return hot_spots_of_ab(rgb_to_lab(predicted)[:, 1:], rgb_to_lab(truth)[:, 1:])
+
+
+def hot_spots_of_ab(predicted: Tensor, truth: Tensor) -> Tensor:
+    """Computes `hot_spots` of chroma.
+
+    Args:
+        predicted: `(N, 2, H, W)` in Lab units.
+        truth: `(N, 2, H, W)` in Lab units.
+
+    Returns:
+        `(N,)` in percent.
+    """
+    excess = predicted.square().sum(1).sqrt() - truth.square().sum(1).sqrt()
+    return 100 * _mean((excess > _HOT).float())
+
+
 def all_metrics(predicted: Tensor, truth: Tensor, codebook: Codebook) -> dict[str, Tensor]:
     """Computes all metrics of this module, with one conversion to Lab instead of four.
 
@@ -181,6 +215,7 @@ def all_metrics(predicted: Tensor, truth: Tensor, codebook: Codebook) -> dict[st
         "auc_rebalanced": _auc_rebalanced(distance, true_lab[:, 1:], codebook),
         "delta_e": _mean(ciede2000(lab, true_lab)),
         "colorfulness": colorfulness(predicted),
+        "hot_spots": hot_spots_of_ab(lab[:, 1:], true_lab[:, 1:]),
     }
 
 

@@ -10,43 +10,47 @@ from PIL import Image
 from torch import Tensor
 
 from artcolor.data.dataset import list_pictures, unreadable
+from artcolor.data.tables import read_table
 from artcolor.errors import ConfigError, DataError, ImageError
 from artcolor.images import open_rgb
 
 _SIDE = 256
 # Slightly above the middle, so that portraits keep their heads.
 _CROP_HEIGHT = 0.35
+_FEWEST = 20
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A protocol that evaluates a square crop of each picture.
+    """How pictures are read for evaluation: whole, or as a square crop.
 
-    The short side is resized to 256 pixels. The crop is centered in width and slightly above the middle in height. If
-    `side` is smaller than 256, the crop is then reduced bilinearly.
+    The short side is resized to 256 pixels. A crop is square, centered in width and slightly above the middle in
+    height. If `side` is smaller than 256, the crop is then reduced bilinearly.
 
     Files are decoded by `artcolor.images`: color profiles, orientation and high bit depth are honored, and transparent
     pixels become white.
 
     Attributes:
         name: name of the protocol, for `protocol_of`.
-        side: side of the square, in pixels.
+        side: side of the square, in pixels; short side of a whole picture.
+        whole: evaluate the whole picture.
         own_rgb: evaluate the picture of a network that predicts RGB as it is, with its own lightness, instead of its
             chroma joined with the true lightness.
     """
 
     name: str
-    side: int
+    side: int = _SIDE
+    whole: bool = False
     own_rgb: bool = False
 
     def read(self, path: Path) -> Tensor:
-        """Reads the square crop of a picture.
+        """Reads a picture.
 
         Args:
             path: path of the picture file.
 
         Returns:
-            `(3, side, side)`, sRGB in 0..1.
+            `(3, side, side)`, sRGB in 0..1; a whole picture is `(3, H, W)`, and the smaller of H and W is `side`.
 
         Raises:
             DataError: the file cannot be read.
@@ -58,34 +62,49 @@ class Protocol:
         scale = _SIDE / min(rgb.size)
         size = (max(_SIDE, round(rgb.width * scale)), max(_SIDE, round(rgb.height * scale)))
         rgb = rgb.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
-        x = (rgb.width - _SIDE) // 2
-        y = int((rgb.height - _SIDE) * _CROP_HEIGHT)
-        square = rgb.crop((x, y, x + _SIDE, y + _SIDE))
-        if self.side != _SIDE:
-            square = square.resize((self.side, self.side), Image.Resampling.BILINEAR)
-        return torch.from_numpy(np.asarray(square).transpose(2, 0, 1).copy()).float() / 255
+        if not self.whole:
+            x = (rgb.width - _SIDE) // 2
+            y = int((rgb.height - _SIDE) * _CROP_HEIGHT)
+            rgb = rgb.crop((x, y, x + _SIDE, y + _SIDE))
+            if self.side != _SIDE:
+                rgb = rgb.resize((self.side, self.side), Image.Resampling.BILINEAR)
+        return torch.from_numpy(np.asarray(rgb).transpose(2, 0, 1).copy()).float() / 255
 
     def batches(self, paths: Sequence[Path], length: int) -> Iterator[Tensor]:
-        """Reads pictures in batches.
+        """Reads pictures in batches, in their order.
 
         Args:
             paths: paths of the picture files.
             length: largest number of pictures per batch.
 
         Yields:
-            `(N, 3, side, side)`, sRGB in 0..1, with N at most `length`.
+            `(N, 3, H, W)`, sRGB in 0..1, with N at most `length`. Whole pictures share a batch only with neighbors
+            of the same size.
 
         Raises:
             DataError: a file cannot be read.
         """
-        for start in range(0, len(paths), length):
-            yield torch.stack([self.read(path) for path in paths[start : start + length]])
+        batch: list[Tensor] = []
+        for path in paths:
+            picture = self.read(path)
+            if batch and (len(batch) == length or picture.shape != batch[0].shape):
+                yield torch.stack(batch)
+                batch = []
+            batch.append(picture)
+        if batch:
+            yield torch.stack(batch)
 
 
-_PROTOCOLS = (Protocol("paintings-256", 256), Protocol("report-200", 200, True), Protocol("report-128", 128, True))
+_PROTOCOLS = (
+    Protocol("paintings-256"),
+    Protocol("paintings-whole", whole=True),
+    Protocol("report-200", 200, own_rgb=True),
+    Protocol("report-128", 128, own_rgb=True),
+)
 
 PROTOCOLS = {protocol.name: protocol for protocol in _PROTOCOLS}
-"""Name → protocol. "report-200" and "report-128" measure the MSE at the sizes of the student report."""
+"""Name → protocol. "paintings-whole" evaluates pictures as people colorize them, "paintings-256" square crops, and
+"report-200" and "report-128" measure the MSE at the sizes of the student report."""
 
 
 def protocol_of(name: str) -> Protocol:
@@ -127,3 +146,43 @@ def choose(data: str | Path, split: str, limit: int | None) -> list[Path]:
     if len(paths) < 2:
         raise DataError(f"{data} has {len(paths)} picture in split {split!r}; evaluation needs at least 2")
     return paths
+
+
+def sources_of(data: str | Path, paths: Sequence[Path]) -> list[str]:
+    """Looks up which collection each picture comes from.
+
+    Args:
+        data: folder of the data set.
+        paths: paths of pictures, from `choose`.
+
+    Returns:
+        For each picture the column `source` of `metadata.csv`; empty if the folder has no such table or column.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    table = Path(data) / "metadata.csv"
+    if not table.exists():
+        return [""] * len(paths)
+    found = {table.parent / row["file_name"]: row.get("source", "") for row in read_table(table, {"file_name"})}
+    return [found.get(path, "") for path in paths]
+
+
+def by_source(sources: Sequence[str]) -> dict[str, list[int]]:
+    """Groups pictures by their source.
+
+    Args:
+        sources: source of each picture; empty if unknown.
+
+    Returns:
+        Source → numbers of its pictures, for sources with at least 20 pictures: figures of fewer are mostly noise.
+
+    Example:
+        >>> by_source(["louvre"] * 20 + ["tate"])["louvre"][:3]
+        [0, 1, 2]
+    """
+    groups: dict[str, list[int]] = {}
+    for number, source in enumerate(sources):
+        if source:
+            groups.setdefault(source, []).append(number)
+    return {source: numbers for source, numbers in sorted(groups.items()) if len(numbers) >= _FEWEST}

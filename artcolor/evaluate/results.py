@@ -16,6 +16,7 @@ import torch
 
 from artcolor.errors import ConfigError
 from artcolor.evaluate import calibration
+from artcolor.evaluate.protocol import by_source
 from artcolor.files import write_atomically
 
 Array = npt.NDArray[np.float64]
@@ -49,6 +50,7 @@ METRICS = {
     "delta_e": Metric("ΔE00", "low", 2),
     "colorfulness": Metric("CF", None, 2),
     "delta_colorfulness": Metric("ΔCF", "zero", 2),
+    "hot_spots": Metric("hot spots, %", "low", 2),
     "fd_grid": Metric("FD-grid", "low", 1),
     "fd_lite0": Metric("FD-lite0", "low", 2),
     "nll": Metric("NLL", "low", 3),
@@ -57,6 +59,7 @@ METRICS = {
 }
 """All metrics, in the order of the tables."""
 
+_OF_SOURCES = ("psnr", "abrmse", "colorfulness", "delta_colorfulness")
 _SET_DISTANCES = ("fd_grid", "fd_lite0")
 
 
@@ -161,6 +164,7 @@ class Results:
         truth: statistics of the true pictures.
         models: name → scores, baselines first.
         missing: metric → why it is unavailable for all models.
+        sources: source of each picture, from `protocol.sources_of`; empty if unknown.
     """
 
     protocol: str
@@ -168,6 +172,7 @@ class Results:
     truth: Truth
     models: Mapping[str, Scores]
     missing: Mapping[str, str]
+    sources: Sequence[str] = ()
 
     @property
     def n(self) -> int:
@@ -194,6 +199,33 @@ class Results:
             return Interval(value if math.isfinite(value) else None)
         statistic, known = _statistic(scores, metric)
         return _bootstrap(statistic, int(known.sum())) if known.any() else Interval(None)
+
+    def over_sources(self, model: str, metric: str) -> tuple[float, float] | None:
+        """Computes the range of a figure over the sources of the pictures.
+
+        Args:
+            model: a key of `models`.
+            metric: a key of `METRICS`.
+
+        Returns:
+            The lowest and the highest figure of a source; `None` if fewer than two sources have 20 pictures, or the
+            metric is a Fréchet distance, which depends on the number of pictures.
+
+        Raises:
+            ConfigError: there is no such model.
+        """
+        groups = by_source(self.sources)
+        if len(groups) < 2 or metric in _SET_DISTANCES:
+            return None
+        statistic, known = _statistic(self._scores(model), metric)
+        weights = np.zeros((len(groups), self.n))
+        for row, numbers in zip(weights, groups.values(), strict=True):
+            row[numbers] = 1
+        weights = weights[:, known]
+        if not known.any() or not weights.any(axis=1).all():
+            return None
+        figures = statistic(weights / weights.sum(axis=1, keepdims=True))
+        return float(figures.min()), float(figures.max())
 
     def compare(self, first: str, second: str, metric: str) -> Interval:
         """Computes the difference `first − second` by a paired bootstrap, which resamples both alike.
@@ -226,18 +258,25 @@ class Results:
     def to_json(self) -> dict[str, Any]:
         """Returns all figures: `{"protocol", "n", "models": {name: {metric: {"mean", "low", "high"}}}}`.
 
-        Every model has every metric; figures that do not apply are `None`.
+        Every model has every metric; figures that do not apply are `None`. Where `over_sources` knows a range, a metric
+        has `"source_low"` and `"source_high"`, too.
         """
         return {
             "protocol": self.protocol,
             "n": self.n,
-            "models": {
-                model: {metric: vars(self.interval(model, metric)) for metric in METRICS} for model in self.models
-            },
+            "models": {model: {metric: self._figure(model, metric) for metric in METRICS} for model in self.models},
         }
 
+    def _figure(self, model: str, metric: str) -> dict[str, float | None]:
+        figure: dict[str, float | None] = dict(vars(self.interval(model, metric)))
+        spread = self.over_sources(model, metric)
+        return figure if spread is None else figure | {"source_low": spread[0], "source_high": spread[1]}
+
     def to_markdown(self) -> str:
-        """Formats the results as a Markdown table of figures with half the width of their interval."""
+        """Formats the results as a Markdown table of figures with half the width of their interval.
+
+        A second table shows the range over the sources of the pictures, if it is known.
+        """
         lines = [
             f"{self.protocol}, n = {self.n}; ± is half the width of the bootstrap 95 % interval. "
             f"CF of the true pictures: {self.truth.colorfulness.mean():.2f}.",
@@ -248,8 +287,28 @@ class Results:
         for model in self.models:
             cells = [cell(self.interval(model, key), metric.digits) for key, metric in METRICS.items()]
             lines.append(f"| `{model}` | " + " | ".join(cells) + " |")
+        lines += self._sources_table()
         lines += [f"\n{METRICS[metric].label} is missing: {why}" for metric, why in self.missing.items()]
         return "\n".join(lines) + "\n"
+
+    def _sources_table(self) -> list[str]:
+        groups = by_source(self.sources)
+        if len(groups) < 2:
+            return []
+        lines = [
+            "",
+            f"Lowest and highest figure of the {len(groups)} sources with at least 20 pictures:",
+            "",
+            "| model | " + " | ".join(METRICS[metric].label for metric in _OF_SOURCES) + " |",
+            "|---|" + "---|" * len(_OF_SOURCES),
+        ]
+        for model in self.models:
+            cells = []
+            for metric in _OF_SOURCES:
+                spread, digits = self.over_sources(model, metric), METRICS[metric].digits
+                cells.append("–" if spread is None else f"{spread[0]:.{digits}f} to {spread[1]:.{digits}f}")
+            lines.append(f"| `{model}` | " + " | ".join(cells) + " |")
+        return lines
 
     def to_csv(self) -> str:
         """Formats the results as CSV, with one row per model and picture."""

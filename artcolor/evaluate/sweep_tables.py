@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from artcolor.errors import ConfigError
 from artcolor.evaluate.results import METRICS, heading
-from artcolor.evaluate.sweep import MATCHED, PROTOCOL, Row, Sweep
+from artcolor.evaluate.sweep import MATCHED, Sweep
+from artcolor.evaluate.sweep_bench import Row
 from artcolor.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _PANELS = {"psnr": "PSNR in dB ↑", "fd_grid": "FD-grid ↓", "fd_lite0": "FD-lite0 ↓"}
-_COLUMNS = ("psnr", "colorfulness", "delta_colorfulness", "fd_grid", "fd_lite0")
+_COLUMNS = ("psnr", "colorfulness", "delta_colorfulness", "fd_grid", "fd_lite0", "hot_spots")
 _DASHES = ("-", "--", ":", "-.")
 
 
@@ -28,18 +29,22 @@ def sweep_to_json(found: Sweep) -> dict[str, Any]:
 
     Returns:
         `model`, `protocol`, `split`, `n`, `colorfulness` (of the true pictures), `missing` (why FD-lite0 is missing,
-        else empty), `chosen`, `rival` and `rows`. A row has `size`, `temperature`, `vividness`, `gain`, `rival`,
-        `psnr`, `colorfulness`, `delta_colorfulness`, `fd_grid` and `fd_lite0` (may be `None`).
+        else empty), `chosen`, `rival`, `held_out` and `rows`. A row has `size`, `temperature`, `vividness`, `gain`,
+        `rival`, `psnr`, `colorfulness`, `delta_colorfulness`, `fd_grid`, `fd_lite0` (may be `None`), `hot_spots` and
+        `sources`. `held_out` has, by source, the setting chosen without it, and its figures there.
     """
     return {
         "model": found.model,
-        "protocol": PROTOCOL,
+        "protocol": found.protocol,
         "split": found.split,
         "n": found.n,
         "colorfulness": found.colorfulness,
         "missing": found.missing,
         "chosen": _flat(found.chosen),
         "rival": _flat(found.rival),
+        "held_out": {
+            source: {**asdict(setting), **asdict(figures)} for source, (setting, figures) in found.held_out.items()
+        },
         "rows": [_flat(row) for row in found.rows],
     }
 
@@ -66,6 +71,13 @@ def summary(found: Sweep) -> list[str]:
         f"rival, chroma × {rival.setting.gain:g} at size {rival.setting.size}:",
         f"  {_figures(rival)}",
     ]
+    if found.held_out:
+        figures = [figures for _, figures in found.held_out.values()]
+        deltas, psnr = [each.delta_colorfulness for each in figures], [each.psnr for each in figures]
+        lines.append(
+            f"chosen without a source, measured on it, {len(figures)} sources: ΔCF {min(deltas):+.2f} to "
+            f"{max(deltas):+.2f}, PSNR {min(psnr):.2f} to {max(psnr):.2f}"
+        )
     if abs(best.delta_colorfulness - rival.delta_colorfulness) > 2 * MATCHED:
         lines.append(f"their colorfulness differs by more than {2 * MATCHED:g}, so they cannot be compared")
         return lines
@@ -96,7 +108,7 @@ def sweep_to_markdown(found: Sweep) -> str:
     lines = [
         f"# Sweep of `{found.model}`",
         "",
-        f"{PROTOCOL}, split {found.split}, n = {found.n}. CF of the true pictures: {found.colorfulness:.2f}.",
+        f"{found.protocol}, split {found.split}, n = {found.n}. CF of the true pictures: {found.colorfulness:.2f}.",
         "",
         "```",
         *summary(found),

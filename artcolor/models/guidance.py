@@ -68,10 +68,10 @@ class Decoding:
     """How a model's output is decoded to chroma.
 
     Attributes:
-        vividness: τ, 0 to 100; 0 is the most accurate and muted, 1 weights bins by the class weights of Zhang et
-            al. 2016; `None` uses the checkpoint's default.
+        vividness: τ, 0 to 100; how much rare colors are weighed up. 0 is the most accurate and muted; 2, the default
+            of released weights, is as colorful as real paintings; `None` uses the checkpoint's default.
         temperature: T in 0.01..1 of the annealed mean; lower sharpens the distribution; `None` uses the checkpoint's
-            default.
+            default, which rises to 1 as vividness falls from its default to 0.
         strength: factor on chroma, 0 to 100; 0 is gray.
 
     Raises:

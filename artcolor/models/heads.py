@@ -1,7 +1,7 @@
 """Heads: each defines what a model predicts, its loss, and how the output is decoded to chroma."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artcolor.color.codebook import SIGMA, Codebook
+from artcolor.color.lab import limit_chroma
 from artcolor.errors import ConfigError
 from artcolor.models.guidance import Decoding
 
@@ -16,6 +17,7 @@ __all__ = ["DistributionHead", "Head", "RebalancedHead"]
 
 # In squared Lab units. Errors below it are mostly rounding; without it, a gray picture would outweigh all others.
 _MIN_ERROR = 10.0
+_MAX_OFFSET = 50
 
 HEADS: dict[str, type["Head"]] = {}
 """Heads that a weights file may name, by class name."""
@@ -106,12 +108,17 @@ class DistributionHead(Head):
     Args:
         channels: channels of the features.
         bins: number of color bins Q; `None` uses all bins of the sRGB gamut, with a uniform prior.
-        vividness: default τ ≥ 0; τ · log w(bin) is added to the logits. 0 is the most accurate (and brownish)
-            average; 1 weights bins by the paper's class weights.
+        vividness: default τ ≥ 0; τ · `power` · log w(bin) is added to the logits. 0 is the most accurate and muted.
         temperature: default T in (0, 1] of the annealed mean; lower sharpens the distribution.
-        smoothing: λ in 0..1 of the class weights.
+        smoothing: λ in 0..1 of the class weights. A small λ lets very rare colors outweigh all others.
         given_l: s in 0..1; the class weights are w(bin)^(1 − s) · w(bin | L)^s. With s above 0, colors that are rare
             at a pixel's lightness also count as rare. The paper corresponds to 0.
+        power: exponent of the class weights at vividness 1, above 0. A small one makes vividness a gentle control.
+        cast: share in 0..1 of a vivid picture's mean color that is replaced by the mean of the distribution. Class
+            weights tint whole pictures, mostly toward orange; this takes a part of the tint back.
+        offset: a and b in Lab units, added to all colors of a vivid picture: the mean difference between true and vivid
+            colors, as measured on held-out paintings.
+        limit: knee and limit of the chroma of a vivid picture in Lab units, for `limit_chroma`; `None` for no limit.
         accuracy: weight of the error of the mean color in the loss, 0 or more. Cross-entropy does not prefer the
             better mean among two distributions that are equally far from the truth; this term does, as measured by
             PSNR.
@@ -119,7 +126,7 @@ class DistributionHead(Head):
             sharper distributions.
 
     Raises:
-        ConfigError: `accuracy` or `sigma` is out of range, or there are fewer than 5 bins.
+        ConfigError: `power`, `cast`, `limit`, `accuracy` or `sigma` is out of range, or there are fewer than 5 bins.
 
     Example:
         >>> import torch
@@ -137,17 +144,31 @@ class DistributionHead(Head):
         temperature: float = 1.0,
         smoothing: float = 0.5,
         given_l: float = 0.0,
+        power: float = 1.0,
+        cast: float = 0.0,
+        offset: Sequence[float] = (0.0, 0.0),
+        limit: Sequence[float] | None = None,
         accuracy: float = 0.0,
         sigma: float = SIGMA,
     ) -> None:
         super().__init__()
+        if not 0 < power < math.inf:
+            raise ConfigError(f"power must be above 0, not {power}")
+        if not 0 <= cast <= 1:
+            raise ConfigError(f"cast must be 0 to 1, not {cast}")
+        if len(offset) != 2 or not all(abs(value) <= _MAX_OFFSET for value in offset):
+            raise ConfigError(f"offset must be two numbers from -{_MAX_OFFSET} to {_MAX_OFFSET}, not {offset}")
+        if limit is not None and (len(limit) != 2 or not 0 < limit[0] < limit[1] < math.inf):
+            raise ConfigError(f"limit must be two chromas, the knee below the limit, not {limit}")
         if not 0 <= accuracy < math.inf:
             raise ConfigError(f"accuracy must be 0 or more, not {accuracy}")
         if not 0 < sigma < math.inf:
             raise ConfigError(f"sigma must be above 0, not {sigma}")
         self.codebook = Codebook.of_gamut() if bins is None else Codebook(bins)
         self.vividness, self.temperature = vividness, temperature
-        self.smoothing, self.given_l = smoothing, given_l
+        self.smoothing, self.given_l, self.power = smoothing, given_l, power
+        self.cast, self.offset = cast, tuple(offset)
+        self.limit = None if limit is None else tuple(limit)
         self.accuracy, self.sigma = accuracy, sigma
         self._make_project(channels)
 
@@ -158,20 +179,19 @@ class DistributionHead(Head):
 
     @property
     def config(self) -> dict[str, Any]:
-        """Bins, decoding defaults and λ; `given_l`, `accuracy` and `sigma` only if they differ from their defaults."""
-        config = {
+        """Bins, decoding defaults and λ; all others only if they differ from their defaults."""
+        config: dict[str, Any] = {
             "bins": self.codebook.bins,
             "vividness": self.vividness,
             "temperature": self.temperature,
             "smoothing": self.smoothing,
         }
         # Defaults are omitted, so older files, written before these keywords existed, have the same config.
-        if self.given_l:
-            config["given_l"] = self.given_l
-        if self.accuracy:
-            config["accuracy"] = self.accuracy
-        if self.sigma != SIGMA:
-            config["sigma"] = self.sigma
+        others = {"given_l": 0, "power": 1, "cast": 0, "offset": (0, 0), "limit": None, "accuracy": 0, "sigma": SIGMA}
+        for name, default in others.items():
+            value = getattr(self, name)
+            if value != default:
+                config[name] = list(value) if isinstance(value, tuple) else value
         return config
 
     def fit(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> None:
@@ -299,15 +319,31 @@ class DistributionHead(Head):
         return (nats / math.log(self.codebook.bins)).clamp(0, 1)
 
     def chroma(self, raw: Tensor, lightness: Tensor, decoding: Decoding) -> Tensor:
-        """Computes the annealed mean of the distribution, weighted toward rare colors by vividness."""
-        vividness = self.vividness if decoding.vividness is None else decoding.vividness
-        temperature = self.temperature if decoding.temperature is None else decoding.temperature
+        """Computes the annealed mean of the distribution, weighted toward rare colors by vividness.
+
+        Vivid colors are limited in chroma, and the tint that the weights give to the whole picture is reduced. Below
+        vividness 1, both apply in proportion, so vividness changes a picture continuously. Below its default, the
+        default temperature rises, up to 1 at vividness 0: the plain mean, which is the most accurate.
+        """
         # The defaults may come from an untrusted weights file.
-        Decoding(vividness=vividness, temperature=temperature)
+        Decoding(vividness=self.vividness, temperature=self.temperature)
+        vividness = self.vividness if decoding.vividness is None else decoding.vividness
+        temperature = decoding.temperature
+        if temperature is None:
+            temperature = self.temperature ** (min(1.0, vividness / self.vividness) if self.vividness > 0 else 1.0)
         logits = raw.float()
-        if vividness > 0:
-            logits = logits + vividness * self._log_weights(_resized(lightness, raw))
-        return self.codebook.annealed_mean(logits, temperature)
+        if vividness == 0:
+            return self.codebook.annealed_mean(logits, temperature)
+        weighted = logits + vividness * self.power * self._log_weights(_resized(lightness, raw))
+        ab, share = self.codebook.annealed_mean(weighted, temperature), min(1.0, vividness)
+        if self.limit is not None:
+            ab = torch.lerp(ab, limit_chroma(ab, *self.limit), share)
+        if self.cast > 0:
+            plain = self.codebook.annealed_mean(logits)
+            ab = ab + share * self.cast * (plain - ab).mean((2, 3), keepdim=True)
+        if any(self.offset):
+            ab = ab + share * ab.new_tensor(self.offset).reshape(1, 2, 1, 1)
+        return ab
 
     def _log_weights(self, lightness: Tensor) -> Tensor:
         """Returns log class weights at pixels of L `(N, 1, h, w)`, or `(1, Q, 1, 1)` if they do not depend on L."""

@@ -48,7 +48,11 @@ class ModelOptions(TypedDict, total=False):
 
     vividness: Annotated[
         float | None,
-        Option("0 is the most accurate, muted average; 1 is vivid. Default: the checkpoint's.", minimum=0, maximum=100),
+        Option(
+            "0 is the most accurate, muted average; 2 is as colorful as paintings. Default: the checkpoint's.",
+            minimum=0,
+            maximum=100,
+        ),
     ]
     temperature: Annotated[
         float | None,

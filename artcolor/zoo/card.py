@@ -7,19 +7,35 @@ from typing import Any
 
 from artcolor.zoo.manifest import Entry, entries
 
-COLUMNS = ("weights", "parameters", "file", "multiply-adds", "PSNR, vividness 0", "PSNR", "ΔCF", "FD-grid", "defaults")
+WHOLE, CROPS = "paintings-whole", "paintings-256"
+"""Protocols by which released weights are measured: whole pictures, as they are colorized, and square crops."""
+
+COLUMNS = (
+    *("weights", "parameters", "file", "multiply-adds", "PSNR, vividness 0", "PSNR", "ΔCF", "FD-grid"),
+    *("PSNR of crops", "FD-grid of crops", "defaults"),
+)
 PICTURES = ("gray.png", "color.jpg")
 """File names of the two pictures on the card of released weights: the input and the result."""
 
 _NONE = "–"
 _FILE_COLUMNS = ("weights", "file", "bytes", "SHA-256", "license", "on the Hub")
 _SETTINGS = {"default": "at its defaults", "accurate": "at vividness 0"}
+_METRICS = {
+    "psnr": ("PSNR", ".2f"),
+    "abrmse": ("abRMSE", ".2f"),
+    "colorfulness": ("CF", ".1f"),
+    "delta_colorfulness": ("ΔCF", "+.2f"),
+    "hot_spots": ("hot spots, %", ".2f"),
+    "fd_grid": ("FD-grid", ".0f"),
+    "fd_lite0": ("FD-lite0", ".1f"),
+    "nll": ("NLL", ".3f"),
+}
 
 
 def table_row(entry: Entry) -> tuple[str, ...]:
     """Returns one row about released weights, with a cell for each of `COLUMNS`."""
-    figures, head = entry.metrics["paintings-256"], entry.config["head"]
-    default, accurate = figures["default"], figures.get("accurate")
+    head, crops = entry.config["head"], entry.metrics[CROPS]["default"]
+    default, accurate = entry.metrics[WHOLE]["default"], entry.metrics[WHOLE].get("accurate")
     return (
         entry.key,
         f"{entry.parameters / 1e6:.2f} M",
@@ -29,6 +45,8 @@ def table_row(entry: Entry) -> tuple[str, ...]:
         f"{default['psnr']['mean']:.2f} dB",
         f"{default['delta_colorfulness']['mean']:+.2f}",
         f"{default['fd_grid']['mean']:.0f}",
+        f"{crops['psnr']['mean']:.2f} dB",
+        f"{crops['fd_grid']['mean']:.0f}",
         f"vividness {head['vividness']:g}, temperature {head['temperature']:g}" if "vividness" in head else _NONE,
     )
 
@@ -36,6 +54,23 @@ def table_row(entry: Entry) -> tuple[str, ...]:
 def markdown_table() -> str:
     """Returns all released weights as a Markdown table, for README and docs."""
     return _table(COLUMNS, [table_row(entry) for entry in entries().values()])
+
+
+def figures_table(protocol: str) -> str:
+    """Returns the figures of all released weights under a protocol as a Markdown table, for the docs."""
+    rows = []
+    for entry in entries().values():
+        for setting in _SETTINGS:
+            found = entry.metrics[protocol].get(setting)
+            if found is None:
+                continue
+            cells = [format(found[m]["mean"], form) if m in found else _NONE for m, (_, form) in _METRICS.items()]
+            spread = found["delta_colorfulness"]
+            if "source_low" in spread:
+                at = list(_METRICS).index("delta_colorfulness")
+                cells[at] += f" ({spread['source_low']:+.1f} to {spread['source_high']:+.1f})"
+            rows.append((f"`{entry.key}`, {_SETTINGS[setting]}", *cells))
+    return _table(("", *(label for label, _ in _METRICS.values())), rows)
 
 
 def files_table() -> str:
@@ -167,7 +202,8 @@ def _facts(entry: Entry) -> str:
             "",
             f"## Figures: {protocol}",
             "",
-            f"Measured on {figures['n']} paintings (split {figures['split']}), with 95 % intervals.",
+            f"Measured on {figures['n']} paintings (split {figures['split']}), with 95 % intervals, and the lowest and "
+            "highest mean of a source of the paintings.",
             "",
             _table(("metric", *(_SETTINGS[name] for name in settings)), rows),
         ]
@@ -175,6 +211,9 @@ def _facts(entry: Entry) -> str:
 
 
 def _with_interval(value: Mapping[str, float | None]) -> str:
-    if value["low"] is None or value["high"] is None:
-        return f"{value['mean']:.4g}"
-    return f"{value['mean']:.4g} ({value['low']:.4g} to {value['high']:.4g})"
+    text = f"{value['mean']:.4g}"
+    if value["low"] is not None and value["high"] is not None:
+        text += f" ({value['low']:.4g} to {value['high']:.4g})"
+    if "source_low" in value:
+        text += f"; sources {value['source_low']:.4g} to {value['source_high']:.4g}"
+    return text

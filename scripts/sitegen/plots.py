@@ -164,7 +164,7 @@ def _distribution() -> Figure:
 def _settings() -> Figure:
     """Shows a painting decoded with several settings."""
     model, rgb = _model(), read(_named("cassatt_summertime"))
-    columns, rows = (0.0, 0.5, 1.0, 1.5), (1.0, 0.4, 0.1)
+    columns, rows = (0.0, 0.75, 1.5, 2.25), (1.0, 0.4, 0.1)
     figure, axes = plt.subplots(len(rows), len(columns), figsize=(9, 5.4))
     for line, temperature in zip(axes, rows, strict=True):
         for one, vividness in zip(line, columns, strict=True):
@@ -182,8 +182,8 @@ def _weights() -> Figure:
     order = book.prior.argsort(descending=True)
     figure, axes = plt.subplots(figsize=(7, 3.2))
     axes.plot(book.prior[order].numpy() * book.bins, color="#8a8f98", label="p(bin) · Q")
-    for vividness, color in ((0.5, "#d9822b"), (1.0, "#cf5a5a")):
-        w = book.class_weights(_head().smoothing)[order] ** vividness
+    for vividness, color in ((1, "#d9822b"), (2, "#cf5a5a")):
+        w = book.class_weights(_head().smoothing)[order] ** (_head().power * vividness)
         axes.plot(w.numpy(), color=color, label=f"weight at vividness {vividness:g}")
     axes.set(xlabel="bins, the most frequent first", ylabel="factor", yscale="log")
     axes.legend(frameon=False, labelcolor=_INK)

@@ -17,6 +17,7 @@ _NAMES = {
     "delta_e": "ΔE00",
     "colorfulness": "CF",
     "delta_colorfulness": "ΔCF",
+    "hot_spots": "hot spots, %",
     "fd_grid": "FD-grid",
     "fd_lite0": "FD-lite0",
     "nll": "NLL",
@@ -38,7 +39,7 @@ def zoo() -> str:
             count = sum(p.numel() for p in artcolor.get_model(name).parameters())
             lines.append(f"| {link} | *not trained yet* | {count / 1e6:.2f} M |" + f" {_NONE} |" * 5)
             continue
-        default, accurate = (entry.metrics["paintings-256"].get(one, {}) for one in ("default", "accurate"))
+        default, accurate = (entry.metrics["paintings-whole"].get(one, {}) for one in ("default", "accurate"))
         cells = [
             entry.tag,
             f"{entry.parameters / 1e6:.2f} M",
@@ -64,7 +65,8 @@ def figures(name: str) -> str:
         settings = [one for one in _SETTINGS if one in found]
         heads = [_SETTINGS[one] if len(settings) > 1 else "" for one in settings]
         parts.append(
-            f"Protocol **{protocol}**: {found['n']} paintings of the split `{found['split']}`, with 95 % intervals.\n\n"
+            f"Protocol **{protocol}**: {found['n']} paintings of the split `{found['split']}`, with 95 % intervals, "
+            "and the lowest and highest mean of a source of the paintings.\n\n"
             f"| metric | {' | '.join(heads)} |\n|---|{'--:|' * len(settings)}\n"
             + "".join(
                 f"| {_NAMES.get(metric, metric)} | {' | '.join(_interval(found[one][metric]) for one in settings)} |\n"
@@ -122,6 +124,9 @@ def _at_defaults(found: Mapping[str, Any]) -> list[str]:
 
 
 def _interval(value: Mapping[str, float | None]) -> str:
-    if value["low"] is None or value["high"] is None:
-        return f"{value['mean']:.4g}"
-    return f"{value['mean']:.4g} ({value['low']:.4g} to {value['high']:.4g})"
+    text = f"{value['mean']:.4g}"
+    if value["low"] is not None and value["high"] is not None:
+        text += f" ({value['low']:.4g} to {value['high']:.4g})"
+    if "source_low" in value:
+        text += f"; {value['source_low']:.4g} to {value['source_high']:.4g}"
+    return text

@@ -18,8 +18,17 @@ def test_working_size(size: tuple[int, int]) -> None:
     aspect = size[0] / size[1]
     if 1 / 90 < aspect < 90:
         assert height / width == pytest.approx(aspect, rel=2 / min(height, width) + 0.02)
-    if 1 / 8 < aspect < 8:
-        assert height * width == pytest.approx(192**2, rel=0.05)
+    if 1 / 3 <= aspect <= 3:
+        assert min(height, width) == 192
+    elif 1 / 24 < aspect < 24:
+        assert height * width == pytest.approx(3 * 192**2, rel=0.05)
+
+
+def test_panoramas_of_any_length_cost_the_same() -> None:
+    areas = [
+        h * w for h, w in (working_size(100, 100 * aspect, size=256, stride=32, out_stride=4) for aspect in (3, 8, 20))
+    ]
+    assert max(areas) == pytest.approx(min(areas), rel=0.05)
 
 
 def test_small_lightness_is_what_pillow_would_give() -> None:

@@ -257,7 +257,7 @@ class TestResults:
         for figures in found["models"].values():
             assert " ".join(figures) == (
                 "mse psnr ssim abrmse auc auc_rebalanced delta_e colorfulness delta_colorfulness "
-                "fd_grid fd_lite0 nll ece seconds"
+                "hot_spots fd_grid fd_lite0 nll ece seconds"
             )
             for metric, interval in figures.items():
                 assert set(interval) == {"mean", "low", "high"}

@@ -19,6 +19,7 @@ TOLERANCES = {
     "delta_e": 0.03,
     "colorfulness": 0.15,
     "delta_colorfulness": 0.15,
+    "hot_spots": 0.05,
     "fd_grid": 10.0,
     "fd_lite0": 0.6,
     "nll": 0.005,

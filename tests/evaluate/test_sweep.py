@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ from typer.testing import CliRunner
 from artcolor.cli.app import app
 from artcolor.errors import ConfigError
 from artcolor.evaluate.benchmark import evaluate
-from artcolor.evaluate.sweep import Row, Setting, Sweep, choose_row, sizes_around, sweep
+from artcolor.evaluate.sweep import Sweep, choose_row, hold_out_sources, sizes_around, sweep
+from artcolor.evaluate.sweep_bench import Row, Setting, SourceRow
 from artcolor.evaluate.sweep_tables import plot_sweep, summary, sweep_to_markdown
 from artcolor.models.cnn import cnn
 
 
 def row(delta: float, distance: float, rival: bool = False) -> Row:
-    return Row(Setting(192, vividness=delta), rival, 23.0, 41 + delta, delta, distance, None)
+    return Row(Setting(192, vividness=delta), rival, 23.0, 41 + delta, delta, distance, None, 0.5)
 
 
 class TestSweep:
@@ -31,7 +33,7 @@ class TestSweep:
             lite0=False,
             limit=2,
         )
-        evaluated = evaluate(["l_prior"], gallery, split="val", limit=2, seconds=False)
+        evaluated = evaluate(["l_prior"], gallery, split="val", protocol="paintings-whole", limit=2, seconds=False)
         plain = next(row for row in found.rows if row.setting == Setting(192, 1, 0))
         assert plain.psnr == pytest.approx(evaluated.interval("l_prior", "psnr").mean, abs=0.01)
         assert plain.delta_colorfulness == pytest.approx(
@@ -88,6 +90,19 @@ class TestSweep:
         rows = [row(0, 40), row(-1.5, 50), row(-1.2, 45)]
         assert choose_row(rows, aim=-1.3, rival=False) == rows[2]
 
+    def test_sources_are_held_out(self) -> None:
+        # Both suit all pictures; the second suits those of "tate" badly, which only shows on "tate".
+        first, second = row(0.1, 50), row(-0.1, 40)
+        first = replace(first, sources={"louvre": SourceRow(23, 1, -1, 60), "tate": SourceRow(22, -1, 0.1, 40)})
+        second = replace(second, sources={"louvre": SourceRow(24, 4, -4, 20), "tate": SourceRow(21, -6, 0.3, 30)})
+        rival = replace(row(0, 10, rival=True), sources=first.sources)
+        found = hold_out_sources([first, second, rival])
+        assert found["louvre"] == (first.setting, first.sources["louvre"]), "the nearest ΔCF of all others"
+        assert found["tate"] == (second.setting, second.sources["tate"]), "the lowest FD-grid of all others"
+        swept = Sweep("cnn", "paintings-whole", "val", 9, 41.0, [first, second], second, row(0, 9, rival=True), found)
+        assert "2 sources: ΔCF -6.00 to +1.00, PSNR 21.00 to 23.00" in "\n".join(summary(swept))
+        assert hold_out_sources([row(0, 10)]) == {}
+
     def test_names_what_is_wrong(self, gallery: Path) -> None:
         with pytest.raises(ConfigError, match="omit them"):
             sweep("l_prior:vividness=1", gallery)
@@ -102,25 +117,31 @@ class TestSweep:
 class TestTables:
     def test_says_whether_the_rival_is_beaten(self) -> None:
         best, worse, rival = row(0.1, 40), row(0.2, 60), row(-0.1, 50, rival=True)
-        text = "\n".join(summary(Sweep("cnn", "val", 9, 41.0, [best, rival], best, rival)))
+        text = "\n".join(summary(Sweep("cnn", "paintings-whole", "val", 9, 41.0, [best, rival], best, rival, {})))
         assert "cnn:vividness=0.1,temperature=1,size=192" in text
         assert "does not beat" not in text
         assert "does not beat the rival in FD-grid" in "\n".join(
-            summary(Sweep("cnn", "val", 9, 41.0, [worse, rival], worse, rival))
+            summary(Sweep("cnn", "paintings-whole", "val", 9, 41.0, [worse, rival], worse, rival, {}))
         )
         far = row(-9, 40)
-        assert "cannot be compared" in "\n".join(summary(Sweep("cnn", "val", 9, 41.0, [far, rival], far, rival)))
+        assert "cannot be compared" in "\n".join(
+            summary(Sweep("cnn", "paintings-whole", "val", 9, 41.0, [far, rival], far, rival, {}))
+        )
 
     def test_says_why_there_is_no_lite0(self) -> None:
         best, rival = row(0.1, 40), row(-0.1, 50, rival=True)
-        text = sweep_to_markdown(Sweep("cnn", "val", 9, 41.0, [best, rival], best, rival, "no network"))
+        text = sweep_to_markdown(
+            Sweep("cnn", "paintings-whole", "val", 9, 41.0, [best, rival], best, rival, {}, "no network")
+        )
         assert "FD-lite0 is missing: no network" in text
         assert text.count("| – |") == 2
 
     def test_an_unsupported_format_is_an_error(self, tmp_path: Path) -> None:
         best, rival = row(0.1, 40), row(-0.1, 50, rival=True)
         with pytest.raises(ConfigError, match="plot.abc"):
-            plot_sweep(Sweep("cnn", "val", 9, 41.0, [best, rival], best, rival), tmp_path / "plot.abc")
+            plot_sweep(
+                Sweep("cnn", "paintings-whole", "val", 9, 41.0, [best, rival], best, rival, {}), tmp_path / "plot.abc"
+            )
         assert not list(tmp_path.iterdir())
 
 
@@ -135,7 +156,7 @@ class TestCommand:
         assert "chosen on val, n = 2: cnn:vividness=" in done.stdout
         found = json.loads((tmp_path / "sweep.json").read_text())
         assert set(found) == {
-            *("model", "protocol", "split", "n", "colorfulness", "missing", "chosen", "rival", "rows")
+            *("model", "protocol", "split", "n", "colorfulness", "missing", "chosen", "rival", "held_out", "rows")
         }
         assert (found["model"], found["split"], found["n"]) == ("cnn", "val", 2)
         assert {one["size"] for one in found["rows"]} == {192, 144, 256}
@@ -153,7 +174,7 @@ class TestCommand:
         ("arguments", "message"),
         [
             (["cnn", "l_prior"], "one model at a time"),
-            (["cnn", "--protocol", "report-128"], "omit --protocol"),
+            (["cnn", "--protocol", "report-128"], "sweep on paintings-whole"),
             (["cnn", "--split", "test"], "Sweep on 'val'"),
         ],
     )
