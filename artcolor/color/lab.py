@@ -292,10 +292,10 @@ def limit_chroma(ab: Tensor, knee: float, limit: float) -> Tensor:
         >>> limit_chroma(torch.tensor([80.0, 0.0]).reshape(2, 1, 1), 40, 70)[0].item() < 70
         True
     """
-    chroma = ab.square().sum(-3, keepdim=True).sqrt()
+    # Up to the knee nothing changes, and the square root has no gradient at 0.
+    chroma = ab.square().sum(-3, keepdim=True).clamp(min=knee**2).sqrt()
     room = limit - knee
-    compressed = knee - room * torch.expm1((knee - chroma).clamp(max=0) / room)
-    return ab * torch.where(chroma > knee, compressed / chroma.clamp(min=knee), 1.0)
+    return ab * ((knee - room * torch.expm1((knee - chroma) / room)) / chroma)
 
 
 def _channels(x: Tensor, where: tuple[Tensor, ...]) -> Tensor:

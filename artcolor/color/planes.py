@@ -32,8 +32,8 @@ from artcolor.errors import ConfigError
 # A part of a strip this large stays in the processor's cache through the dozen steps from Lab to sRGB.
 _PART_PIXELS = 1 << 17
 _KEYS = -0.75
-# Pictures that are longer than this many times their short side are seen smaller, so that a panorama costs no more than
-# one of this aspect.
+# Pictures that are longer than this many times their short side are seen smaller, with the area of this aspect. Very
+# narrow ones have more, because of the least short side.
 _WIDEST = 3
 # Beyond this many times the working size, a long side is shortened; otherwise a hairline picture would fill the memory.
 _LONGEST = 32

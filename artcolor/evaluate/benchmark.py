@@ -47,7 +47,7 @@ def evaluate(
     data: str | Path,
     *,
     split: str = "test",
-    protocol: str = "paintings-256",
+    protocol: str = "paintings-whole",
     out: str | Path | None = None,
     limit: int | None = None,
     seconds: bool = True,
@@ -60,7 +60,7 @@ def evaluate(
         models: models, or their names as `artcolor.evaluate.predictors.predictor_of` takes them.
         data: folder of a data set.
         split: `"train"`, `"val"` or `"test"`.
-        protocol: name of a protocol: `"paintings-256"`, `"paintings-whole"`, `"report-200"` or `"report-128"`.
+        protocol: name of a protocol: `"paintings-whole"`, `"paintings-256"`, `"report-200"` or `"report-128"`.
         out: folder for results and stored scores, which are reused; `None` writes nothing.
         limit: use only this many pictures of a fixed shuffle; `None` uses all.
         seconds: measure the time from gray file to colored file, on 20 pictures.

@@ -16,6 +16,8 @@ from artcolor.images import open_rgb
 
 _SIDE = 256
 # Slightly above the middle, so that portraits keep their heads.
+# Of longer pictures only the middle is judged; a strip of 1 : 400 would have 26 million pixels.
+_LONGEST = 16
 _CROP_HEIGHT = 0.35
 _FEWEST = 20
 
@@ -50,7 +52,8 @@ class Protocol:
             path: path of the picture file.
 
         Returns:
-            `(3, side, side)`, sRGB in 0..1; a whole picture is `(3, H, W)`, and the smaller of H and W is `side`.
+            `(3, side, side)`, sRGB in 0..1; a whole picture is `(3, H, W)`, and the smaller of H and W is `side`. Only
+            the middle of a picture that is longer than 16 : 1 is used.
 
         Raises:
             DataError: the file cannot be read.
@@ -59,7 +62,11 @@ class Protocol:
             rgb = Image.fromarray(open_rgb(path))
         except ImageError as error:
             raise unreadable(path, error) from error
-        scale = _SIDE / min(rgb.size)
+        short = min(rgb.size)
+        if max(rgb.size) > _LONGEST * short:
+            x, y = ((side - min(side, _LONGEST * short)) // 2 for side in rgb.size)
+            rgb = rgb.crop((x, y, rgb.width - x, rgb.height - y))
+        scale = _SIDE / short
         size = (max(_SIDE, round(rgb.width * scale)), max(_SIDE, round(rgb.height * scale)))
         rgb = rgb.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
         if not self.whole:
@@ -164,7 +171,9 @@ def sources_of(data: str | Path, paths: Sequence[Path]) -> list[str]:
     table = Path(data) / "metadata.csv"
     if not table.exists():
         return [""] * len(paths)
-    found = {table.parent / row["file_name"]: row.get("source", "") for row in read_table(table, {"file_name"})}
+    found = {
+        table.parent / row["file_name"]: (row.get("source") or "").strip() for row in read_table(table, {"file_name"})
+    }
     return [found.get(path, "") for path in paths]
 
 

@@ -208,24 +208,28 @@ class Results:
             metric: a key of `METRICS`.
 
         Returns:
-            The lowest and the highest figure of a source; `None` if fewer than two sources have 20 pictures, or the
-            metric is a Fréchet distance, which depends on the number of pictures.
+            The lowest and the highest figure of a source; `None` if fewer than two sources have 20 pictures for which
+            it is known and finite, or the metric is a Fréchet distance, which depends on the number of pictures.
 
         Raises:
-            ConfigError: there is no such model.
+            ConfigError: there is no such model or metric.
         """
-        groups = by_source(self.sources)
-        if len(groups) < 2 or metric in _SET_DISTANCES:
+        scores = self._scores(model)
+        if metric not in METRICS:
+            raise ConfigError(f"unknown metric {metric!r}; the metrics are {', '.join(METRICS)}")
+        if metric in _SET_DISTANCES:
             return None
-        statistic, known = _statistic(self._scores(model), metric)
-        weights = np.zeros((len(groups), self.n))
+        statistic, known = _statistic(scores, metric)
+        groups = by_source([source for source, there in zip(self.sources, known, strict=False) if there])
+        if len(groups) < 2:
+            return None
+        weights = np.zeros((len(groups), int(known.sum())))
         for row, numbers in zip(weights, groups.values(), strict=True):
-            row[numbers] = 1
-        weights = weights[:, known]
-        if not known.any() or not weights.any(axis=1).all():
-            return None
-        figures = statistic(weights / weights.sum(axis=1, keepdims=True))
-        return float(figures.min()), float(figures.max())
+            row[numbers] = 1 / len(numbers)
+        # Zero times infinity, the PSNR of a perfect picture, is not a number.
+        with np.errstate(invalid="ignore"):
+            figures = statistic(weights)
+        return (float(figures.min()), float(figures.max())) if np.isfinite(figures).all() else None
 
     def compare(self, first: str, second: str, metric: str) -> Interval:
         """Computes the difference `first − second` by a paired bootstrap, which resamples both alike.
@@ -272,20 +276,24 @@ class Results:
         spread = self.over_sources(model, metric)
         return figure if spread is None else figure | {"source_low": spread[0], "source_high": spread[1]}
 
-    def to_markdown(self) -> str:
+    def to_markdown(self, metrics: Sequence[str] = tuple(METRICS)) -> str:
         """Formats the results as a Markdown table of figures with half the width of their interval.
 
         A second table shows the range over the sources of the pictures, if it is known.
+
+        Args:
+            metrics: the columns, keys of `METRICS`.
         """
         lines = [
             f"{self.protocol}, n = {self.n}; ± is half the width of the bootstrap 95 % interval. "
-            f"CF of the true pictures: {self.truth.colorfulness.mean():.2f}.",
+            f"CF of the true pictures: {self.truth.colorfulness.mean():.2f}. "
+            "FD depends on n: compare it at equal n only.",
             "",
-            "| model | " + " | ".join(heading(metric) for metric in METRICS.values()) + " |",
-            "|---|" + "---|" * len(METRICS),
+            "| model | " + " | ".join(heading(METRICS[key]) for key in metrics) + " |",
+            "|---|" + "---|" * len(metrics),
         ]
         for model in self.models:
-            cells = [cell(self.interval(model, key), metric.digits) for key, metric in METRICS.items()]
+            cells = [cell(self.interval(model, key), METRICS[key].digits) for key in metrics]
             lines.append(f"| `{model}` | " + " | ".join(cells) + " |")
         lines += self._sources_table()
         lines += [f"\n{METRICS[metric].label} is missing: {why}" for metric, why in self.missing.items()]

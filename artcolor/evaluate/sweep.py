@@ -34,6 +34,7 @@ MATCHED = 0.5
 
 # Part of every key: raise it when a figure or the decoding of pictures changes, so that stored rows are discarded.
 _VERSION = 4
+_EXTENSIONS = 3
 _REFINEMENTS = 3
 # Relative to the model's default working size, which comes first.
 _SIZES = (1, 3 / 4, 4 / 3)
@@ -89,8 +90,8 @@ def sweep(
 
     The network runs once per working size. Its distributions are kept in memory (0.7 MB for a square picture at 192 px)
     and decoded for each setting. All temperatures are tried at the first size, and the best one at the other sizes. For
-    each size and temperature, τ is refined until colorfulness matches the target. Of the settings within 0.5 of the
-    target, the one with the lowest FD-grid is chosen; if there is none, the nearest one.
+    each size and temperature, τ is increased and refined until colorfulness matches the target. Of the settings within
+    0.5 of the target, the one with the lowest FD-grid is chosen; if there is none, the nearest one.
 
     If the data set states the sources of its pictures, the same choice is also made without each source in turn, and
     measured on that source: this shows how well the defaults suit collections that they were not chosen on.
@@ -221,7 +222,7 @@ def hold_out_sources(rows: Sequence[Row], aim: float = 0.0) -> dict[str, tuple[S
 def _curve(
     bench: Bench, aim: float, setting: Callable[[float], Setting], values: Sequence[float], *, rival: bool
 ) -> list[Row]:
-    """Measures a range of values, then refines it where colorfulness crosses the target."""
+    """Measures a range of values, extends it to the target colorfulness, and refines it where it crosses that."""
 
     def measure(value: float) -> Row:
         return bench.measure(setting(value), rival=rival)
@@ -230,6 +231,11 @@ def _curve(
         return row.delta_colorfulness - aim
 
     points = [(value, measure(value)) for value in values]
+    for _ in range(_EXTENSIONS):
+        if off(points[-1][1]) >= 0:
+            break
+        value = 1.5 * points[-1][0]
+        points.append((value, measure(value)))
     for _ in range(_REFINEMENTS):
         if min(abs(off(row)) for _, row in points) <= MATCHED / 2:
             break

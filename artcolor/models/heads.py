@@ -12,12 +12,12 @@ from artcolor.color.codebook import SIGMA, Codebook
 from artcolor.color.lab import limit_chroma
 from artcolor.errors import ConfigError
 from artcolor.models.guidance import Decoding
+from artcolor.models.head_settings import check_pair, check_setting
 
 __all__ = ["DistributionHead", "Head", "RebalancedHead"]
 
 # In squared Lab units. Errors below it are mostly rounding; without it, a gray picture would outweigh all others.
 _MIN_ERROR = 10.0
-_MAX_OFFSET = 50
 
 HEADS: dict[str, type["Head"]] = {}
 """Heads that a weights file may name, by class name."""
@@ -108,12 +108,13 @@ class DistributionHead(Head):
     Args:
         channels: channels of the features.
         bins: number of color bins Q; `None` uses all bins of the sRGB gamut, with a uniform prior.
-        vividness: default τ ≥ 0; τ · `power` · log w(bin) is added to the logits. 0 is the most accurate and muted.
-        temperature: default T in (0, 1] of the annealed mean; lower sharpens the distribution.
+        vividness: default τ in 0..100; τ · `power` · log w(bin) is added to the logits. 0 is the most accurate and the
+            most muted.
+        temperature: default T in 0.01..1 of the annealed mean; lower sharpens the distribution.
         smoothing: λ in 0..1 of the class weights. A small λ lets very rare colors outweigh all others.
         given_l: s in 0..1; the class weights are w(bin)^(1 − s) · w(bin | L)^s. With s above 0, colors that are rare
             at a pixel's lightness also count as rare. The paper corresponds to 0.
-        power: exponent of the class weights at vividness 1, above 0. A small one makes vividness a gentle control.
+        power: exponent of the class weights at vividness 1, 0.001 to 100. A small one makes vividness a gentle control.
         cast: share in 0..1 of a vivid picture's mean color that is replaced by the mean of the distribution. Class
             weights tint whole pictures, mostly toward orange; this takes a part of the tint back.
         offset: a and b in Lab units, added to all colors of a vivid picture: the mean difference between true and vivid
@@ -126,7 +127,7 @@ class DistributionHead(Head):
             sharper distributions.
 
     Raises:
-        ConfigError: `power`, `cast`, `limit`, `accuracy` or `sigma` is out of range, or there are fewer than 5 bins.
+        ConfigError: a setting is out of range, or there are fewer than 5 bins.
 
     Example:
         >>> import torch
@@ -152,24 +153,17 @@ class DistributionHead(Head):
         sigma: float = SIGMA,
     ) -> None:
         super().__init__()
-        if not 0 < power < math.inf:
-            raise ConfigError(f"power must be above 0, not {power}")
-        if not 0 <= cast <= 1:
-            raise ConfigError(f"cast must be 0 to 1, not {cast}")
-        if len(offset) != 2 or not all(abs(value) <= _MAX_OFFSET for value in offset):
-            raise ConfigError(f"offset must be two numbers from -{_MAX_OFFSET} to {_MAX_OFFSET}, not {offset}")
-        if limit is not None and (len(limit) != 2 or not 0 < limit[0] < limit[1] < math.inf):
-            raise ConfigError(f"limit must be two chromas, the knee below the limit, not {limit}")
-        if not 0 <= accuracy < math.inf:
-            raise ConfigError(f"accuracy must be 0 or more, not {accuracy}")
-        if not 0 < sigma < math.inf:
-            raise ConfigError(f"sigma must be above 0, not {sigma}")
         self.codebook = Codebook.of_gamut() if bins is None else Codebook(bins)
-        self.vividness, self.temperature = vividness, temperature
-        self.smoothing, self.given_l, self.power = smoothing, given_l, power
-        self.cast, self.offset = cast, tuple(offset)
-        self.limit = None if limit is None else tuple(limit)
-        self.accuracy, self.sigma = accuracy, sigma
+        self.vividness, self.temperature = (
+            check_setting("vividness", vividness),
+            check_setting("temperature", temperature),
+        )
+        self.smoothing, self.given_l = check_setting("smoothing", smoothing), check_setting("given_l", given_l)
+        self.power, self.cast = check_setting("power", power), check_setting("cast", cast)
+        self.offset, self.limit = check_pair("offset", offset), None if limit is None else check_pair("limit", limit)
+        if self.limit and not self.limit[0] < self.limit[1]:
+            raise ConfigError(f"limit must be two chromas, the knee below the limit, not {limit}")
+        self.accuracy, self.sigma = check_setting("accuracy", accuracy), check_setting("sigma", sigma)
         self._make_project(channels)
 
     def _make_project(self, channels: int) -> None:
@@ -325,19 +319,19 @@ class DistributionHead(Head):
         vividness 1, both apply in proportion, so vividness changes a picture continuously. Below its default, the
         default temperature rises, up to 1 at vividness 0: the plain mean, which is the most accurate.
         """
-        # The defaults may come from an untrusted weights file.
-        Decoding(vividness=self.vividness, temperature=self.temperature)
         vividness = self.vividness if decoding.vividness is None else decoding.vividness
         temperature = decoding.temperature
         if temperature is None:
             temperature = self.temperature ** (min(1.0, vividness / self.vividness) if self.vividness > 0 else 1.0)
+        # Defaults can be set, too.
+        Decoding(vividness=vividness, temperature=temperature)
         logits = raw.float()
         if vividness == 0:
             return self.codebook.annealed_mean(logits, temperature)
         weighted = logits + vividness * self.power * self._log_weights(_resized(lightness, raw))
         ab, share = self.codebook.annealed_mean(weighted, temperature), min(1.0, vividness)
         if self.limit is not None:
-            ab = torch.lerp(ab, limit_chroma(ab, *self.limit), share)
+            ab = ab + share * (limit_chroma(ab, *self.limit) - ab)
         if self.cast > 0:
             plain = self.codebook.annealed_mean(logits)
             ab = ab + share * self.cast * (plain - ab).mean((2, 3), keepdim=True)
@@ -368,8 +362,8 @@ class RebalancedHead(DistributionHead):
     Args:
         channels: channels of the features.
         bins: number of color bins Q; `None` uses all bins of the sRGB gamut.
-        vividness: default τ ≥ 0; τ · log w(bin) is added to the logits. 0 is the paper's decoding.
-        temperature: default T in (0, 1] of the annealed mean; lower sharpens the distribution.
+        vividness: default τ in 0..100; τ · log w(bin) is added to the logits. 0 is the paper's decoding.
+        temperature: default T in 0.01..1 of the annealed mean; lower sharpens the distribution.
         smoothing: λ in 0..1 of the class weights.
 
     Example:

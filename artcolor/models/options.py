@@ -49,7 +49,7 @@ class ModelOptions(TypedDict, total=False):
     vividness: Annotated[
         float | None,
         Option(
-            "0 is the most accurate, muted average; 2 is as colorful as paintings. Default: the checkpoint's.",
+            "0: the most accurate, muted average; 2: as colorful as paintings. Default: the checkpoint's.",
             minimum=0,
             maximum=100,
         ),

@@ -193,5 +193,5 @@ def _refuse(head: Head, decoding: Decoding) -> None:
     for name in ("temperature", "vividness"):
         if getattr(decoding, name) is not None:
             raise ConfigError(
-                f"{name} has no effect on a {type(head).__name__}, which predicts a single color per pixel"
+                f"{name} has no effect on the head {type(head).__name__}, which predicts a single color per pixel"
             )

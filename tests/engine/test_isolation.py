@@ -90,8 +90,9 @@ def test_models_of_other_precision_colorize(name: str, kind: str) -> None:
     # bfloat16 knows L to half a unit, and weights to three digits.
     tolerance = {"half": 0.02, "bfloat16": 0.2, "double": 0.005}[kind]
     found = model.colorize(gray)
-    assert (found - expected).abs().mean() < tolerance / 4
-    assert (found - expected).abs().max() < tolerance * 4
+    # The default temperature sharpens the distribution, and differences with it.
+    assert (found - expected).abs().mean() < tolerance / 3
+    assert (found - expected).abs().max() < tolerance * 6
     assert np.abs(artcolor.colorize(GRAY, model).astype(int) - artcolor.colorize(GRAY, name)).mean() < 255 * tolerance
 
 

@@ -57,7 +57,10 @@ class TestPixelErrors:
     def test_all_metrics_match_the_single_ones(self) -> None:
         a, b = _random(2, 3, 16, 16), _random(2, 3, 16, 16, seed=1)
         book = Codebook.of_gamut()
-        single = {name: getattr(metrics, name)(a, b) for name in ("mse", "psnr", "ssim", "abrmse", "auc", "delta_e")}
+        single = {
+            name: getattr(metrics, name)(a, b)
+            for name in ("mse", "psnr", "ssim", "abrmse", "auc", "delta_e", "hot_spots")
+        }
         single["auc_rebalanced"] = metrics.auc_rebalanced(a, b, book)
         single["colorfulness"] = metrics.colorfulness(a)
         assert {n: v.tolist() for n, v in metrics.all_metrics(a, b, book).items()} == {

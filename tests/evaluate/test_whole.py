@@ -9,6 +9,7 @@ from PIL import Image
 
 import artcolor
 from artcolor.color.lab import lab_to_rgb, rgb_to_lightness
+from artcolor.errors import ConfigError
 from artcolor.evaluate import metrics
 from artcolor.evaluate.benchmark import evaluate
 from artcolor.evaluate.frechet import fd_grid
@@ -47,16 +48,16 @@ def test_models_are_evaluated_as_they_colorize(folder: Path, tmp_path: Path) -> 
         truth = protocol.read(path)
         lightness = rgb_to_lightness(truth[None])
         gray = lab_to_rgb(torch.cat((lightness, torch.zeros(1, 2, *lightness.shape[-2:])), dim=1))[0, 0]
-        result = artcolor.colorize(Image.fromarray((255 * gray).round().byte().numpy()), "cnn")
         truths.append(truth[None])
-        colored.append(torch.from_numpy(np.asarray(result).copy()).permute(2, 0, 1)[None].float() / 255)
+        # The 8 bits of a file would change colors of the smooth pictures of this test.
+        colored.append(torch.from_numpy(artcolor.colorize(gray.numpy(), "cnn")).permute(2, 0, 1)[None])
     for metric in ("psnr", "colorfulness", "hot_spots"):
         function = getattr(metrics, metric)
         takes_truth = metric != "colorfulness"
         by_hand = torch.cat(
             [function(c, t) if takes_truth else function(c) for c, t in zip(colored, truths, strict=True)]
         )
-        np.testing.assert_allclose(found.models["cnn"].table[metric], by_hand.numpy(), rtol=0.05, atol=0.2)
+        np.testing.assert_allclose(found.models["cnn"].table[metric], by_hand.numpy(), rtol=1e-3, atol=0.01)
     square = [[torch.nn.functional.adaptive_avg_pool2d(each, 256) for each in side] for side in (colored, truths)]
     by_hand = fd_grid(torch.cat(square[0]), torch.cat(square[1]))
     assert found.interval("cnn", "fd_grid").mean == pytest.approx(by_hand, rel=0.25)
@@ -66,7 +67,7 @@ def test_models_are_evaluated_as_they_colorize(folder: Path, tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty gray-blue pictures of "cool", twenty orange ones of "warm", and three of "rare"."""
+    """Twenty gray-blue pictures of "cool" and a gray one, twenty orange ones of "warm", and three of "rare"."""
     folder = tmp_path_factory.mktemp("collection")
     rng, rows = np.random.default_rng(0), ["file_name,split,source"]
     colors = {"cool": (90, 100, 120), "warm": (200, 120, 40), "rare": (0, 255, 0)}
@@ -75,7 +76,9 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels = (np.array(color) * rng.uniform(0.2, 1, (16, 16, 1))).astype(np.uint8)
             name = f"{source}{number}.png"
             Image.fromarray(pixels).save(folder / name)
-            rows.append(f"{name},test,{source}")
+            rows.append(f"{name},test, {source}" if number % 2 else f"{name},test,{source} ")
+    Image.new("L", (16, 16), 254).save(folder / "cool-gray.png")
+    rows.append("cool-gray.png,test,cool")
     (folder / "metadata.csv").write_text("\n".join(rows))
     return folder
 
@@ -83,8 +86,8 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_figures_range_over_sources(collection: Path, tmp_path: Path) -> None:
     paths = choose(collection, "test", None)
     sources = sources_of(collection, paths)
-    assert [path.name.startswith(source) for path, source in zip(paths, sources, strict=True)] == [True] * 43
-    assert {source: len(numbers) for source, numbers in by_source(sources).items()} == {"cool": 20, "warm": 20}
+    assert [path.name.startswith(source) for path, source in zip(paths, sources, strict=True)] == [True] * 44
+    assert {source: len(numbers) for source, numbers in by_source(sources).items()} == {"cool": 21, "warm": 20}
     found = evaluate([], collection, protocol="report-128", seconds=False, out=tmp_path)
     deltas = found.models["gray"].table["delta_colorfulness"]
     means = {name: deltas[[source == name for source in sources]].mean() for name in ("cool", "warm")}
@@ -94,6 +97,30 @@ def test_figures_range_over_sources(collection: Path, tmp_path: Path) -> None:
     figure = found.to_json()["models"]["gray"]["delta_colorfulness"]
     assert (figure["source_low"], figure["source_high"]) == pytest.approx((means["warm"], means["cool"]))
     assert f"{means['warm']:.2f} to {means['cool']:.2f}" in found.to_markdown()
+    # Without color, the gray picture is reproduced exactly, so its PSNR is infinite.
+    assert np.isinf(found.models["gray"].table["psnr"]).sum() == 1
+    assert found.over_sources("gray", "psnr") is None
+    assert "source_low" not in found.to_json()["models"]["gray"]["psnr"]
+    with pytest.raises(ConfigError, match="unknown metric 'nope'"):
+        found.over_sources("gray", "nope")
+    with pytest.raises(ConfigError, match="nobody"):
+        found.over_sources("nobody", "psnr")
+
+
+def test_sources_with_few_known_values_have_no_range(collection: Path) -> None:
+    found = evaluate([], collection, protocol="report-128", seconds=True)
+    # Only the first twenty pictures are timed, nearly all of one source.
+    assert found.over_sources("gray", "seconds") is None
+
+
+def test_only_the_middle_of_a_strip_is_read(tmp_path: Path) -> None:
+    strip = Image.new("RGB", (2001, 2), "red")
+    strip.paste("blue", (980, 0, 1020, 2))
+    strip.save(tmp_path / "strip.png")
+    picture = protocol_of("paintings-whole").read(tmp_path / "strip.png")
+    assert picture.shape[1] == 256
+    assert 4096 <= picture.shape[2] <= 4096 + 256
+    assert picture[2].mean() == pytest.approx(1, abs=0.03)
 
 
 def test_without_sources_there_is_no_range(folder: Path) -> None:

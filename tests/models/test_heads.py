@@ -71,9 +71,9 @@ def test_keywords_of_the_loss_are_kept_and_checked() -> None:
     again = DistributionHead(6, **head.config)
     assert (again.accuracy, again.sigma) == (0.5, 2.5)
     assert not {"accuracy", "sigma"} & set(DistributionHead(6).config)
-    with pytest.raises(ConfigError, match="sigma must be above 0, not 0"):
+    with pytest.raises(ConfigError, match="sigma must be a number from 0.1 to 100, not 0"):
         DistributionHead(6, sigma=0)
-    with pytest.raises(ConfigError, match="accuracy must be 0 or more, not -1"):
+    with pytest.raises(ConfigError, match="accuracy must be a number from 0 to 1000, not -1"):
         DistributionHead(6, accuracy=-1)
 
 

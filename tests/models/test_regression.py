@@ -45,5 +45,7 @@ def test_invalid_arguments_are_refused() -> None:
         LightnessHead(4).decode(torch.rand(1, 1, 4, 4), LIGHT[:1])
     with pytest.raises(ConfigError, match="takes 3 channels, not 8"):
         RGBHead(8, kernel=0)
-    with pytest.raises(ConfigError, match="temperature has no effect on a ChromaHead, which predicts a single color"):
+    with pytest.raises(
+        ConfigError, match="temperature has no effect on the head ChromaHead, which predicts a single color"
+    ):
         ChromaHead(4).decode(torch.rand(1, 2, 4, 4), LIGHT[:1], Decoding(temperature=0.5))

@@ -73,7 +73,7 @@ def test_the_vae_letterboxes_pictures_of_any_shape() -> None:
 
 def test_decoding_options_are_refused() -> None:
     model = artcolor.cnn_report(width=16)
-    with pytest.raises(ConfigError, match="vividness has no effect on a RGBHead, which predicts a single color"):
+    with pytest.raises(ConfigError, match="vividness has no effect on the head RGBHead, which predicts a single color"):
         model.colorize(torch.rand(1, 1, 20, 20), vividness=1.0)
     with pytest.raises(ConfigError, match="predicts colors, not a distribution"):
         model.predict_distribution(torch.rand(1, 1, 20, 20))

@@ -96,8 +96,8 @@ def test_a_reference_determines_the_global_latent(model: VAEModel) -> None:
     drawn = samples_of(model, LIGHT, samples=2, spread=0.0, reference=reds)
     torch.testing.assert_close(drawn[1], red)
     assert (red - blue).abs().max() > 0.05
-    lab = rgb_to_lab(torch.nn.functional.interpolate(reds, (224, 160), mode="bicubic", antialias=True).clamp(0, 1))
-    assert model.transforms().output_size(60, 40) == (236, 156)
+    lab = rgb_to_lab(torch.nn.functional.interpolate(reds, (288, 192), mode="bicubic", antialias=True).clamp(0, 1))
+    assert model.transforms().output_size(60, 40) == (288, 192)
     seen = model.network.encode(lab[:, :1])
     plain = model.network.plain(seen)
     truth = model.posterior_input(plain, lab[:, :1], lab[:, 1:])

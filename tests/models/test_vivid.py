@@ -74,6 +74,12 @@ def test_limit_is_smooth_at_the_knee() -> None:
     assert slope.max() <= 1.001
     assert slope.diff().abs().max() < 0.01
     assert limit_chroma(torch.zeros(2, 1, 1), 40, 70).abs().max() == 0
+    # Neutral pixels do not spoil gradients.
+    some = torch.tensor([0.0, 0.0, 60.0, 0.0]).reshape(2, 1, 2).requires_grad_()
+    limit_chroma(some, 40, 70).sum().backward()
+    assert some.grad is not None
+    assert some.grad.isfinite().all()
+    assert some.grad[:, 0, 1].tolist() == [1.0, 1.0]
 
 
 def test_all_of_it_sets_in_gradually() -> None:
@@ -116,14 +122,22 @@ def test_settings_are_part_of_the_weights_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"power": 0}, "power must be above 0, not 0"),
-        ({"cast": 1.5}, "cast must be 0 to 1, not 1.5"),
+        ({"power": 0}, "power must be a number from 0.001 to 100, not 0"),
+        ({"power": True}, "power must be a number from 0.001 to 100, not True"),
+        ({"power": 1e300}, "power must be a number"),
+        ({"cast": 1.5}, "cast must be a number from 0 to 1, not 1.5"),
+        ({"vividness": None}, "vividness must be a number from 0 to 100, not None"),
+        ({"temperature": 0}, "temperature must be a number from 0.01 to 1, not 0"),
+        ({"smoothing": -3}, "smoothing must be a number from 0 to 1, not -3"),
+        ({"given_l": "x"}, "given_l must be a number from 0 to 1, not 'x'"),
         ({"offset": (1,)}, "offset must be two numbers"),
-        ({"offset": (0, 1e9)}, "offset must be two numbers from -50 to 50"),
-        ({"offset": (0, float("nan"))}, "offset must be two numbers"),
+        ({"offset": (0, 1e9)}, "offset must be a number from -50 to 50"),
+        ({"offset": (0, float("nan"))}, "offset must be a number"),
+        ({"offset": [[0], 1]}, "offset must be a number"),
+        ({"offset": "ab"}, "offset must be two numbers"),
         ({"limit": (70, 40)}, "the knee below the limit"),
-        ({"limit": (0, 40)}, "the knee below the limit"),
-        ({"limit": (40,)}, "limit must be two chromas"),
+        ({"limit": (True, 40)}, "limit must be a number from 1 to 1000, not True"),
+        ({"limit": (40,)}, "limit must be two numbers"),
     ],
 )
 def test_settings_out_of_range(keywords: dict[str, object], message: str) -> None:

@@ -201,7 +201,7 @@ def test_documents_show_the_tables_of_the_manifest(document: str, marker: str, m
 
 def test_hub_help_shows_the_figures_of_the_manifest() -> None:
     for key, entry in manifest.entries().items():
-        figures = entry.metrics["paintings-256"]
+        figures = entry.metrics["paintings-whole"]
         psnr = figures.get("accurate", figures["default"])["psnr"]["mean"]
         help_text = " ".join(getattr(hubconf, entry.model).__doc__.split())
         assert f"PSNR {psnr:.2f} dB" in help_text, key
