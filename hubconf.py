@@ -93,9 +93,20 @@ def _accepts(name, definitions):
     if not isinstance(definition, _ast.ClassDef):
         return frozenset()
     value = _assigned(definition).get("accepts")
-    if value is not None:
-        return frozenset(_ast.literal_eval(value.args[0])) if value.args else frozenset()
-    return frozenset().union(*(_accepts(base.id, definitions) for base in definition.bases if hasattr(base, "id")))
+    if value is None:
+        return frozenset().union(*(_accepts(base.id, definitions) for base in definition.bases if hasattr(base, "id")))
+    return _evaluated(value, definitions)
+
+
+def _evaluated(value, definitions):
+    """Returns the set that `frozenset({...})`, or `Base.accepts | {...}`, stands for."""
+    if isinstance(value, _ast.BinOp):
+        return _evaluated(value.left, definitions) | _evaluated(value.right, definitions)
+    if isinstance(value, _ast.Attribute):
+        return _accepts(value.value.id, definitions)
+    if isinstance(value, _ast.Call):
+        return _evaluated(value.args[0], definitions) if value.args else frozenset()
+    return frozenset(_ast.literal_eval(value))
 
 
 def _annotation(node):
@@ -103,9 +114,9 @@ def _annotation(node):
     return _re.sub(r"\w+", lambda match: _ALIASES.get(match[0], match[0]), text)
 
 
-def _documented_arguments(docstring):
-    """Returns the descriptions in a docstring's section `Args`, by argument."""
-    section = docstring.partition("Args:\n")[2].partition("\n\n")[0]
+def _documented(docstring, heading):
+    """Returns the descriptions in a section of a docstring, by argument or attribute."""
+    section = docstring.partition(f"{heading}:\n")[2].partition("\n\n")[0]
     items = _re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, _re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in items}
 
@@ -122,7 +133,7 @@ def _item(name, kind, text):
 
 
 def _arguments(builder):
-    described = _documented_arguments(_ast.get_docstring(builder) or "")
+    described = _documented(_ast.get_docstring(builder) or "", "Args")
     return "\n".join(
         _item(argument.arg, _annotation(argument.annotation), described.get(argument.arg, ""))
         for argument in builder.args.kwonlyargs
@@ -132,13 +143,18 @@ def _arguments(builder):
 def _options(names, definitions):
     """Documents options of `ColorizationModel.colorize`, as listed in `ModelOptions`."""
     items = []
+    # What people give as files is a tensor here.
+    tensors = _documented(_ast.get_docstring(definitions["Guidance"]) or "", "Attributes")
     for node in definitions["ModelOptions"].body:
         if isinstance(node, _ast.AnnAssign) and node.target.id in names:
             kind, option = node.annotation.slice.elts
             text, *limits = map(_ast.literal_eval, option.args)
             keywords = {word.arg: word.value.value for word in option.keywords if isinstance(word.value, _ast.Constant)}
             limits = {**dict(zip(("minimum", "maximum"), limits, strict=False)), **keywords}
-            items.append(_item(node.target.id, _annotation(kind) + _range(limits), text))
+            name, annotation = node.target.id, _annotation(kind)
+            if annotation == _ALIASES["Any"]:
+                text, annotation = tensors[name], "Observations" if name == "hints" else annotation
+            items.append(_item(name, annotation + _range(limits), text))
     return "\n".join(items)
 
 

@@ -4,8 +4,12 @@ Run from a checkout: python scripts/release_weights.py ~/runs/cnn cnn.art_v1 --r
 
 To choose and measure the defaults of released weights anew:
 python scripts/release_weights.py artcolor/weights/cnn.art_v1.safetensors cnn.art_v1 --retune --data ../shared/art
+
+To release a kernel (recipe `unet_kernel`) with the weights that it was trained for, whose figures stay:
+python scripts/release_weights.py ~/runs/kernel unet.art_v6 --kernel --replaces unet.art_v5 --data ../shared/art
 """
 
+import dataclasses
 import hashlib
 import subprocess
 from collections.abc import Sequence
@@ -144,6 +148,9 @@ def main(
     retune: Annotated[
         bool, typer.Option("--retune", help="Keep calibration, recipe and commit of released weights.")
     ] = False,
+    kernel: Annotated[
+        bool, typer.Option("--kernel", help="RUN differs from the weights that it replaces by its kernel only.")
+    ] = False,
     size: Annotated[list[int] | None, typer.Option(help="Working size to try; repeatable. Default: its own.")] = None,
     temperature: Annotated[list[float] | None, typer.Option(help="Temperature to try; repeatable.")] = None,
     aim: Annotated[float, typer.Option(help="Target ΔCF of the defaults.")] = 0.0,
@@ -158,6 +165,11 @@ def main(
 ) -> None:
     """Chooses defaults, measures, and writes the weights file and the manifest entry."""
     torch.set_num_threads(2)
+    if kernel:
+        if replaces is None:
+            raise typer.BadParameter("--kernel needs --replaces")
+        _release_kernel(run / "model.safetensors" if run.is_dir() else run, key, replaces)
+        return
     before = entries()[key] if retune else None
     if (recipe is None) != retune:
         raise typer.BadParameter("give either --recipe or --retune")
@@ -203,6 +215,35 @@ def main(
     update(key, entry, replaces=replaces)
     if replaces is not None:
         (_WEIGHTS / f"{replaces}.safetensors").unlink()
+    print(f"{target}: {len(content) / 2**20:.1f} MiB; entry written to {manifest_path()}")
+
+
+def _release_kernel(run: Path, key: str, replaces: str) -> None:
+    """Releases weights with a new kernel. Without hints they give the same results, so all figures stay."""
+    before, model = entries()[replaces], from_pretrained(run)
+    old = from_pretrained(replaces)
+    model.size = old.size
+    now = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("kernel.")}
+    same = {name: tensor for name, tensor in old.state_dict().items() if not name.startswith("kernel.")}
+    wrong = [name for name in same | now if not torch.equal(same.get(name, now[name] + 1), now[name])]
+    if wrong or model.kernel is None or {**model.config, "kernel": None} != {**old.config, "kernel": None}:
+        raise typer.BadParameter(f"{run} differs from {replaces} by more than its kernel: {wrong[:3]}")
+    target = _WEIGHTS / f"{key}.safetensors"
+    save_weights(model, target)
+    content = target.read_bytes()
+    changed = {
+        "file": target.name,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "hub_repo": None,
+        "hub_revision": None,
+        "config": model.config,
+        "parameters": count_parameters(model),
+        "golden": make_golden(from_pretrained(target)),
+    }
+    fields = {name: value for name, value in dataclasses.asdict(before).items() if name != "key"}
+    update(key, fields | changed, replaces=replaces)
+    (_WEIGHTS / f"{replaces}.safetensors").unlink()
     print(f"{target}: {len(content) / 2**20:.1f} MiB; entry written to {manifest_path()}")
 
 

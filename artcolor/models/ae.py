@@ -6,8 +6,9 @@ the lightness of the input.
 
 from torch import Tensor, nn
 
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.distribution import DistributionModel
 from artcolor.models.heads import DistributionHead
+from artcolor.models.network import Network
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 
 __all__ = ["AE", "AE_Weights", "ae"]
@@ -84,7 +85,7 @@ def ae(
     width: int | None = None,
     bins: int | None = None,
     size: int | None = None,
-) -> ColorizationModel:
+) -> DistributionModel:
     """Builds `ae`: an autoencoder without skip connections, with a distribution over colors at 1/4 size.
 
     Args:
@@ -108,5 +109,13 @@ def ae(
         torch.Size([1, 3, 37, 50])
     """
     return assemble(
-        "ae", AE, DistributionHead, weights, network={"width": width}, head={"bins": bins}, size=size, progress=progress
+        "ae",
+        AE,
+        DistributionHead,
+        weights,
+        network={"width": width},
+        head={"bins": bins},
+        size=size,
+        model_type=DistributionModel,
+        progress=progress,
     )

@@ -1,62 +1,32 @@
 """Base classes of all models. A model consists of a network and a head."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Self, Unpack
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Unpack
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from artcolor.color.lab import rgb_to_lightness
 from artcolor.color.planes import JoinChroma, ToLightness
 from artcolor.errors import ConfigError, ImageError, WeightsError
+from artcolor.models.conditioning import conditioned, embedding_of, kernel_of
 from artcolor.models.guidance import Decoding, Guidance, Prediction, guided
 from artcolor.models.heads import DistributionHead, Head
+from artcolor.models.hub_module import HubModule
+from artcolor.models.kernel import ChromaKernel, Embedding
+from artcolor.models.network import Network
 from artcolor.models.options import ModelOptions
-from artcolor.zoo import hub
+from artcolor.models.reference import adopted
 
-__all__ = ["ColorizationModel", "Features", "Network"]
+__all__ = ["ColorizationModel", "Features"]
 
 # Pixels that are so far outside of 0..1 are rounding.
 _ROUNDING = 1e-3
 
 CONFIG_SCHEMA = 1
 """Version of the config in the header of a weights file."""
-
-
-class Network(nn.Module):
-    """Computes features from lightness. The network normalizes its input itself.
-
-    Attributes:
-        channels: channels of the features.
-        stride: height and width of the input must be multiples of this.
-        out_stride: input pixels per feature pixel, along each side.
-        config: the keywords that rebuild this network.
-        pretrained: names of submodules with pretrained weights; training uses a lower learning rate for them.
-        size: recommended working size in pixels; see `artcolor.color.planes.working_size`.
-        fixed_size: side in pixels of the only square input that the network supports, into which pictures are
-            letterboxed; `None` if it supports any size.
-    """
-
-    size: int = 192
-    fixed_size: int | None = None
-    channels: int
-    stride: int
-    out_stride: int
-    config: dict[str, Any]
-    pretrained: tuple[str, ...] = ()
-
-    def forward(self, lightness: Tensor) -> Tensor:
-        """Computes features.
-
-        Args:
-            lightness: `(N, 1, H, W)`, L in 0..100; H and W are multiples of `stride`.
-
-        Returns:
-            `(N, channels, H / out_stride, W / out_stride)`.
-        """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +38,17 @@ class Features:
         padded: L, padded or letterboxed to a size that the network supports.
         output_size: height and width of the picture within the network's output, in output pixels.
         encoded: the return value of the model's `_encode`.
+        embeddings: what the model's kernel knows of them, once it was needed.
     """
 
     lightness: Tensor
     padded: Tensor
     output_size: tuple[int, int]
     encoded: Any
+    embeddings: dict[int, Embedding] = field(default_factory=dict)
 
 
-class ColorizationModel(nn.Module):
+class ColorizationModel(HubModule):
     """A network with a head.
 
     Calling the model returns the raw output of the head and requires sides that are multiples of `network.stride`. All
@@ -90,12 +62,15 @@ class ColorizationModel(nn.Module):
 
     Attributes:
         accepts: names of the fields of `Guidance` that the model supports.
+        encodes_reference: whether the raw output depends on the reference already.
+        kernel: how known colors spread over a picture; `None` uses an untrained one.
 
     Raises:
         ConfigError: `size` is below 16.
     """
 
-    accepts: ClassVar[frozenset[str]] = frozenset()
+    encodes_reference: ClassVar[bool] = False
+    accepts: ClassVar[frozenset[str]] = frozenset({"hints", "reference"})
 
     def __init__(self, name: str, network: Network, head: Head, *, size: int | None = None) -> None:
         super().__init__()
@@ -104,17 +79,19 @@ class ColorizationModel(nn.Module):
             raise ConfigError(f"size must be at least 16 pixels, not {size}")
         self.name, self.size = name, size
         self.network, self.head = network, head
+        self.kernel: ChromaKernel | None = None
 
     @property
     def config(self) -> dict[str, Any]:
         """The configuration that rebuilds this model; a weights file stores it in its header."""
-        return {
+        config = {
             "schema": CONFIG_SCHEMA,
             "model": self.name,
             "network": dict(self.network.config),
             "head": {"kind": type(self.head).__name__, **self.head.config},
             "size": self.size,
         }
+        return config if self.kernel is None else {**config, "kernel": self.kernel.config}
 
     def transforms(self, size: int | None = None) -> ToLightness:
         """Returns the transform from pictures to this model's input.
@@ -140,62 +117,6 @@ class ColorizationModel(nn.Module):
         """
         raw: Tensor = self.head(self.network(lightness), lightness)
         return raw
-
-    @classmethod
-    def from_pretrained(cls, name: str | Path, *, progress: bool = True) -> Self:
-        """Loads a model with weights, as `artcolor.from_pretrained` does, and checks that it is of this class.
-
-        Args:
-            name: name of a model or of weights, or the path of a weights file; see `artcolor.from_pretrained`.
-            progress: show a progress bar while downloading.
-
-        Raises:
-            ConfigError: the name is unknown, or names a model of another class.
-            WeightsError: the file is damaged, does not fit, or could not be downloaded.
-
-        Example:
-            >>> ColorizationModel.from_pretrained("cnn").name
-            'cnn'
-        """
-        from artcolor.models import registry  # noqa: PLC0415  (the registry imports this module)
-
-        model = registry.from_pretrained(name, progress=progress)
-        if not isinstance(model, cls):
-            raise ConfigError(f"{name} is a {model.name}, not a {cls.__name__}; use artcolor.from_pretrained")
-        return model
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Writes `model.safetensors`, `config.json` and a model card into a folder.
-
-        `artcolor.from_pretrained("local-dir:FOLDER")` loads the model again.
-
-        Args:
-            folder: the folder to write to; created if missing.
-
-        Raises:
-            WeightsError: a tensor contains NaN or infinity.
-        """
-        hub.save(Path(folder), self.config, self.state_dict())
-
-    def push_to_hub(
-        self, repo: str, *, private: bool = False, token: str | None = None, message: str = "Upload with artcolor"
-    ) -> str:
-        """Uploads weights, config and model card to the Hugging Face Hub as one commit.
-
-        Args:
-            repo: `organization/repository`; created if missing.
-            private: make a new repository private.
-            token: access token of the Hub; `None` uses the token you are logged in with.
-            message: commit message.
-
-        Returns:
-            The commit hash, for `artcolor.from_pretrained("hf-hub:REPO@COMMIT")`.
-
-        Raises:
-            ConfigError: `repo` is not a valid repository name.
-            WeightsError: the Hub refused the upload or cannot be reached.
-        """
-        return hub.push(repo, self.config, self.state_dict(), private=private, token=token, message=message)
 
     def training_loss(
         self, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
@@ -234,7 +155,7 @@ class ColorizationModel(nn.Module):
             height, width = max(1, round(height * scale)), max(1, round(width * scale))
             small = F.interpolate(lightness, (height, width), mode="bilinear", antialias=True)
             padded = _padded(small, fixed - height, fixed - width)
-        output_size = self._output_size(height, width)
+        output_size = self.output_size(height, width)
         # The network may have another precision; L stays as exact as it is for the head.
         return Features(lightness, padded, output_size, self._encode(padded.to(self._dtype)))
 
@@ -243,7 +164,8 @@ class ColorizationModel(nn.Module):
         floats = (each.dtype for each in self.network.parameters() if each.is_floating_point())
         return next(floats, torch.float32)
 
-    def _output_size(self, height: int, width: int) -> tuple[int, int]:
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Returns height and width of the output for an input of `height` × `width` pixels."""
         out_stride = self.network.out_stride
         return -(-height // out_stride), -(-width // out_stride)
 
@@ -283,7 +205,7 @@ class ColorizationModel(nn.Module):
         features = given if isinstance(given, Features) else self.encode(given)
         raw = self._complete(features.padded, features.encoded, guidance)
         raw = raw[..., : features.output_size[0], : features.output_size[1]]
-        wanted = self._output_size(*features.lightness.shape[-2:])
+        wanted = self.output_size(*features.lightness.shape[-2:])
         if features.output_size != wanted:
             raw = F.interpolate(raw, wanted, mode="bilinear")
         if not torch.isfinite(raw).all():
@@ -324,11 +246,53 @@ class ColorizationModel(nn.Module):
             torch.Size([1, 2, 10, 13])
         """
         distribution = self.distribution_head() if uncertainty else None
-        raw = self.predict_raw(given, guidance)
-        lightness = given.lightness if isinstance(given, Features) else given
+        given = given if isinstance(given, Features) else self.encode(given)
+        raw, lightness = self.predict_raw(given, guidance), given.lightness
         lightness = lightness.repeat(len(raw) // len(lightness), 1, 1, 1)
         entropy = None if distribution is None else distribution.entropy(raw)
-        return Prediction(self.head.decode(raw, lightness, decoding), lightness, entropy, raw)
+        ab = self.vary(given, raw, self.head.decode(raw, lightness, decoding), guidance)
+        lightness = given.lightness.repeat(len(ab) // len(given.lightness), 1, 1, 1)
+        referring = guidance.reference is not None and not self.encodes_reference
+        if referring or guidance.hints is not None:
+            embedding = self.embedding(given, raw).repeated(len(ab) // len(raw))
+            if referring:
+                ab = adopted(self, embedding, ab, guidance.reference, decoding)
+            if guidance.hints is not None:
+                ab = conditioned(embedding, kernel_of(self), ab, guidance.hints)
+        return Prediction(ab, lightness, entropy, raw)
+
+    def vary(self, features: Features, raw: Tensor, ab: Tensor, guidance: Guidance) -> Tensor:
+        """Draws colorings around a prediction; models whose raw output varies already return `ab`.
+
+        Args:
+            features: encoded pictures.
+            raw: their raw output `(N, C, h, w)`.
+            ab: `(N, 2, h, w)`, decoded from it, in Lab units.
+            guidance: `seed`, `samples` and `spread`.
+
+        Returns:
+            `(samples · N, 2, h, w)` in Lab units, ordered by sample, then by picture.
+        """
+        return ab
+
+    def kernel_features(self, encoded: Any) -> Sequence[Tensor]:
+        """Returns the features that the kernel uses, finest first, of what `_encode` returned."""
+        return [encoded]
+
+    def embedding(self, features: Features, raw: Tensor) -> Embedding:
+        """Computes what the kernel knows of encoded pictures; kept for the next call.
+
+        Args:
+            features: encoded pictures.
+            raw: their raw output `(N, C, h, w)`.
+
+        Returns:
+            The embedding of h × w cells.
+        """
+        found = features.embeddings.get(len(raw))
+        if found is None:
+            found = features.embeddings[len(raw)] = embedding_of(self, features, raw)
+        return found
 
     def distribution_head(self) -> DistributionHead:
         """Returns the head if it predicts a distribution.
@@ -341,7 +305,8 @@ class ColorizationModel(nn.Module):
         """
         if not isinstance(self.head, DistributionHead):
             raise ConfigError(
-                f"{self.name} predicts colors, not a distribution over them, so uncertainty is unavailable"
+                f"{self.name} predicts colors, not a distribution over them; uncertainty, palettes, samples and "
+                "suggestions need a distribution"
             )
         return self.head
 

@@ -3,8 +3,9 @@
 from torch import Tensor, nn
 
 from artcolor.errors import ConfigError
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.distribution import DistributionModel
 from artcolor.models.heads import RebalancedHead
+from artcolor.models.network import Network
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 
 __all__ = ["CIC", "CIC_Weights", "cic"]
@@ -96,7 +97,7 @@ def cic(
     width: float | None = None,
     bins: int | None = None,
     size: int | None = None,
-) -> ColorizationModel:
+) -> DistributionModel:
     """Builds `cic`: the method of Zhang et al. 2016, with the paper's head and loss (`RebalancedHead`).
 
     Args:
@@ -120,5 +121,13 @@ def cic(
         torch.Size([1, 3, 37, 50])
     """
     return assemble(
-        "cic", CIC, RebalancedHead, weights, network={"width": width}, head={"bins": bins}, size=size, progress=progress
+        "cic",
+        CIC,
+        RebalancedHead,
+        weights,
+        network={"width": width},
+        head={"bins": bins},
+        size=size,
+        model_type=DistributionModel,
+        progress=progress,
     )

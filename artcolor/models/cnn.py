@@ -2,9 +2,10 @@
 
 from torch import Tensor
 
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.distribution import DistributionModel
 from artcolor.models.heads import DistributionHead
 from artcolor.models.layers import dilated_trunk
+from artcolor.models.network import Network
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 
 __all__ = ["CNN", "CNN_Weights", "cnn"]
@@ -52,7 +53,7 @@ def cnn(
     width: int | None = None,
     bins: int | None = None,
     size: int | None = None,
-) -> ColorizationModel:
+) -> DistributionModel:
     """Builds `cnn`: six convolutions and three BatchNorms, with a distribution over colors at 1/4 size.
 
     Args:
@@ -84,5 +85,6 @@ def cnn(
         network={"width": width},
         head={"bins": bins},
         size=size,
+        model_type=DistributionModel,
         progress=progress,
     )

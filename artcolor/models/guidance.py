@@ -28,8 +28,12 @@ class Guidance:
     """Constraints on the colors. A model supports the fields listed in its `accepts`.
 
     Attributes:
-        reference: a colored picture whose palette the result adopts: a tensor `(1, 3, H, W)`, sRGB in 0..1;
-            `Colorizer` and `Session` also accept a path and any other kind of input that they colorize.
+        hints: colors of cells of the model's output, as `artcolor.models.spread.Observations`; `artcolor.colorize`,
+            `Colorizer` and `Session` take hints files instead.
+        palette: `(k, 2)`, a and b of 2 to 16 colors that the result uses where they fit; `artcolor.colorize`,
+            `Colorizer` and `Session` take names of colors instead.
+        reference: `(1, 3, H, W)`, sRGB in 0..1, a colored picture whose colors the result adopts where things look
+            alike; `artcolor.colorize`, `Colorizer` and `Session` take a path instead.
         seed: seed of a random coloring, 0 to 2⁶³ - 1; `None` is the most typical coloring.
         samples: number of different colorings, at least 1, spread evenly over the plausible ones.
         spread: distance of samples from the most typical coloring in standard deviations, 0 to 100; `None` is the
@@ -43,6 +47,8 @@ class Guidance:
         ['samples', 'seed']
     """
 
+    hints: Any = None
+    palette: Any = None
     reference: Any = None
     seed: int | None = None
     samples: int = 1
@@ -159,5 +165,5 @@ def _number(name: str, given: Any, option: Option, *, whole: bool) -> float:
 def _changed(value: Guidance) -> Iterator[str]:
     for field in fields(value):
         now = getattr(value, field.name)
-        if now is not field.default and (field.name == "reference" or now != field.default):
+        if now is not field.default and (field.name in ("hints", "palette", "reference") or now != field.default):
             yield field.name

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from artcolor.errors import ConfigError, WeightsError
-from artcolor.models.base import CONFIG_SCHEMA, ColorizationModel, Network
+from artcolor.models.base import CONFIG_SCHEMA, ColorizationModel
 from artcolor.models.heads import HEADS
+from artcolor.models.kernel import ChromaKernel
+from artcolor.models.network import Network
 from artcolor.zoo import store
 from artcolor.zoo.locate import Weights
 
@@ -53,7 +55,10 @@ def build(
         if kind not in HEADS:
             raise WeightsError(f"{weights.path} needs a head called {kind!r}; there are only {', '.join(HEADS)}")
         head = _construct(HEADS[kind], keywords, weights, net.channels)
-        return model_type(name, net, head, size=config["size"])
+        model = model_type(name, net, head, size=config["size"])
+        if "kernel" in config:
+            model.kernel = _construct(ChromaKernel, config["kernel"], weights)
+        return model
 
     if not weights.released:
         # An untrusted config may ask for a network of any size. On the meta device, which allocates no memory, it is
@@ -62,7 +67,23 @@ def build(
             _check_state(_made(make, weights), weights.tensors, weights.path)
     model = _made(make, weights)
     load_state(model, weights.tensors, weights.path)
-    return model.eval()
+    model.eval()
+    if model.kernel is not None and not weights.released:
+        _check_kernel(model, weights)
+    return model
+
+
+@torch.no_grad()
+def _check_kernel(model: ColorizationModel, weights: Weights) -> None:
+    """Checks that the kernel reads the features that the network has."""
+    side = model.network.fixed_size or 2 * model.network.stride
+    features = model.kernel_features(model.encode(torch.zeros(1, 1, side, side)).encoded)
+    assert model.kernel is not None
+    found, wanted = [each.shape[1] for each in features], model.kernel.config["channels"]
+    if found != wanted:
+        raise WeightsError(
+            f"{weights.path} has a kernel for features of {wanted} channels, but the network has {found}"
+        )
 
 
 def _made(make: Callable[[], _M], weights: Weights) -> _M:
@@ -84,7 +105,7 @@ def _check_config(weights: Weights, name: str) -> None:
             f"{path} contains weights of {config['model']!r}, not of {name!r}: "
             f"load them with artcolor.{config['model']}(weights=...) or artcolor.from_pretrained(...)."
         )
-    for part in ("network", "head"):
+    for part in ("network", "head", *({"kernel"} & set(config))):
         if not isinstance(config[part], dict) or not all(_is_modest(value) for value in config[part].values()):
             raise WeightsError(f"{path} has a config with an invalid {part}: {str(config[part])[:200]}")
     if type(config["size"]) is not int or config["size"] not in _SIZES:

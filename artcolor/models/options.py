@@ -59,20 +59,31 @@ class ModelOptions(TypedDict, total=False):
         Option("Lower sharpens the distribution; 1 uses its mean. Default: the checkpoint's.", minimum=0.01, maximum=1),
     ]
     strength: Annotated[float, Option("Factor on all chroma; 0 is gray.", minimum=0, maximum=100, default=1.0)]
+    hints: Annotated[
+        Any,
+        Option(
+            "Colors of places, strokes or regions: a hints file or a picture with transparency; for several pictures, "
+            "a folder of such files with the same names. --palette and --reference replace those in the file.",
+            command=Path | None,
+        ),
+    ]
+    palette: Annotated[
+        Any,
+        Option(
+            "2 to 16 colors for the whole picture, such as #27408b or navy; repeat the option for each.",
+            command=list[str] | None,
+        ),
+    ]
     reference: Annotated[
         Any,
-        Option("A colored picture whose palette the result adopts. Requires vae.", command=Path | None),
+        Option("A colored picture whose colors the result adopts where things look alike.", command=Path | None),
     ]
-    seed: Annotated[
-        int | None, Option("Seed of a random coloring. Default: the most typical one. Requires vae.", minimum=0)
-    ]
-    samples: Annotated[
-        int, Option("Number of different colorings of each picture. More than 1 requires vae.", 1, default=1)
-    ]
+    seed: Annotated[int | None, Option("Seed of a random coloring. Default: the most typical one.", minimum=0)]
+    samples: Annotated[int, Option("Number of different colorings of each picture.", 1, default=1)]
     spread: Annotated[
         float | None,
         Option(
-            "Distance of samples from the most typical coloring, in standard deviations. Requires vae.",
+            "Distance of samples from the most typical coloring, in standard deviations. Default: the model's.",
             minimum=0,
             maximum=100,
         ),

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 from artcolor import models
 from artcolor.color.planes import ToLightness
 from artcolor.errors import ConfigError
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import Head
 from artcolor.models.loading import build
+from artcolor.models.network import Network
 from artcolor.zoo import hub, locate, manifest, store
 
 __all__ = [
@@ -109,8 +110,8 @@ def models_accepting(field: str) -> list[str]:
         field: name of the field, for example `"seed"`.
 
     Example:
-        >>> models_accepting("seed")
-        ['vae']
+        >>> models_accepting("palette")
+        ['ae', 'cic', 'cnn', 'splitbrain', 'unet', 'vae']
     """
     return [name for name in list_models() if field in typing.get_type_hints(_BUILDERS[name])["return"].accepts]
 

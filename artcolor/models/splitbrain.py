@@ -13,9 +13,10 @@ from torch.nn import functional as F
 
 from artcolor.color.lab import rgb_to_lab
 from artcolor.errors import ConfigError
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.distribution import DistributionModel
 from artcolor.models.heads import DistributionHead, Head
 from artcolor.models.layers import dilated_trunk
+from artcolor.models.network import Network
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.regression import ChromaHead, LightnessHead
 
@@ -65,7 +66,7 @@ class SplitBrain(Network):
         return features
 
 
-class SplitBrainModel(ColorizationModel):
+class SplitBrainModel(DistributionModel):
     """The half L → ab, which colorizes, and the half ab → L, which only contributes features.
 
     Args:

@@ -9,7 +9,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.base import ColorizationModel
+from artcolor.models.network import Network
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.regression import RGBHead
 

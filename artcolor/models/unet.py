@@ -4,7 +4,7 @@ Sources: Ronneberger et al. 2015 (U-Net); Tan, Le 2019 (EfficientNet; Lite0 is i
 al. 2016 (the distribution over colors).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import timm
@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artcolor.errors import ConfigError
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.distribution import DistributionModel
+from artcolor.models.guidance import Guidance
 from artcolor.models.heads import DistributionHead
 from artcolor.models.lite0 import LITE0, lite0_state
+from artcolor.models.network import Network
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 
 __all__ = ["UNet", "UNet_Weights", "unet"]
@@ -25,8 +27,8 @@ __all__ = ["UNet", "UNet_Weights", "unet"]
 class UNet_Weights(WeightsEnum):
     """Released weights of `unet`."""
 
-    ART_V5 = "unet.art_v5"
-    DEFAULT = ART_V5
+    ART_V6 = "unet.art_v6"
+    DEFAULT = ART_V6
 
 
 _STEM = "conv_stem.weight"
@@ -135,6 +137,26 @@ class UNet(Network):
         return modulate(3, x)
 
 
+class UNetModel(DistributionModel):
+    """A U-Net with a head; its kernel uses the features of the decoder, and those of the encoder at 1/32 size."""
+
+    network: UNet
+
+    def _encode(self, lightness: Tensor) -> list[Tensor]:
+        stages: dict[int, Tensor] = {}
+        features = self.network.encode(lightness)
+        finest = self.network.decode(features, stages.setdefault)
+        return [finest, stages[2], stages[1], features[-1]]
+
+    def _complete(self, lightness: Tensor, encoded: list[Tensor], guidance: Guidance) -> Tensor:
+        raw: Tensor = self.head(encoded[0], lightness)
+        return raw
+
+    def kernel_features(self, encoded: list[Tensor]) -> Sequence[Tensor]:
+        """Returns all kept features."""
+        return encoded
+
+
 class _Up(nn.Module):
     """Upsamples by 2, concatenates a skip connection, and applies two convolutions."""
 
@@ -167,7 +189,7 @@ def unet(
     accuracy: float | None = None,
     sigma: float | None = None,
     size: int | None = None,
-) -> ColorizationModel:
+) -> UNetModel:
     """Builds `unet`: EfficientNet-Lite0 encoder, U-Net decoder, and a distribution over colors at 1/4 size.
 
     Args:
@@ -203,5 +225,6 @@ def unet(
         network={"width": width, "imagenet": imagenet, "dropout": dropout},
         head={"bins": bins, "accuracy": accuracy, "sigma": sigma},
         size=size,
+        model_type=UNetModel,
         progress=progress,
     )

@@ -4,6 +4,7 @@ Sources: Sohn, Lee, Yan 2015 (conditional VAE with a learned prior); Deshpande e
 structure from features of the gray picture); Kingma et al. 2016 (free bits).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -13,10 +14,14 @@ from torch.nn import functional as F
 
 from artcolor.color import planes
 from artcolor.errors import ConfigError
-from artcolor.models.base import ColorizationModel
+from artcolor.models.base import Features
+from artcolor.models.conditioning import kernel_of
+from artcolor.models.distribution import DistributionModel
 from artcolor.models.guidance import Decoding, Guidance
 from artcolor.models.heads import DistributionHead
+from artcolor.models.kernel import Embedding
 from artcolor.models.latent import Latent, LatentDistribution, LatentLayer, PosteriorInput, stratified_normal
+from artcolor.models.reference import check_reference, likeness
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.unet import UNet, unet
 
@@ -170,10 +175,10 @@ class VAE(UNet):
         return self.decode_with(features, self.prior(features, self.plain(features)).typical)
 
 
-class VAEModel(ColorizationModel):
+class VAEModel(DistributionModel):
     """The model `vae`. It decodes the mean of the prior, or samples of it, or the posterior mean of a reference."""
 
-    accepts: ClassVar[frozenset[str]] = frozenset({"reference", "samples", "seed", "spread"})
+    encodes_reference: ClassVar[bool] = True
     network: VAE
     head: DistributionHead
 
@@ -254,8 +259,8 @@ class VAEModel(ColorizationModel):
         """Decodes the most typical latent, or as many samples as requested.
 
         Samples are stratified over the prior (see `stratified_normal`), so a few of them cover it better than
-        independent draws would. All pictures of the batch share the same noise. A reference determines the global
-        latent; the spatial latent is still sampled.
+        independent draws would. All pictures of the batch share the same noise. A reference that is like the picture
+        determines the global latent, one that is not moves it a little; the spatial latent is still sampled.
         """
         network = self.network
         features, plain = encoded
@@ -263,8 +268,10 @@ class VAEModel(ColorizationModel):
         typical = prior.typical
         global_latent = None
         if guidance.reference is not None:
-            global_latent = self._encode_reference(guidance.reference.to(lightness.device))
-            global_latent = global_latent.expand_as(typical.global_latent)
+            own = self._coordinates(plain, lightness)
+            posterior, reference = self._encode_reference(guidance.reference.to(lightness.device))
+            share = likeness(kernel_of(self), own, reference)[:, None]
+            global_latent = torch.lerp(typical.global_latent, posterior.expand_as(typical.global_latent), share)
         if not guidance.draws:
             latent = typical
             if global_latent is not None:
@@ -284,10 +291,23 @@ class VAEModel(ColorizationModel):
             outputs.append(self.head(network.decode_with(features, latent.to(self._dtype)), lightness))
         return torch.cat(outputs)
 
-    def _encode_reference(self, reference: Tensor) -> Tensor:
-        """Computes the posterior mean of the global latent, `(1, codes)`, of a colored picture."""
-        if reference.ndim != 4 or reference.shape[:2] != (1, 3):
-            raise ConfigError(f"reference must be (1, 3, H, W), sRGB in 0..1, not {tuple(reference.shape)}")
+    def kernel_features(self, encoded: tuple[list[Tensor], Tensor]) -> Sequence[Tensor]:
+        """Returns the features decoded without a latent."""
+        return [encoded[1]]
+
+    def vary(self, features: Features, raw: Tensor, ab: Tensor, guidance: Guidance) -> Tensor:
+        """Returns `ab`, which varies with the latent already."""
+        return ab
+
+    def _coordinates(self, plain: Tensor, lightness: Tensor) -> Embedding:
+        """What the kernel knows of each pixel, without place, from the features decoded without a latent."""
+        kernel, small = kernel_of(self), F.interpolate(lightness, plain.shape[-2:], mode="area")
+        unknown = small.expand(-1, 3, -1, -1) * 0
+        return kernel.without_place(kernel.embed([plain], small, unknown[:, :2], unknown))
+
+    def _encode_reference(self, reference: Tensor) -> tuple[Tensor, Embedding]:
+        """Computes the posterior mean of the global latent of a colored picture, `(1, codes)`, and its coordinates."""
+        check_reference(reference)
         height, width = self.transforms().output_size(*reference.shape[-2:])
         stride = self.network.stride
         height, width = (max(stride, round(side / stride) * stride) for side in (height, width))
@@ -296,7 +316,8 @@ class VAEModel(ColorizationModel):
         lightness, ab = lab[:, :1], lab[:, 1:]
         features, plain = self._encode(lightness.to(self._dtype))
         truth = PosteriorInput(*(each.to(self._dtype) for each in self.posterior_input(plain, lightness, ab)))
-        return self.network.posterior(features, plain, truth).global_latent.mean
+        mean = self.network.posterior(features, plain, truth).global_latent.mean
+        return mean, self._coordinates(plain, lightness)
 
 
 @register_model(VAE_Weights)

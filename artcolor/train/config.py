@@ -38,6 +38,8 @@ class TrainConfig(BaseModel):
         lightness_jitter: L is raised to a power whose logarithm is drawn uniformly from ± this value.
         classify: columns of `metadata.csv` that the encoder learns to predict as an auxiliary task. Requires a model
             with an encoder; data sets without labels train without it. The result does not contain the classifier.
+        kernel: train the kernel only, which spreads the colors of hints; see `artcolor.models.kernel.ChromaKernel`.
+            Requires `frozen: [network, head]`.
         teacher: name or path of weights whose predicted distributions are additional training targets (distillation).
         teacher_share: weight of the teacher's term in the loss; the model's own loss has weight 1 - `teacher_share`.
         balance: column of `metadata.csv` whose values are sampled equally often.
@@ -83,6 +85,7 @@ class TrainConfig(BaseModel):
     flip: bool = True
     lightness_jitter: float = Field(0.15, ge=0, le=1)
     classify: tuple[Literal["style", "genre", "artist"], ...] = ()
+    kernel: bool = False
     teacher: str | None = None
     teacher_share: float = Field(0.5, gt=0, le=1)
     balance: Literal["style", "genre", "artist"] | None = None

@@ -317,7 +317,7 @@ class Trainer:
         if self.val is None:
             raise TrainingError("there are no validation pictures; pass `val` to the Trainer")
         model = self.averaged() if self.steps else self.model.eval()
-        return validate(model, self.val, self.config, step=self.step, device=self.device)
+        return validate(model, self.val, self.config, self.objective, step=self.step, device=self.device)
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:

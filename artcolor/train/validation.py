@@ -7,6 +7,7 @@ from artcolor.data.dataset import ArtDataset, Sample
 from artcolor.evaluate import metrics
 from artcolor.models.base import ColorizationModel
 from artcolor.train.config import TrainConfig
+from artcolor.train.objectives.base import Objective
 
 METRICS = ("loss", "psnr", "colorfulness")
 """Names of the metrics that `validate` returns."""
@@ -14,7 +15,13 @@ METRICS = ("loss", "psnr", "colorfulness")
 
 @torch.no_grad()
 def validate(
-    model: ColorizationModel, data: ArtDataset, config: TrainConfig, *, step: int, device: torch.device
+    model: ColorizationModel,
+    data: ArtDataset,
+    config: TrainConfig,
+    objective: Objective,
+    *,
+    step: int,
+    device: torch.device,
 ) -> dict[str, float]:
     """Evaluates a model on central crops.
 
@@ -22,6 +29,7 @@ def validate(
         model: a model in evaluation mode.
         data: pictures without augmentation.
         config: the settings; crop size, `batch_size`, `seed` and `validate_pictures` are read.
+        objective: computes the loss.
         step: number of the optimizer step, for losses that warm up.
         device: the device of the model.
 
@@ -36,7 +44,7 @@ def validate(
         pairs = [data[Sample(number, 0, size)] for number in numbers]
         lightness, ab = (torch.stack(side).to(device) for side in zip(*pairs, strict=True))
         generator = torch.Generator(device).manual_seed(config.seed)
-        loss = model.training_loss(lightness, ab, step=step, generator=generator)["loss"]
+        loss = objective.loss_of(model, lightness, ab, step=step, generator=generator)["loss"]
         predicted = lab_to_rgb_in_gamut(lightness, model.predict_ab(lightness))
         truth = lab_to_rgb_in_gamut(lightness, ab)
         sums["loss"] += float(loss) * len(pairs)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 import artcolor
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead
 from artcolor.models.inference import inference_copy
+from artcolor.models.network import Network
 
 
 def randomized(model: ColorizationModel) -> ColorizationModel:

@@ -19,7 +19,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.base import ColorizationModel
+from artcolor.models.network import Network
 from artcolor.models.heads import DistributionHead
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 
@@ -102,14 +103,14 @@ def test_a_new_model_is_one_file(tmp_path: Path) -> None:
 
 
 def test_models_accepting() -> None:
-    for field in ("seed", "samples", "spread", "reference"):
-        assert models_accepting(field) == ["vae"]
+    for field in ("palette", "seed", "samples", "spread"):
+        assert models_accepting(field) == ["ae", "cic", "cnn", "splitbrain", "unet", "vae"]
+    for field in ("hints", "reference"):
+        assert models_accepting(field) == artcolor.list_models()
     assert models_accepting("nothing") == []
     for name in artcolor.list_models():
-        accepts = artcolor.get_model(name).accepts
-        assert accepts == {
-            field for field in ("seed", "samples", "spread", "reference") if name in models_accepting(field)
-        }
+        fields = ("hints", "palette", "reference", "seed", "samples", "spread")
+        assert artcolor.get_model(name).accepts == {field for field in fields if name in models_accepting(field)}
 
 
 def test_hub_entries_take_pretrained_or_weights() -> None:

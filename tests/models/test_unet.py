@@ -14,7 +14,7 @@ from tests.models.base import ReleasedModelTester
 class TestUNet(ReleasedModelTester):
     builder = staticmethod(artcolor.unet)
     small = {"width": 16}
-    weights = "unet.art_v5"
+    weights = "unet.art_v6"
 
 
 def test_the_encoder_equals_that_of_imagenet_on_gray_pictures() -> None:

@@ -164,3 +164,34 @@ def test_objectives_nest_and_only_auxiliaries_add_parameters(art: Path) -> None:
     losses = both(light, ab, labels, step=0, generator=torch.Generator())
     assert set(losses) == {"loss", "nll", "teacher", "classes"}
     assert copy.deepcopy(both).inner.teacher is both.inner.teacher
+
+
+def test_a_kernel_learns_and_nothing_else_changes(art: Path, tmp_path: Path) -> None:
+    gains: list[float] = []
+
+    class Watch(Callback):
+        def on_step(self, trainer: Trainer, losses: dict[str, float]) -> None:
+            gains.append(losses["gain"])
+
+    torch.manual_seed(0)
+    model = artcolor.cnn(width=16)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    config = TrainConfig(
+        steps=80, batch_size=4, size=64, warmup_steps=2, workers=0, device="cpu", kernel=True,
+        frozen=("network", "head"), learning_rate=3e-3, ema_decay=0.5,
+    )  # fmt: skip
+    data = ArtDataset(art, "train")
+    trainer = Trainer(model, config, data, data, callbacks=[Watch()], out=tmp_path / "run")
+    loaded = artcolor.from_pretrained(trainer.fit())
+    assert sum(gains[-20:]) > sum(gains[:20]) + 20, "in dB, of 20 steps each"
+    assert loaded.kernel is not None
+    for name, tensor in loaded.state_dict().items():
+        if not name.startswith("kernel."):
+            torch.testing.assert_close(tensor, before[name], atol=1e-3, rtol=1e-3)
+    assert trainer.evaluate()["loss"] < -0.5
+
+
+def test_a_kernel_is_trained_alone(art: Path) -> None:
+    config = TrainConfig(steps=1, kernel=True, frozen=("network",), device="cpu")
+    with pytest.raises(ConfigError, match=r"frozen: \[network, head\]"):
+        Trainer(artcolor.cnn(width=16), config, ArtDataset(art, "train"))

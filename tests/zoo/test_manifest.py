@@ -171,18 +171,18 @@ def test_new_weights_replace_unpublished_ones_in_place(tmp_path, monkeypatch: py
     monkeypatch.setattr(manifest, "manifest_path", lambda: copied)
     before = json.loads(copied.read_text())["weights"]
     with pytest.raises(WeightsError):  # Fields of the replaced entry are not inherited.
-        manifest.update("unet.new", {"license": "Apache-2.0"}, replaces="unet.art_v5")
+        manifest.update("unet.new", {"license": "Apache-2.0"}, replaces="unet.art_v6")
     assert json.loads(copied.read_text())["weights"] == before
-    manifest.update("unet.new", before["unet.art_v5"], replaces="unet.art_v5")
+    manifest.update("unet.new", before["unet.art_v6"], replaces="unet.art_v6")
     after = json.loads(copied.read_text())["weights"]
-    assert list(after) == [key.replace("unet.art_v5", "unet.new") for key in before]
+    assert list(after) == [key.replace("unet.art_v6", "unet.new") for key in before]
     assert list(after.values()) == list(before.values())
-    assert "unet.art_v5" not in manifest.entries()
+    assert "unet.art_v6" not in manifest.entries()
     manifest.update("unet.new", {"hub_repo": "org/x", "hub_revision": "0" * 40})
     with pytest.raises(ConfigError, match="unet.new is published on the Hub and cannot be replaced"):
-        manifest.update("unet.newer", before["unet.art_v5"], replaces="unet.new")
+        manifest.update("unet.newer", before["unet.art_v6"], replaces="unet.new")
     with pytest.raises(ConfigError, match="no weights called 'unet.old'"):
-        manifest.update("unet.newer", before["unet.art_v5"], replaces="unet.old")
+        manifest.update("unet.newer", before["unet.art_v6"], replaces="unet.old")
     manifest.entries.cache_clear()
 
 

@@ -48,6 +48,23 @@ class Objective(nn.Module):
         """
         return self.model.training_loss(lightness, ab, step=step, generator=generator)
 
+    def loss_of(
+        self, model: ColorizationModel, lightness: Tensor, ab: Tensor, *, step: int, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Computes the losses of a copy of the model, for validation.
+
+        Args:
+            model: the model or its moving average.
+            lightness: `(N, 1, H, W)`, L in 0..100.
+            ab: `(N, 2, H, W)`, the true chroma in Lab units.
+            step: number of the optimizer step, for losses that warm up.
+            generator: source of all randomness.
+
+        Returns:
+            Loss by name.
+        """
+        return model.training_loss(lightness, ab, step=step, generator=generator)
+
     def dataset(self, pictures: ArtDataset) -> Dataset[tuple[Tensor, ...]]:
         """Returns the data set whose batches `forward` takes.
 
