@@ -311,6 +311,23 @@ class Codebook(nn.Module):
         p = torch.softmax(logits.float() / temperature, dim=1)
         return torch.einsum("nqhw,qc->nchw", p, self.centers)
 
+    def moments(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes mean and covariance of the distribution.
+
+        Args:
+            logits: `(N, Q, H, W)`.
+
+        Returns:
+            The mean of a and b, `(N, 2, H, W)` in Lab units; and the variance of a, the covariance and the variance of
+            b, `(N, 3, H, W)` in Lab units squared.
+        """
+        a, b = self.centers.T
+        second = torch.stack((a * a, a * b, b * b), dim=1)
+        p = torch.softmax(logits.float(), dim=1)
+        mean = torch.einsum("nqhw,qc->nchw", p, self.centers)
+        product = torch.stack((mean[:, 0] ** 2, mean[:, 0] * mean[:, 1], mean[:, 1] ** 2), dim=1)
+        return mean, torch.einsum("nqhw,qc->nchw", p, second) - product
+
 
 def _l_bin(lightness: Tensor) -> Tensor:
     return (lightness / (100 / L_BINS)).long().clamp(0, L_BINS - 1)

@@ -222,7 +222,7 @@ class JoinChroma(nn.Module):
     @isolated()
     def ab_rows(self, start: int, stop: int) -> Tensor:
         """Chroma of the rows from `start` up to `stop`: `(N, 2, stop - start, W)`, in Lab units."""
-        matrix, first = _enlarging_rows(self._wide.shape[-2], self.height, start, stop)
+        matrix, first = enlarging_rows(self._wide.shape[-2], self.height, start, stop)
         return matrix.to(self._wide) @ self._wide[..., first : first + matrix.shape[1], :]
 
     @isolated()
@@ -334,20 +334,29 @@ def _encoder(dtype: np.dtype[Any]) -> Callable[[Tensor], Tensor]:
 def _widened(ab: Tensor, height: int, width: int) -> Tensor:
     """Chroma at full width; its height too is reduced where the picture is lower than the grid."""
     if height < ab.shape[-2]:
-        ab = _shrinking_matrix(ab.shape[-2], height).to(ab) @ ab
+        ab = shrinking_matrix(ab.shape[-2], height).to(ab) @ ab
     if width < ab.shape[-1]:
-        ab = ab @ _shrinking_matrix(ab.shape[-1], width).to(ab).T
+        ab = ab @ shrinking_matrix(ab.shape[-1], width).to(ab).T
     return F.interpolate(ab, (ab.shape[-2], width), mode="bicubic")
 
 
-def _shrinking_matrix(source: int, target: int) -> Tensor:
-    """The matrix `(target, source)` by which a bicubic reduction with antialiasing multiplies columns."""
-    identity = torch.eye(source, dtype=torch.float32).reshape(1, source, source, 1)
-    resized = F.interpolate(identity, (target, 1), mode="bicubic", antialias=True)
-    return resized[0, :, :, 0].T.contiguous()
+def shrinking_matrix(source: int, target: int) -> Tensor:
+    """The matrix `(target, source)` by which a bicubic reduction with antialiasing multiplies columns.
+
+    Args:
+        source: rows before.
+        target: rows after, fewer.
+
+    Example:
+        >>> shrinking_matrix(8, 4).sum(1).round()
+        tensor([1., 1., 1., 1.])
+    """
+    # With a single column, the antialiased bicubic reduction of some versions of PyTorch returns the first row only.
+    identity = torch.eye(source, dtype=torch.float32)[None, None]
+    return F.interpolate(identity, (target, source), mode="bicubic", antialias=True)[0, 0]
 
 
-def _enlarging_rows(source: int, target: int, start: int, stop: int) -> tuple[Tensor, int]:
+def enlarging_rows(source: int, target: int, start: int, stop: int) -> tuple[Tensor, int]:
     """Some rows of the matrix by which a bicubic enlargement multiplies columns, after Keys 1981 with PyTorch's a.
 
     The whole matrix would be large where the result is: four of its columns at most are not zero in a row.

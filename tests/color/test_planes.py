@@ -9,8 +9,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torch.nn import functional as F
 
 import artcolor
+from artcolor.color import planes
 from artcolor.color.lab import rgb_to_lightness
 from artcolor.engine.colorizer import Colorizer
 from artcolor.images import Picture, decode, save_picture
@@ -158,3 +160,17 @@ def test_bytes_files_and_paths_agree(tmp_path: Path) -> None:
             file,
         ):
             assert np.array_equal(np.asarray(artcolor.colorize(given_)), expected), type(given_)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (30, 40), (10, 90), (60, 8)])
+def test_pictures_smaller_than_the_grid_get_its_reduced_chroma(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    ab = 30 * torch.randn(1, 2, 24, 32)
+    found = planes.JoinChroma(ab, *size).ab_rows(0, size[0])
+    down = (min(size[0], 24), min(size[1], 32))
+    # One axis after the other, because reduction and enlargement differ.
+    small = F.interpolate(ab, (down[0], 32), mode="bicubic", antialias=True) if down[0] < 24 else ab
+    small = F.interpolate(small, (down[0], down[1]), mode="bicubic", antialias=True) if down[1] < 32 else small
+    expected = F.interpolate(small, size, mode="bicubic")
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+    assert size == (1, 1) or found.std() > 1
