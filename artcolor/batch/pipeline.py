@@ -79,7 +79,7 @@ class Pipeline:
         try:
             while self._fatal is None:
                 while running < self._most_jobs and (job := next(todo, None)) is not None:
-                    self._readers.submit(self._run_step, self._steps.read, Work(job))
+                    self._readers.submit(self._run_step, self._steps.read, Work(job, self._colorizer))
                     running += 1
                 # A free network does not wait for a full batch.
                 while waiting and busy < self._networks_at_once and self._reports.empty():
@@ -145,7 +145,7 @@ class Pipeline:
 
     def _colorize(self, batch: list[SinglePicture]) -> None:
         start = time.perf_counter()
-        predictions = self._steps.predict([each.lightness for each in batch])
+        predictions = self._steps.predict(batch[0].work.colorizer, [each.lightness for each in batch])
         share = (time.perf_counter() - start) / len(batch)
         for each, prediction in zip(batch, predictions, strict=True):
             each.work.seconds += share
@@ -159,16 +159,17 @@ class Pipeline:
 def _next_batch(waiting: list[SinglePicture | MultiPage], most: int) -> list[SinglePicture] | MultiPage:
     """Removes and returns the next work for a network.
 
-    Files with pages come first, as they take long; then the most common working size.
+    Files with pages come first, as they take long; then the most common working size. A picture with hints of its own
+    goes alone.
     """
     pages = next((each for each in waiting if isinstance(each, MultiPage)), None)
     if pages is not None:
         waiting.remove(pages)
         return pages
     singles = [each for each in waiting if isinstance(each, SinglePicture)]
-    sizes = Counter(each.lightness.shape for each in singles)
-    size = max(sizes, key=sizes.__getitem__)
-    batch = [each for each in singles if each.lightness.shape == size][:most]
+    kinds = Counter((each.work.colorizer, each.lightness.shape) for each in singles)
+    kind = max(kinds, key=kinds.__getitem__)
+    batch = [each for each in singles if (each.work.colorizer, each.lightness.shape) == kind][:most]
     for each in batch:
         waiting.remove(each)
     return batch

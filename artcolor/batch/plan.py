@@ -1,18 +1,24 @@
 """Plans a run: which files to colorize, where results go, and the outcome of each file."""
 
+import dataclasses
+import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from artcolor.errors import ArtcolorError, ImageError
+from artcolor.errors import ArtcolorError, ConfigError, ImageError
 from artcolor.images import SUFFIXES, format_of, output_suffix
+from artcolor.images.notices import warn
 from artcolor.images.walk import check_listing, usual_suffix, walk
 
 __all__ = ["Job", "Outcome", "Status", "map_path", "plan_jobs", "result_paths"]
 
 Status = Literal["colorized", "already_colored", "exists", "unsupported", "failed"]
+
+# Hints files, and painted hints.
+_HINTS_SUFFIXES = (".json", ".png")
 
 
 @dataclass(frozen=True)
@@ -24,11 +30,13 @@ class Job:
         target: path of the result; of several samples, the path that their numbers are inserted into (`result_paths`).
         found: the source was found in a folder, and not named by the caller. Of such files, results of artcolor and
             formats that are not read are skipped.
+        hints: its hints file, if there is one. If there are several, the job fails.
     """
 
     source: Path
     target: Path
     found: bool = False
+    hints: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ def map_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.uncertainty.png")
 
 
-def plan_jobs(inputs: Sequence[Path], out: Path, *, format: str | None = None) -> list[Job]:
+def plan_jobs(inputs: Sequence[Path], out: Path, *, format: str | None = None, hints: Path | None = None) -> list[Job]:
     """Decides where the result of each input goes, and keeps the names of files and sub-folders.
 
     If `inputs` is a single file and `out` has a suffix, `out` is the result; otherwise `out` is a folder. Folders are
@@ -100,6 +108,9 @@ def plan_jobs(inputs: Sequence[Path], out: Path, *, format: str | None = None) -
         out: file or folder.
         format: format of all results, which decides their suffix: `"webp"`, `".tif"`. `None` keeps the suffix of each
             input, or takes the nearest that can hold color (see `output_suffix`).
+        hints: the hints file of a single picture, or a folder of them. There, `sub/a.json` or the painted `sub/a.png`
+            (see `artcolor.engine.hint_files.read_hints`) belongs to the picture `sub/a.jpg` of an input folder, and
+            `a.json` to an input `some/where/a.jpg`. A picture without one is colorized without hints.
 
     Returns:
         Jobs with distinct targets. A file given twice is one job.
@@ -108,23 +119,64 @@ def plan_jobs(inputs: Sequence[Path], out: Path, *, format: str | None = None) -
         ImageError: two inputs would have the same result, or would on a file system that ignores case; an input folder
             cannot be listed or is `out` itself; `out` is named like a picture; or the format is unknown or contradicts
             the suffix of `out`.
+        ConfigError: `hints` is a file, and there are several pictures.
     """
     suffix = None if format is None else _suffix(format)
+    if hints is not None and hints.is_dir():
+        check_listing(hints)
     if len(inputs) == 1 and not inputs[0].is_dir() and out.suffix and not out.is_dir():
         if format is not None and out.suffix.lower() in SUFFIXES and format_of(out) != format_of(out, format):
             raise ImageError(f"the suffix of {out} contradicts the format {format}; leave one of them out")
-        return [Job(inputs[0], out)]
+        return _with_hints([Job(inputs[0], out)], [Path(inputs[0].name)], hints)
     if out.suffix.lower() in SUFFIXES and not out.is_dir():
         raise ImageError(f"{out} is the name of a picture, but the results need a folder; choose another -o")
     jobs: dict[str, Job] = {}
+    names: dict[str, Path] = {}
     for given in inputs:
-        for source, relative in _pictures(given, out):
+        for source, relative in _pictures(given, out, hints):
             kept = relative if source.is_dir() else relative.with_suffix(suffix or output_suffix(usual_suffix(source)))
             job = Job(source, out / kept, found=given.is_dir())
             first = jobs.setdefault(folded(job.target), job)
+            names.setdefault(folded(job.target), relative)
             if first.source != source:
                 raise ImageError(_collision(first, job))
-    return list(jobs.values())
+    return _with_hints(list(jobs.values()), list(names.values()), hints)
+
+
+def _with_hints(jobs: Sequence[Job], names: Sequence[Path], hints: Path | None) -> list[Job]:
+    """Adds hints files to jobs; `names` are the paths of their pictures, relative to the input folder."""
+    if hints is None or not jobs:
+        return list(jobs)
+    first = jobs[0].source
+    if not hints.is_dir():
+        if len(jobs) > 1:
+            what = "is one hints file" if hints.exists() else "is no folder"
+            raise ConfigError(
+                f"{hints} {what}, but there are {len(jobs)} pictures; give a folder with a hints file for each, named "
+                f"like the picture: {first.stem}.json for {first.name}"
+            )
+        return [dataclasses.replace(job, hints=(hints,)) for job in jobs]
+    # Where hints lie beside the pictures, a.png is an original, and not painted hints for a.jpg.
+    originals = {os.path.realpath(job.source) for job in jobs}
+    guided = []
+    for job, name in zip(jobs, names, strict=True):
+        named = [hints / name.with_suffix(suffix) for suffix in _HINTS_SUFFIXES]
+        existing = tuple(path for path in named if _exists(path) and os.path.realpath(path) not in originals)
+        guided.append(dataclasses.replace(job, hints=existing))
+    used = {path for job in guided for path in job.hints}
+    if not used:
+        warn(f"{hints} has no hints for any of the pictures; those for {first.name} would be named {first.stem}.json")
+    elif any(job.found for job in jobs):
+        _warn_of_unused(hints, used)
+    return guided
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        # Whoever reads it raises the reason.
+        return True
 
 
 def _suffix(format: str) -> str:
@@ -154,7 +206,16 @@ def _collision(first: Job, second: Job) -> str:
     return f"{first.source} and {second.source} {where}; rename one of them, or colorize them separately"
 
 
-def _pictures(given: Path, out: Path) -> Iterator[tuple[Path, Path]]:
+def _warn_of_unused(hints: Path, used: Container[Path]) -> None:
+    """Warns of hints files that belong to no picture; their names may be misspelled."""
+    unused = sorted(path for path in hints.rglob("*.json") if path not in used)
+    if unused:
+        names = ", ".join(str(path.relative_to(hints)) for path in unused[:3])
+        more = f" and {len(unused) - 3} more" if len(unused) > 3 else ""
+        warn(f"{hints}: no picture has the name of {names}{more}")
+
+
+def _pictures(given: Path, out: Path, hints: Path | None) -> Iterator[tuple[Path, Path]]:
     """Yields the pictures of one input, each with its path relative to the input folder."""
     if not given.is_dir():
         yield given, Path(given.name)
@@ -162,5 +223,9 @@ def _pictures(given: Path, out: Path) -> Iterator[tuple[Path, Path]]:
     if out.exists() and given.samefile(out):
         raise ImageError(f"{given} is both the input and -o, which would mix results with originals; choose another -o")
     check_listing(given)
+    # Painted hints in a sub-folder are no originals.
+    folder = None if hints is None or not hints.is_dir() else Path(os.path.realpath(hints))
+    inside = folder is not None and Path(os.path.realpath(given)) in folder.parents
     for path in walk(given, leave_out=out):
-        yield path, path.relative_to(given)
+        if not (inside and folder in Path(os.path.realpath(path)).parents):
+            yield path, path.relative_to(given)

@@ -39,10 +39,10 @@ class Report:
         >>> from artcolor.batch.plan import Job, Outcome
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder) / "report.csv"
-        ...     with Report(path, model="unet.art_v5") as report:
+        ...     with Report(path, model="unet.art_v6") as report:
         ...         report.add(Outcome(Job(Path("a.png"), Path("out/a.png")), "colorized", 0.25, 0.1))
         ...     print(path.read_text().splitlines()[1])
-        a.png,out/a.png,colorized,0.250,unet.art_v5,0.10,
+        a.png,out/a.png,colorized,0.250,unet.art_v6,0.10,
     """
 
     def __init__(self, path: Path, *, resume: bool = False, model: str) -> None:

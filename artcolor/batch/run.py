@@ -11,7 +11,7 @@ from artcolor.batch.pipeline import Pipeline
 from artcolor.batch.plan import Job, Outcome, folded, map_path, result_paths
 from artcolor.batch.saving import Saving
 from artcolor.engine.colorizer import Colorizer
-from artcolor.errors import ImageError
+from artcolor.errors import ConfigError, ImageError
 from artcolor.files import remove_leftovers
 
 __all__ = ["run_job", "run_jobs"]
@@ -31,7 +31,8 @@ def run_job(colorizer: Colorizer, job: Job, saving: Saving | None = None) -> Out
         The outcome, which is never `failed`.
 
     Raises:
-        ImageError: the file cannot be read, or its result cannot be written or already exists.
+        ImageError: the file or its hints cannot be read, the hints make no sense, or its result cannot be written or
+            already exists.
         ConfigError: `saving` requests uncertainty maps that the model cannot compute, or the device has too little
             memory.
         WeightsError: the network's output is not finite.
@@ -68,10 +69,15 @@ def run_jobs(
     Raises:
         ImageError: two results would be the same file, a result would replace the original of another job, or no
             result, or no further one, can be written (the disk is full). This is one error, not one per file.
-        ConfigError: `saving` requests uncertainty maps that the model cannot compute, or the device has too little
-            memory.
+        ConfigError: `saving` requests uncertainty maps that the model cannot compute, the device has too little memory,
+            or the colorizer has hints, which are for one picture, and there are several jobs.
         WeightsError: the network's output is not finite.
     """
+    if len(jobs) > 1 and colorizer.guidance.hints:
+        raise ConfigError(
+            f"the hints of the colorizer are for one picture, but there are {len(jobs)}; make it without hints, and "
+            "give plan_jobs a folder of them"
+        )
     # Predicting for no picture checks that the model can compute what `saving` requests.
     colorizer.predict([], uncertainty=saving.uncertainty)
     samples = colorizer.guidance.samples

@@ -1,5 +1,6 @@
 """The steps that colorize one file: read, predict, write. `artcolor.batch.pipeline` runs them in threads."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from artcolor.errors import ConfigError, ImageError
 from artcolor.files import replacing
 from artcolor.images import Picture, PictureFile, check_target, open_file, save_pictures
 from artcolor.images.colored import color_measure
+from artcolor.images.notices import about
 from artcolor.images.provenance import provenance_in
 from artcolor.images.walk import check_listing
 from artcolor.models.guidance import Prediction
@@ -34,12 +36,14 @@ class Work:
 
     Attributes:
         job: the job.
+        colorizer: colorizes it; after reading, with the hints of this file.
         seconds: time spent on it so far, without waiting.
         measure: how much color the original has, as far as it has been read.
         pixels: pixels it was admitted with; 0 before that.
     """
 
     job: Job
+    colorizer: Colorizer
     seconds: float = 0.0
     measure: float | None = None
     pixels: int = 0
@@ -94,7 +98,8 @@ class Steps:
             Work for the network; or a status if the job is done because its result exists or it already has color.
 
         Raises:
-            ImageError: the file cannot be read, or its result may not or cannot be written.
+            ImageError: the file or its hints cannot be read, the hints make no sense, or the result may not or cannot
+                be written.
             ClosedError: the run ended before the picture was admitted.
         """
         job, saving = work.job, self._saving
@@ -112,23 +117,37 @@ class Steps:
             work.seconds -= self._admission.enter(pixels)
             work.pixels = pixels
             if file.frames > 1:
-                return "already_colored" if self._skips_all(file, work) else MultiPage(work)
+                if self._skips_all(file, work):
+                    return "already_colored"
+                self._read_hints(work)
+                return MultiPage(work)
             picture = next(iter(file))
         work.measure_color(picture)
         if self._colorizer.leaves_alone(picture):
             return "already_colored"
         self._check_alpha(picture, job)
+        self._read_hints(work)
+        with _hints_of_one_file(), about(str(job.source)):
+            work.colorizer.check_frames(1)
+            work.colorizer = work.colorizer.for_picture(picture)
         return SinglePicture(work, picture, self._colorizer.look(picture))
 
-    def predict(self, lightness: Sequence[Tensor]) -> list[Prediction]:
+    def predict(self, colorizer: Colorizer, lightness: Sequence[Tensor]) -> list[Prediction]:
         """Predicts the colors of pictures.
+
+        Args:
+            colorizer: that of their work.
+            lightness: the network's input for each.
+
+        Returns:
+            A prediction for each.
 
         Raises:
             ConfigError: the device has too little memory.
             WeightsError: the network's output is not finite.
         """
         try:
-            return self._colorizer.predict(lightness, uncertainty=self._saving.uncertainty)
+            return colorizer.predict(lightness, uncertainty=self._saving.uncertainty)
         except torch.OutOfMemoryError as error:
             raise ConfigError(
                 f"{self._colorizer.device} has too little memory for a batch of {len(lightness)}; "
@@ -147,27 +166,39 @@ class Steps:
             ImageError: one of them cannot be written.
         """
         for sample, target in self._missing(work.job):
-            painted = self._colorizer.paint(picture, prediction, sample)
+            painted = work.colorizer.paint(picture, prediction, sample)
             with writing(target, bytes_of(painted.rows)):
                 if sample == 0:
                     self._save_map(work.job, picture, prediction)
-                self._save([painted], target, sample)
+                self._save(work, [painted], target, sample)
         return "colorized"
 
     def colorize_pages(self, work: Work) -> Status:
         """Reads, colorizes and writes a file with several pages or frames, page by page.
 
         Raises:
-            ImageError: a page cannot be read, or a result cannot be written.
+            ImageError: a page cannot be read, the hints do not fit it, or a result cannot be written.
             ConfigError: the device has too little memory.
             WeightsError: the network's output is not finite.
         """
-        # Each sample reads the file again, as all of its pages may not fit into memory.
-        for sample, target in self._missing(work.job):
-            with self._opened(work.job) as file, writing(target, 6 * work.pixels):
-                pages = self._pages(file, work, with_map=sample == 0)
-                self._save(self._colorizer.pictures(pages, animated=file.animated, sample=sample), target, sample)
+        guided = work.colorizer.guidance.hints is not None
+        with about(str(work.job.source)), _hints_of_one_file() if guided else contextlib.nullcontext():
+            # Each sample reads the file again, as all of its pages may not fit into memory.
+            for sample, target in self._missing(work.job):
+                with self._opened(work.job) as file, writing(target, 6 * work.pixels):
+                    pages = self._pages(file, work, with_map=sample == 0)
+                    colored = work.colorizer.pictures(pages, animated=file.animated, sample=sample)
+                    self._save(work, colored, target, sample)
         return "colorized"
+
+    def _read_hints(self, work: Work) -> None:
+        """Gives a job its own hints, if it has any."""
+        hints = work.job.hints
+        if len(hints) > 1:
+            raise ImageError(f"there are hints in {' and '.join(map(str, hints))}; remove one of them")
+        if hints:
+            with _hints_of_one_file():
+                work.colorizer = work.colorizer.with_hints(hints[0])
 
     def _opened(self, job: Job) -> AbstractContextManager[PictureFile]:
         limit, truncated = self._saving.max_pixels, self._saving.allow_truncated
@@ -210,7 +241,8 @@ class Steps:
             work.measure_color(picture)
             self._check_alpha(picture, work.job)
             if number == 0 and with_map and self._saving.uncertainty:
-                self._save_map(work.job, picture, self.predict([self._colorizer.look(picture)])[0])
+                (prediction,) = self.predict(work.colorizer, [work.colorizer.look(picture)])
+                self._save_map(work.job, picture, prediction)
             yield picture
 
     def _save_map(self, job: Job, picture: Picture, prediction: Prediction) -> None:
@@ -218,7 +250,7 @@ class Steps:
             with replacing(map_path(job.target)) as file:
                 uncertainty_map(prediction, picture).save(file, "PNG")
 
-    def _save(self, pictures: Iterable[Picture], target: Path, sample: int) -> None:
+    def _save(self, work: Work, pictures: Iterable[Picture], target: Path, sample: int) -> None:
         saving = self._saving
         save_pictures(
             pictures,
@@ -226,5 +258,14 @@ class Steps:
             format=saving.format,
             quality=saving.quality,
             depth=saving.depth,
-            provenance=self._colorizer.sample_provenance(sample) if saving.provenance else None,
+            provenance=work.colorizer.sample_provenance(sample) if saving.provenance else None,
         )
+
+
+@contextlib.contextmanager
+def _hints_of_one_file() -> Iterator[None]:
+    """Turns errors of hints into those of one file: the others are colorized all the same."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ImageError(str(error)) from error

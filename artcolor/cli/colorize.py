@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +13,13 @@ import typer
 from rich.progress import Progress
 
 from artcolor.batch.saving import Saving
+from artcolor.cli.documents import plan_documents, write_documents
 from artcolor.cli.options import with_options
 from artcolor.cli.output import ERR, complain, grouped_warnings, say
 from artcolor.cli.startup import without_garbage_collection
 from artcolor.engine.options import OPTIONS
-from artcolor.errors import ConfigError, ImageError
-from artcolor.models.options import COLOR, MANY
+from artcolor.errors import ArtcolorError, ConfigError, ImageError
+from artcolor.models.options import COLOR, FILES, MANY
 
 app = typer.Typer()
 
@@ -31,6 +33,20 @@ def colorize(
         str | None,
         typer.Option(
             help="Name of a model or of weights, or path of a weights file. Default: unet.", rich_help_panel=COLOR
+        ),
+    ] = None,
+    layers: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write gray, color, uncertainty and hints as layers for GIMP and Krita (.ora; a single picture).",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write a page that documents result, hints, settings and hashes (.html; a single picture).",
+            rich_help_panel=FILES,
         ),
     ] = None,
     report: Annotated[
@@ -58,18 +74,23 @@ def colorize(
 
     from artcolor.batch.plan import plan_jobs
 
-    jobs = plan_jobs(inputs, out, format=saving.format)
+    with grouped_warnings():
+        jobs = plan_jobs(inputs, out, format=saving.format, hints=options["hints"])
     if not jobs:
         raise ImageError(f"there are no pictures in {', '.join(map(str, inputs))}")
 
     assert set(options) == set(OPTIONS)
+    documents = plan_documents(jobs, layers, card, saving, options)
     with without_garbage_collection():
         from artcolor.batch.report import Report
         from artcolor.batch.run import run_jobs
         from artcolor.batch.steps import ExistingResultError
         from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer
+        from artcolor.engine.session import Session
+        from artcolor.images.notices import about
 
-        colorizer = Colorizer(model or DEFAULT_MODEL, **options)
+        # Each job has its own hints.
+        colorizer = Colorizer(model or DEFAULT_MODEL, **options | {"hints": None})
     counts: Counter[str] = Counter()
     written: list[Path] = []
     existing: list[Path] = []
@@ -78,6 +99,11 @@ def colorize(
         stack.enter_context(grouped_warnings())
         stack.enter_context(contextlib.suppress(KeyboardInterrupt))
         stopped = True
+        session = None
+        if documents:
+            # What the session says of the file is not said again.
+            stack.enter_context(about(str(jobs[0].source)))
+            session = Session(jobs[0].source, model or DEFAULT_MODEL, size=options["size"], device=options["device"])
         rows = None
         if report is not None:
             rows = stack.enter_context(Report(report, resume=saving.resume, model=colorizer.provenance.model))
@@ -95,6 +121,13 @@ def colorize(
             elif outcome.error is not None:
                 source, reason = str(outcome.job.source), str(outcome.error)
                 complain(outcome.status, reason if reason.startswith(source) else f"{source}: {reason}")
+        if session is not None and counts["colorized"] + counts["exists"]:
+            guidance = dataclasses.replace(colorizer.guidance, hints=next(iter(jobs[0].hints), None))
+            try:
+                write_documents(documents, session, guidance, colorizer.decoding)
+            except ArtcolorError as error:
+                counts["failed"] += 1
+                complain("failed", error)
         stopped = False
     if existing:
         what = f"{len(existing)} results already exist, for example {existing[0]}"
@@ -121,6 +154,7 @@ def colorize(
 def inspect(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Pictures.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")] = False,
+    hints: Annotated[bool, typer.Option("--hints", help="Print the hints of one picture as a hints file.")] = False,
 ) -> None:
     """Tell whether artcolor colorized a picture, with which weights, and how.
 
@@ -129,6 +163,9 @@ def inspect(
     from artcolor.images import read_provenance
     from artcolor.zoo import manifest
 
+    if hints:
+        _print_hints(files)
+        return
     unknown = 0
     for path in files:
         try:
@@ -150,7 +187,23 @@ def inspect(
         say(f"  model: {found.model}")
         say(f"  weights: {weights}" + (f" (released as {known})" if known else ""))
         for name, value in found.options.items():
-            say(f"  {name}: {value}")
+            shown = f"{len(value)}; --hints prints them" if name == "hints" and isinstance(value, list) else value
+            say(f"  {name}: {shown}")
         say(f"  source type: {found.source_type}")
     if unknown:
         raise typer.Exit(1)
+
+
+def _print_hints(files: Sequence[Path]) -> None:
+    from artcolor.images import open_file, read_provenance
+
+    if len(files) != 1:
+        raise ConfigError(f"--hints takes one picture, not {len(files)}")
+    found = read_provenance(files[0])
+    stated = None if found is None else found.options.get("hints")
+    if not isinstance(stated, list):
+        raise ConfigError(f"{files[0]} does not state hints")
+    with open_file(files[0]) as file:
+        size = list(file.size)
+    lines = ",\n ".join(json.dumps(hint) for hint in stated)
+    typer.echo(f'{{"schema": 1, "size": {json.dumps(size)}, "hints": [\n {lines}\n]}}')

@@ -1,29 +1,32 @@
 """Colorizing what people have: files, bytes, Pillow images, arrays and tensors."""
 
+import copy
 import dataclasses
 import functools
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from artcolor.color import planes
-from artcolor.engine.inputs import Item, decoded, item_of
-from artcolor.engine.options import OPTIONS, Options, checked
-from artcolor.engine.predict import check_accepts, predict
+from artcolor.engine.hints import Hint
+from artcolor.engine.hints_on_picture import HintedPicture
+from artcolor.engine.inputs import Item, item_of, read_guidance
+from artcolor.engine.loading import device_of, loaded
+from artcolor.engine.observations import enforce
+from artcolor.engine.options import Options, checked
+from artcolor.engine.predict import predict
 from artcolor.engine.sequence import SteadyChroma
+from artcolor.engine.stated import identity, numbered, stated_options
 from artcolor.errors import ConfigError, ImageError
-from artcolor.files import sha256_of
 from artcolor.images import Picture, Provenance
 from artcolor.images.colored import is_colored
-from artcolor.images.streams import is_source, source_name
+from artcolor.images.notices import warn
+from artcolor.images.streams import is_source
 from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding, Guidance, Prediction, guided
-from artcolor.models.registry import from_pretrained, get_weight
 
 __all__ = ["DEFAULT_MODEL", "Colorizer", "colorize"]
 
@@ -32,8 +35,6 @@ DEFAULT_MODEL = "unet"
 
 LAYER_LIGHTNESS = 60.0
 """L of a layer that holds color alone: where sRGB has most room for the colors of paintings."""
-
-_LOCK = threading.Lock()
 
 
 class Colorizer:
@@ -46,14 +47,16 @@ class Colorizer:
 
     Attributes:
         model: the model.
-        guidance: what a person knows or wants of the colors.
+        guidance: what a person knows or wants of the colors, with hints as a list of `Hint`, and with what a hints file
+            says beside them.
         decoding: how the model's output becomes chroma.
         transform: turns pictures into the network's input.
 
     Raises:
-        ConfigError: there is no model of this name, or an option is out of range or not accepted by the model.
+        ConfigError: there is no model of this name, an option is out of range or not accepted by the model, or a hint
+            makes no sense.
         WeightsError: the weights are missing or damaged.
-        ImageError: the reference cannot be read.
+        ImageError: the reference or the hints cannot be read.
         TypeError: there is no option of this name.
 
     Example:
@@ -64,18 +67,75 @@ class Colorizer:
 
     def __init__(self, model: str | Path | ColorizationModel = DEFAULT_MODEL, **options: Unpack[Options]) -> None:
         given = checked(options)
-        self.guidance, self.decoding = guided(given)
+        self._without_files, self.decoding = guided(given)
         self.batch_size: int = given["batch_size"]
         self.skip_colored: bool = given["skip_colored"]
         self.chroma_only: bool = given["chroma_only"]
         if self.batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, not {self.batch_size}")
         self._given = model
-        self.model = model if isinstance(model, ColorizationModel) else _pretrained(str(model))
-        self.device = _device(given["device"])
-        check_accepts(self.model, self.guidance)
-        self._guidance = decoded(self.guidance)
+        self.model = model if isinstance(model, ColorizationModel) else loaded(str(model))
+        self.device = device_of(given["device"])
+        self._follow(self._without_files)
         self.transform = self.model.transforms(given["size"])
+
+    def _follow(self, guidance: Guidance) -> None:
+        read = read_guidance(self.model, guidance)
+        self.guidance, self._guidance, self._hints = read.stated, read.decoded, read.hints
+
+    def _copy(self) -> Self:
+        # The weights file is hashed once for all copies.
+        _ = self._identity
+        return copy.copy(self)
+
+    def with_hints(self, hints: Any) -> Self:
+        """Returns a colorizer with the same model and options, and with these hints in place of its own.
+
+        Args:
+            hints: as `artcolor.engine.hint_files.read_hints` takes them. Palette and reference of a hints file count
+                where this colorizer was made without them.
+
+        Raises:
+            ConfigError: a hint makes no sense, or the model does not accept what the file says.
+            ImageError: the hints or the reference cannot be read.
+
+        Example:
+            >>> colorizer = Colorizer("cnn")
+            >>> colorizer.with_hints([{"x": 0.5, "y": 0.5, "color": "teal"}]).provenance.options["hints"]
+            [{'x': 0.5, 'y': 0.5, 'color': 'teal'}]
+        """
+        other = self._copy()
+        other._follow(dataclasses.replace(self._without_files, hints=hints))
+        return other
+
+    def for_picture(self, picture: Picture, *, frame: int = 0) -> Self:
+        """Returns a colorizer whose hints are those of one picture.
+
+        Hints that take their color from the picture have that color then. A hint whose color sRGB cannot show at the
+        lightness of the picture there is logged as a warning.
+
+        Args:
+            picture: the original.
+            frame: number of the page or frame that this is, for hints that name one.
+
+        Raises:
+            ConfigError: the hints are for a picture of another aspect, or take their color from a picture without one.
+            ImageError: a mask cannot be read.
+        """
+        given = self._hints
+        if given is None or not given.hints:
+            return self
+        hinted = HintedPicture(picture)
+        hints = hinted.hints(given, frame=frame)
+        at = LAYER_LIGHTNESS if self.chroma_only else None
+        for message in hinted.unshown(given, frame=frame, at_lightness=at):
+            warn(message)
+        other = self._copy()
+        other.guidance, other._guidance = (
+            dataclasses.replace(each, hints=hints) for each in (self.guidance, self._guidance)
+        )
+        other._hints = None
+        return other
 
     def __call__(self, x: Any) -> Any:
         """Colorizes one picture, or each of several.
@@ -94,8 +154,10 @@ class Colorizer:
 
         Raises:
             ImageError: the picture cannot be read or its numbers make no sense; the message says why.
+            ConfigError: there are hints, and several pictures; or the hints do not fit the picture.
         """
         if isinstance(x, list | tuple):
+            self._check_count(len(x))
             return list(self._stream(x))
         if isinstance(x, Iterator) and not is_source(x):
             return self._stream(x)
@@ -118,19 +180,22 @@ class Colorizer:
         pictures = item_of(x).pictures
         if len(pictures) > 1:
             raise ImageError(f"uncertainty takes one picture, not {len(pictures)}")
-        (prediction,) = self.predict([self.look(pictures[0])], uncertainty=True)
+        (prediction,) = self.for_picture(pictures[0]).predict([self.look(pictures[0])], uncertainty=True)
         return uncertainty_map(prediction, pictures[0])
 
     def look(self, picture: Picture) -> Tensor:
         """What the network sees of a picture: L `(1, 1, h, w)` in 0..100 at the working size."""
         return self.transform.of_pixels(picture.pixels)
 
-    def predict(self, seen: Sequence[Tensor], *, uncertainty: bool = False) -> list[Prediction]:
+    def predict(self, seen: Sequence[Tensor], *, uncertainty: bool = False, frame: int = 0) -> list[Prediction]:
         """Predicts the chroma of pictures, with this colorizer's guidance and decoding.
+
+        With hints, call it on what `for_picture` returns.
 
         Args:
             seen: from `look`, of any sizes.
             uncertainty: compute the entropy, too.
+            frame: number of the page or frame that these are, for hints that name one.
 
         Returns:
             A prediction for each; its first dimension is the samples.
@@ -147,18 +212,32 @@ class Colorizer:
             uncertainty=uncertainty,
             batch_size=self.batch_size,
             device=self.device,
+            frame=frame,
         )
 
-    def paint(self, picture: Picture, prediction: Prediction, sample: int = 0) -> Picture:
+    def paint(
+        self,
+        picture: Picture,
+        prediction: Prediction,
+        sample: int = 0,
+        *,
+        frame: int = 0,
+        hints: Sequence[Hint] | None = None,
+    ) -> Picture:
         """Gives a picture the colors of a prediction, strip by strip as they are requested; alpha and metadata stay.
 
         Args:
             picture: the original.
             prediction: for it.
             sample: which of the samples.
+            frame: number of the page or frame that this is, for hints that name one.
+            hints: to be met exactly; `None` uses this colorizer's own.
         """
         at = LAYER_LIGHTNESS if self.chroma_only else None
         ab = prediction.ab[sample : sample + 1]
+        hints = self._guidance.hints if hints is None else hints
+        if hints:
+            ab = enforce(ab, hints, picture.pixels.shape[:2], frame=frame)
         return Picture(planes.join(picture.rows, ab, at_lightness=at), picture.alpha, picture.info)
 
     def leaves_alone(self, picture: Picture) -> bool:
@@ -176,22 +255,36 @@ class Colorizer:
 
         Yields:
             Each with colored pixels of the same depth, which `artcolor.images.save_pictures` makes strip by strip.
+
+        Raises:
+            ConfigError: the hints do not fit a picture; see `for_picture`.
         """
         steady = SteadyChroma() if animated else None
         alone: bool | None = None
-        for picture in pictures:
+        frame = -1
+        for frame, picture in enumerate(pictures):
             alone = self.leaves_alone(picture) if alone is None or not animated else alone
             if alone:
                 yield _in_rgb(picture)
                 continue
-            (prediction,) = self.predict([self.look(picture)])
+            own = self.for_picture(picture, frame=frame)
+            (prediction,) = own.predict([own.look(picture)], frame=frame)
             if steady is not None:
                 prediction = dataclasses.replace(prediction, ab=steady(prediction.lightness[:1], prediction.ab))
-            yield self.paint(picture, prediction, sample)
+            yield own.paint(picture, prediction, sample, frame=frame)
+        self.check_frames(frame + 1)
 
-    @functools.cached_property
+    def check_frames(self, count: int) -> None:
+        """Warns of hints for pages or frames that a file with `count` of them does not have."""
+        for message in () if self._hints is None else self._hints.beyond(count):
+            warn(message)
+
+    @property
     def provenance(self) -> Provenance:
-        """Where the colors come from, for the metadata of the result."""
+        """Where the colors come from, for the metadata of the result.
+
+        It states the hints of one picture after `for_picture`, and until then those that were given.
+        """
         return self.provenance_of(self.guidance, self.decoding)
 
     def provenance_of(self, guidance: Guidance, decoding: Decoding) -> Provenance:
@@ -201,12 +294,7 @@ class Colorizer:
             guidance: what a person knows or wants of the colors.
             decoding: how the model's output becomes chroma.
         """
-        values = {"chroma_only": self.chroma_only, **_fields(guidance), **_fields(decoding)}
-        options = {
-            name: _in_words(values[name])
-            for name, (_, option) in OPTIONS.items()
-            if name in values and not _is_default(values[name], option.default)
-        }
+        options = stated_options(guidance, decoding, chroma_only=self.chroma_only)
         return Provenance(*self._identity, options | {"size": self.transform.size})
 
     def sample_provenance(self, sample: int) -> Provenance:
@@ -215,11 +303,12 @@ class Colorizer:
 
     @functools.cached_property
     def _identity(self) -> tuple[str, str]:
-        return _identity(self._given)
+        return identity(self._given)
 
     def _stream(self, xs: Iterable[Any]) -> Iterator[Any]:
         waiting: list[Item] = []
-        for x in xs:
+        for count, x in enumerate(xs, start=1):
+            self._check_count(count)
             try:
                 waiting.append(item_of(x))
             except ImageError:
@@ -231,8 +320,23 @@ class Colorizer:
                 waiting = []
         yield from self._finished(waiting)
 
+    def _check_count(self, count: int) -> None:
+        if count > 1 and self._guidance.hints:
+            raise ConfigError(
+                "hints are for one picture, but there are several; colorize them one by one, each with its own "
+                "hints, or files with `artcolor colorize FOLDER -o OUT --hints FOLDER_OF_HINTS`"
+            )
+
     def _finished(self, items: Sequence[Item]) -> Iterator[Any]:
         every = [picture for item in items for picture in item.pictures]
+        self._check_count(len(every))
+        own = self
+        if len(every) == 1 and not self.leaves_alone(every[0]):
+            self.check_frames(1)
+            own = self.for_picture(every[0])
+        yield from own._colored(items, every)
+
+    def _colored(self, items: Sequence[Item], every: Sequence[Picture]) -> Iterator[Any]:
         gray = [number for number, picture in enumerate(every) if not self.leaves_alone(picture)]
         seen = [self.look(every[number]) for number in gray]
         predictions = dict(zip(gray, self.predict(seen), strict=True))
@@ -253,16 +357,6 @@ class Colorizer:
         return _in_rgb(picture) if prediction is None else self.paint(picture, prediction, sample)
 
 
-def numbered(provenance: Provenance, sample: int) -> Provenance:
-    """The provenance of one of several samples, which are numbered from 1.
-
-    Args:
-        provenance: of all of them.
-        sample: its number, from 0.
-    """
-    return dataclasses.replace(provenance, options={**provenance.options, "sample": sample + 1})
-
-
 def uncertainty_map(prediction: Prediction, picture: Picture) -> Image.Image:
     """A picture of the entropy of `prediction`, in mode L and as large as `picture`, which it was made of."""
     assert prediction.entropy is not None, "predict(..., uncertainty=True) computes it"
@@ -271,60 +365,9 @@ def uncertainty_map(prediction: Prediction, picture: Picture) -> Image.Image:
     return Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR)
 
 
-def _fields(value: Guidance | Decoding) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-
-
-def _is_default(value: Any, default: Any) -> bool:
-    # A reference may be an array, which compares element by element.
-    return value is default or (isinstance(value, bool | int | float) and value == default)
-
-
-def _in_words(value: Any) -> Any:
-    """A value as the provenance states it: of a reference only its name."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return Path(source_name(value)).name if is_source(value) else f"a {type(value).__name__}"
-
-
 def _in_rgb(picture: Picture) -> Picture:
     """The picture as it is, gray or not, with three channels."""
     return Picture(planes.gray_to_rgb(picture.rows), picture.alpha, picture.info)
-
-
-def _device(device: str | torch.device) -> torch.device:
-    try:
-        found = torch.device(device)
-        torch.empty(1, device=found)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"device {device} cannot be used here ({reason}); use 'cpu' instead") from error
-    return found
-
-
-@functools.lru_cache(maxsize=4)
-def _loaded(name: str) -> ColorizationModel:
-    return from_pretrained(name)
-
-
-def _identity(model: str | Path | ColorizationModel) -> tuple[str, str]:
-    """Tag and SHA-256 of the weights that were requested; a model made in memory has only a name."""
-    if isinstance(model, ColorizationModel):
-        return model.name, ""
-    try:
-        entry = get_weight(str(model)).entry
-        return entry.key, entry.sha256
-    except ConfigError:
-        path = Path(model)
-    if not path.is_file():
-        return str(model), ""
-    return path.stem, sha256_of(path)
-
-
-def _pretrained(name: str) -> ColorizationModel:
-    # Without the lock, two threads that come first would both load.
-    with _LOCK:
-        return _loaded(name)
 
 
 def colorize(x: Any, model: str | Path | ColorizationModel = DEFAULT_MODEL, **options: Unpack[Options]) -> Any:

@@ -16,10 +16,15 @@ from torch import Tensor
 
 from artcolor.color import planes
 from artcolor.engine.arrays import as_tensor, of_array, of_tensor
+from artcolor.engine.hint_files import HintFile, open_hints
+from artcolor.engine.hints import read_palette
+from artcolor.engine.predict import check_accepts
 from artcolor.engine.result import ColoredImage
-from artcolor.errors import ImageError
+from artcolor.errors import ConfigError, ImageError
 from artcolor.images import Picture, Provenance, decode, open_picture
-from artcolor.images.streams import is_source
+from artcolor.images.colored import is_colored
+from artcolor.images.streams import is_source, source_name
+from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Guidance
 
 _REFERENCE_SIDE = 1024
@@ -76,27 +81,69 @@ def path_of(x: Any) -> Path | None:
     return Path(x) if isinstance(x, str | os.PathLike) else None
 
 
-def decoded(guidance: Guidance) -> Guidance:
-    """Reads the reference, if there is one, so that models can use it.
+@dataclass(frozen=True)
+class ReadGuidance:
+    """Guidance after the files that it names are read.
+
+    Attributes:
+        stated: for the provenance: palette and reference as they were given, hints as a list of `Hint`.
+        decoded: for the model: the palette as a tensor `(k, 2)` of a and b, the reference as a tensor `(1, 3, H, W)`,
+            sRGB in 0..1, hints as a list of `Hint`.
+        hints: what the hints file says; `None` without hints.
+    """
+
+    stated: Guidance
+    decoded: Guidance
+    hints: HintFile | None
+
+
+def read_guidance(model: ColorizationModel, guidance: Guidance) -> ReadGuidance:
+    """Reads hints, palette and reference. Palette and reference of a hints file count where none are given.
 
     Args:
-        guidance: its reference may be anything that `item_of` takes.
+        model: that is to follow them.
+        guidance: its reference may be anything that `item_of` takes, its hints anything that `read_hints` takes.
 
     Returns:
-        The same with the reference as a tensor `(1, 3, H, W)`, sRGB in 0..1.
+        What it says.
 
     Raises:
-        ImageError: the reference cannot be read, or holds several pictures.
+        ConfigError: a hint makes no sense, or the model does not accept what is given or what the hints file says.
+        ImageError: the reference or the hints cannot be read, or the reference holds several pictures.
     """
-    if guidance.reference is None:
-        return guidance
-    pictures = item_of(guidance.reference).pictures
+    check_accepts(model, guidance)
+    file = None
+    if guidance.hints is not None:
+        file = open_hints(guidance.hints)
+        guidance = dataclasses.replace(
+            guidance,
+            hints=file.hints or None,
+            palette=file.palette if guidance.palette is None else guidance.palette,
+            reference=file.reference if guidance.reference is None else guidance.reference,
+        )
+        try:
+            check_accepts(model, guidance)
+        except ConfigError as error:
+            raise ConfigError(f"{file.name}: {error}" if file.name else str(error)) from None
+    decoded = dataclasses.replace(
+        guidance,
+        palette=None if guidance.palette is None else read_palette(guidance.palette),
+        reference=None if guidance.reference is None else _reference(guidance.reference),
+    )
+    return ReadGuidance(guidance, decoded, file)
+
+
+def _reference(reference: Any) -> Tensor:
+    pictures = item_of(reference).pictures
     if len(pictures) > 1:
         raise ImageError(f"reference takes one picture, not {len(pictures)}")
+    if not is_colored(pictures[0].pixels):
+        name = f" {source_name(reference)}" if is_source(reference) else ""
+        raise ImageError(f"the reference{name} has no color; give a colored picture")
     pixels = np.asarray(planes.gray_to_rgb(pictures[0].rows))
     # Models see a reference at their working size only.
     scale = min(1.0, _REFERENCE_SIDE / max(pixels.shape[:2]))
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
     small = planes.resize(pixels, (height, width))
     values = small.astype(np.float32) / 255 if small.dtype == np.uint8 else small
-    return dataclasses.replace(guidance, reference=torch.from_numpy(values).permute(2, 0, 1)[None])
+    return torch.from_numpy(values).permute(2, 0, 1)[None]

@@ -1,5 +1,6 @@
 """Predicting for many pictures at once: batches of one size, on one device, through the fast copy of a model."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 from artcolor.color.isolation import isolated
+from artcolor.engine.observations import observe
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding, Guidance, Prediction
@@ -25,6 +27,7 @@ def predict(
     uncertainty: bool = False,
     batch_size: int = 4,
     device: torch.device | str = "cpu",
+    frame: int = 0,
 ) -> list[Prediction]:
     """Predicts the chroma of pictures. Those of one size go through the network together.
 
@@ -36,6 +39,7 @@ def predict(
         uncertainty: compute the entropy, too.
         batch_size: the most pictures that go through the network together.
         device: where the network runs.
+        frame: number of the page or frame that these are, for hints that name one.
 
     Returns:
         A prediction for each picture, on the CPU; its first dimension is the samples of that picture.
@@ -63,9 +67,28 @@ def predict(
         for start in range(0, len(numbers), batch_size):
             part = numbers[start : start + batch_size]
             lightness = torch.cat([seen[number] for number in part]).to(device)
-            together = fast.predict(lightness, guidance, decoding, uncertainty=uncertainty)
+            placed = on_grid(fast, guidance, lightness, frame)
+            together = fast.predict(lightness, placed, decoding, uncertainty=uncertainty)
             found.update(zip(part, _one_by_one(together, len(part)), strict=True))
     return [found[number] for number in range(len(seen))]
+
+
+def on_grid(model: ColorizationModel, guidance: Guidance, lightness: Tensor, frame: int = 0) -> Guidance:
+    """Places hints on the grid of a model's output.
+
+    Args:
+        model: the model.
+        guidance: its hints, if there are any, are a list of `Hint`.
+        lightness: `(N, 1, h, w)`, what the network sees.
+        frame: number of the page or frame.
+
+    Returns:
+        The same with `Observations` as hints.
+    """
+    if guidance.hints is None:
+        return guidance
+    height, width = model.output_size(*lightness.shape[-2:])
+    return dataclasses.replace(guidance, hints=observe(guidance.hints, (height, width), frame=frame))
 
 
 def _after_fork() -> None:
@@ -100,7 +123,8 @@ def check_accepts(model: ColorizationModel, guidance: Guidance) -> None:
         ConfigError: it does not; the message names models that do.
     """
     for name in sorted(guidance.given() - model.accepts):
-        others = " or ".join(f"`{other}`" for other in models_accepting(name)) or "a model that no release has yet"
+        *some, last = [f"`{other}`" for other in models_accepting(name)] or ["a model that no release has yet"]
+        others = f"{', '.join(some)} or {last}" if some else last
         value = getattr(guidance, name)
         shown = f"{name}={value}" if isinstance(value, int | float) else name
         what = "is deterministic" if name in ("seed", "samples", "spread") else f"takes no {name}"

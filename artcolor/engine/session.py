@@ -1,17 +1,32 @@
 """One picture, opened once and rendered often."""
 
+import copy
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from PIL import Image
 
+from artcolor.color import planes
 from artcolor.color.isolation import isolated
-from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer, numbered
-from artcolor.engine.inputs import decoded, item_of, path_of
-from artcolor.engine.predict import check_accepts
+from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer, uncertainty_map
+from artcolor.engine.hint_files import HintFile, open_hints, read_hints
+from artcolor.engine.hints import Hint
+from artcolor.engine.hints_on_picture import HintedPicture
+from artcolor.engine.inputs import item_of, path_of, read_guidance
+from artcolor.engine.layers import save_layers
+from artcolor.engine.predict import on_grid
 from artcolor.engine.result import ColoredImage, check_not_original
+from artcolor.engine.result_card import save_card
+from artcolor.engine.stated import numbered
+from artcolor.engine.suggest import Suggestion, suggest_at, uncertain_places
 from artcolor.errors import ConfigError, ImageError
-from artcolor.images import save_picture
+from artcolor.images import Picture, save_picture
+from artcolor.images.notices import warn
+from artcolor.images.picture import at_depth
 from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding, Guidance, Prediction
 from artcolor.models.inference import inference_copy
@@ -30,6 +45,9 @@ class Session:
         model: name of a model or of weights, path of a weights file, or a model.
         size: working size in pixels; `None` is the model's own.
         device: where the network runs.
+
+    Attributes:
+        hints: colors of places that everything rendered follows; see `hint`.
 
     Raises:
         ImageError: the picture cannot be read, or there are several.
@@ -58,8 +76,110 @@ class Session:
         if len(pictures) > 1:
             raise ImageError(f"a session takes one picture, not {len(pictures)}")
         self._picture, self._source = pictures[0], path_of(picture)
+        # What is painted on; hints are about the picture itself.
+        self._shown = self._picture
+        self.hints: list[Hint] = []
+        self._hinted, self._warned = HintedPicture(self._picture), set[str]()
         with isolated():
             self._features = self._model.encode(self._colorizer.look(self._picture).to(self._colorizer.device))
+
+    def hint(
+        self,
+        *,
+        x: float | None = None,
+        y: float | None = None,
+        polyline: Sequence[tuple[float, float]] | None = None,
+        polygon: Sequence[tuple[float, float]] | None = None,
+        mask: str | Path | None = None,
+        radius: float = 0.01,
+        color: str | Sequence[float] | None = None,
+        keep: Literal["automatic", "gray"] | None = None,
+    ) -> Hint:
+        """Adds a hint, which everything that is rendered from now on follows.
+
+        Args:
+            x: as in `Hint`.
+            y: as in `Hint`.
+            polyline: as in `Hint`.
+            polygon: as in `Hint`.
+            mask: as in `Hint`.
+            radius: as in `Hint`.
+            color: as in `Hint`.
+            keep: as in `Hint`.
+
+        Returns:
+            The hint; `session.hints.remove(hint)` takes it back.
+
+        Raises:
+            ConfigError: a value makes no sense, the mask is for a picture of another aspect, or the color is
+                `"picture"` and the picture has none there.
+            ImageError: the mask cannot be read.
+        """
+        made = Hint(x=x, y=y, polyline=polyline, polygon=polygon, mask=mask, radius=radius, color=color, keep=keep)
+        self._hinted.hints(HintFile(hints=[*self.hints, made]))
+        self.hints.append(made)
+        return made
+
+    def all_hints(self, guidance: Guidance = Guidance()) -> list[Hint]:
+        """Returns the hints that a picture follows which is rendered with this guidance.
+
+        Args:
+            guidance: may add hints to those of the session.
+
+        Returns:
+            All of them, with the colors of the picture in place of `"picture"` (see
+            `artcolor.engine.hints_on_picture.HintedPicture.hints`).
+
+        Raises:
+            ConfigError: a hint makes no sense, or does not fit the picture.
+            ImageError: the hints cannot be read.
+
+        Example:
+            >>> session = Session(Image.new("L", (50, 30), 128))
+            >>> len(session.all_hints(Guidance(hints=[{"x": 0.5, "y": 0.5, "color": "teal"}])))
+            1
+        """
+        added = None if guidance.hints is None else open_hints(guidance.hints)
+        return [hint for given in self._given(added) for hint in self._hinted.hints(given)]
+
+    def _given(self, added: HintFile | None) -> list[HintFile]:
+        own = HintFile(hints=read_hints(list(self.hints)))
+        return [own] if added is None else [own, added]
+
+    @torch.no_grad()
+    @isolated()
+    def suggest(self, x: float, y: float, k: int = 5) -> list[Suggestion]:
+        """Finds the likeliest distinct colors of a place, given all hints so far.
+
+        Args:
+            x: position as a fraction of the width, 0..1.
+            y: position as a fraction of the height, 0..1.
+            k: number of colors, at least 1.
+
+        Returns:
+            At most k suggestions, the likeliest first.
+
+        Raises:
+            ConfigError: the model predicts no distribution, or a number is out of range.
+        """
+        Hint(x=x, y=y, keep="automatic")
+        return suggest_at(self._model, self._features, self.all_hints(), (x, y), k)
+
+    @torch.no_grad()
+    @isolated()
+    def most_uncertain(self, k: int = 5) -> list[tuple[float, float]]:
+        """Finds the places where a hint would help most, given all hints so far.
+
+        Args:
+            k: number of places, at least 1.
+
+        Returns:
+            `(x, y)` as fractions of width and height, the most helpful first.
+
+        Raises:
+            ConfigError: k is out of range.
+        """
+        return uncertain_places(self._model, self._features, self.all_hints(), k)
 
     def render(self, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()) -> ColoredImage:
         """Colorizes the picture.
@@ -93,9 +213,12 @@ class Session:
         Raises:
             ConfigError: as for `render`.
         """
-        prediction = self._predict(guidance, decoding)
+        guidance, prediction = self._predict(guidance, decoding)
         provenance = self._colorizer.provenance_of(guidance, decoding)
-        painted = [self._colorizer.paint(self._picture, prediction, sample) for sample in range(guidance.samples)]
+        painted = [
+            self._colorizer.paint(self._shown, prediction, sample, hints=guidance.hints or ())
+            for sample in range(guidance.samples)
+        ]
         if guidance.samples == 1:
             return [ColoredImage(painted[0], provenance, self._source)]
         made = [numbered(provenance, sample) for sample in range(guidance.samples)]
@@ -127,9 +250,9 @@ class Session:
                 original.
         """
         check_not_original(self._source, path)
-        prediction = self._predict(guidance, decoding)
+        guidance, prediction = self._predict(guidance, decoding)
         save_picture(
-            self._colorizer.paint(self._picture, prediction),
+            self._colorizer.paint(self._shown, prediction, hints=guidance.hints or ()),
             path,
             format=format,
             quality=quality,
@@ -137,13 +260,113 @@ class Session:
             provenance=self._colorizer.provenance_of(guidance, decoding),
         )
 
+    def save_layers(self, path: str | Path, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()) -> None:
+        """Colorizes the picture and writes it as layers for image editors; see `artcolor.engine.layers.save_layers`.
+
+        Args:
+            path: of the OpenRaster file, which ends in `.ora`; one that exists is replaced.
+            guidance: what a person knows or wants of the colors.
+            decoding: how the output becomes chroma.
+
+        Raises:
+            ConfigError: as for `render`.
+            ImageError: the suffix is wrong, or the file cannot be written or is the original.
+        """
+        save_layers(self, path, guidance, decoding)
+
+    def save_card(self, path: str | Path, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()) -> None:
+        """Colorizes the picture and documents it on one HTML page; see `artcolor.engine.result_card.save_card`.
+
+        Args:
+            path: of the page, which ends in `.html`; one that exists is replaced.
+            guidance: what a person knows or wants of the colors.
+            decoding: how the output becomes chroma.
+
+        Raises:
+            ConfigError: as for `render`.
+            ImageError: the suffix is wrong, or the file cannot be written or is the original.
+        """
+        save_card(self, path, guidance, decoding)
+
+    def uncertainty(self, guidance: Guidance = Guidance()) -> Image.Image:
+        """Maps how uncertain the model is of its colors.
+
+        Args:
+            guidance: what a person knows or wants of the colors. Hints do not change the map.
+
+        Returns:
+            A Pillow image of mode L, as large as the picture; see `Colorizer.uncertainty`.
+
+        Raises:
+            ConfigError: the model predicts no distribution, or does not accept a field of `guidance`.
+        """
+        _, prediction = self._predict(guidance, Decoding(), uncertainty=True)
+        return uncertainty_map(prediction, self._shown)
+
+    def preview(self, side: int) -> "Session":
+        """Returns a session of a reduced copy of the picture, which renders the same colors in less time.
+
+        Args:
+            side: length of the longer side in pixels; smaller pictures keep their size.
+
+        Returns:
+            A session that shares the hints and the network's features with this one. Its pictures have 8 bits.
+
+        Raises:
+            ConfigError: `side` is below 1.
+
+        Example:
+            >>> Session(Image.new("L", (50, 30), 128)).preview(25).render().size
+            (25, 15)
+        """
+        if side < 1:
+            raise ConfigError(f"side must be at least 1 pixel, not {side}")
+        height, width = self._shown.pixels.shape[:2]
+        scale = min(1.0, side / max(height, width))
+        size = max(1, round(height * scale)), max(1, round(width * scale))
+        pixels, alpha = (
+            None if each is None else planes.resize(np.ascontiguousarray(at_depth(each, 8)), size)
+            for each in (self._shown.pixels, self._shown.alpha)
+        )
+        assert pixels is not None
+        reduced = copy.copy(self)
+        reduced._shown = Picture(pixels, alpha, self._shown.info)
+        return reduced
+
+    @property
+    def original(self) -> Picture:
+        """The picture that is colorized; of a preview, the reduced one."""
+        return self._shown
+
+    @property
+    def source(self) -> Path | None:
+        """Path of the picture; `None` if it is not a file."""
+        return self._source
+
+    @property
+    def colorizer(self) -> Colorizer:
+        """Holds the model and its working size; its guidance and decoding are the defaults."""
+        return self._colorizer
+
     @torch.no_grad()
     @isolated()
-    def _predict(self, guidance: Guidance, decoding: Decoding) -> Prediction:
+    def _predict(
+        self, guidance: Guidance, decoding: Decoding, *, uncertainty: bool = False
+    ) -> tuple[Guidance, Prediction]:
+        """Returns the guidance with all hints, as a list, and the prediction."""
         _check_kinds(guidance, decoding)
-        check_accepts(self._model, guidance)
-        found = self._model.predict(self._features, decoded(guidance), decoding)
-        return Prediction(found.ab.cpu(), found.lightness.cpu())
+        read = read_guidance(self._model, guidance)
+        hints: list[Hint] = []
+        for given in self._given(read.hints):
+            hints += self._hinted.hints(given)
+            for message in set(self._hinted.unshown(given)) - self._warned:
+                self._warned.add(message)
+                warn(message)
+        guidance, decoded = (dataclasses.replace(each, hints=hints or None) for each in (read.stated, read.decoded))
+        placed = on_grid(self._model, decoded, self._features.lightness)
+        found = self._model.predict(self._features, placed, decoding, uncertainty=uncertainty)
+        entropy = None if found.entropy is None else found.entropy.cpu()
+        return guidance, Prediction(found.ab.cpu(), found.lightness.cpu(), entropy)
 
 
 def _check_kinds(guidance: object, decoding: object) -> None:

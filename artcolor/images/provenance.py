@@ -1,5 +1,6 @@
 """A coloring says that it is one: XMP that is written into results and read back."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -80,6 +81,19 @@ class Provenance:
             description.setAttributeNS(space, f"{prefix}:{name}", value)
         root.appendChild(description)
         return xmp_packet.serialized(document)
+
+    def shortened(self) -> "Provenance":
+        """Returns the same without long lists in the options; only how long they were is kept.
+
+        Example:
+            >>> Provenance("unet.art_v6", options={"hints": [{"x": 0.5}], "size": 224}).shortened().options
+            {'hints_left_out': 1, 'size': 224}
+        """
+        options = {
+            f"{name}_left_out" if isinstance(value, list) else name: len(value) if isinstance(value, list) else value
+            for name, value in self.options.items()
+        }
+        return dataclasses.replace(self, options=options)
 
     def _properties(self) -> dict[tuple[str, str], str]:
         return {

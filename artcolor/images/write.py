@@ -317,8 +317,12 @@ def _for_jpeg(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, 
         "extra": iptc_segment(picture.info["iptc"]) if "iptc" in picture.info else b"",
     }
     if len(keywords["xmp"] or b"") > _SEGMENT["xmp"] and options.provenance is not None:
-        warn("the XMP of the picture is too long for JPEG and left out")
         keywords["xmp"] = options.provenance.into(None)
+        if len(keywords["xmp"]) <= _SEGMENT["xmp"]:
+            warn("the XMP of the picture is too long for JPEG and left out")
+        else:
+            warn("JPEG cannot state so many hints, so the result states only their number; PNG and TIFF state them all")
+            keywords["xmp"] = options.provenance.shortened().into(picture.info.get("xmp"))
     for key, longest in _SEGMENT.items():
         if len(keywords.get(key) or b"") > longest:
             warn(f"the {key} of the picture is too long for JPEG and left out")

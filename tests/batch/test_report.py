@@ -18,7 +18,7 @@ def outcome(name: str, status: str = "colorized", **options: object) -> Outcome:
 
 def test_the_report(tmp_path: Path) -> None:
     path = tmp_path / "new" / "report.csv"
-    with Report(path, model="unet.art_v5") as report:
+    with Report(path, model="unet.art_v6") as report:
         assert path.read_text(encoding="utf-8-sig").splitlines() == [",".join(COLUMNS)]
         report.add(outcome("a.png", seconds=0.5, measure=0.25))
         # Each row is written immediately.
@@ -27,7 +27,7 @@ def test_the_report(tmp_path: Path) -> None:
             "result": "out/a.png",
             "status": "colorized",
             "seconds": "0.500",
-            "model": "unet.art_v5",
+            "model": "unet.art_v6",
             "color": "0.25",
             "message": "",
         }

@@ -218,6 +218,6 @@ def test_maps_of_uncertainty(gray: Path, tmp_path: Path) -> None:
 
 def test_models_without_uncertainty_raise_one_error(gray: Path, tmp_path: Path) -> None:
     colorizer = artcolor.Colorizer(artcolor.get_model("ae_report"))
-    with pytest.raises(ConfigError, match="so uncertainty is unavailable"):
+    with pytest.raises(ConfigError, match="not a distribution over them; uncertainty, "):
         list(run_jobs(colorizer, plan_jobs([gray], tmp_path / "out"), Saving(uncertainty=True)))
     assert not (tmp_path / "out").exists()

@@ -138,9 +138,9 @@ def test_samples_with_a_reference(tmp_path: Path) -> None:
     assert (refused.returncode, "b.1.png already exists" in refused.stderr) == (1, True)
     for path in results:
         path.unlink()
-    other = artcolor(*run)
+    other = artcolor(*run, "--model", "cnn_report")
     assert other.returncode == 1
-    assert "requires `vae`" in other.stderr
+    assert "`samples` requires `ae`" in other.stderr
     assert "Traceback" not in other.stderr
     assert not list(tmp_path.glob("b*"))
 
@@ -205,7 +205,7 @@ def test_the_original_is_never_replaced(folder: Path) -> None:
         (["colorize", "missing.png", "-o", "x.png"], "no file missing.png"),
         (["colorize", ".", "-o", "out", "--model", "nope"], "no weights called 'nope'"),
         (["colorize", "empty", "-o", "out"], "no pictures in empty"),
-        (["colorize", "a.png", "-o", "b.png", "--seed", "3"], "unet is deterministic; `seed` requires `vae`"),
+        (["colorize", "a.png", "-o", "b", "--model", "cnn_report", "--seed", "3"], "cnn_report is deterministic"),
         (["colorize", "a.png", "-o", "b.png", "--device", "gpu"], "device gpu cannot be used here"),
         (["colorize", "a.png", "-o", "b.png", "--depth", "12"], "depth must be 8 or 16"),
         (["colorize", "a.png", "-o", "b.png", "--quality", "50"], "no quality"),

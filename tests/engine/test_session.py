@@ -69,10 +69,11 @@ def test_a_reference_may_be_anything_that_is_a_picture(tmp_path: Path) -> None:
 
 
 def test_refuses_what_the_model_does_not_accept(session: artcolor.Session) -> None:
-    with pytest.raises(ConfigError, match="seed=1: unet is deterministic; `seed` requires `vae`"):
-        session.render(Guidance(seed=1))
-    with pytest.raises(ConfigError, match="reference: unet takes no reference; `reference` requires `vae`"):
-        session.render(Guidance(reference=make_painting(1)))
+    report = artcolor.Session(make_painting(0), "cnn_report")
+    with pytest.raises(ConfigError, match="seed=1: cnn_report is deterministic; `seed` requires `ae`, .* or `vae`"):
+        report.render(Guidance(seed=1))
+    with pytest.raises(ConfigError, match="palette: cnn_report takes no palette; `palette` requires `ae`, .* or `vae`"):
+        report.render(Guidance(palette=["red", "blue"]))
     with pytest.raises(ImageError, match="one picture, not 2"):
         artcolor.Session(torch.zeros(2, 1, 8, 8))
 

@@ -1,0 +1,86 @@
+"""What a result states of how it was colored: weights and options, as the provenance holds them."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from artcolor.engine.hints import Hint
+from artcolor.engine.options import OPTIONS
+from artcolor.errors import ConfigError
+from artcolor.files import sha256_of
+from artcolor.images import Provenance
+from artcolor.images.streams import is_source, source_name
+from artcolor.models.base import ColorizationModel
+from artcolor.models.guidance import Decoding, Guidance
+from artcolor.models.registry import get_weight
+
+
+def stated_options(guidance: Guidance, decoding: Decoding, *, chroma_only: bool) -> dict[str, Any]:
+    """Lists the options that differ from their defaults, as JSON can hold them.
+
+    Args:
+        guidance: what a person knows or wants of the colors; its hints are a list of `Hint`.
+        decoding: how the model's output becomes chroma.
+        chroma_only: the option of this name.
+
+    Returns:
+        Option → value: hints in full, of a reference only its name.
+
+    Example:
+        >>> stated_options(Guidance(hints=[Hint(x=0.5, y=0.5, color="teal")]), Decoding(), chroma_only=False)
+        {'hints': [{'x': 0.5, 'y': 0.5, 'color': 'teal'}]}
+    """
+    values = {"chroma_only": chroma_only, **_fields(guidance), **_fields(decoding)}
+    return {
+        name: _in_words(values[name])
+        for name, (_, option) in OPTIONS.items()
+        if name in values and not _is_default(values[name], option.default)
+    }
+
+
+def identity(model: str | Path | ColorizationModel) -> tuple[str, str]:
+    """Finds the tag and the SHA-256 of the weights that were requested.
+
+    Args:
+        model: as `Colorizer` takes it.
+
+    Returns:
+        Both; a model made in memory has only a name, and the SHA-256 is then empty.
+    """
+    if isinstance(model, ColorizationModel):
+        return model.name, ""
+    try:
+        entry = get_weight(str(model)).entry
+        return entry.key, entry.sha256
+    except ConfigError:
+        path = Path(model)
+    if not path.is_file():
+        return str(model), ""
+    return path.stem, sha256_of(path)
+
+
+def numbered(provenance: Provenance, sample: int) -> Provenance:
+    """The provenance of one of several samples, which are numbered from 1.
+
+    Args:
+        provenance: of all of them.
+        sample: its number, from 0.
+    """
+    return dataclasses.replace(provenance, options={**provenance.options, "sample": sample + 1})
+
+
+def _fields(value: Guidance | Decoding) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    # A reference may be an array, which compares element by element.
+    return value is default or (isinstance(value, bool | int | float) and value == default)
+
+
+def _in_words(value: Any) -> Any:
+    if isinstance(value, list):
+        return [each.to_json() if isinstance(each, Hint) else each for each in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return Path(source_name(value)).name if is_source(value) else f"a {type(value).__name__}"

@@ -1,0 +1,53 @@
+"""Files that are written beside results."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from artcolor.engine.result import check_not_original
+from artcolor.errors import ImageError
+from artcolor.files import replacing
+
+__all__ = ["check_suffix", "opened_for_writing"]
+
+
+def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
+    """Checks that a file is named as its format.
+
+    Args:
+        path: of the file.
+        suffixes: those of the format, the usual one first.
+
+    Raises:
+        ImageError: the path has another suffix.
+
+    Example:
+        >>> check_suffix(Path("a.ORA"), [".ora"])
+    """
+    if path.suffix.lower() not in suffixes:
+        raise ImageError(f"{path} must end in {' or '.join(suffixes)}; for example {path.with_suffix(suffixes[0])}")
+
+
+@contextlib.contextmanager
+def opened_for_writing(path: Path, suffixes: Sequence[str], source: Path | None) -> Iterator[BinaryIO]:
+    """Opens a file that appears under its name once all is written; one that exists is replaced.
+
+    Args:
+        path: of the file.
+        suffixes: as `check_suffix` takes them.
+        source: path of the original, which is never replaced; `None` if it is not a file.
+
+    Raises:
+        ImageError: the suffix is wrong, the file is the original, or it cannot be written.
+    """
+    check_suffix(path, suffixes)
+    check_not_original(source, path)
+    try:
+        with replacing(path) as file:
+            yield file
+    except OSError as error:
+        reason = error.strerror or error
+        if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
+            reason = f"there is no folder {path.parent}"
+        raise ImageError(f"{path} cannot be written: {reason}") from error
