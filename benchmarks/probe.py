@@ -23,10 +23,11 @@ from torch.nn import functional as F
 import artcolor
 from artcolor.color.lab import lab_to_rgb
 from artcolor.data.dataset import Sample
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import Head
 from artcolor.models.layers import dilated_trunk
 from artcolor.models.lite0 import LITE0, load_lite0
+from artcolor.models.network import Network
 
 SIDE, GRID, NUMBERS, HELD_OUT, COMMON = 128, 4, 512, 2000, 100
 SPLITS = ("train", "val", "test")

@@ -14,6 +14,7 @@ from artcolor.errors import ConfigError
 app = typer.Typer()
 # What people compare models by; the files hold the others.
 _SHOWN = ("psnr", "delta_colorfulness", "hot_spots", "fd_grid", "fd_lite0")
+_SHOWN_OF_HINTS = ("gain", "delta_colorfulness", "fd_grid")
 
 
 @app.command()
@@ -26,20 +27,35 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Output folder for tables, plots and report.html.")],
     split: Annotated[str | None, typer.Option(help="train, val or test.", show_default="test; --sweep: val")] = None,
     protocol: Annotated[
-        str, typer.Option(help="paintings-whole, paintings-256 (square crops), report-200 or report-128.")
-    ] = "paintings-whole",
+        str | None,
+        typer.Option(
+            help="paintings-whole, paintings-256 (square crops), report-200 or report-128.",
+            show_default="paintings-whole; --hints: paintings-256",
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=2, help="Use only this many pictures of a fixed shuffle.")] = None,
     sweep: Annotated[
         bool,
         typer.Option("--sweep", help="Measure one model over vividness, temperature and size, and choose defaults."),
     ] = False,
+    hints: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COUNTS", help="Measure one model with these numbers of hints, such as 0,1,2,5,10,20,50,100."
+        ),
+    ] = None,
 ) -> None:
-    """Evaluate models and trivial baselines. Stored scores in OUT are reused."""
+    """Evaluate models and trivial baselines. Stored scores in OUT are reused, except with --hints."""
     from artcolor.evaluate import benchmark
     from artcolor.evaluate.results import METRICS
 
+    if sweep and hints is not None:
+        raise ConfigError("--sweep and --hints measure different things; run the command once with each")
     if sweep:
-        _sweep(models, data, out, split or "val", protocol, limit)
+        _sweep(models, data, out, split or "val", protocol or "paintings-whole", limit)
+        return
+    if hints is not None:
+        _hints(models, data, out, split or "test", protocol or "paintings-256", limit, hints)
         return
     with Progress(console=ERR, transient=True) as bar:
         tasks: dict[str, TaskID] = {}
@@ -54,16 +70,19 @@ def evaluate(
             models,
             data,
             split=split or "test",
-            protocol=protocol,
+            protocol=protocol or "paintings-whole",
             out=out,
             limit=limit,
             progress=progress,
         )
-    text = results.to_markdown(_SHOWN)
-    # A table that is wider than the terminal would lose its figures.
+    _print_tables(results.to_markdown(_SHOWN))
+    say(f"all {len(METRICS)} metrics: {out / 'results.md'}, results.json, pictures.csv, report.html")
+
+
+def _print_tables(text: str) -> None:
+    """Prints Markdown: rendered, unless the terminal is too narrow, where a rendered table would lose its figures."""
     fits = max(map(len, text.splitlines())) <= OUT.width
     OUT.print(Markdown(text)) if fits else say(text.rstrip())
-    say(f"all {len(METRICS)} metrics: {out / 'results.md'}, results.json, pictures.csv, report.html")
 
 
 def _report(doing: str, done: int, total: int) -> None:
@@ -89,3 +108,34 @@ def _sweep(models: list[str], data: Path, out: Path, split: str, protocol: str, 
     for line in sweep_tables.summary(found):
         say(line)
     say(f"all {len(found.rows)} settings: {out / 'sweep.md'}, sweep.json, sweep.png")
+
+
+def _hints(models: list[str], data: Path, out: Path, split: str, protocol: str, limit: int | None, counts: str) -> None:
+    from artcolor.evaluate.hints import evaluate_hints
+    from artcolor.evaluate.hints_tables import hints_to_markdown, save_hints
+
+    if len(models) > 1:
+        raise ConfigError("--hints takes one model at a time; run it once per model, each with a different --out")
+    try:
+        numbers = [int(each) for each in counts.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"--hints takes whole numbers separated by commas, such as 0,1,5,10, not {counts!r}"
+        ) from None
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {out} cannot be created: {error}. Choose another --out.") from error
+    with Progress(console=ERR, transient=True) as bar:
+        task = bar.add_task("hints")
+
+        def progress(doing: str, done: int, total: int) -> None:
+            bar.update(task, description=doing, completed=done, total=total)
+            _report(doing, done, total)
+
+        found = evaluate_hints(
+            models[0], data, counts=numbers, split=split, protocol=protocol, limit=limit, progress=progress
+        )
+    save_hints(found, out)
+    _print_tables(hints_to_markdown(found, _SHOWN_OF_HINTS))
+    say(f"all metrics: {out / 'hints.md'}, hints.json")

@@ -17,9 +17,10 @@ from artcolor.color.planes import JoinChroma
 from artcolor.errors import ConfigError
 from artcolor.evaluate.protocol import Protocol
 from artcolor.evaluate.reference import Reference, l_bin
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding
 from artcolor.models.heads import DistributionHead
+from artcolor.models.network import Network
 from artcolor.models.registry import from_pretrained
 
 L_PRIOR = "l_prior"

@@ -134,6 +134,11 @@ def _bootstrap(statistic: Statistic, n: int) -> Interval:
     return Interval(whole, float(low), float(high))
 
 
+def _check_metric(metric: str) -> None:
+    if metric not in METRICS:
+        raise ConfigError(f"unknown metric {metric!r}; the metrics are {', '.join(METRICS)}")
+
+
 def _statistic(scores: Scores, metric: str) -> tuple[Statistic, npt.NDArray[np.bool_]]:
     """Returns the statistic of a metric, and a mask of the pictures for which it is known."""
     if metric == "ece":
@@ -192,8 +197,7 @@ class Results:
             ConfigError: there is no such model or metric.
         """
         scores = self._scores(model)
-        if metric not in METRICS:
-            raise ConfigError(f"unknown metric {metric!r}; the metrics are {', '.join(METRICS)}")
+        _check_metric(metric)
         if metric in _SET_DISTANCES:
             value = float(getattr(scores, metric))
             return Interval(value if math.isfinite(value) else None)
@@ -215,8 +219,7 @@ class Results:
             ConfigError: there is no such model or metric.
         """
         scores = self._scores(model)
-        if metric not in METRICS:
-            raise ConfigError(f"unknown metric {metric!r}; the metrics are {', '.join(METRICS)}")
+        _check_metric(metric)
         if metric in _SET_DISTANCES:
             return None
         statistic, known = _statistic(scores, metric)

@@ -1,6 +1,6 @@
 """Golden figures of released models on 32 crops of photographs that scikit-image and matplotlib ship.
 
-After a release, from the root of a checkout: python -m tests.evaluate.golden unet.art_v5
+After a release, from the root of a checkout: python -m tests.evaluate.golden unet.art_v6
 """
 
 import hashlib
