@@ -195,8 +195,7 @@ def _facts(entry: Entry) -> str:
     for protocol, figures in entry.metrics.items():
         settings = [name for name in _SETTINGS if name in figures]
         rows = [
-            (metric, *(_with_interval(figures[setting][metric]) for setting in settings))
-            for metric in figures["default"]
+            (metric, *(figure_text(figures[setting][metric]) for setting in settings)) for metric in figures["default"]
         ]
         lines += [
             "",
@@ -210,7 +209,16 @@ def _facts(entry: Entry) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _with_interval(value: Mapping[str, float | None]) -> str:
+def figure_text(value: Mapping[str, float | None]) -> str:
+    """Formats a figure of the manifest with its interval and its range over sources, where it has them.
+
+    Args:
+        value: `mean`, `low`, `high`, and perhaps `source_low` and `source_high`.
+
+    Example:
+        >>> figure_text({"mean": 25.432, "low": 25.1, "high": 25.75})
+        '25.43 (25.1 to 25.75)'
+    """
     text = f"{value['mean']:.4g}"
     if value["low"] is not None and value["high"] is not None:
         text += f" ({value['low']:.4g} to {value['high']:.4g})"

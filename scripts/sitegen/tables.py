@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import artcolor
+from artcolor.zoo.card import figure_text
 from artcolor.zoo.manifest import Entry
 from sitegen.results import released
 
@@ -69,7 +70,7 @@ def figures(name: str) -> str:
             "and the lowest and highest mean of a source of the paintings.\n\n"
             f"| metric | {' | '.join(heads)} |\n|---|{'--:|' * len(settings)}\n"
             + "".join(
-                f"| {_NAMES.get(metric, metric)} | {' | '.join(_interval(found[one][metric]) for one in settings)} |\n"
+                f"| {_NAMES.get(metric, metric)} | {' | '.join(figure_text(found[by][metric]) for by in settings)} |\n"
                 for metric in found["default"]
             )
         )
@@ -121,12 +122,3 @@ def _at_defaults(found: Mapping[str, Any]) -> list[str]:
     """Formats PSNR, ΔCF and FD-grid, which two tables show."""
     forms = {"psnr": ".2f", "delta_colorfulness": "+.2f", "fd_grid": ".0f"}
     return [_short(found, metric, form) for metric, form in forms.items()]
-
-
-def _interval(value: Mapping[str, float | None]) -> str:
-    text = f"{value['mean']:.4g}"
-    if value["low"] is not None and value["high"] is not None:
-        text += f" ({value['low']:.4g} to {value['high']:.4g})"
-    if "source_low" in value:
-        text += f"; {value['source_low']:.4g} to {value['source_high']:.4g}"
-    return text
