@@ -14,8 +14,9 @@ from torch import nn
 from torch.nn import functional as F
 
 import artcolor
-from artcolor.models.base import ColorizationModel, Network
+from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import Head
+from artcolor.models.network import Network
 
 
 class TwoLayers(Network):

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 from torchvision.utils import make_grid
 
@@ -24,16 +24,15 @@ def read(path, mode, longest=480):
         return pil_to_tensor(image.convert(mode))[None] / 255
 
 
-def evening():
-    """Returns the default reference: night blue below, brown and pale yellow above."""
-    ramp = ImageOps.flip(Image.linear_gradient("L"))
-    return pil_to_tensor(ImageOps.colorize(ramp, "midnightblue", "wheat", mid="peru"))[None] / 255
+def evening(day):
+    """Returns the default reference: the same picture in the light of an evening, as another version of it might be."""
+    return day * torch.tensor([1.0, 0.95, 0.7]).reshape(1, 3, 1, 1)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("picture", type=Path, nargs="?", default=Path(__file__).with_name("aigues_mortes.png"))
-    parser.add_argument("--reference", type=Path, help="a color picture; default: an evening sky")
+    parser.add_argument("--reference", type=Path, help="a color picture; default: this one, in the light of an evening")
     parser.add_argument("--samples", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -47,9 +46,9 @@ def main():
 
     model = artcolor.vae(weights="DEFAULT")
     gray = read(given.picture, "L")
-    reference = evening() if given.reference is None else read(given.reference, "RGB")
     how = {"samples": given.samples, "seed": given.seed, "spread": given.spread}
     typical = model.colorize(gray)
+    reference = evening(typical) if given.reference is None else read(given.reference, "RGB")
     samples = model.colorize(gray, **how)
     in_mood = model.colorize(gray, reference=reference, **how)
 

@@ -65,6 +65,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     makers: dict[str, Callable[[str], str]] = {
         "slider": lambda _: showing.slider(publish),
         "sheet": lambda name: showing.sheet(name, publish),
+        "tour": lambda _: showing.tour(publish),
         "samples": lambda name: showing.samples(name, publish),
         "own": lambda name: showing.own_pictures(name, publish),
         "compare": lambda _: showing.compare(publish),

@@ -7,14 +7,17 @@ model: python scripts/update_tables.py
 import ast
 import dataclasses
 import functools
+import json
 import re
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from artcolor.batch.saving import Saving
 from artcolor.engine.options import OPTIONS
+from artcolor.evaluate.hints import HintResults, HintRow, WrongHintRow
+from artcolor.evaluate.hints_tables import hints_to_markdown
 from artcolor.files import write_atomically
 from artcolor.models.options import Option
 from artcolor.zoo import card
@@ -43,12 +46,26 @@ def options_table() -> str:
     return "".join(lines)
 
 
+def hints_table(file: str, metrics: Sequence[str]) -> str:
+    """Returns Markdown tables of what hints bring.
+
+    Args:
+        file: name of a file in docs/results, as `artcolor evaluate --hints` wrote it.
+        metrics: fields of `HintRow` to show.
+    """
+    content = json.loads((_ROOT / "docs" / "results" / file).read_text(encoding="utf-8"))
+    rows = [HintRow(**row) for row in content.pop("rows")]
+    wrong = [WrongHintRow(**row) for row in content.pop("wrong")]
+    return hints_to_markdown(HintResults(**content, rows=rows, wrong=wrong), metrics) + "\n"
+
+
 SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "zoo"): card.markdown_table,
     ("docs/evaluation.md", "whole"): functools.partial(card.figures_table, card.WHOLE),
     ("docs/evaluation.md", "crops"): functools.partial(card.figures_table, card.CROPS),
     ("docs/weights.md", "files"): card.files_table,
     ("docs/colorizing.md", "options"): options_table,
+    ("docs/hints.md", "gains"): functools.partial(hints_table, "hints.json", ["gain"]),
     ("artcolor/__init__.pyi", "models"): model_imports,
 }
 """File and name of each generated section → the function that generates it."""

@@ -1,6 +1,7 @@
 """Generates the free pictures in gray, and colorized by each released model."""
 
 import functools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from torchvision.transforms.v2.functional import to_dtype, to_image, to_pil_imag
 
 import artcolor
 from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lightness
+from artcolor.engine.hint_files import read_hints
 from artcolor.models.base import ColorizationModel
 from artcolor.zoo.manifest import Entry, entries
 from sitegen.cache import PICTURES, cached, source_of
@@ -23,6 +25,7 @@ _CODE = (
     "artcolor/models/heads.py",
     "artcolor/models/vae.py",
 )
+_GUIDED = ("artcolor/engine/observations.py", "artcolor/models/conditioning.py", "artcolor/models/kernel.py")
 SAMPLES = 4
 """Number of random colorings shown for models that sample."""
 
@@ -83,6 +86,20 @@ def sampled(painting: Painting, entry: Entry, number: int) -> Path:
         return model.colorize(x, samples=SAMPLES, seed=1)[number, None]
 
     return _painted(painting, entry, f"sample {number} of {SAMPLES}", paint)
+
+
+def guided(painting: Painting, entry: Entry, count: int) -> Path:
+    """Returns a painting colorized with the first hints of its hints file."""
+    hints = painting.file.with_suffix(".hints.json")
+
+    def make(path: Path) -> None:
+        content = json.loads(hints.read_text(encoding="utf-8"))
+        session = artcolor.Session(gray(painting), entry.key)
+        session.hints += read_hints(content["hints"][:count])
+        session.render().convert("RGB").save(path, quality=88)
+
+    parts = [painting.file.read_bytes(), hints.read_bytes(), entry.sha256, str(count), *source_of(*_CODE, *_GUIDED)]
+    return cached(f"guided-{painting.file.stem}.jpg", parts, make)
 
 
 def own_picture(painting: Painting, entry: Entry) -> Path:

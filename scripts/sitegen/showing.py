@@ -13,6 +13,8 @@ from sitegen.results import Painting
 _SLIDER_MODEL = "unet"
 _FIRST = ("bazille_aigues_mortes", "bruegel_harvesters", "cassatt_summertime", "leonardo_mona_lisa", "renoir_galette")
 
+_GUIDED, _COUNTS = "cassatt_summertime", (0, 1, 3, 10)
+
 Publish = Callable[[Path], str]
 """Adds a picture to the site and returns its address relative to the page."""
 
@@ -81,6 +83,22 @@ def samples(name: str, publish: Publish) -> str:
             for number in range(results.SAMPLES)
         ]
     )
+
+
+def tour(publish: Publish) -> str:
+    """Returns a painting colorized by itself and with hints, beside the original."""
+    entry = results.released(_SLIDER_MODEL)
+    assert entry is not None, "the default model has weights"
+    painting = next(each for each in results.paintings() if each.file.stem == _GUIDED)
+    guided = [(_hints(count), publish(results.guided(painting, entry, count))) for count in _COUNTS]
+    pictures = [("input", publish(results.gray(painting))), *guided, ("original", publish(painting.file))]
+    # Two rows of three, so that the pictures are large enough.
+    rows = "".join(_figure(painting, part) for part in (pictures[:3], pictures[3:]))
+    return f'<div class="ac-sheet ac-wide">{rows}</div>'
+
+
+def _hints(count: int) -> str:
+    return {0: "automatic", 1: "the dress, outlined"}.get(count, f"{count} hints")
 
 
 def own_pictures(name: str, publish: Publish) -> str:
