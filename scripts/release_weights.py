@@ -192,16 +192,9 @@ def main(
     target.parent.mkdir(exist_ok=True)
     save_weights(model, target)
     metrics = _measured(model, target, data, results)
-    content = target.read_bytes()
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     entry = {
-        "file": target.name,
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "hub_repo": None,
-        "hub_revision": None,
-        "config": model.config,
-        "parameters": count_parameters(model),
+        **_described(model, target),
         "multiply_adds": multiply_adds(model),
         "metrics": metrics,
         "recipe": recipe if before is None else before.recipe,
@@ -209,13 +202,27 @@ def main(
         "data": _DATA,
         "license": "Apache-2.0",
         "torch": torch.__version__.partition("+")[0] if before is None else before.torch,
-        # From the written file, whose kernels are rounded to half precision.
-        "golden": make_golden(from_pretrained(target)),
     }
     update(key, entry, replaces=replaces)
     if replaces is not None:
         (_WEIGHTS / f"{replaces}.safetensors").unlink()
-    print(f"{target}: {len(content) / 2**20:.1f} MiB; entry written to {manifest_path()}")
+    print(f"{target}: {target.stat().st_size / 2**20:.1f} MiB; entry written to {manifest_path()}")
+
+
+def _described(model: ColorizationModel, target: Path) -> dict[str, Any]:
+    """Returns the fields of a manifest entry that follow from the model and its new weights file."""
+    content = target.read_bytes()
+    return {
+        "file": target.name,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "hub_repo": None,
+        "hub_revision": None,
+        "config": model.config,
+        "parameters": count_parameters(model),
+        # From the written file, whose kernels are rounded to half precision.
+        "golden": make_golden(from_pretrained(target)),
+    }
 
 
 def _release_kernel(run: Path, key: str, replaces: str) -> None:
@@ -225,26 +232,16 @@ def _release_kernel(run: Path, key: str, replaces: str) -> None:
     model.size = old.size
     now = {name: tensor for name, tensor in model.state_dict().items() if not name.startswith("kernel.")}
     same = {name: tensor for name, tensor in old.state_dict().items() if not name.startswith("kernel.")}
-    wrong = [name for name in same | now if not torch.equal(same.get(name, now[name] + 1), now[name])]
+    wrong = sorted(same.keys() ^ now.keys())
+    wrong += [name for name in same.keys() & now.keys() if not torch.equal(same[name], now[name])]
     if wrong or model.kernel is None or {**model.config, "kernel": None} != {**old.config, "kernel": None}:
         raise typer.BadParameter(f"{run} differs from {replaces} by more than its kernel: {wrong[:3]}")
     target = _WEIGHTS / f"{key}.safetensors"
     save_weights(model, target)
-    content = target.read_bytes()
-    changed = {
-        "file": target.name,
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "hub_repo": None,
-        "hub_revision": None,
-        "config": model.config,
-        "parameters": count_parameters(model),
-        "golden": make_golden(from_pretrained(target)),
-    }
     fields = {name: value for name, value in dataclasses.asdict(before).items() if name != "key"}
-    update(key, fields | changed, replaces=replaces)
+    update(key, fields | _described(model, target), replaces=replaces)
     (_WEIGHTS / f"{replaces}.safetensors").unlink()
-    print(f"{target}: {len(content) / 2**20:.1f} MiB; entry written to {manifest_path()}")
+    print(f"{target}: {target.stat().st_size / 2**20:.1f} MiB; entry written to {manifest_path()}")
 
 
 def _progress(name: str, done: int, total: int) -> None:
