@@ -12,7 +12,7 @@ import re as _re
 import textwrap as _textwrap
 
 dependencies = [
-    "torch", "torchvision", "timm", "safetensors", "huggingface_hub", "PIL", "numpy", "lazy_loader",
+    "torch", "torchvision", "safetensors", "huggingface_hub", "PIL", "numpy", "lazy_loader",
 ]  # fmt: skip
 
 _HERE = _os.path.dirname(_os.path.abspath(__file__))

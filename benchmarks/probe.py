@@ -15,7 +15,6 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -26,7 +25,7 @@ from artcolor.data.dataset import Sample
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import Head
 from artcolor.models.layers import dilated_trunk
-from artcolor.models.lite0 import LITE0, load_lite0
+from artcolor.models.lite0 import load_lite0
 from artcolor.models.network import Network
 
 SIDE, GRID, NUMBERS, HELD_OUT, COMMON = 128, 4, 512, 2000, 100
@@ -106,10 +105,8 @@ def untrained(batches):
 
 
 def lite0_features():
-    network = timm.create_model(LITE0, features_only=True, out_indices=(4,)).eval()
-    whole = load_lite0().state_dict()
-    network.load_state_dict({name: whole[name] for name in network.state_dict()})
-    return lambda lightness, ab: network(lab_to_rgb(torch.cat((lightness, ab), dim=1)).clamp(0, 1) * 2 - 1)[0]
+    network = load_lite0()
+    return lambda lightness, ab: network(lab_to_rgb(torch.cat((lightness, ab), dim=1)).clamp(0, 1) * 2 - 1)[-1]
 
 
 def plain(lightness, ab):

@@ -324,7 +324,7 @@ def machine():
         model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), model)
         flags = next((line for line in lines if line.startswith("flags")), "").split()
         model += "".join(f", {flag}" for flag in ("avx2", "avx512f", "amx_bf16") if flag in flags)
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "pillow", "timm"))
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "pillow"))
     busy = f"load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     print(
         f"{model}; {os.cpu_count()} cores, {torch.get_num_threads()} threads; Python {platform.python_version()}, "

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from artcolor.color.lab import rgb_to_lab
 from artcolor.data.dataset import hash_of_contents
@@ -28,6 +28,7 @@ from artcolor.evaluate.results import Array, Results, Scores, Truth
 from artcolor.files import write_atomically
 from artcolor.images import open_rgb
 from artcolor.models.base import ColorizationModel
+from artcolor.models.efficientnet import EfficientNetLite0
 from artcolor.models.lite0 import load_lite0
 
 _LOG = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ class Evaluator:
         self.protocol, self.paths, self.reference = protocol, paths, reference
         self._folder, self._progress = folder, progress
         self.missing: dict[str, str] = {}
-        self._lite0: nn.Module | None = None
+        self._lite0: EfficientNetLite0 | None = None
         try:
             self._lite0 = load_lite0()
         except WeightsError as error:
@@ -251,7 +252,7 @@ def scores_file(out: Path, name: str, key: str, suffix: str) -> Path:
 class _SetFeatures:
     """Accumulates the features by which sets of pictures are compared."""
 
-    def __init__(self, network: nn.Module | None) -> None:
+    def __init__(self, network: EfficientNetLite0 | None) -> None:
         self._network = network
         self._grid: list[Tensor] = []
         self._lite0: list[Tensor] = []

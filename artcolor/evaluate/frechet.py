@@ -5,10 +5,11 @@ features and on the number of pictures, so figures always state both.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from artcolor.color.lab import rgb_to_lab
+from artcolor.models.efficientnet import EfficientNetLite0
 from artcolor.models.lite0 import load_lite0
 
 _CELLS = 4
@@ -74,7 +75,7 @@ def grid_features_of_ab(ab: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def lite0_features(pictures: Tensor, network: nn.Module) -> Tensor:
+def lite0_features(pictures: Tensor, network: EfficientNetLite0) -> Tensor:
     """Computes pooled features of EfficientNet-Lite0, trained on ImageNet, at 224 px.
 
     Args:
@@ -86,8 +87,7 @@ def lite0_features(pictures: Tensor, network: nn.Module) -> Tensor:
     """
     side = (_LITE0_SIDE, _LITE0_SIDE)
     small = F.interpolate(pictures, side, mode="bicubic", antialias=True).clamp(0, 1)
-    pooled: Tensor = network.forward_head(network.forward_features(2 * small - 1), pre_logits=True)  # type: ignore[operator]
-    return pooled
+    return network.pooled(2 * small - 1)
 
 
 def fd_grid(predicted: Tensor, truth: Tensor) -> float:

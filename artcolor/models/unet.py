@@ -5,19 +5,18 @@ al. 2016 (the distribution over colors).
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Self
 
-import timm
 import torch
-from timm.layers.drop import DropPath
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artcolor.errors import ConfigError
 from artcolor.models.distribution import DistributionModel
+from artcolor.models.efficientnet import DropPath, EfficientNetLite0
 from artcolor.models.guidance import Guidance
 from artcolor.models.heads import DistributionHead
-from artcolor.models.lite0 import LITE0, lite0_state
+from artcolor.models.lite0 import lite0_state
 from artcolor.models.network import Network
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 
@@ -67,7 +66,6 @@ class UNet(Network):
     stride = 32
     out_stride = 4
     pretrained = ("encoder",)
-    encoder: Any
 
     def __init__(self, width: int = 96, *, imagenet: bool = False, dropout: float = 0.0) -> None:
         super().__init__()
@@ -76,14 +74,7 @@ class UNet(Network):
         self.channels, self.dropout = width, dropout
         # Initialization and dropout do not matter once a weights file is loaded.
         self.config = {"width": width}
-        self.encoder = timm.create_model(
-            LITE0,
-            pretrained=False,
-            features_only=True,
-            out_indices=(1, 2, 3, 4),
-            in_chans=1,
-            drop_path_rate=dropout,
-        )
+        self.encoder = EfficientNetLite0(1, drop_path=dropout)
         if imagenet:
             state = lite0_state()
             # A gray pixel has three equal channels, so one kernel can be the sum of theirs.
@@ -91,7 +82,7 @@ class UNet(Network):
             self.encoder.load_state_dict({name: state[name] for name in self.encoder.state_dict()})
         for part in (self.encoder.conv_stem, self.encoder.bn1, *self.encoder.blocks[:_FROZEN_STAGES]):
             part.requires_grad_(False)
-        quarter, eighth, sixteenth, deepest = self.encoder.feature_info.channels()
+        quarter, eighth, sixteenth, deepest = self.encoder.feature_channels
         c16, c8 = 2 * width, width * 4 // 3
         self.stages = (c16, c16, c8, width)
         self.bottom = nn.Conv2d(deepest, c16, 1)

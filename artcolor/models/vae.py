@@ -75,7 +75,7 @@ class VAE(UNet):
         self.codes, self.grid = codes, grid
         self.nats: Tensor
         self.register_buffer("nats", torch.zeros(codes))
-        deepest = self.encoder.feature_info.channels()[-1]
+        deepest = self.encoder.feature_channels[-1]
         self.styles = nn.ModuleList(nn.Linear(codes, 2 * channels) for channels in self.stages)
         self.places = nn.ModuleList(nn.Conv2d(grid, 2 * channels, 1, bias=False) for channels in self.stages)
         for layer in (*self.styles, *self.places):

@@ -193,7 +193,7 @@ class TestLite0:
         cat = torch.from_numpy(pytest.importorskip("skimage.data").chelsea()).permute(2, 0, 1)[None] / 255
         side = torch.nn.functional.interpolate(cat, (224, 224), mode="bicubic", antialias=True)
         with torch.no_grad():
-            label = load_lite0()(2 * side - 1).argmax().item()
+            label = load_lite0().classify(2 * side - 1).argmax().item()
         assert label in (281, 282, 285)  # tabby, tiger cat, Egyptian cat
 
     def test_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:

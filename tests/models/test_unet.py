@@ -3,10 +3,11 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import artcolor
 from artcolor.errors import ConfigError
+from artcolor.models.efficientnet import EfficientNetLite0
 from artcolor.models.lite0 import load_lite0
 from tests.models.base import ReleasedModelTester
 
@@ -17,13 +18,44 @@ class TestUNet(ReleasedModelTester):
     weights = "unet.art_v6"
 
 
+def outputs_of(network: nn.Module, picture: Tensor) -> dict[str, Tensor]:
+    """What each stage and block returns, and the result."""
+    outputs: dict[str, Tensor] = {}
+    for name, module in network.named_modules():
+        if name.startswith("blocks.") and name.count(".") < 3:
+            module.register_forward_hook(lambda _, __, output, name=name: outputs.setdefault(name, output))
+    return outputs | {f"output {number}": each for number, each in enumerate(network(picture))}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("training", [False, True])
+def test_the_encoder_is_that_of_timm(channels: int, training: bool) -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model(
+        "tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4), in_chans=channels, drop_path_rate=0.3
+    ).train(training)
+    ours = EfficientNetLite0(channels, drop_path=0.3).train(training)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert theirs.feature_info.channels() == list(ours.feature_channels)
+    ours.load_state_dict(theirs.state_dict())
+    # Odd sizes are padded differently.
+    for size in ((64, 96), (65, 97)):
+        picture = torch.rand(3, channels, *size) * 2 - 1
+        found = []
+        for network in (ours, theirs):
+            torch.manual_seed(1)
+            found.append(outputs_of(network, picture))
+        assert found[0].keys() == found[1].keys()
+        assert len(found[0]) > 20
+        for name, output in found[0].items():
+            assert torch.equal(output, found[1][name]), name
+
+
 def test_the_encoder_equals_that_of_imagenet_on_gray_pictures() -> None:
     ours = artcolor.unet(width=16, imagenet=True).network.encoder
     whole = load_lite0()
-    reference = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=(1, 2, 3, 4)).eval()
-    reference.load_state_dict({name: whole.state_dict()[name] for name in reference.state_dict()})
     gray = torch.rand(1, 1, 64, 64) * 2 - 1
-    for one, other in zip(ours.eval()(gray), reference(gray.expand(-1, 3, -1, -1)), strict=True):
+    for one, other in zip(ours.eval()(gray), whole(gray.expand(-1, 3, -1, -1)), strict=True):
         torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
 
 
