@@ -13,9 +13,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from huggingface_hub import HfApi, hf_hub_download
-from huggingface_hub.errors import LocalEntryNotFoundError
-from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from torch import Tensor
 
 from artcolor.errors import ConfigError, WeightsError
@@ -127,6 +124,8 @@ def _forget(path: Path) -> None:
 
 
 def _download(repo: str, file: str, revision: str | None, *, progress: bool) -> Path:
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415  (a download can wait for it, colorizing should not)
+
     try:
         with _bars(progress):
             return Path(hf_hub_download(repo, file, revision=revision))
@@ -136,6 +135,12 @@ def _download(repo: str, file: str, revision: str | None, *, progress: bool) -> 
 
 @contextlib.contextmanager
 def _bars(shown: bool) -> Iterator[None]:
+    from huggingface_hub.utils.tqdm import (  # noqa: PLC0415
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
     if shown or are_progress_bars_disabled():
         yield
         return
@@ -147,6 +152,8 @@ def _bars(shown: bool) -> Iterator[None]:
 
 
 def _explain(error: Exception, repo: str) -> NoReturn:
+    from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
+
     why = f"{error}" if error.__cause__ is None else f"{error} ({error.__cause__})"
     if isinstance(error, LocalEntryNotFoundError):
         raise WeightsError(
@@ -262,6 +269,8 @@ def check_repository(repo: str) -> None:
 
 def _upload(repo: str, folder: Path, *, private: bool, token: str | None, message: str) -> str:
     """Uploads a folder as one commit and returns the commit hash. A missing repository is created."""
+    from huggingface_hub import HfApi  # noqa: PLC0415
+
     api = HfApi(token=token)
     try:
         api.create_repo(repo, private=private, exist_ok=True)
