@@ -16,6 +16,7 @@ from artcolor.batch.saving import Saving
 from artcolor.cli.documents import plan_documents, write_documents
 from artcolor.cli.options import with_options
 from artcolor.cli.output import ERR, complain, grouped_warnings, say
+from artcolor.cli.pipe import PIPE, colorize_pipe
 from artcolor.cli.startup import without_garbage_collection
 from artcolor.engine.options import OPTIONS
 from artcolor.errors import ArtcolorError, ConfigError, ImageError
@@ -27,8 +28,16 @@ app = typer.Typer()
 @app.command()
 @with_options
 def colorize(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Pictures, and folders of pictures.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Output file for a single picture, otherwise a folder.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="IN", help="Pictures, and folders of pictures; - reads a picture from standard input."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="Output file for a single picture, - for standard output, otherwise a folder."
+        ),
+    ],
     model: Annotated[
         str | None,
         typer.Option(
@@ -71,6 +80,11 @@ def colorize(
     saving = Saving(**{field.name: options.pop(field.name) for field in dataclasses.fields(Saving)})
     if saving.force and saving.resume:
         raise ConfigError("--force replaces existing results and --resume skips them; give only one of them")
+
+    if PIPE in (*inputs, out):
+        others = {"layers": layers, "card": card, "report": report, "workers": workers}
+        colorize_pipe(inputs, out, model, saving, options, others)
+        return
 
     from artcolor.batch.plan import plan_jobs
 
