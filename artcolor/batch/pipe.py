@@ -57,8 +57,8 @@ def colorize_stream(colorizer: Colorizer, source: Source, target: Target, saving
         format = saving.format
         if format is None and path is None:
             format = output_suffix(FORMATS[file.format].suffixes[0])
-        name = str(getattr(target, "name", "the file")) if path is None else path
-        check_target(name, *file.size, frames=file.frames, format=format)
+        called = getattr(target, "name", "the file") if path is None else path
+        check_target(str(called), *file.size, frames=file.frames, format=format)
         pages: Iterable[Picture] = file
         with about(file.name), contextlib.nullcontext() if path is None else writing(path, 3 * math.prod(file.size)):
             if file.frames == 1:

@@ -1,5 +1,6 @@
 """Plans a run: which files to colorize, where results go, and the outcome of each file."""
 
+import contextlib
 import dataclasses
 import os
 import unicodedata
@@ -31,12 +32,15 @@ class Job:
         found: the source was found in a folder, and not named by the caller. Of such files, results of artcolor and
             formats that are not read are skipped.
         hints: its hints file, if there is one. If there are several, the job fails.
+        usual_name_of: the original whose result has the name that this result would usually have, so that this one has
+            a second name; `None` if it has its usual name.
     """
 
     source: Path
     target: Path
     found: bool = False
     hints: tuple[Path, ...] = ()
+    usual_name_of: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -96,12 +100,23 @@ def map_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.uncertainty.png")
 
 
-def plan_jobs(inputs: Sequence[Path], out: Path, *, format: str | None = None, hints: Path | None = None) -> list[Job]:
+def plan_jobs(
+    inputs: Sequence[Path],
+    out: Path,
+    *,
+    format: str | None = None,
+    hints: Path | None = None,
+    taken: dict[str, Path] | None = None,
+) -> list[Job]:
     """Decides where the result of each input goes, and keeps the names of files and sub-folders.
 
     If `inputs` is a single file and `out` has a suffix, `out` is the result; otherwise `out` is a folder. Folders are
     searched recursively in the order of names (see `artcolor.images.walk.walk`); the contents of `out` are skipped. A
     sub-folder that cannot be listed and a broken link to a picture become jobs that fail with the reason.
+
+    If two results would have the same name, or would on a file system that ignores case, the second gets the whole name
+    of its original before the suffix: of `a.gif` and `a.png`, both of which become `a.png`, it is `a.gif.png`. The one
+    whose name need not change is the first.
 
     Args:
         inputs: files and folders.
@@ -111,14 +126,15 @@ def plan_jobs(inputs: Sequence[Path], out: Path, *, format: str | None = None, h
         hints: the hints file of a single picture, or a folder of them. There, `sub/a.json` or the painted `sub/a.png`
             (see `artcolor.engine.hint_files.read_hints`) belongs to the picture `sub/a.jpg` of an input folder, and
             `a.json` to an input `some/where/a.jpg`. A picture without one is colorized without hints.
+        taken: names of results of earlier calls (`folded`) → their originals. These keep their names; those of new
+            results are added. It is for folders that are planned again and again.
 
     Returns:
         Jobs with distinct targets. A file given twice is one job.
 
     Raises:
-        ImageError: two inputs would have the same result, or would on a file system that ignores case; an input folder
-            cannot be listed or is `out` itself; `out` is named like a picture; or the format is unknown or contradicts
-            the suffix of `out`.
+        ImageError: an input folder cannot be listed or is `out` itself; `out` is named like a picture; or the format
+            is unknown or contradicts the suffix of `out`.
         ConfigError: `hints` is a file, and there are several pictures.
     """
     suffix = None if format is None else _suffix(format)
@@ -130,17 +146,41 @@ def plan_jobs(inputs: Sequence[Path], out: Path, *, format: str | None = None, h
         return _with_hints([Job(inputs[0], out)], [Path(inputs[0].name)], hints)
     if out.suffix.lower() in SUFFIXES and not out.is_dir():
         raise ImageError(f"{out} is the name of a picture, but the results need a folder; choose another -o")
-    jobs: dict[str, Job] = {}
-    names: dict[str, Path] = {}
+    jobs: list[Job] = []
+    names: list[Path] = []
     for given in inputs:
         for source, relative in _pictures(given, out, hints):
             kept = relative if source.is_dir() else relative.with_suffix(suffix or output_suffix(usual_suffix(source)))
-            job = Job(source, out / kept, found=given.is_dir())
-            first = jobs.setdefault(folded(job.target), job)
-            names.setdefault(folded(job.target), relative)
-            if first.source != source:
-                raise ImageError(_collision(first, job))
-    return _with_hints(list(jobs.values()), list(names.values()), hints)
+            jobs.append(Job(source, out / kept, found=given.is_dir()))
+            names.append(relative)
+    named = _distinct(jobs, names, {} if taken is None else taken)
+    unique: dict[Path, tuple[Job, Path]] = {}
+    for job, name in zip(named, names, strict=True):
+        unique.setdefault(job.target, (job, name))
+    return _with_hints([job for job, _ in unique.values()], [name for _, name in unique.values()], hints)
+
+
+def _distinct(jobs: Sequence[Job], names: Sequence[Path], taken: dict[str, Path]) -> list[Job]:
+    """Gives second names to jobs whose results would have a name that is taken."""
+    done = list(jobs)
+    # Those that need not change their name come first, whatever lies before them in the folder.
+    for job, _ in sorted(zip(jobs, names, strict=True), key=lambda each: each[0].target.name != each[1].name):
+        taken.setdefault(folded(job.target), job.source)
+    for number, (job, name) in enumerate(zip(jobs, names, strict=True)):
+        usual = owner = taken[folded(job.target)]
+        target, suffix = job.target.with_name(name.name), job.target.suffix
+        while not _same(owner, job.source):
+            target = target.with_name(target.name + suffix)
+            owner = taken.setdefault(folded(target), job.source)
+            done[number] = dataclasses.replace(job, target=target, usual_name_of=usual)
+    return done
+
+
+def _same(one: Path, other: Path) -> bool:
+    # A list may name a file in two ways.
+    with contextlib.suppress(OSError):
+        return one == other or one.samefile(other)
+    return False
 
 
 def _with_hints(jobs: Sequence[Job], names: Sequence[Path], hints: Path | None) -> list[Job]:
@@ -196,14 +236,6 @@ def folded(path: str | Path) -> str:
         True
     """
     return unicodedata.normalize("NFC", str(path)).casefold()
-
-
-def _collision(first: Job, second: Job) -> str:
-    if first.target == second.target:
-        where = f"would both become {first.target}"
-    else:
-        where = f"would become {first.target} and {second.target}, which are one file on many disks"
-    return f"{first.source} and {second.source} {where}; rename one of them, or colorize them separately"
 
 
 def _warn_of_unused(hints: Path, used: Container[Path]) -> None:

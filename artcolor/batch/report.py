@@ -12,7 +12,8 @@ from artcolor.errors import ImageError
 __all__ = ["COLUMNS", "Report"]
 
 COLUMNS = ("file", "result", "status", "seconds", "model", "color", "message")
-"""`result` is the first result, empty if there is none; `color` is `Outcome.measure`; `message` is the error."""
+"""`result` is the first result, empty if there is none; `color` is `Outcome.measure`; `message` is the error,
+or why the result has a second name."""
 
 _DONE = ("colorized", "exists")
 # By the byte order mark, spreadsheets recognize UTF-8.
@@ -87,7 +88,7 @@ class Report:
                 f"{outcome.seconds:.3f}",
                 self._model,
                 "" if outcome.measure is None else f"{outcome.measure:.2f}",
-                "" if outcome.error is None else " ".join(str(outcome.error).split()),
+                _message(outcome),
             )
         )
 
@@ -105,6 +106,14 @@ class Report:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def _message(outcome: Outcome) -> str:
+    if outcome.error is not None:
+        return " ".join(str(outcome.error).split())
+    if outcome.results and outcome.job.usual_name_of is not None:
+        return f"has a second name, because the result of {outcome.job.usual_name_of} has its usual one"
+    return ""
 
 
 def _complete_rows(path: Path) -> str:

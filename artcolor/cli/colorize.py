@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -16,11 +16,14 @@ from artcolor.batch.saving import Saving
 from artcolor.cli.documents import plan_documents, write_documents
 from artcolor.cli.options import with_options
 from artcolor.cli.output import ERR, complain, grouped_warnings, say
-from artcolor.cli.pipe import PIPE, colorize_pipe
+from artcolor.cli.pipe import PIPE, colorize_pipe, listed
 from artcolor.cli.startup import without_garbage_collection
 from artcolor.engine.options import OPTIONS
 from artcolor.errors import ArtcolorError, ConfigError, ImageError
 from artcolor.models.options import COLOR, FILES, MANY
+
+if TYPE_CHECKING:
+    from artcolor.batch.plan import Job
 
 app = typer.Typer()
 
@@ -28,16 +31,20 @@ app = typer.Typer()
 @app.command()
 @with_options
 def colorize(
-    inputs: Annotated[
-        list[Path],
-        typer.Argument(metavar="IN", help="Pictures, and folders of pictures; - reads a picture from standard input."),
-    ],
     out: Annotated[
         Path,
         typer.Option(
             "--out", "-o", help="Output file for a single picture, - for standard output, otherwise a folder."
         ),
     ],
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="IN...",
+            help="Pictures, and folders of pictures; - reads a picture from standard input.",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -56,6 +63,13 @@ def colorize(
         typer.Option(
             help="Also write a page that documents result, hints, settings and hashes (.html; a single picture).",
             rich_help_panel=FILES,
+        ),
+    ] = None,
+    files_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also colorize the files that this list names, one a line or separated by NUL; - is standard input.",
+            rich_help_panel=MANY,
         ),
     ] = None,
     report: Annotated[
@@ -81,10 +95,22 @@ def colorize(
     if saving.force and saving.resume:
         raise ConfigError("--force replaces existing results and --resume skips them; give only one of them")
 
+    inputs = inputs or []
     if PIPE in (*inputs, out):
-        others = {"layers": layers, "card": card, "report": report, "workers": workers}
+        others = {
+            "files_from": files_from,
+            "layers": layers,
+            "card": card,
+            "report": report,
+            "workers": workers,
+        }
         colorize_pipe(inputs, out, model, saving, options, others)
         return
+
+    if files_from is not None:
+        inputs = [*inputs, *listed(files_from)]
+    if not inputs:
+        raise ConfigError("there is nothing to colorize; name pictures or folders, or give a list with --files-from")
 
     from artcolor.batch.plan import plan_jobs
 
@@ -108,6 +134,7 @@ def colorize(
     counts: Counter[str] = Counter()
     written: list[Path] = []
     existing: list[Path] = []
+    renamed: list[Job] = []
     stopped = False
     with contextlib.ExitStack() as stack:
         stack.enter_context(grouped_warnings())
@@ -128,6 +155,8 @@ def colorize(
             bar.advance(task)
             counts[outcome.status] += 1
             written = outcome.results
+            if outcome.results and outcome.job.usual_name_of is not None:
+                renamed.append(outcome.job)
             if rows is not None:
                 rows.add(outcome)
             if isinstance(outcome.error, ExistingResultError) and len(jobs) > 1:
@@ -152,6 +181,7 @@ def colorize(
         ("interrupted: " if stopped else "")
         + f"{counts['colorized']} of {len(jobs)} colorized"
         + (f" into {where}" if counts["colorized"] else "")
+        + (f" ({second_names(renamed)})" if renamed else "")
         + (f", {counts['already_colored']} already colored" if counts["already_colored"] else "")
         + (f", {counts['exists']} existed" if counts["exists"] else "")
         + (f", {counts['unsupported']} not supported" if counts["unsupported"] else "")
@@ -206,6 +236,17 @@ def inspect(
         say(f"  source type: {found.source_type}")
     if unknown:
         raise typer.Exit(1)
+
+
+def second_names(jobs: "Sequence[Job]") -> str:
+    """Says which results have a second name; a few stand for many.
+
+    Args:
+        jobs: those of the results; at least one.
+    """
+    first = jobs[0]
+    more = "" if len(jobs) == 1 else f", and {len(jobs) - 1} more"
+    return f"{first.source} as {first.target.name}, since {first.usual_name_of} has its usual name{more}"
 
 
 def _print_hints(files: Sequence[Path]) -> None:

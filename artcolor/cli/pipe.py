@@ -1,6 +1,8 @@
-"""`artcolor colorize` with `-`: a picture from standard input, and the result to standard output."""
+"""What `artcolor colorize` takes from standard input, a picture or a list, and writes to standard output."""
 
+import codecs
 import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +31,33 @@ class _Output:
         """Writes all of `data`."""
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+
+
+def listed(source: Path) -> list[Path]:
+    """Reads the paths that a list names, one a line, or separated by NUL if the list contains NUL.
+
+    Args:
+        source: the list; `-` is standard input.
+
+    Raises:
+        ConfigError: the list cannot be read, or names nothing.
+    """
+    name = _Input.name if source == PIPE else str(source)
+    if source == PIPE and sys.stdin.isatty():
+        raise ConfigError("standard input is a terminal; pipe a list of files into it, or give --files-from a file")
+    try:
+        data = sys.stdin.buffer.read() if source == PIPE else source.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"the list of files {name} cannot be read: {error.strerror or error}") from error
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # Windows PowerShell writes lists like this.
+        data = data.decode("utf-16", "surrogatepass").encode(errors="surrogatepass")
+    data = data.removeprefix(codecs.BOM_UTF8)
+    names = data.split(b"\0") if b"\0" in data else [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    paths = [Path(os.fsdecode(each)) for each in names if each.strip()]
+    if not paths:
+        raise ConfigError(f"{name} lists no files; give one path a line")
+    return paths
 
 
 def colorize_pipe(
@@ -83,6 +112,10 @@ def colorize_pipe(
 
 
 def _check(inputs: Sequence[Path], out: Path, saving: Saving, others: Mapping[str, Any], samples: int) -> None:
+    refused = {**others, "samples": samples > 1, "uncertainty": saving.uncertainty, "resume": saving.resume}
+    for name, value in refused.items():
+        if value:
+            raise ConfigError(f"--{name.replace('_', '-')} cannot be combined with -; leave it out")
     if len(inputs) != 1 and PIPE in inputs:
         raise ConfigError("- reads one picture from standard input and cannot be mixed with other inputs")
     if len(inputs) != 1 or inputs[0].is_dir():
@@ -90,10 +123,6 @@ def _check(inputs: Sequence[Path], out: Path, saving: Saving, others: Mapping[st
         raise ConfigError(f"-o - writes one picture to standard output, but {what} may give several; name a folder")
     if out != PIPE and (out.is_dir() or not out.suffix):
         raise ConfigError(f"the picture from standard input has no name; give a file as -o, such as {out / 'out.png'}")
-    refused = {**others, "samples": samples > 1, "uncertainty": saving.uncertainty, "resume": saving.resume}
-    for name, value in refused.items():
-        if value:
-            raise ConfigError(f"--{name.replace('_', '-')} cannot be combined with -; leave it out")
     if inputs[0] == PIPE and sys.stdin.isatty():
         raise ConfigError("standard input is a terminal; pipe a picture into it: artcolor colorize - -o - < IN > OUT")
     if out == PIPE and sys.stdout.isatty():

@@ -16,6 +16,16 @@ def outcome(name: str, status: str = "colorized", **options: object) -> Outcome:
     return Outcome(Job(Path("in", name), Path("out", name)), status, **options)  # type: ignore[arg-type]
 
 
+def test_a_second_name_is_explained(tmp_path: Path) -> None:
+    with Report(tmp_path / "report.csv", model="cnn") as report:
+        job = Job(Path("in/a.gif"), Path("out/a.gif.png"), usual_name_of=Path("in/a.png"))
+        report.add(Outcome(job, "colorized"))
+        report.add(Outcome(job, "failed", error=ImageError("in/a.gif is empty")))
+    found = [(row["result"], row["message"]) for row in rows(tmp_path / "report.csv")]
+    message = "has a second name, because the result of in/a.png has its usual one"
+    assert found == [("out/a.gif.png", message), ("", "in/a.gif is empty")]
+
+
 def test_the_report(tmp_path: Path) -> None:
     path = tmp_path / "new" / "report.csv"
     with Report(path, model="unet.art_v6") as report:

@@ -65,29 +65,59 @@ def test_a_single_file_may_name_its_result(gray: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second"),
-    [("a.JPG", "a.jpg"), ("a.pgm", "a.ppm"), ("a.gif", "A.png"), ("caf\u00e9.png", "cafe\u0301.png")],
+    ("first", "second", "expected"),
+    [
+        ("a.JPG", "a.jpg", ("a.JPG", "a.jpg.jpg")),
+        ("a.pgm", "a.ppm", ("a.pgm.ppm", "a.ppm")),
+        ("a.gif", "A.png", ("a.gif.png", "A.png")),
+        ("a.gif", "a.png", ("a.gif.png", "a.png")),
+        ("cafe\u0301.png", "caf\u00e9.png", ("cafe\u0301.png", "caf\u00e9.png.png")),
+    ],
 )
-def test_names_that_collide(first: str, second: str, tmp_path: Path) -> None:
+def test_of_names_that_collide_one_is_a_second_name(
+    first: str, second: str, expected: tuple[str, str], tmp_path: Path
+) -> None:
     (tmp_path / "in").mkdir()
     for name in (first, second):
         (tmp_path / "in" / name).touch()
-    with pytest.raises(ImageError) as error:
-        plan_jobs([tmp_path / "in"], tmp_path / "out")
-    assert first in str(error.value)
-    assert second in str(error.value)
+    jobs = {job.source.name: job for job in plan_jobs([tmp_path / "in"], tmp_path / "out")}
+    assert (jobs[first].target.name, jobs[second].target.name) == expected
+    renamed, usual = (second, first) if expected[0] == first else (first, second)
+    assert jobs[renamed].usual_name_of == tmp_path / "in" / usual
+    assert jobs[usual].usual_name_of is None
+    # A third name, where the second is taken, too.
+    (tmp_path / "in" / jobs[renamed].target.name).touch()
+    again = {job.source.name: job.target.name for job in plan_jobs([tmp_path / "in"], tmp_path / "out")}
+    assert len({name.casefold() for name in again.values()}) == 3
+    assert again[jobs[renamed].target.name] == jobs[renamed].target.name
+    assert again[usual] == usual
 
 
 def test_inputs_that_collide(gray: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "01.png").write_bytes((gray / "01.png").read_bytes())
-    with pytest.raises(ImageError, match="would both become"):
-        plan_jobs([gray, other], tmp_path / "out")
-    with pytest.raises(ImageError, match="would both become"):
-        plan_jobs([gray / "01.png", other / "01.png"], tmp_path / "out")
+    first, second = plan_jobs([gray / "01.png", other / "01.png"], tmp_path / "out")
+    assert (first.target.name, second.target.name) == ("01.png", "01.png.png")
+    both = plan_jobs([gray, other], tmp_path / "out")
+    assert len({job.target for job in both}) == len(both) == 13
+    # One file that is named in two ways is one job.
+    link = tmp_path / "link"
+    link.symlink_to(gray)
+    assert len(plan_jobs([gray, link], tmp_path / "out")) == 12
     with pytest.raises(ImageError, match="both the input and -o"):
         plan_jobs([gray], gray / "sub" / "..")
+
+
+def test_names_of_earlier_plans_stay(tmp_path: Path) -> None:
+    (tmp_path / "a.gif").touch()
+    taken: dict[str, Path] = {}
+    (job,) = plan_jobs([tmp_path], tmp_path / "out", taken=taken)
+    assert job.target.name == "a.png"
+    (tmp_path / "a.png").touch()
+    for _ in range(2):
+        names = [job.target.name for job in plan_jobs([tmp_path], tmp_path / "out", taken=taken)]
+        assert names == ["a.png", "a.png.png"]
 
 
 def test_links_are_followed_but_not_in_circles(gray: Path, tmp_path: Path) -> None:

@@ -140,3 +140,67 @@ def test_a_reader_that_ends_early_gives_no_traceback() -> None:
     process.stdout.close()
     assert process.stderr.read() == b""
     assert process.wait() == 1
+
+
+def gray_files(folder: Path, *names: str) -> list[Path]:
+    paths = [folder / name for name in names]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make_painting(1, 60, 40).convert("L").save(path)
+    return paths
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\0"])
+def test_a_list_of_files(end: str, tmp_path: Path) -> None:
+    paths = gray_files(tmp_path, "a.png", "sub/with space.jpg", "sub/ä.png")
+    if end == "\0":
+        paths += gray_files(tmp_path, "two\nlines.png")
+    data = end.join(["", *map(str, paths), ""]).encode()
+    done = pipe("--files-from", "-", "-o", tmp_path / "out", data=data)
+    assert done.returncode == 0, done.stderr
+    assert f"{len(paths)} of {len(paths)} colorized".encode() in done.stdout
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {path.name for path in paths}
+    # In a file, as Windows PowerShell writes it; a file that is named and one that is missing.
+    (other,) = gray_files(tmp_path, "b.png")
+    (tmp_path / "list.txt").write_text("\n".join([*map(str, paths[:2]), "missing.png"]), "utf-16")
+    done = pipe(other, "--files-from", tmp_path / "list.txt", "-o", tmp_path / "new")
+    assert done.returncode == 1
+    assert b"3 of 4 colorized" in done.stdout
+    assert b"there is no file missing.png" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
+def test_a_list_may_hold_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    (path,) = gray_files(tmp_path, os.fsdecode(b"caf\xe9.png"))
+    done = pipe("--files-from", "-", "-o", tmp_path / "out", data=os.fsencode(path) + b"\n")
+    assert done.returncode == 0, done.stderr
+    assert os.listdir(os.fsencode(tmp_path / "out")) == [b"caf\xe9.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--files-from", "-", "-o", "out"), "standard input lists no files; give one path a line"),
+        (("--files-from", "missing.txt", "-o", "out"), "the list of files missing.txt cannot be read: No such file"),
+        (("-", "--files-from", "-", "-o", "out.png"), "--files-from cannot be combined with -"),
+        (("--files-from", "-", "-o", "-"), "--files-from cannot be combined with -"),
+        (("-o", "out"), "there is nothing to colorize; name pictures or folders, or give a list with --files-from"),
+    ],
+)
+def test_mistakes_with_lists_are_told(arguments: tuple[str, ...], message: str) -> None:
+    done = pipe(*arguments)
+    assert done.returncode == 1
+    assert message in done.stderr.decode()
+
+
+def test_names_that_collide_are_said(tmp_path: Path) -> None:
+    gray_files(tmp_path, "in/a.gif", "in/a.png", "in/b.png")
+    arguments = (tmp_path / "in", "-o", tmp_path / "out", "--report", tmp_path / "report.csv")
+    done = pipe(*arguments)
+    assert done.returncode == 0, done.stderr
+    summary = done.stdout.decode()
+    assert "3 of 3 colorized" in summary
+    assert f"{tmp_path / 'in' / 'a.gif'} as a.gif.png, since {tmp_path / 'in' / 'a.png'} has its usual name" in summary
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.gif.png", "a.png", "b.png"]
+    assert "has a second name, because the result of" in (tmp_path / "report.csv").read_text()
+    assert b"0 of 3 colorized" in pipe(*arguments, "--resume").stdout
