@@ -127,7 +127,8 @@ def plan_jobs(
             (see `artcolor.engine.hint_files.read_hints`) belongs to the picture `sub/a.jpg` of an input folder, and
             `a.json` to an input `some/where/a.jpg`. A picture without one is colorized without hints.
         taken: names of results of earlier calls (`folded`) → their originals. These keep their names; those of new
-            results are added. It is for folders that are planned again and again.
+            results are added. It is for folders that are planned again and again, so hints that are missing are not
+            warned of.
 
     Returns:
         Jobs with distinct targets. A file given twice is one job.
@@ -157,7 +158,8 @@ def plan_jobs(
     unique: dict[Path, tuple[Job, Path]] = {}
     for job, name in zip(named, names, strict=True):
         unique.setdefault(job.target, (job, name))
-    return _with_hints([job for job, _ in unique.values()], [name for _, name in unique.values()], hints)
+    jobs, names = [job for job, _ in unique.values()], [name for _, name in unique.values()]
+    return _with_hints(jobs, names, hints, quiet=taken is not None)
 
 
 def _distinct(jobs: Sequence[Job], names: Sequence[Path], taken: dict[str, Path]) -> list[Job]:
@@ -183,7 +185,7 @@ def _same(one: Path, other: Path) -> bool:
     return False
 
 
-def _with_hints(jobs: Sequence[Job], names: Sequence[Path], hints: Path | None) -> list[Job]:
+def _with_hints(jobs: Sequence[Job], names: Sequence[Path], hints: Path | None, *, quiet: bool = False) -> list[Job]:
     """Adds hints files to jobs; `names` are the paths of their pictures, relative to the input folder."""
     if hints is None or not jobs:
         return list(jobs)
@@ -204,6 +206,8 @@ def _with_hints(jobs: Sequence[Job], names: Sequence[Path], hints: Path | None) 
         existing = tuple(path for path in named if _exists(path) and os.path.realpath(path) not in originals)
         guided.append(dataclasses.replace(job, hints=existing))
     used = {path for job in guided for path in job.hints}
+    if quiet:
+        return guided
     if not used:
         warn(f"{hints} has no hints for any of the pictures; those for {first.name} would be named {first.stem}.json")
     elif any(job.found for job in jobs):

@@ -3,11 +3,10 @@
 import contextlib
 import dataclasses
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -18,12 +17,11 @@ from artcolor.cli.options import with_options
 from artcolor.cli.output import ERR, complain, grouped_warnings, say
 from artcolor.cli.pipe import PIPE, colorize_pipe, listed
 from artcolor.cli.startup import without_garbage_collection
+from artcolor.cli.tally import Tally
+from artcolor.cli.watch import colorize_watched
 from artcolor.engine.options import OPTIONS
 from artcolor.errors import ArtcolorError, ConfigError, ImageError
 from artcolor.models.options import COLOR, FILES, MANY
-
-if TYPE_CHECKING:
-    from artcolor.batch.plan import Job
 
 app = typer.Typer()
 
@@ -72,6 +70,14 @@ def colorize(
             rich_help_panel=MANY,
         ),
     ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Keep colorizing pictures as they appear in the folders, once they are complete. Ctrl-C ends.",
+            rich_help_panel=MANY,
+        ),
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write a CSV with one row per file.", rich_help_panel=MANY)
     ] = None,
@@ -96,17 +102,13 @@ def colorize(
         raise ConfigError("--force replaces existing results and --resume skips them; give only one of them")
 
     inputs = inputs or []
+    others: dict[str, Any] = {"files_from": files_from, "layers": layers, "card": card}
     if PIPE in (*inputs, out):
-        others = {
-            "files_from": files_from,
-            "layers": layers,
-            "card": card,
-            "report": report,
-            "workers": workers,
-        }
+        others |= {"report": report, "workers": workers, "watch": watch}
         colorize_pipe(inputs, out, model, saving, options, others)
         return
-
+    if watch:
+        colorize_watched(inputs, out, model, saving, options, others, report=report, workers=workers)
     if files_from is not None:
         inputs = [*inputs, *listed(files_from)]
     if not inputs:
@@ -124,17 +126,13 @@ def colorize(
     with without_garbage_collection():
         from artcolor.batch.report import Report
         from artcolor.batch.run import run_jobs
-        from artcolor.batch.steps import ExistingResultError
         from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer
         from artcolor.engine.session import Session
         from artcolor.images.notices import about
 
         # Each job has its own hints.
         colorizer = Colorizer(model or DEFAULT_MODEL, **options | {"hints": None})
-    counts: Counter[str] = Counter()
-    written: list[Path] = []
-    existing: list[Path] = []
-    renamed: list[Job] = []
+    tally = Tally()
     stopped = False
     with contextlib.ExitStack() as stack:
         stack.enter_context(grouped_warnings())
@@ -153,44 +151,26 @@ def colorize(
         outcomes = stack.enter_context(contextlib.closing(run_jobs(colorizer, jobs, saving, workers=workers)))
         for outcome in outcomes:
             bar.advance(task)
-            counts[outcome.status] += 1
-            written = outcome.results
-            if outcome.results and outcome.job.usual_name_of is not None:
-                renamed.append(outcome.job)
+            tally.add(outcome, alone=len(jobs) == 1)
             if rows is not None:
                 rows.add(outcome)
-            if isinstance(outcome.error, ExistingResultError) and len(jobs) > 1:
-                existing.append(outcome.job.target)
-            elif outcome.error is not None:
-                source, reason = str(outcome.job.source), str(outcome.error)
-                complain(outcome.status, reason if reason.startswith(source) else f"{source}: {reason}")
-        if session is not None and counts["colorized"] + counts["exists"]:
+        if session is not None and tally.last is not None and tally.last.results:
             guidance = dataclasses.replace(colorizer.guidance, hints=next(iter(jobs[0].hints), None))
             try:
                 write_documents(documents, session, guidance, colorizer.decoding)
             except ArtcolorError as error:
-                counts["failed"] += 1
+                tally.failed_beside += 1
                 complain("failed", error)
         stopped = False
-    if existing:
-        what = f"{len(existing)} results already exist, for example {existing[0]}"
-        complain("failed", f"{what}; --resume skips them, and --force replaces them")
+    tally.tell_existing()
     # Of a single picture, several samples are not written to `out` itself.
+    written = [] if tally.last is None else tally.last.results
     where = f"{written[0]} to {written[-1]}" if len(jobs) == 1 and len(written) > 1 else out
-    say(
-        ("interrupted: " if stopped else "")
-        + f"{counts['colorized']} of {len(jobs)} colorized"
-        + (f" into {where}" if counts["colorized"] else "")
-        + (f" ({second_names(renamed)})" if renamed else "")
-        + (f", {counts['already_colored']} already colored" if counts["already_colored"] else "")
-        + (f", {counts['exists']} existed" if counts["exists"] else "")
-        + (f", {counts['unsupported']} not supported" if counts["unsupported"] else "")
-        + (f", {counts['failed']} failed" if counts["failed"] else "")
-        + ("; the same command with --resume continues" if stopped else "")
-    )
+    begin, end = ("interrupted: ", "; the same command with --resume continues") if stopped else ("", "")
+    say(f"{begin}{tally.summary(where, len(jobs))}{end}")
     if stopped:
         raise typer.Exit(130)
-    if counts["failed"]:
+    if tally.counts["failed"]:
         raise typer.Exit(1)
 
 
@@ -236,17 +216,6 @@ def inspect(
         say(f"  source type: {found.source_type}")
     if unknown:
         raise typer.Exit(1)
-
-
-def second_names(jobs: "Sequence[Job]") -> str:
-    """Says which results have a second name; a few stand for many.
-
-    Args:
-        jobs: those of the results; at least one.
-    """
-    first = jobs[0]
-    more = "" if len(jobs) == 1 else f", and {len(jobs) - 1} more"
-    return f"{first.source} as {first.target.name}, since {first.usual_name_of} has its usual name{more}"
 
 
 def _print_hints(files: Sequence[Path]) -> None:
