@@ -38,7 +38,7 @@ def colorize(
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="IN...",
+            metavar="IN",
             help="Pictures, and folders of pictures; - reads a picture from standard input.",
             show_default=False,
         ),
@@ -109,6 +109,7 @@ def colorize(
         return
     if watch:
         colorize_watched(inputs, out, model, saving, options, others, report=report, workers=workers)
+        return
     if files_from is not None:
         inputs = [*inputs, *listed(files_from)]
     if not inputs:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 
@@ -24,7 +24,7 @@ def colorize_watched(
     *,
     report: Path | None,
     workers: int | None,
-) -> NoReturn:
+) -> None:
     """Colorizes pictures as they appear in folders, until Ctrl-C.
 
     Args:
@@ -40,6 +40,7 @@ def colorize_watched(
     Raises:
         ConfigError: something that is no folder is to be watched, or another option does not go with watching.
         ImageError: a folder is gone, or no further result can be written.
+        Exit: Ctrl-C was pressed; the status is 130.
     """
     for name, value in others.items():
         if value:
