@@ -26,7 +26,7 @@ ALLOWED = {
     "color": FOUNDATION,
     "images": FOUNDATION | {"color"},
     "zoo": FOUNDATION,
-    "models": FOUNDATION | {"color", "zoo"},
+    "models": PICTURES | {"zoo"},
     "engine": MODELS,
     "batch": MODELS | {"engine"},
     "data": MODELS,

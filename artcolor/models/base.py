@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Unpack
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from artcolor.color.lab import rgb_to_lightness
-from artcolor.color.planes import JoinChroma, ToLightness
-from artcolor.errors import ConfigError, ImageError, WeightsError
+from artcolor.color.planes import JoinChroma
+from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.conditioning import conditioned, embedding_of, kernel_of
 from artcolor.models.guidance import Decoding, Guidance, Prediction, guided
 from artcolor.models.heads import DistributionHead, Head
@@ -18,12 +19,10 @@ from artcolor.models.hub_module import HubModule
 from artcolor.models.kernel import ChromaKernel, Embedding
 from artcolor.models.network import Network
 from artcolor.models.options import ModelOptions
+from artcolor.models.pictures import PictureTransform, as_batch
 from artcolor.models.reference import adopted
 
 __all__ = ["ColorizationModel", "Features"]
-
-# Pixels that are so far outside of 0..1 are rounding.
-_ROUNDING = 1e-3
 
 CONFIG_SCHEMA = 1
 """Version of the config in the header of a weights file."""
@@ -93,16 +92,16 @@ class ColorizationModel(HubModule):
         }
         return config if self.kernel is None else {**config, "kernel": self.kernel.config}
 
-    def transforms(self, size: int | None = None) -> ToLightness:
+    def transforms(self, size: int | None = None) -> PictureTransform:
         """Returns the transform from pictures to this model's input.
 
         Args:
             size: working size in pixels; `None` uses the model's own.
 
         Returns:
-            A module that maps pictures to L.
+            A module that maps Pillow images, tensors and lists of these to L.
         """
-        return ToLightness(
+        return PictureTransform(
             size=self.size if size is None else size, stride=self.network.stride, out_stride=self.network.out_stride
         )
 
@@ -343,32 +342,34 @@ class ColorizationModel(HubModule):
         return self.distribution_head().distribution(self.predict_raw(lightness))
 
     @torch.no_grad()
-    def colorize(self, gray: Tensor, *, size: int | None = None, **options: Unpack[ModelOptions]) -> Tensor:
+    def colorize(
+        self, gray: Tensor | Image.Image, *, size: int | None = None, **options: Unpack[ModelOptions]
+    ) -> Tensor:
         """Colorizes pictures and preserves their lightness.
 
         Args:
-            gray: `(N, 1|3, H, W)`, sRGB in 0..1, any size; only the lightness of color pictures is used.
+            gray: a Pillow image, or a tensor `(1|3, H, W)` or `(N, 1|3, H, W)` of any size; uint8, uint16, or floats
+                in 0..1. Only the lightness of color pictures is used.
             size: working size in pixels; `None` uses the model's own.
             **options: fields of `Guidance` and `Decoding`; see `artcolor.models.options.ModelOptions`.
 
         Returns:
-            `(samples · N, 3, H, W)`, sRGB in 0..1, ordered by sample, then by picture.
+            `(samples · N, 3, H, W)`, sRGB in 0..1, ordered by sample, then by picture; `(3, H, W)` of a single picture
+            without `samples`.
 
         Raises:
-            ImageError: `gray` is not floating point in 0..1.
+            ImageError: `gray` has another shape or type, or its numbers are not in 0..1.
             ConfigError: an option is out of range, or the model does not accept it.
         """
         guidance, decoding = guided(options)
-        low, high = float(gray.min()), float(gray.max())
-        if not gray.is_floating_point() or not -_ROUNDING <= low <= high <= 1 + _ROUNDING:
-            raise ImageError(
-                f"gray must be floating point in 0..1, but is {gray.dtype} from {low:.9g} to {high:.9g}; "
-                "divide 8-bit pixels by 255"
-            )
-        ab = self.predict(self.transforms(size)(gray), guidance, decoding).ab
-        lightness = rgb_to_lightness(gray).repeat(len(ab) // len(gray), 1, 1, 1)
-        rgb: Tensor = JoinChroma(ab, *gray.shape[-2:])(lightness)
-        return rgb
+        batch = as_batch(gray)
+        if not isinstance(gray, Tensor):
+            batch = batch.to(next(self.parameters()).device)
+        ab = self.predict(self.transforms(size)(batch), guidance, decoding).ab
+        lightness = rgb_to_lightness(batch).repeat(len(ab) // len(batch), 1, 1, 1)
+        rgb: Tensor = JoinChroma(ab, *batch.shape[-2:])(lightness)
+        single = len(rgb) == 1 and not (isinstance(gray, Tensor) and gray.ndim == 4)
+        return rgb[0] if single else rgb
 
 
 def _padded(lightness: Tensor, below: int, beside: int) -> Tensor:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from artcolor import models
-from artcolor.color.planes import ToLightness
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import Head
 from artcolor.models.loading import build
 from artcolor.models.network import Network
+from artcolor.models.pictures import PictureTransform
 from artcolor.zoo import hub, locate, manifest, store
 
 __all__ = [
@@ -49,7 +49,7 @@ class WeightsEnum(enum.Enum):
         entry = self.entry
         return {name: value for name, value in vars(entry).items() if name not in ("key", "config", "golden")}
 
-    def transforms(self) -> ToLightness:
+    def transforms(self) -> PictureTransform:
         """Returns the transform from pictures to the input of the model with these weights."""
         return get_model(self.entry.model, weights=self).transforms()
 
