@@ -113,7 +113,11 @@ class ColorizationModel(HubModule):
 
         Returns:
             `(N, C, H / out_stride, W / out_stride)`.
+
+        Raises:
+            ImageError: `lightness` has another shape, or a side is not a multiple of `network.stride`.
         """
+        self.network.check_input(lightness)
         raw: Tensor = self.head(self.network(lightness), lightness)
         return raw
 

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from artcolor.errors import ImageError
 
 __all__ = ["Network"]
 
@@ -39,3 +42,31 @@ class Network(nn.Module):
             `(N, channels, H / out_stride, W / out_stride)`.
         """
         raise NotImplementedError
+
+    def check_input(self, lightness: Tensor) -> None:
+        """Checks the shape of L; does nothing while the network is compiled or exported.
+
+        Args:
+            lightness: what the network is to be called with.
+
+        Raises:
+            ImageError: it is not `(N, 1, H, W)`, or a side is not a multiple of `stride`, or not `fixed_size`.
+        """
+        if torch.compiler.is_compiling():
+            return
+        shape = tuple(lightness.shape)
+        if len(shape) != 4 or shape[1] != 1 or 0 in shape:
+            raise ImageError(
+                f"L has shape {shape}, but must be (N, 1, H, W); model.transforms() makes (1, H, W) of a picture, "
+                "and [None] makes a batch of it"
+            )
+        height, width = shape[-2:]
+        advice = "model.predict and model.predict_ab accept any size"
+        if self.fixed_size is not None and (height, width) != (self.fixed_size, self.fixed_size):
+            raise ImageError(
+                f"L has {height} × {width} pixels, but must have {self.fixed_size} × {self.fixed_size}; {advice}"
+            )
+        if height % self.stride or width % self.stride:
+            raise ImageError(
+                f"L has {height} × {width} pixels, but both sides must be multiples of {self.stride}; {advice}"
+            )

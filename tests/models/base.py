@@ -1,5 +1,6 @@
 """A tester that every model of the zoo passes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 
 import artcolor
 from artcolor.color.lab import rgb_to_lightness
-from artcolor.errors import ConfigError, WeightsError
+from artcolor.errors import ConfigError, ImageError, WeightsError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding
 
@@ -50,6 +51,20 @@ class ModelTester:
         height, width = (fixed, fixed) if fixed else (3 * model.network.stride, 4 * model.network.stride)
         raw = model(torch.rand(1, 1, height, width) * 100)
         assert raw.shape[-2:] == (height // model.network.out_stride, width // model.network.out_stride)
+
+    def test_a_wrong_size_says_which_is_right(self, model: ColorizationModel) -> None:
+        network = model.network
+        if network.fixed_size is not None:
+            with pytest.raises(ImageError, match=f"64 × 96 pixels, but must have {network.fixed_size} × "):
+                model(torch.rand(1, 1, 64, 96) * 100)
+        elif network.stride > 1:
+            with pytest.raises(
+                ImageError, match=f"33 × 64 pixels, but .* multiples of {network.stride}; model.predict"
+            ):
+                model(torch.rand(1, 1, 33, 64) * 100)
+        for shape in ((1, 64, 64), (1, 3, 64, 64), (0, 1, 64, 64)):
+            with pytest.raises(ImageError, match=re.escape(f"L has shape {shape}, but must be (N, 1, H, W)")):
+                model(torch.rand(shape))
 
     @pytest.mark.parametrize("size", [(64, 96), (37, 50), (50, 37)])
     def test_encoded_features_predict_the_same(self, model: ColorizationModel, size: tuple[int, int]) -> None:
