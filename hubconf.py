@@ -230,7 +230,7 @@ def _help(builder, definitions, weights):
 
 def _entry(name, text):
     def entry(pretrained=False, **keywords):
-        return _registry().hub_entry(name, pretrained, keywords)
+        return _registry().get_model(name, pretrained=pretrained, **keywords)
 
     entry.__name__ = entry.__qualname__ = name
     entry.__doc__ = text

@@ -2,11 +2,12 @@
 
 import difflib
 import enum
+import fnmatch
 import functools
 import importlib
 import pkgutil
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,15 +93,20 @@ def _import_families() -> None:
         importlib.import_module(module.name)
 
 
-def list_models() -> list[str]:
-    """Lists the names of all models.
+def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
+    """Lists the names of models.
+
+    Args:
+        pattern: names to list, with the wildcards `*`, `?` and `[...]`.
+        pretrained: leave out models without released weights.
 
     Example:
-        >>> "cnn" in list_models()
-        True
+        >>> list_models("u*", pretrained=True)
+        ['unet']
     """
     _import_families()
-    return sorted(_BUILDERS)
+    found = sorted(fnmatch.filter(_BUILDERS, pattern))
+    return [name for name in found if "DEFAULT" in _WEIGHTS[name].__members__] if pretrained else found
 
 
 def models_accepting(field: str) -> list[str]:
@@ -129,40 +135,32 @@ def get_builder(name: str) -> _Builder:
         raise ConfigError(f"there is no model called {name!r}. There are: {', '.join(list_models())}.") from None
 
 
-def get_model(name: str, **keywords: Any) -> ColorizationModel:
+def get_model(name: str, *, pretrained: bool = False, **keywords: Any) -> ColorizationModel:
     """Builds a model by name.
 
     Args:
-        name: name of a model, as in `list_models()`.
+        name: name of a model, as in `list_models()`, or of released weights, such as `"cnn.art_v1"`, which are then
+            loaded.
+        pretrained: load the default weights of the model.
         **keywords: arguments of its builder, such as `weights`.
 
     Raises:
-        ConfigError: the name is unknown, or a keyword contradicts the weights file.
+        ConfigError: the name is unknown, weights are given twice, or a keyword contradicts the weights file.
         WeightsError: the weights file is missing, damaged, or does not fit.
 
     Example:
         >>> get_model("cnn", width=16).name
         'cnn'
+        >>> get_model("cnn.art_v1").training
+        False
     """
-    return get_builder(name)(**keywords)
-
-
-def hub_entry(name: str, pretrained: bool, keywords: dict[str, Any]) -> ColorizationModel:
-    """Builds a model for an entry point of `hubconf.py`, where `pretrained` stands for `weights="DEFAULT"`.
-
-    Args:
-        name: name of the model.
-        pretrained: load the default weights.
-        keywords: arguments of the model's builder.
-
-    Raises:
-        ConfigError: both `pretrained` and `weights` are given.
-    """
-    if pretrained and keywords.get("weights") is not None:
-        raise ConfigError("give either pretrained=True or weights=..., not both")
-    if pretrained:
-        keywords = {**keywords, "weights": "DEFAULT"}
-    return get_model(name, **keywords)
+    tagged = get_weight(name) if "." in name else None
+    if (pretrained or tagged is not None) and keywords.get("weights") is not None:
+        given = "pretrained=True" if tagged is None else f"the name {name!r}"
+        raise ConfigError(f"give either {given} or weights=..., not both")
+    if tagged is not None:
+        return get_builder(tagged.entry.model)(**{**keywords, "weights": tagged})
+    return get_builder(name)(**({**keywords, "weights": "DEFAULT"} if pretrained else keywords))
 
 
 def get_model_weights(name: str) -> type[WeightsEnum]:
@@ -179,6 +177,17 @@ def get_model_weights(name: str) -> type[WeightsEnum]:
     return _WEIGHTS[name]
 
 
+def _named_weights() -> dict[str, WeightsEnum]:
+    _import_families()
+    named: dict[str, WeightsEnum] = {}
+    for model, members in _WEIGHTS.items():
+        for member_name, member in members.__members__.items():
+            named |= {member.value: member, f"{members.__name__}.{member_name}": member}
+            if member_name == "DEFAULT":
+                named[model] = member
+    return named
+
+
 def get_weight(name: str) -> WeightsEnum:
     """Finds released weights by name.
 
@@ -192,13 +201,9 @@ def get_weight(name: str) -> WeightsEnum:
         >>> get_weight("cnn").value
         'cnn.art_v1'
     """
-    _import_families()
-    for model, members in _WEIGHTS.items():
-        if name == model and "DEFAULT" in members.__members__:
-            return members["DEFAULT"]
-        for member_name, member in members.__members__.items():
-            if name in (member.value, f"{members.__name__}.{member_name}"):
-                return member
+    named = _named_weights()
+    if name in named:
+        return named[name]
     known = sorted(member.value for members in _WEIGHTS.values() for member in members)
     near = difflib.get_close_matches(name, [*list_models(), *known], 1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -213,7 +218,8 @@ def from_pretrained(name: str | Path, *, progress: bool = True) -> ColorizationM
 
     Args:
         name: name of a model (`"cnn"`, for its default weights) or of weights (`"cnn.art_v1"`), the path of a weights
-            file, `hf-hub:org/repo@revision`, or `local-dir:path`.
+            file under any name, `hf-hub:org/repo@revision`, or `local-dir:path`. A file that is called as a model or as
+            weights needs a slash: `"./cnn"`.
         progress: show a progress bar while downloading.
 
     Raises:
@@ -224,7 +230,7 @@ def from_pretrained(name: str | Path, *, progress: bool = True) -> ColorizationM
         >>> from_pretrained("cnn").name
         'cnn'
     """
-    if isinstance(name, str) and not _looks_like_path(name):
+    if isinstance(name, str) and not _is_path(name, known=_named_weights()):
         found = locate.fetch(get_weight(name).entry, progress=progress)
     else:
         found = locate.open_weights(name, progress=progress)
@@ -232,8 +238,11 @@ def from_pretrained(name: str | Path, *, progress: bool = True) -> ColorizationM
     return get_model(str(found.config.get("model"))[:100], weights=found)
 
 
-def _looks_like_path(name: str) -> bool:
-    return name.startswith((hub.HUB, hub.LOCAL)) or name.endswith(".safetensors") or "/" in name or "\\" in name
+def _is_path(name: str, *, known: Container[str]) -> bool:
+    """Returns whether `name` looks like a path or a location; a file whose name says nothing must exist."""
+    if name.startswith((hub.HUB, hub.LOCAL)) or name.lower().endswith(".safetensors") or "/" in name or "\\" in name:
+        return True
+    return name not in known and Path(name).exists()
 
 
 def _read(model: str, weights: WeightsEnum | str | Path | locate.Weights, progress: bool) -> locate.Weights:
@@ -241,11 +250,10 @@ def _read(model: str, weights: WeightsEnum | str | Path | locate.Weights, progre
     if isinstance(weights, locate.Weights):
         return weights
     members = _WEIGHTS[model]
-    if isinstance(weights, str) and not _looks_like_path(weights):
-        if weights in members.__members__:
-            weights = members[weights]
-        elif any(weights in (m.value, m.value.partition(".")[2]) for m in members):
-            weights = next(m for m in members if weights in (m.value, m.value.partition(".")[2]))
+    named = {**{m.value: m for m in members}, **{m.value.partition(".")[2]: m for m in members}, **members.__members__}
+    if isinstance(weights, str) and not _is_path(weights, known=named):
+        if weights in named:
+            weights = named[weights]
         else:
             known = ", ".join(repr(n) for n in members.__members__) or "none yet"
             raise ConfigError(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from artcolor.errors import WeightsError
 from artcolor.zoo import hub, store
-from artcolor.zoo.manifest import Entry
+from artcolor.zoo.manifest import REPO, Entry
 
 _WEIGHTS_DIR = "ARTCOLOR_WEIGHTS_DIR"
 """Environment variable that names a folder of weights files, which is searched first."""
@@ -99,4 +99,7 @@ def open_weights(name: str | Path, *, progress: bool = True) -> Weights:
         return Weights(*hub.open_repository(name.removeprefix(hub.HUB), progress=progress))
     if isinstance(name, str) and name.startswith(hub.LOCAL):
         return Weights(*hub.open_folder(Path(name.removeprefix(hub.LOCAL))))
-    return Weights(Path(name), *store.read(Path(name)))
+    path = Path(name).expanduser()
+    if isinstance(name, str) and REPO.fullmatch(name) and path.suffix != ".safetensors" and not path.exists():
+        raise WeightsError(f"there is no weights file {name}; for a repository on the Hub write {hub.HUB}{name}")
+    return Weights(path, *store.read(path))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import artcolor
-from artcolor.errors import ConfigError
-from artcolor.models.registry import hub_entry, models_accepting
+from artcolor.errors import ConfigError, WeightsError
+from artcolor.models.registry import models_accepting
 from tests.conftest import ROOT
 
 TOY = '''
@@ -113,12 +113,57 @@ def test_models_accepting() -> None:
         assert artcolor.get_model(name).accepts == {field for field in fields if name in models_accepting(field)}
 
 
-def test_hub_entries_take_pretrained_or_weights() -> None:
-    assert hub_entry("cnn", False, {"width": 16}).network.config == {"width": 16}
-    assert hub_entry("cnn", True, {}).config == artcolor.from_pretrained("cnn").config
-    assert hub_entry("cnn", True, {"weights": None}).config == artcolor.from_pretrained("cnn").config
+def test_models_are_listed_by_pattern() -> None:
+    assert artcolor.list_models("u*") == ["unet"]
+    assert artcolor.list_models("*_report") == ["ae_report", "cnn_report", "vae_report"]
+    assert artcolor.list_models("nothing*") == []
+    assert artcolor.list_models(pretrained=True) == [
+        name for name in artcolor.list_models() if list(artcolor.get_model_weights(name))
+    ]
+
+
+def test_models_take_pretrained_or_weights_or_a_name_with_weights() -> None:
+    released = artcolor.from_pretrained("cnn").config
+    assert artcolor.get_model("cnn", pretrained=False, width=16).network.config == {"width": 16}
+    assert artcolor.get_model("cnn", pretrained=True).config == released
+    assert artcolor.get_model("cnn", pretrained=True, weights=None).config == released
+    for name in ("cnn.art_v1", "CNN_Weights.ART_V1"):
+        model = artcolor.get_model(name, pretrained=True, progress=False)
+        assert model.config == released
+        assert not model.training
     with pytest.raises(ConfigError, match=r"either pretrained=True or weights=\.\.\., not both"):
-        hub_entry("cnn", True, {"weights": "ART_V1"})
+        artcolor.get_model("cnn", pretrained=True, weights="ART_V1")
+    with pytest.raises(ConfigError, match=r"either the name 'cnn\.art_v1' or weights=\.\.\., not both"):
+        artcolor.get_model("cnn.art_v1", weights="ART_V1")
+    with pytest.raises(ConfigError, match=r"no weights called 'unet\.art_v0'\. Did you mean 'unet\.art_v6'\?"):
+        artcolor.get_model("unet.art_v0")
+    with pytest.raises(ConfigError, match="width=16 contradicts"):
+        artcolor.get_model("cnn.art_v1", width=16)
+
+
+def test_weights_files_load_under_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    small = artcolor.cnn(width=16)
+    for name in ("a.safetensors", "B.SafeTensors", "weights.bin", "painter", "cnn.art_v9", "cnn", "art_v1"):
+        artcolor.save_weights(small, name)
+        for path in (f"./{name}", f"~/{name}", Path(name)):
+            assert artcolor.from_pretrained(path).config == small.config
+        if name not in ("cnn", "art_v1"):
+            assert artcolor.from_pretrained(name).config == small.config
+            assert artcolor.cnn(weights=name).config == small.config
+    # Names of the zoo win over files of that name.
+    released = artcolor.get_weight("cnn").entry.config
+    assert artcolor.from_pretrained("cnn").config == artcolor.cnn(weights="art_v1").config == released
+
+
+def test_other_names_say_what_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    artcolor.cnn(width=16).save_pretrained("mine")
+    with pytest.raises(WeightsError, match="mine is a folder; write local-dir:mine"):
+        artcolor.from_pretrained("mine")
+    with pytest.raises(WeightsError, match="no weights file org/cnn; for a repository on the Hub write hf-hub:org/cnn"):
+        artcolor.from_pretrained("org/cnn")
 
 
 def test_weights_of_another_model_are_refused() -> None:
@@ -126,3 +171,5 @@ def test_weights_of_another_model_are_refused() -> None:
         artcolor.cnn(weights=artcolor.AE_Weights.DEFAULT)
     with pytest.raises(ConfigError, match="no weights called 'ae.art_v2'"):
         artcolor.cnn(weights="ae.art_v2")
+    with pytest.raises(ConfigError, match="no weights called 'nothing'"):
+        artcolor.cnn(weights="nothing")
