@@ -21,6 +21,7 @@ from artcolor.models.network import Network
 from artcolor.models.options import ModelOptions
 from artcolor.models.pictures import PictureTransform, as_batch
 from artcolor.models.reference import adopted
+from artcolor.models.summary import summary
 
 __all__ = ["ColorizationModel", "Features"]
 
@@ -79,6 +80,10 @@ class ColorizationModel(HubModule):
         self.name, self.size = name, size
         self.network, self.head = network, head
         self.kernel: ChromaKernel | None = None
+
+    def __repr__(self) -> str:
+        """Name, size, network and head on a few lines; `print(model.network)` shows the layers."""
+        return summary(self)
 
     @property
     def config(self) -> dict[str, Any]:

@@ -52,6 +52,17 @@ class ModelTester:
         raw = model(torch.rand(1, 1, height, width) * 100)
         assert raw.shape[-2:] == (height // model.network.out_stride, width // model.network.out_stride)
 
+    def test_repr_fits_a_screen(self, model: ColorizationModel) -> None:
+        for each in (model, type(self).builder(**self.small).half()):
+            lines = repr(each).splitlines()
+            assert len(lines) <= 12
+            assert max(map(len, lines)) <= 79
+            assert lines[0] == f"{type(each).__name__}({each.name!r})"
+            count = sum(p.numel() for p in each.parameters())
+            assert lines[1].startswith(f"  size={each.size}, {count:,} parameters, cpu, float")
+            assert lines[2].startswith(f"  network: {type(each.network).__name__}(width=")
+        assert lines[1].endswith("float16, training")
+
     def test_a_wrong_size_says_which_is_right(self, model: ColorizationModel) -> None:
         network = model.network
         if network.fixed_size is not None:
