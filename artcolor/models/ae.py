@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from artcolor.models.distribution import DistributionModel
 from artcolor.models.heads import DistributionHead
+from artcolor.models.layers import stages
 from artcolor.models.network import Network
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 
@@ -38,12 +39,14 @@ class AE(Network):
 
     stride = 16
     out_stride = 4
+    feature_strides = (2, 4, 8, 16)
 
     def __init__(self, width: int = 384) -> None:
         super().__init__()
         self.config = {"width": width}
         c2, c4, c8 = width // 6, width // 3, width * 2 // 3
         self.channels = c4
+        self.feature_channels = (c2, c4, c8, width)
         self.encoder = nn.Sequential(
             *_convolution(1, c2, stride=2),
             *_convolution(c2, c2),
@@ -67,6 +70,10 @@ class AE(Network):
         """Computes features `(N, width / 3, H / 4, W / 4)` from L, `lightness`, `(N, 1, H, W)` in 0..100."""
         features: Tensor = self.decoder(self.encoder(lightness / 50 - 1))
         return features
+
+    def features(self, lightness: Tensor) -> list[Tensor]:
+        """Computes the encoder's features at 1/2, 1/4, 1/8 and 1/16 size from L, `lightness`, `(N, 1, H, W)`."""
+        return stages(self.encoder, lightness / 50 - 1, length=6)
 
 
 def _convolution(before: int, after: int, *, stride: int = 1, dilation: int = 1) -> list[nn.Module]:

@@ -1,6 +1,6 @@
 """Layers that several model families share."""
 
-from torch import nn
+from torch import Tensor, nn
 
 
 def dilated_trunk(inputs: int, width: int) -> nn.Sequential:
@@ -37,3 +37,27 @@ def dilated_trunk(inputs: int, width: int) -> nn.Sequential:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     return layers
+
+
+def stages(layers: nn.Sequential, x: Tensor, *, length: int) -> list[Tensor]:
+    """Runs layers and keeps the output after every `length` of them.
+
+    Args:
+        layers: a multiple of `length` layers.
+        x: input of the first layer.
+        length: layers of a stage.
+
+    Returns:
+        The output of each stage, the first one first.
+
+    Example:
+        >>> layers = nn.Sequential(nn.MaxPool2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.ReLU())
+        >>> import torch
+        >>> [tuple(each.shape) for each in stages(layers, torch.zeros(1, 1, 8, 8), length=2)]
+        [(1, 1, 4, 4), (1, 1, 2, 2)]
+    """
+    found = []
+    for start in range(0, len(layers), length):
+        x = layers[start : start + length](x)
+        found.append(x)
+    return found

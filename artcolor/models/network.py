@@ -22,6 +22,8 @@ class Network(nn.Module):
         size: recommended working size in pixels; see `artcolor.color.planes.working_size`.
         fixed_size: side in pixels of the only square input that the network supports, into which pictures are
             letterboxed; `None` if it supports any size.
+        feature_channels: channels of each of the encoder's `features`; empty if there is no encoder.
+        feature_strides: input pixels per pixel of each of the encoder's `features`; empty if there is no encoder.
     """
 
     size: int = 192
@@ -31,6 +33,8 @@ class Network(nn.Module):
     out_stride: int
     config: dict[str, Any]
     pretrained: tuple[str, ...] = ()
+    feature_channels: tuple[int, ...] = ()
+    feature_strides: tuple[int, ...] = ()
 
     def forward(self, lightness: Tensor) -> Tensor:
         """Computes features.
@@ -40,6 +44,17 @@ class Network(nn.Module):
 
         Returns:
             `(N, channels, H / out_stride, W / out_stride)`.
+        """
+        raise NotImplementedError
+
+    def features(self, lightness: Tensor) -> list[Tensor]:
+        """Computes the features of the submodule `encoder`, which networks with `feature_strides` have.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100; H and W are multiples of `stride`.
+
+        Returns:
+            Features at several sizes, finest first.
         """
         raise NotImplementedError
 

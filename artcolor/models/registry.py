@@ -9,11 +9,12 @@ import pkgutil
 import typing
 from collections.abc import Callable, Container, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 from artcolor import models
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
+from artcolor.models.features import FeatureExtractor
 from artcolor.models.heads import Head
 from artcolor.models.loading import build
 from artcolor.models.network import Network
@@ -135,17 +136,29 @@ def get_builder(name: str) -> _Builder:
         raise ConfigError(f"there is no model called {name!r}. There are: {', '.join(list_models())}.") from None
 
 
-def get_model(name: str, *, pretrained: bool = False, **keywords: Any) -> ColorizationModel:
+@overload
+def get_model(
+    name: str, *, pretrained: bool = False, features_only: Literal[False] = False, **keywords: Any
+) -> ColorizationModel: ...
+@overload
+def get_model(
+    name: str, *, pretrained: bool = False, features_only: Literal[True], **keywords: Any
+) -> FeatureExtractor: ...
+def get_model(
+    name: str, *, pretrained: bool = False, features_only: bool = False, **keywords: Any
+) -> ColorizationModel | FeatureExtractor:
     """Builds a model by name.
 
     Args:
         name: name of a model, as in `list_models()`, or of released weights, such as `"cnn.art_v1"`, which are then
             loaded.
         pretrained: load the default weights of the model.
+        features_only: return the encoder alone, which computes features at several sizes from L.
         **keywords: arguments of its builder, such as `weights`.
 
     Raises:
-        ConfigError: the name is unknown, weights are given twice, or a keyword contradicts the weights file.
+        ConfigError: the name is unknown, weights are given twice, a keyword contradicts the weights file, or
+            `features_only` is given for a model without an encoder.
         WeightsError: the weights file is missing, damaged, or does not fit.
 
     Example:
@@ -153,14 +166,19 @@ def get_model(name: str, *, pretrained: bool = False, **keywords: Any) -> Colori
         'cnn'
         >>> get_model("cnn.art_v1").training
         False
+        >>> get_model("unet", pretrained=True, features_only=True).channels
+        (24, 40, 112, 320)
     """
     tagged = get_weight(name) if "." in name else None
     if (pretrained or tagged is not None) and keywords.get("weights") is not None:
         given = "pretrained=True" if tagged is None else f"the name {name!r}"
         raise ConfigError(f"give either {given} or weights=..., not both")
     if tagged is not None:
-        return get_builder(tagged.entry.model)(**{**keywords, "weights": tagged})
-    return get_builder(name)(**({**keywords, "weights": "DEFAULT"} if pretrained else keywords))
+        name, keywords = tagged.entry.model, {**keywords, "weights": tagged}
+    elif pretrained:
+        keywords = {**keywords, "weights": "DEFAULT"}
+    model = get_builder(name)(**keywords)
+    return FeatureExtractor(model) if features_only else model
 
 
 def get_model_weights(name: str) -> type[WeightsEnum]:

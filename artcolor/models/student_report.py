@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from artcolor.models.base import ColorizationModel
+from artcolor.models.layers import stages
 from artcolor.models.network import Network
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 from artcolor.models.regression import RGBHead
@@ -105,12 +106,14 @@ class AEReport(Network):
 
     stride = out_stride = 1
     size = 200
+    feature_strides = (2, 4, 8, 16)
 
     def __init__(self, width: int = 256) -> None:
         super().__init__()
         self.config = {"width": width}
         widths = [1, width // 8, width // 4, width // 2, width]
         self.channels = widths[1]
+        self.feature_channels = tuple(widths[1:])
         self.encoder = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(before, after, 3, padding=1),
@@ -137,6 +140,10 @@ class AEReport(Network):
             x = torch.relu(up(x, output_size=sizes.pop()))
         return x
 
+    def features(self, lightness: Tensor) -> list[Tensor]:
+        """Computes the encoder's features at 1/2, 1/4, 1/8 and 1/16 size from L, `lightness`, `(N, 1, H, W)`."""
+        return stages(nn.Sequential(*self.encoder), lightness / 100, length=1)
+
 
 class VAEReport(Network):
     """Five convolutions, a global latent, and five transposed convolutions, for 128 × 128 pixels.
@@ -157,11 +164,13 @@ class VAEReport(Network):
     stride = out_stride = 1
     size = fixed_size = 128
     channels = 3
+    feature_strides = (2, 4, 8, 16, 32)
 
     def __init__(self, width: int = 256, code: int = 128) -> None:
         super().__init__()
         self.config = {"width": width, "code": code}
         widths = [1, *(width >> shift for shift in range(4, -1, -1))]
+        self.feature_channels = tuple(widths[1:])
         self.encoder = nn.Sequential()
         for before, after in itertools.pairwise(widths):
             self.encoder += nn.Sequential(nn.Conv2d(before, after, 4, stride=2, padding=1), nn.ReLU(inplace=True))
@@ -173,6 +182,10 @@ class VAEReport(Network):
             deconvolution = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1)
             self.decoder += nn.Sequential(deconvolution, nn.ReLU(inplace=True))
         self.decoder.append(nn.ConvTranspose2d(widths[1], 3, 4, stride=2, padding=1))
+
+    def features(self, lightness: Tensor) -> list[Tensor]:
+        """Computes the encoder's features at 1/2 to 1/32 size from L, `lightness`, `(N, 1, 128, 128)`."""
+        return stages(self.encoder, lightness / 100, length=2)
 
     def encode(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
         """Computes mean and log-variance of the latent, `(N, code)` each.

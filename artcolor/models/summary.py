@@ -20,6 +20,9 @@ def summary(model: "ColorizationModel") -> str:
     Args:
         model: the model; `print(model.network)` shows its layers.
 
+    Returns:
+        Name, size, parameters, device, network, head and kernel.
+
     Example:
         >>> import artcolor
         >>> print(artcolor.ae_report(width=32))

@@ -66,6 +66,8 @@ class UNet(Network):
     stride = 32
     out_stride = 4
     pretrained = ("encoder",)
+    feature_channels = EfficientNetLite0.feature_channels
+    feature_strides = (4, 8, 16, 32)
 
     def __init__(self, width: int = 96, *, imagenet: bool = False, dropout: float = 0.0) -> None:
         super().__init__()
@@ -108,6 +110,8 @@ class UNet(Network):
         """Computes the encoder's features at 1/4, 1/8, 1/16 and 1/32 size from L, `lightness`, `(N, 1, H, W)`."""
         *skips, deepest = self.encoder((lightness * 2.55 - 127) / 128)
         return [*skips, F.dropout2d(deepest, self.dropout, self.training)]
+
+    features = encode
 
     def decode(self, features: list[Tensor], modulate: Callable[[int, Tensor], Tensor] = _identity) -> Tensor:
         """Decodes the encoder's features.

@@ -11,7 +11,7 @@ import yaml
 from artcolor.data.dataset import ArtDataset, Augmentation, list_pictures
 from artcolor.errors import ConfigError, DataError
 from artcolor.models.base import ColorizationModel
-from artcolor.models.registry import from_pretrained, get_model
+from artcolor.models.registry import from_pretrained, get_builder
 from artcolor.train.callbacks import Callback, TensorBoard
 from artcolor.train.config import Recipe
 from artcolor.train.trainer import Trainer
@@ -90,7 +90,7 @@ def make_trainer(
 
 def _model(recipe: Recipe, init: str | None) -> ColorizationModel:
     if init is None:
-        return get_model(recipe.model, **recipe.options)
+        return get_builder(recipe.model)(**recipe.options)
     model = from_pretrained(init)
     if model.name != recipe.model:
         raise ConfigError(f"--init {init} is a {model.name}, but the recipe trains {recipe.model}")

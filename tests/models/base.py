@@ -12,6 +12,7 @@ import artcolor
 from artcolor.color.lab import rgb_to_lightness
 from artcolor.errors import ConfigError, ImageError, WeightsError
 from artcolor.models.base import ColorizationModel
+from artcolor.models.features import FeatureExtractor
 from artcolor.models.guidance import Decoding
 
 
@@ -76,6 +77,27 @@ class ModelTester:
         for shape in ((1, 64, 64), (1, 3, 64, 64), (0, 1, 64, 64)):
             with pytest.raises(ImageError, match=re.escape(f"L has shape {shape}, but must be (N, 1, H, W)")):
                 model(torch.rand(shape))
+
+    def test_features_of_the_encoder(self, model: ColorizationModel) -> None:
+        network = model.network
+        if not network.feature_strides:
+            with pytest.raises(ConfigError, match=f"{model.name} has no encoder"):
+                FeatureExtractor(model)
+            return
+        extractor = FeatureExtractor(model)
+        assert not any(name.startswith(("decoder", "up", "head")) for name, _ in extractor.network.named_parameters())
+        count = sum(p.numel() for p in extractor.parameters())
+        assert 0 < count < sum(p.numel() for p in model.parameters())
+        side = network.fixed_size or 64
+        light = torch.rand(1, 1, side, side) * 100
+        for channels, stride, each in zip(extractor.channels, extractor.strides, extractor(light), strict=True):
+            assert each.shape == (1, channels, side // stride, side // stride)
+        assert torch.equal(extractor(light)[-1], network.features(light)[-1])
+        sum(each.mean() for each in extractor(light)).backward()
+        assert all(p.grad is not None for p in extractor.parameters() if p.requires_grad)
+        assert all(p.grad is None for p in model.parameters())
+        with pytest.raises(ImageError, match="must be"):
+            extractor(torch.rand(1, 3, side, side))
 
     @pytest.mark.parametrize("size", [(64, 96), (37, 50), (50, 37)])
     def test_encoded_features_predict_the_same(self, model: ColorizationModel, size: tuple[int, int]) -> None:

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import artcolor
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.registry import models_accepting
-from tests.conftest import ROOT
+from tests.conftest import ROOT, make_painting
 
 TOY = '''
 """`toy`: a model in one file."""
@@ -139,6 +140,22 @@ def test_models_take_pretrained_or_weights_or_a_name_with_weights() -> None:
         artcolor.get_model("unet.art_v0")
     with pytest.raises(ConfigError, match="width=16 contradicts"):
         artcolor.get_model("cnn.art_v1", width=16)
+
+
+def test_encoders_alone() -> None:
+    extractor = artcolor.get_model("unet.art_v6", features_only=True)
+    assert not extractor.training
+    light = extractor.transforms()(make_painting(2, 300, 200))[None]
+    assert [light.shape[-2] / each.shape[-2] for each in extractor(light)] == [4, 8, 16, 32]
+    whole = artcolor.get_model("unet.art_v6")
+    assert torch.equal(extractor(light)[3], whole.network.features(light)[3])
+    assert artcolor.get_model("ae", features_only=True, width=48).channels == (8, 16, 32, 48)
+    with pytest.raises(ConfigError, match="cnn has no encoder, so features_only does not work"):
+        artcolor.get_model("cnn", features_only=True)
+    # The message names all that have one.
+    for name in artcolor.list_models():
+        has = bool(artcolor.get_model(name).network.feature_strides)
+        assert has == (name in ("ae", "ae_report", "unet", "vae", "vae_report"))
 
 
 def test_weights_files_load_under_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
