@@ -151,7 +151,8 @@ class _SameConv2d(nn.Conv2d):
 
 
 def _missing(side: int, kernel: int, stride: int) -> int:
-    return max((-(-side // stride) - 1) * stride + kernel - side, 0)
+    # Without rounding up, which makes torch.export with dynamic sizes take forever.
+    return max(kernel - (side % stride or stride), 0)
 
 
 class _NormReLU6(nn.BatchNorm2d):
