@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from artcolor.color.isolation import isolated
 from artcolor.color.lab import rgb_to_lightness
 from artcolor.color.planes import JoinChroma
 from artcolor.errors import ConfigError, WeightsError
@@ -123,7 +124,7 @@ class ColorizationModel(HubModule):
             ImageError: `lightness` has another shape, or a side is not a multiple of `network.stride`.
         """
         self.network.check_input(lightness)
-        raw: Tensor = self.head(self.network(lightness), lightness)
+        raw: Tensor = self.head(self.network(lightness.to(self._dtype)), lightness)
         return raw
 
     def training_loss(
@@ -221,7 +222,7 @@ class ColorizationModel(HubModule):
                 f"the network {self.name} returned NaN or infinity. Its weights are damaged (check released weights "
                 "with `artcolor verify`), or the device computes wrong results."
             )
-        return raw
+        return raw.float()
 
     @torch.no_grad()
     def predict(
@@ -255,7 +256,20 @@ class ColorizationModel(HubModule):
         """
         distribution = self.distribution_head() if uncertainty else None
         given = given if isinstance(given, Features) else self.encode(given)
-        raw, lightness = self.predict_raw(given, guidance), given.lightness
+        raw = self.predict_raw(given, guidance)
+        with isolated():
+            return self._decoded(given, raw, guidance, decoding, distribution)
+
+    def _decoded(
+        self,
+        given: Features,
+        raw: Tensor,
+        guidance: Guidance,
+        decoding: Decoding,
+        distribution: DistributionHead | None,
+    ) -> Prediction:
+        """Decodes the raw output in full precision."""
+        lightness = given.lightness
         lightness = lightness.repeat(len(raw) // len(lightness), 1, 1, 1)
         entropy = None if distribution is None else distribution.entropy(raw)
         ab = self.vary(given, raw, self.head.decode(raw, lightness, decoding), guidance)
@@ -371,12 +385,11 @@ class ColorizationModel(HubModule):
             ConfigError: an option is out of range, or the model does not accept it.
         """
         guidance, decoding = guided(options)
-        batch = as_batch(gray)
-        if not isinstance(gray, Tensor):
-            batch = batch.to(next(self.parameters()).device)
+        batch = as_batch(gray).to(gray.device if isinstance(gray, Tensor) else next(self.parameters()).device)
         ab = self.predict(self.transforms(size)(batch), guidance, decoding).ab
-        lightness = rgb_to_lightness(batch).repeat(len(ab) // len(batch), 1, 1, 1)
-        rgb: Tensor = JoinChroma(ab, *batch.shape[-2:])(lightness)
+        with isolated():
+            lightness = rgb_to_lightness(batch).repeat(len(ab) // len(batch), 1, 1, 1)
+            rgb: Tensor = JoinChroma(ab, *batch.shape[-2:])(lightness)
         single = len(rgb) == 1 and not (isinstance(gray, Tensor) and gray.ndim == 4)
         return rgb[0] if single else rgb
 

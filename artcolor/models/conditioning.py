@@ -1,5 +1,6 @@
 """Conditions a prediction on observed colors, by the kernel of a model."""
 
+import copy
 import functools
 import math
 from collections.abc import Sequence
@@ -116,7 +117,7 @@ def embedding_of(model: "ColorizationModel", features: "Features", raw: Tensor) 
     layers: Sequence[Tensor] = ()
     # A letterboxed picture is only a part of the features.
     if model.network.fixed_size is None:
-        layers = [each.repeat(repeats, 1, 1, 1) for each in model.kernel_features(features.encoded)]
+        layers = [each.float().repeat(repeats, 1, 1, 1) for each in model.kernel_features(features.encoded)]
     height, width = raw.shape[-2:]
     whole = layers[0].shape[-2:] if layers else (height, width)
     below, beside = whole[0] - height, whole[1] - width
@@ -126,7 +127,11 @@ def embedding_of(model: "ColorizationModel", features: "Features", raw: Tensor) 
 
 def kernel_of(model: "ColorizationModel") -> ChromaKernel:
     """Returns the kernel of a model, or an untrained one."""
-    return _untrained() if model.kernel is None else model.kernel
+    if model.kernel is None:
+        return _untrained()
+    # Of a model in half precision; what is spread needs all digits.
+    exact = all(each.dtype == torch.float32 for each in model.kernel.parameters())
+    return model.kernel if exact else copy.deepcopy(model.kernel).float()
 
 
 @functools.cache

@@ -86,7 +86,7 @@ def as_batch(picture: object) -> Tensor:
             f"gray must be floating point in 0..1, but is {batch.dtype} from {low:.9g} to {high:.9g}; "
             "divide 8-bit pixels by 255"
         )
-    return batch
+    return batch if batch.dtype == torch.float64 else batch.float()
 
 
 def _of_image(image: Image.Image) -> Tensor:

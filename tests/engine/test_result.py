@@ -81,6 +81,13 @@ def test_it_is_a_pillow_image(scan: Path, tmp_path: Path) -> None:
     assert (tmp_path / "low.jpg").stat().st_size < (tmp_path / "high.jpg").stat().st_size / 2
 
 
+def test_notebooks_show_it(scan: Path) -> None:
+    image = artcolor.colorize(scan)
+    with Image.open(io.BytesIO(image._repr_png_())) as shown:
+        assert shown.format == "PNG"
+        assert shown.tobytes() == image.tobytes()
+
+
 def test_alpha_survives(tmp_path: Path) -> None:
     gray, alpha = make_painting(4).convert("L"), Image.linear_gradient("L").resize((96, 80))
     Image.merge("LA", (gray, alpha)).save(tmp_path / "in.png")

@@ -1,0 +1,67 @@
+"""Models under `torch.compile`, `torch.export`, autocast and half precision."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.export import Dim
+
+import artcolor
+from artcolor.color.lab import rgb_to_lightness
+from artcolor.models.base import ColorizationModel
+from tests.conftest import ROOT
+
+SIZES = ((2, 64, 96), (3, 160, 224), (1, 96, 64))
+
+
+def light_of(size: tuple[int, int, int]) -> torch.Tensor:
+    return torch.rand(size[0], 1, *size[1:], generator=torch.Generator().manual_seed(0)) * 100
+
+
+@pytest.fixture(params=["cnn", "unet"], scope="module")
+def model(request: pytest.FixtureRequest) -> ColorizationModel:
+    return artcolor.get_model(request.param, pretrained=True)
+
+
+@torch.no_grad()
+def test_export_with_dynamic_sizes(model: ColorizationModel) -> None:
+    stride = model.network.stride
+    shapes = ({0: Dim("n"), 2: stride * Dim("h", max=64), 3: stride * Dim("w", max=64)},)
+    exported = torch.export.export(model, (light_of(SIZES[0]),), dynamic_shapes=shapes).module()
+    for size in SIZES:
+        light = light_of(size)
+        torch.testing.assert_close(exported(light), model(light), rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_compiles_to_one_graph(model: ColorizationModel) -> None:
+    # Without code generation, which takes a minute; a break of the graph would be an error.
+    compiled = torch.compile(model, dynamic=True, fullgraph=True, backend="eager")
+    for size in SIZES:
+        light = light_of(size)
+        torch.testing.assert_close(compiled(light), model(light), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", artcolor.list_models())
+def test_autocast_and_half_precision_predict_nearly_the_same(name: str) -> None:
+    exact = artcolor.get_model(name, pretrained=True)
+    image = Image.open(ROOT / "docs/pictures/bazille_aigues_mortes.jpg").convert("RGB").resize((300, 200))
+    light = exact.transforms()(image)[None]
+    expected = exact.predict_ab(light)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = [exact.predict_ab(light)]
+        rgb = exact.colorize(image)
+    assert rgb.dtype == torch.float32
+    pixels = torch.from_numpy(np.asarray(image) / np.float32(255)).permute(2, 0, 1)[None]
+    kept = rgb_to_lightness(rgb[None]) - rgb_to_lightness(pixels)
+    assert kept.abs().max() < 0.02, "lightness must be preserved"
+    for dtype in (torch.bfloat16, torch.float16):
+        half = artcolor.get_model(name, pretrained=True).to(dtype)
+        found.append(half.predict_ab(light))
+        assert half.colorize(image, reference=torch.rand(1, 3, 32, 32)).dtype == torch.float32
+        side = half.network.fixed_size or 64
+        assert torch.isfinite(half(torch.rand(1, 1, side, side) * 100)).all()
+    # Networks tell real pictures clearly; a pattern without meaning may change more.
+    for ab in found:
+        assert ab.dtype == torch.float32
+        assert (ab - expected).abs().mean() < 1.5
