@@ -172,7 +172,8 @@ class VAE(UNet):
     def forward(self, lightness: Tensor) -> Tensor:
         """Decodes L `(N, 1, H, W)` in 0..100 with the most typical latent, the mean of the prior."""
         features = self.encode(lightness)
-        return self.decode_with(features, self.prior(features, self.plain(features)).typical)
+        latent = self.prior(features, self.plain(features)).typical
+        return self.decode_with(features, latent.to(next(self.styles.parameters()).dtype))
 
 
 class VAEModel(DistributionModel):
@@ -303,7 +304,7 @@ class VAEModel(DistributionModel):
         """What the kernel knows of each pixel, without place, from the features decoded without a latent."""
         kernel, small = kernel_of(self), F.interpolate(lightness, plain.shape[-2:], mode="area")
         unknown = small.expand(-1, 3, -1, -1) * 0
-        return kernel.without_place(kernel.embed([plain], small, unknown[:, :2], unknown))
+        return kernel.without_place(kernel.embed([plain.float()], small, unknown[:, :2], unknown))
 
     def _encode_reference(self, reference: Tensor) -> tuple[Tensor, Embedding]:
         """Computes the posterior mean of the global latent of a colored picture, `(1, codes)`, and its coordinates."""
