@@ -51,6 +51,7 @@ class EfficientNetLite0(nn.Module):
         feature_channels: channels of the features at 1/4, 1/8, 1/16 and 1/32 size.
 
     Example:
+        >>> import torch
         >>> [tuple(each.shape) for each in EfficientNetLite0(1)(torch.rand(1, 1, 64, 96))]
         [(1, 24, 16, 24), (1, 40, 8, 12), (1, 112, 4, 6), (1, 320, 2, 3)]
     """
