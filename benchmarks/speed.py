@@ -30,7 +30,7 @@ from PIL import Image
 
 import artcolor
 from artcolor.color import planes
-from artcolor.color.planes import JoinChroma
+from artcolor.color.transforms import JoinChroma
 from artcolor.engine import inputs, result
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import Head

@@ -15,7 +15,7 @@ import typer
 from torchvision.utils import save_image
 
 from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
-from artcolor.color.planes import JoinChroma
+from artcolor.color.transforms import JoinChroma
 from artcolor.evaluate import metrics
 from artcolor.evaluate.frechet import frechet_distance, grid_features
 from artcolor.evaluate.predictors import lightness_at_working_size

@@ -12,7 +12,7 @@ import typer
 from torchvision.utils import save_image
 
 from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
-from artcolor.color.planes import JoinChroma
+from artcolor.color.transforms import JoinChroma
 from artcolor.evaluate.predictors import predictor_of
 from artcolor.evaluate.protocol import choose, protocol_of
 from artcolor.evaluate.reference import load_reference

@@ -27,7 +27,8 @@ from artcolor.evaluate.sweep import sweep
 from artcolor.evaluate.sweep_bench import Bench
 from artcolor.evaluate.sweep_tables import save_sweep, summary
 from artcolor.models.base import ColorizationModel
-from artcolor.models.heads import DistributionHead, RebalancedHead
+from artcolor.models.cic import RebalancedHead
+from artcolor.models.heads import DistributionHead
 from artcolor.models.registry import from_pretrained, save_weights
 from artcolor.models.regression import RGBHead
 from artcolor.models.verify import count_parameters, make_golden, multiply_adds

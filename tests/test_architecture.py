@@ -85,9 +85,9 @@ def test_each_step_of_the_road_exists_once() -> None:
     assert {path for path in decoding if not path.startswith("images/")} == set()
     assert "Image.open(" not in "".join(path.read_text() for path in SOURCES)
     # Pixels become L, and chroma becomes pixels.
-    to_lightness = callers("gray_8bit_to_lightness", "decode_8bit", "linear_to_lightness")
-    assert to_lightness <= {"color/planes.py", "color/lab.py"}
-    assert callers("lab_to_linear_in_gamut", "outside_gamut") <= {"color/planes.py", "color/lab.py"}
+    color = {f"color/{name}.py" for name in ("planes", "srgb", "lab")}
+    assert callers("lightness_of", "linear_of", "linear_to_lightness") <= color
+    assert callers("lab_to_linear_in_gamut", "outside_gamut", "largest_scale") <= color
     # A network runs.
     assert callers("_complete") == {"models/base.py"}
     assert callers("inference_copy") <= {"engine/predict.py", "engine/session.py", "train/objectives/distillation.py"}

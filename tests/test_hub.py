@@ -214,7 +214,7 @@ import os, torch
 from torch.utils.data import DataLoader
 if __name__ == "__main__":
     model = torch.hub.load(os.environ["REPO"], "cnn", source="local", width=16)
-    from artcolor.color.planes import ToLightness
+    from artcolor.color.transforms import ToLightness
     loader = DataLoader([model.transforms()] * 2, num_workers=1, multiprocessing_context="spawn",
                         collate_fn=list)
     print(sum(isinstance(x, ToLightness) for batch in loader for x in batch))

@@ -1,14 +1,13 @@
 """Runs jobs in threads: while some files are read, others go through the network, and others are written."""
 
 import functools
+import os
 import queue
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
-
-import torch
 
 from artcolor.batch.admission import Admission, ClosedError
 from artcolor.batch.disk import is_fatal, remedy
@@ -22,6 +21,11 @@ from artcolor.errors import ImageError, UnsupportedError
 _PIXELS_PER_WORKER = 12_000_000
 # With this many batches in progress, pictures of one working size meet even among others.
 _BATCHES = 8
+
+
+def cores() -> int:
+    """Number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _InlineExecutor(Executor):
@@ -53,15 +57,14 @@ class Pipeline:
         self._reports: queue.SimpleQueue[Outcome | SinglePicture | MultiPage | Exception | None] = queue.SimpleQueue()
         self._fatal: ImageError | None = None
         # On the CPU, one network on all cores would wait at each layer for a core that is reading or writing.
-        self._networks_at_once = workers if colorizer.device.type == "cpu" else 1
-        self._torch_threads = torch.get_num_threads()
+        self._networks_at_once = workers if colorizer.backend.on_cpu else 1
         self._readers: Executor
         self._networks: Executor
         self._writers: Executor
         if inline:
             self._readers = self._networks = self._writers = _InlineExecutor()
             return
-        limit_threads = functools.partial(torch.set_num_threads, max(1, self._torch_threads // workers))
+        limit_threads = functools.partial(colorizer.backend.limit_threads, max(1, cores() // workers))
         self._readers = ThreadPoolExecutor(workers, "artcolor-read", limit_threads)
         self._networks = ThreadPoolExecutor(self._networks_at_once, "artcolor-network", limit_threads)
         self._writers = ThreadPoolExecutor(workers, "artcolor-write", limit_threads)
@@ -104,7 +107,7 @@ class Pipeline:
             for pool in (self._readers, self._networks, self._writers):
                 pool.shutdown(cancel_futures=True)
             # New threads inherit the number that any other thread set last.
-            torch.set_num_threads(self._torch_threads)
+            self._colorizer.backend.limit_threads(None)
         while not self._reports.empty():
             if isinstance(report := self._reports.get(), Outcome):
                 yield report

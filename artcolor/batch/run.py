@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from artcolor.batch.disk import check_folders
-from artcolor.batch.pipeline import Pipeline
+from artcolor.batch.pipeline import Pipeline, cores
 from artcolor.batch.plan import Job, Outcome, folded, map_path, result_paths
 from artcolor.batch.saving import Saving
 from artcolor.engine.colorizer import Colorizer
@@ -86,7 +86,7 @@ def run_jobs(
     if saving.resume:
         remove_leftovers(path for job in jobs for path in (*result_paths(job.target, samples), map_path(job.target)))
     check_folders(job.target.parent for job in missing)
-    workers = min(workers or min(_MOST_WORKERS, _cores()), max(1, len(missing)))
+    workers = min(workers or min(_MOST_WORKERS, cores()), max(1, len(missing)))
     yield from Pipeline(colorizer, saving, workers, inline=len(missing) <= 1).outcomes(jobs)
 
 
@@ -95,10 +95,6 @@ def _exists(path: Path) -> bool:
     with contextlib.suppress(OSError):
         return path.exists()
     return False
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_results(jobs: Sequence[Job], saving: Saving, samples: int) -> None:

@@ -5,16 +5,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import Any
 
 from artcolor.batch.admission import Admission
 from artcolor.batch.disk import writing
 from artcolor.batch.plan import Job, Status, map_path, result_paths
 from artcolor.batch.saving import Saving
 from artcolor.color.rows import bytes_of
-from artcolor.engine.colorizer import Colorizer, uncertainty_map
+from artcolor.engine.colorizer import Colorizer
+from artcolor.engine.painting import uncertainty_map
 from artcolor.engine.result import check_not_original
 from artcolor.errors import ConfigError, ImageError
 from artcolor.files import replacing
@@ -65,7 +64,7 @@ class SinglePicture:
 
     work: Work
     picture: Picture
-    lightness: Tensor
+    lightness: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +131,7 @@ class Steps:
             work.colorizer = work.colorizer.for_picture(picture)
         return SinglePicture(work, picture, self._colorizer.look(picture))
 
-    def predict(self, colorizer: Colorizer, lightness: Sequence[Tensor]) -> list[Prediction]:
+    def predict(self, colorizer: Colorizer, lightness: Sequence[Any]) -> list[Prediction]:
         """Predicts the colors of pictures.
 
         Args:
@@ -146,13 +145,7 @@ class Steps:
             ConfigError: the device has too little memory.
             WeightsError: the network's output is not finite.
         """
-        try:
-            return colorizer.predict(lightness, uncertainty=self._saving.uncertainty)
-        except torch.OutOfMemoryError as error:
-            raise ConfigError(
-                f"{self._colorizer.device} has too little memory for a batch of {len(lightness)}; "
-                "choose a smaller batch_size or size"
-            ) from error
+        return colorizer.predict(lightness, uncertainty=self._saving.uncertainty)
 
     def write(self, work: Work, picture: Picture, prediction: Prediction) -> Status:
         """Writes the results of a single picture.

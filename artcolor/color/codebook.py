@@ -298,7 +298,7 @@ class Codebook(nn.Module):
         w = 1 / ((1 - smoothing) * p + smoothing / self.bins)
         return (w / (p * w).sum(-1, keepdim=True)).to(probabilities)
 
-    def annealed_mean(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    def annealed_mean(self, logits: Tensor, temperature: float | Tensor = 1.0) -> Tensor:
         """The mean color of the distribution sharpened by T (Zhang 2016, 2.3).
 
         Args:
@@ -308,8 +308,12 @@ class Codebook(nn.Module):
         Returns:
             ab `(N, 2, H, W)` in Lab units, always inside the hull of the bins.
         """
-        p = torch.softmax(logits.float() / temperature, dim=1)
-        return torch.einsum("nqhw,qc->nchw", p, self.centers)
+        scaled = logits.float() / temperature
+        likely = (scaled - scaled.amax(1, keepdim=True)).exp()
+        # As a convolution it is as fast as a softmax with a product in PyTorch, and several times as fast in ONNX.
+        kernel = torch.cat((self.centers, torch.ones_like(self.centers[:, :1])), dim=1).T
+        total = F.conv2d(likely, kernel[:, :, None, None])
+        return total[:, :2] / total[:, 2:]
 
     def moments(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Computes mean and covariance of the distribution.

@@ -1,42 +1,17 @@
 """sRGB to CIE Lab and back (D65 white, 2° observer), and the gamut of sRGB.
 
-Sources: IEC 61966-2-1 (sRGB), CIE 15 (Lab). Every function takes any leading dimensions, float32 or
-float64, and is differentiable.
+Every function takes any leading dimensions, float32 or float64, and is differentiable. `artcolor.color.srgb` has the
+constants and their sources, and the same conversions for arrays.
 """
 
-import functools
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-# Linear sRGB to XYZ as scikit-image and most of the field round it. Dividing by the white point that these
-# very numbers give (their row sums), instead of a rounded (0.95047, 1, 1.08883), makes gray exactly neutral.
-_RGB_TO_XYZ = torch.tensor(
-    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]],
-    dtype=torch.float64,
-    device="cpu",
-)
-_RGB_TO_WHITE_XYZ = _RGB_TO_XYZ / _RGB_TO_XYZ.sum(dim=1, keepdim=True)
-_WHITE_XYZ_TO_RGB = torch.linalg.inv(_RGB_TO_WHITE_XYZ)
+from artcolor.color import srgb
+from artcolor.color.srgb import CBRT_SLOPE, DELTA, GAMUT_TOLERANCE, KNEE, LINEAR_KNEE
 
-# CIE's curve, a cube root with a straight piece near black, and sRGB's, a power with a straight piece likewise.
-_DELTA = 6 / 29
-_CBRT_SLOPE = 1 / (3 * _DELTA**2)
-# Where the two pieces of the sRGB curve truly meet; the standard rounds it to 0.04045 and 0.0031308, hence a step.
-_KNEE = 0.0404482362771082
-_LINEAR_KNEE = _KNEE / 12.92
-_GAMUT_TOLERANCE = 1e-6
-_BISECTIONS = 22
-# So many pixels stay in the processor's cache through a bisection.
-_SEARCHED = 1 << 13
-# Enough that two neighbors lie at most a twentieth of an 8-bit step apart, even near black.
-_LEVELS = 1 << 16
-_CHUNK = 1 << 17
-
-_Floats = npt.NDArray[Any]
+_RGB_TO_WHITE_XYZ = torch.from_numpy(srgb.RGB_TO_WHITE_XYZ)
+_WHITE_XYZ_TO_RGB = torch.from_numpy(srgb.WHITE_XYZ_TO_RGB)
 
 # Both curves below are written as (curved piece of the clamped value) + (straight piece of the rest), which needs
 # no `torch.where`: that costs more than all the rest together.
@@ -56,7 +31,7 @@ def srgb_to_linear(rgb: Tensor) -> Tensor:
     Returns:
         The same shape, linear light in 0..1.
     """
-    bright = rgb.clamp(min=_KNEE)
+    bright = rgb.clamp(min=KNEE)
     return torch.add(_power((bright + 0.055) / 1.055, 2.4), rgb - bright, alpha=1 / 12.92)
 
 
@@ -69,7 +44,7 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
     Returns:
         The same shape, sRGB.
     """
-    bright = linear.clamp(min=_LINEAR_KNEE)
+    bright = linear.clamp(min=LINEAR_KNEE)
     return torch.add(1.055 * _power(bright, 1 / 2.4) - 0.055, linear - bright, alpha=12.92)
 
 
@@ -108,53 +83,8 @@ def linear_to_lab(linear: Tensor) -> Tensor:
 
 
 def _lab_curve(xyz: Tensor) -> Tensor:
-    bright = xyz.clamp(min=_DELTA**3)
-    return torch.add(_power(bright, 1 / 3), xyz - bright, alpha=_CBRT_SLOPE)
-
-
-def decode_8bit(pixels: Tensor) -> Tensor:
-    """Linear light of 8-bit sRGB values, by table: the same as `srgb_to_linear(pixels / 255)`, but faster.
-
-    Args:
-        pixels: any shape, uint8.
-
-    Returns:
-        The same shape, float32 in 0..1.
-    """
-    return _LINEAR_OF_8BIT.index_select(0, pixels.reshape(-1).int()).view(pixels.shape)
-
-
-def encode_8bit(linear: Tensor) -> Tensor:
-    """8-bit sRGB of linear light, by table: `linear_to_srgb(linear) * 255` rounded, but five times as fast.
-
-    Where that lies within 0.03 of the middle between two values, either of them may come out.
-
-    Args:
-        linear: any shape, linear light in 0..1; nothing may lie outside.
-
-    Returns:
-        The same shape, uint8.
-    """
-    flat = linear.reshape(-1)
-    result = torch.empty(flat.shape, dtype=torch.uint8)
-    table = _8bit_of_linear()
-    # A chunk stays in the processor's cache.
-    for start in range(0, len(flat), _CHUNK):
-        level = (flat[start : start + _CHUNK] * _LEVELS).int()
-        torch.index_select(table, 0, level, out=result[start : start + _CHUNK])
-    return result.view(linear.shape)
-
-
-def gray_8bit_to_lightness(pixels: Tensor) -> Tensor:
-    """L of 8-bit gray pixels, by table.
-
-    Args:
-        pixels: any shape, uint8.
-
-    Returns:
-        The same shape, float32 in 0..100.
-    """
-    return _LIGHTNESS_OF_8BIT.index_select(0, pixels.reshape(-1).int()).view(pixels.shape)
+    bright = xyz.clamp(min=DELTA**3)
+    return torch.add(_power(bright, 1 / 3), xyz - bright, alpha=CBRT_SLOPE)
 
 
 def rgb_to_lightness(rgb: Tensor) -> Tensor:
@@ -205,11 +135,11 @@ def lab_to_linear(lightness: Tensor, ab: Tensor) -> Tensor:
 
 def _curve_to_linear(f: Tensor) -> Tensor:
     """Linear sRGB of what the curve of Lab gave; uses up `f`."""
-    bright = f.clamp(min=_DELTA)
+    bright = f.clamp(min=DELTA)
     # In place, as long as nobody wants a gradient: what stays in the processor's cache is several times as fast.
     dark = torch.sub(f, bright, out=None if f.requires_grad else f)
     cube = torch.pow(bright, 3, out=None if f.requires_grad else bright)
-    return _mix(_WHITE_XYZ_TO_RGB, cube.add_(dark, alpha=1 / _CBRT_SLOPE))
+    return _mix(_WHITE_XYZ_TO_RGB, cube.add_(dark, alpha=1 / CBRT_SLOPE))
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
@@ -244,7 +174,7 @@ def outside_gamut(linear: Tensor) -> tuple[Tensor, ...]:
     Returns:
         Their indices in `(*, H, W)`, as `torch.nonzero(as_tuple=True)` gives them.
     """
-    return (_excess(linear) > _GAMUT_TOLERANCE).nonzero(as_tuple=True)
+    return (_excess(linear) > GAMUT_TOLERANCE).nonzero(as_tuple=True)
 
 
 def to_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
@@ -304,38 +234,9 @@ def _channels(x: Tensor, where: tuple[Tensor, ...]) -> Tensor:
 
 
 def _largest_scale(lightness: Tensor, ab: Tensor) -> Tensor:
-    """How far `(P,)` chroma `(2, P)` may go toward its full value at L `(P,)`, by bisection."""
-    gray = ((lightness.detach() + 16) / 116).cpu().numpy()
-    a, b = ab.detach()
-    reach = torch.stack((a / 500, torch.zeros_like(a), b / -200)).cpu().numpy()
-    found = np.empty_like(gray)
-    for start in range(0, len(gray), _SEARCHED):
-        part = slice(start, start + _SEARCHED)
-        found[part] = _bisected(gray[part], reach[:, part])
+    """How far `(P,)` chroma `(2, P)` may go toward its full value at L `(P,)`."""
+    found = srgb.largest_scale(lightness.detach().cpu().numpy(), ab.detach().cpu().numpy())
     return torch.from_numpy(found).to(lightness.device)
-
-
-def _bisected(gray: _Floats, reach: _Floats) -> _Floats:
-    # Pixels outside are few, mostly, so that what a step costs is its calls: with NumPy a fifth of PyTorch's.
-    matrix = _WHITE_XYZ_TO_RGB.numpy().astype(gray.dtype)
-    scale, step = np.full_like(gray, 0.5), 0.5
-    for _ in range(_BISECTIONS):
-        step /= 2
-        curve = reach * scale
-        curve += gray
-        bright = np.maximum(curve, _DELTA)
-        curve -= bright
-        curve /= _CBRT_SLOPE
-        cube = bright * bright
-        cube *= bright
-        cube += curve
-        linear = matrix @ cube
-        linear -= 0.5
-        beyond = np.abs(linear, out=linear).max(axis=0)
-        beyond -= 0.5 + _GAMUT_TOLERANCE
-        scale -= step * np.sign(beyond)
-    # Less twice the last step, so that it lies inside.
-    return np.maximum(scale - 2 * step, 0)
 
 
 def lab_to_linear_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
@@ -369,17 +270,3 @@ def lab_to_rgb_in_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
         `(*, 3, H, W)`, sRGB in 0..1.
     """
     return linear_to_srgb(lab_to_linear_in_gamut(lightness, ab))
-
-
-_LINEAR_OF_8BIT = srgb_to_linear(torch.arange(256, dtype=torch.float64, device="cpu") / 255).float()
-_LIGHTNESS_OF_8BIT = linear_to_lightness(_LINEAR_OF_8BIT.double().reshape(1, 1, -1)).flatten().float()
-
-
-@functools.cache
-def _8bit_of_linear() -> Tensor:
-    """The 8-bit value of each of `_LEVELS + 1` steps of linear light.
-
-    Not made on import: it is large enough for torch to start threads, and a process that has threads must not fork.
-    """
-    middles = (torch.arange(_LEVELS + 1, dtype=torch.float64) + 0.5) / _LEVELS
-    return linear_to_srgb(middles).clamp(max=1).mul(255).round().byte()

@@ -1,36 +1,24 @@
 """Between pixels and planes: L at the working size for the network, and chroma joined with the full-size L.
 
-This is the only place where pixels become L, and the only one where chroma becomes pixels.
+This is the only place where pixels become L, and the only one where chroma becomes pixels. It works on arrays, without
+torch; `artcolor.color.transforms` has the same for tensors.
 """
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from artcolor.color.isolation import isolated
-from artcolor.color.lab import (
-    decode_8bit,
-    encode_8bit,
-    gray_8bit_to_lightness,
-    lab_to_linear,
-    lab_to_linear_in_gamut,
-    linear_to_lab,
-    linear_to_lightness,
-    linear_to_srgb,
-    outside_gamut,
-    srgb_to_linear,
-)
+from artcolor.color import srgb
 from artcolor.color.rows import LazyRows, Pixels, Rows, strips_of
+from artcolor.color.srgb import Floats
 from artcolor.errors import ConfigError
 
 # A part of a strip this large stays in the processor's cache through the dozen steps from Lab to sRGB.
-_PART_PIXELS = 1 << 17
+_PART_PIXELS = 1 << 16
 _KEYS = -0.75
 # Pictures that are longer than this many times their short side are seen smaller, with the area of this aspect. Very
 # narrow ones have more, because of the least short side.
@@ -69,47 +57,88 @@ def working_size(height: int, width: int, *, size: int, stride: int, out_stride:
     return side(height), side(width)
 
 
-@isolated()
-def lightness(pixels: Pixels) -> Tensor:
-    """L of pixels.
+@dataclass(frozen=True)
+class WorkingSize:
+    """How large a network sees pictures.
+
+    Attributes:
+        size: the working size in pixels; see `working_size`.
+        stride: a side of the network's input must be a multiple of it.
+        out_stride: input pixels per pixel of the network's output.
+
+    Raises:
+        ConfigError: `size` is below 16.
+
+    Example:
+        >>> WorkingSize(192, 8, 4).lightness(np.zeros((300, 400), np.uint8)).shape
+        (192, 256)
+    """
+
+    size: int
+    stride: int
+    out_stride: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.size, int) or self.size < 16:
+            raise ConfigError(f"size must be an integer of at least 16 pixels, not {self.size!r}")
+
+    def of(self, height: int, width: int) -> tuple[int, int]:
+        """The working size, height and width, of a picture of `height` × `width` pixels."""
+        return working_size(height, width, size=self.size, stride=self.stride, out_stride=self.out_stride)
+
+    def lightness(self, pixels: Pixels) -> Floats:
+        """L at the working size: `(h, w)` in 0..100.
+
+        Args:
+            pixels: `(H, W)` or `(H, W, 3)`; uint8, uint16, or float in 0..1.
+        """
+        return lightness(resize(pixels, self.of(*pixels.shape[:2])))
+
+
+def lightness(pixels: Pixels) -> Floats:
+    """Computes L of pixels.
 
     Args:
         pixels: `(H, W)` or `(H, W, 3)`; uint8, uint16, or float in 0..1.
 
     Returns:
-        `(1, 1, H, W)`, L in 0..100.
+        `(H, W)`, float32, L in 0..100.
 
     Example:
         >>> lightness(np.full((4, 6), 255, np.uint8)).shape
-        torch.Size([1, 1, 4, 6])
+        (4, 6)
     """
-    if pixels.dtype == np.uint8 and pixels.ndim == 2:
-        return gray_8bit_to_lightness(_channels_first(pixels))[None]
-    return linear_to_lightness(_linear(pixels))[None]
+    if pixels.ndim == 2 and _is_integer(pixels.dtype):
+        return np.take(srgb.lightness_of(_native(pixels.dtype)), pixels)
+    return srgb.linear_to_lightness(_linear(pixels))
 
 
-@isolated()
-def lab(pixels: Pixels) -> Tensor:
-    """Lab of pixels.
+def lab(pixels: Pixels) -> Floats:
+    """Computes Lab of pixels.
 
     Args:
         pixels: `(H, W, 3)`; uint8, uint16, or float in 0..1.
 
     Returns:
-        `(1, 3, H, W)`, L in 0..100, a and b in Lab units.
+        `(3, H, W)`, float32: L in 0..100, a and b in Lab units.
     """
-    return linear_to_lab(_linear(pixels))[None]
+    return srgb.linear_to_lab(_linear(pixels))
 
 
-def _channels_first(pixels: Pixels) -> Tensor:
-    return torch.from_numpy(np.array(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), order="C"))
+def _linear(pixels: Pixels) -> Floats:
+    """Linear light of pixels: `(1|3, H, W)` in 0..1, float32."""
+    planes = pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    if _is_integer(pixels.dtype):
+        return np.take(srgb.linear_of(_native(pixels.dtype)), planes)
+    return srgb.srgb_to_linear(planes.astype(np.float32))
 
 
-def _linear(pixels: Pixels) -> Tensor:
-    """Linear light of pixels: `(1|3, H, W)` in 0..1."""
-    if pixels.dtype == np.uint8:
-        return decode_8bit(_channels_first(pixels))
-    return srgb_to_linear(_channels_first(pixels.astype(np.float32)) / _largest(pixels.dtype))
+def _is_integer(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind == "u"
+
+
+def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return dtype.newbyteorder("=")
 
 
 def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
@@ -135,177 +164,106 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     return flat
 
 
-class ToLightness(nn.Module):
-    """Turns pictures into a network's input: L at the working size, aspect kept.
-
-    Args:
-        size: the working size; see `working_size`.
-        stride: a side of the network's input must be a multiple of it.
-        out_stride: input pixels per pixel of the network's output.
-
-    Raises:
-        ConfigError: `size` is below 16.
-
-    Example:
-        >>> import torch
-        >>> ToLightness(size=192, stride=8, out_stride=4)(torch.rand(1, 3, 300, 400)).shape
-        torch.Size([1, 1, 192, 256])
-    """
-
-    def __init__(self, *, size: int, stride: int, out_stride: int) -> None:
-        super().__init__()
-        if not isinstance(size, int) or size < 16:
-            raise ConfigError(f"size must be an integer of at least 16 pixels, not {size!r}")
-        self.size, self.stride, self.out_stride = size, stride, out_stride
-
-    def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """The working size, height and width, of a picture of `height` × `width` pixels."""
-        return working_size(height, width, size=self.size, stride=self.stride, out_stride=self.out_stride)
-
-    def of_pixels(self, pixels: Pixels) -> Tensor:
-        """L at the working size of one picture.
-
-        Args:
-            pixels: `(H, W)` or `(H, W, 3)`; uint8, uint16, or float in 0..1.
-
-        Returns:
-            `(1, 1, h, w)`, L in 0..100.
-        """
-        return lightness(resize(pixels, self.output_size(*pixels.shape[:2])))
-
-    @isolated()
-    def forward(self, image: Tensor) -> Tensor:
-        """L at the working size of a batch.
-
-        Args:
-            image: `(N, 1|3, H, W)`, sRGB in 0..1.
-
-        Returns:
-            `(N, 1, h, w)`, L in 0..100.
-        """
-        pictures = [_pixels(one) for one in image.detach().float().cpu()]
-        return torch.cat([self.of_pixels(pixels) for pixels in pictures]).to(image.device)
-
-    def extra_repr(self) -> str:
-        """The settings, for `print`."""
-        return f"size={self.size}, stride={self.stride}, out_stride={self.out_stride}"
-
-
-def _pixels(image: Tensor) -> Pixels:
-    """`(H, W)` or `(H, W, 3)` of `(1|3, H, W)`."""
-    return image[0].numpy() if len(image) == 1 else image.permute(1, 2, 0).contiguous().numpy()
-
-
-class JoinChroma(nn.Module):
+class ChromaJoiner:
     """Brings chroma to full size (bicubic) and joins it with the original L, within the gamut of sRGB.
 
     A bicubic enlargement is linear and separable, and each row of the result comes from four of the grid; so any strip
     of rows can be had on its own, and a picture of any size and aspect needs the memory of a strip.
 
     Args:
-        ab: `(N, 2, h, w)`, chroma on the network's grid, in Lab units.
+        ab: `(2, h, w)`, chroma on the network's grid, in Lab units.
         height: of the result, in pixels.
         width: of the result, in pixels.
 
     Example:
-        >>> import torch
-        >>> JoinChroma(torch.zeros(1, 2, 4, 4), 33, 50)(torch.full((1, 1, 33, 50), 60.0)).shape
-        torch.Size([1, 3, 33, 50])
+        >>> ChromaJoiner(np.zeros((2, 4, 4)), 33, 50).rows(np.full((33, 50), 60.0), 0).shape
+        (3, 33, 50)
     """
 
-    def __init__(self, ab: Tensor, height: int, width: int) -> None:
-        super().__init__()
+    def __init__(self, ab: Floats, height: int, width: int) -> None:
         self.height, self.width = height, width
-        with isolated():
-            self._wide = _widened(ab, height, width)
+        self._wide = _widened(np.asarray(ab), height, width)
 
-    @isolated()
-    def ab_rows(self, start: int, stop: int) -> Tensor:
-        """Chroma of the rows from `start` up to `stop`: `(N, 2, stop - start, W)`, in Lab units."""
+    def ab_rows(self, start: int, stop: int) -> Floats:
+        """Chroma of the rows from `start` up to `stop`: `(2, stop - start, W)`, in Lab units."""
         matrix, first = enlarging_rows(self._wide.shape[-2], self.height, start, stop)
-        return matrix.to(self._wide) @ self._wide[..., first : first + matrix.shape[1], :]
+        return matrix.astype(self._wide.dtype) @ self._wide[:, first : first + matrix.shape[1]]
 
-    @isolated()
-    def rows(self, lightness: Tensor, start: int, encode: Callable[[Tensor], Tensor] = linear_to_srgb) -> Tensor:
+    def rows(self, lightness: Floats, start: int, encode: Callable[[Floats], Floats] = srgb.linear_to_srgb) -> Floats:
         """Joins a strip.
 
         Args:
-            lightness: `(N, 1, rows, W)`, L in 0..100 of the rows from `start` on.
+            lightness: `(rows, W)`, L in 0..100 of the rows from `start` on.
             start: the first row's number.
-            encode: makes what is wanted of linear light in 0..1, pixel by pixel.
+            encode: makes what is wanted of linear light in 0..1, value by value.
 
         Returns:
-            `(N, 3, rows, W)`, sRGB in 0..1, or what `encode` gives.
+            `(3, rows, W)`, sRGB in 0..1, or what `encode` gives.
         """
+        parts, outside = [], []
         step = max(1, _PART_PIXELS // self.width)
-        parts, beyond = [], []
-        for top in range(0, lightness.shape[-2], step):
-            light = lightness[..., top : top + step, :]
-            ab = self.ab_rows(start + top, start + top + light.shape[-2])
-            linear = lab_to_linear(light, ab)
-            n, y, x = outside_gamut(linear)
-            beyond.append((n, y + top, x, light[n, 0, y, x], ab[n, :, y, x]))
-            parts.append(encode(linear.clamp_(0, 1)))
-        joined = torch.cat(parts, dim=-2)
+        # Allocating anew for each part would cost as much as computing.
+        memory = np.empty((2, 3, min(step, len(lightness)) * self.width), self._wide.dtype)
+        for top in range(0, len(lightness), step):
+            light = lightness[top : top + step]
+            ab = self.ab_rows(start + top, start + top + len(light)).reshape(2, -1)
+            linear, free = memory[..., : light.size]
+            _to_linear(light.reshape(-1), ab, linear, free)
+            beyond = np.flatnonzero(srgb.excess(linear, free) > srgb.GAMUT_TOLERANCE)
+            outside.append((beyond + top * self.width, light.reshape(-1)[beyond], ab[:, beyond]))
+            parts.append(encode(np.clip(linear, 0, 1, out=linear)))
+        joined = np.concatenate(parts, axis=1)
         # Bisection costs about as much for a thousand pixels as for one, so it is done once for all parts.
-        n, y, x, light, ab = (torch.cat(column) for column in zip(*beyond, strict=True))
-        if len(n):
-            inside = lab_to_linear_in_gamut(light.reshape(1, -1, 1), ab.T.unsqueeze(-1))
-            joined[n, :, y, x] = encode(inside).squeeze(-1).T
-        return joined
-
-    def strips(self, start: int = 0, stop: int | None = None) -> list[tuple[int, int]]:
-        """First row of each strip that is best done at once, and the first row after it.
-
-        Args:
-            start: row to begin with.
-            stop: row to end before; `None` is the last one's next.
-        """
-        stop = self.height if stop is None else stop
-        return [(rows.start, rows.stop) for rows in strips_of(stop, self.width, start)]
-
-    def forward(self, lightness: Tensor) -> Tensor:
-        """Joins a whole picture.
-
-        Args:
-            lightness: `(N, 1, H, W)`, L in 0..100.
-
-        Returns:
-            `(N, 3, H, W)`, sRGB in 0..1.
-        """
-        return torch.cat([self.rows(lightness[..., a:b, :], a) for a, b in self.strips()], dim=-2)
+        where, light, ab = (np.concatenate(each, axis=-1) for each in zip(*outside, strict=True))
+        if len(where):
+            inside = _to_linear(light, ab * srgb.largest_scale(light, ab))
+            joined[:, where] = encode(np.clip(inside, 0, 1, out=inside))
+        return joined.reshape(3, len(lightness), self.width)
 
 
-def join(pixels: Rows, ab: Tensor, *, at_lightness: float | None = None) -> LazyRows:
+def _to_linear(lightness: Floats, ab: Floats, out: Floats | None = None, free: Floats | None = None) -> Floats:
+    """Linear sRGB `(3, P)` of L `(P,)` and chroma `(2, P)`, into `out`; `free` is memory for in between."""
+    f = np.empty((3, len(lightness)), ab.dtype) if out is None else out
+    fx, fy, fz = f
+    np.multiply(lightness, 1 / 116, out=fy)
+    fy += 16 / 116
+    np.multiply(ab[0], 1 / 500, out=fx)
+    fx += fy
+    np.multiply(ab[1], -1 / 200, out=fz)
+    fz += fy
+    return srgb.curve_to_linear(f, free)
+
+
+def join(pixels: Rows, ab: Floats, *, at_lightness: float | None = None) -> LazyRows:
     """Joins chroma with the L of pixels when rows are requested, so that memory is bounded by the picture itself.
 
     Args:
         pixels: the original.
-        ab: `(1, 2, h, w)` in Lab units, at any resolution.
+        ab: `(2, h, w)` in Lab units, at any resolution.
         at_lightness: L in 0..100 that replaces the picture's own everywhere.
 
     Returns:
         `(H, W, 3)` of the same type, within the gamut of sRGB; `np.asarray` makes an array of it.
 
     Example:
-        >>> join(np.full((4, 6), 128, np.uint8), torch.full((1, 2, 1, 1), 20.0)).shape
+        >>> join(np.full((4, 6), 128, np.uint8), np.full((2, 1, 1), 20.0)).shape
         (4, 6, 3)
     """
     height, width = pixels.shape[:2]
-    chroma = JoinChroma(ab, height, width)
+    joiner = ChromaJoiner(ab, height, width)
     encode = _encoder(pixels.dtype)
 
     def make(first: int, last: int) -> Pixels:
         result = np.empty((last - first, width, 3), pixels.dtype)
-        for start, stop in chroma.strips(first, last):
+        for strip in strips_of(last, width, first):
             if at_lightness is None:
-                light = lightness(pixels[start:stop])
+                light = lightness(pixels[strip])
             else:
-                light = torch.full((1, 1, stop - start, width), at_lightness, dtype=torch.float32, device="cpu")
-            rgb = chroma.rows(light, start, encode)[0].numpy()
-            # Channel by channel is three times as fast as a transposition.
+                light = np.full((strip.stop - strip.start, width), at_lightness, np.float32)
+            rgb = joiner.rows(light, strip.start, encode)
+            # Channel by channel is several times as fast as a transposition.
             for channel in range(3):
-                result[start - first : stop - first, :, channel] = rgb[channel]
+                result[strip.start - first : strip.stop - first, :, channel] = rgb[channel]
         return result
 
     return LazyRows((height, width, 3), pixels.dtype, make)
@@ -320,27 +278,30 @@ def gray_to_rgb(pixels: Rows) -> Rows:
 
 
 def _largest(dtype: np.dtype[Any]) -> int:
-    return int(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1
+    return int(np.iinfo(dtype).max) if _is_integer(dtype) else 1
 
 
-def _encoder(dtype: np.dtype[Any]) -> Callable[[Tensor], Tensor]:
+def _encoder(dtype: np.dtype[Any]) -> Callable[[Floats], Floats]:
     """Returns the function that turns linear light into sRGB pixels of this type."""
     if dtype == np.uint8:
-        return encode_8bit
+        return srgb.encode_8bit
     largest = _largest(dtype)
-    return linear_to_srgb if largest == 1 else lambda linear: (linear_to_srgb(linear) * largest).round_()
+    return srgb.linear_to_srgb if largest == 1 else lambda linear: (srgb.linear_to_srgb(linear) * largest).round()
 
 
-def _widened(ab: Tensor, height: int, width: int) -> Tensor:
+def _widened(ab: Floats, height: int, width: int) -> Floats:
     """Chroma at full width; its height too is reduced where the picture is lower than the grid."""
+    ab = ab if ab.dtype == np.float64 else ab.astype(np.float32)
     if height < ab.shape[-2]:
-        ab = shrinking_matrix(ab.shape[-2], height).to(ab) @ ab
+        ab = shrinking_matrix(ab.shape[-2], height).astype(ab.dtype) @ ab
     if width < ab.shape[-1]:
-        ab = ab @ shrinking_matrix(ab.shape[-1], width).to(ab).T
-    return F.interpolate(ab, (ab.shape[-2], width), mode="bicubic")
+        return np.ascontiguousarray(ab @ shrinking_matrix(ab.shape[-1], width).astype(ab.dtype).T)
+    columns, weights = _keys(ab.shape[-1], width, 0, width)
+    wide: Floats = sum(ab[..., columns[:, tap]] * weights[:, tap].astype(ab.dtype) for tap in range(4))
+    return wide
 
 
-def shrinking_matrix(source: int, target: int) -> Tensor:
+def shrinking_matrix(source: int, target: int) -> Floats:
     """The matrix `(target, source)` by which a bicubic reduction with antialiasing multiplies columns.
 
     Args:
@@ -348,15 +309,14 @@ def shrinking_matrix(source: int, target: int) -> Tensor:
         target: rows after, fewer.
 
     Example:
-        >>> shrinking_matrix(8, 4).sum(1).round()
-        tensor([1., 1., 1., 1.])
+        >>> shrinking_matrix(8, 4).sum(1).round().tolist()
+        [1.0, 1.0, 1.0, 1.0]
     """
-    # With a single column, the antialiased bicubic reduction of some versions of PyTorch returns the first row only.
-    identity = torch.eye(source, dtype=torch.float32)[None, None]
-    return F.interpolate(identity, (target, source), mode="bicubic", antialias=True)[0, 0]
+    identity = Image.fromarray(np.eye(source, dtype=np.float32))
+    return np.asarray(identity.resize((source, target), Image.Resampling.BICUBIC))
 
 
-def enlarging_rows(source: int, target: int, start: int, stop: int) -> tuple[Tensor, int]:
+def enlarging_rows(source: int, target: int, start: int, stop: int) -> tuple[Floats, int]:
     """Some rows of the matrix by which a bicubic enlargement multiplies columns, after Keys 1981 with PyTorch's a.
 
     The whole matrix would be large where the result is: four of its columns at most are not zero in a row.
@@ -370,15 +330,21 @@ def enlarging_rows(source: int, target: int, start: int, stop: int) -> tuple[Ten
     Returns:
         `(stop - start, columns)`, and the number of the first of these columns.
     """
-    center = (torch.arange(start, stop, dtype=torch.float64) + 0.5) * (source / target) - 0.5
-    before = center.floor()
-    offsets = torch.arange(-1, 3)
-    distance = (center - before)[:, None].sub(offsets).abs()
+    columns, weights = _keys(source, target, start, stop)
+    first = int(columns[0, 0])
+    matrix = np.zeros((stop - start, int(columns[-1, -1]) + 1 - first))
+    np.add.at(matrix, (np.arange(stop - start)[:, None], columns - first), weights)
+    return matrix, first
+
+
+def _keys(source: int, target: int, start: int, stop: int) -> tuple[Floats, Floats]:
+    """The four source rows that make each of some rows, and their weights: both `(stop - start, 4)`."""
+    center = (np.arange(start, stop) + 0.5) * (source / target) - 0.5
+    before = np.floor(center)
+    offsets = np.arange(-1, 3)
+    distance = np.abs((center - before)[:, None] - offsets)
     near = ((_KEYS + 2) * distance - (_KEYS + 3)) * distance**2 + 1
     far = _KEYS * (((distance - 5) * distance + 8) * distance - 4)
     # Beyond the border, its own pixels go on.
-    columns = (before.long()[:, None] + offsets).clamp(0, source - 1)
-    first = int(columns[0, 0])
-    matrix = torch.zeros(stop - start, int(columns[-1, -1]) + 1 - first, dtype=torch.float64)
-    matrix.scatter_add_(1, columns - first, torch.where(distance <= 1, near, far))
-    return matrix, first
+    columns = (before.astype(np.intp)[:, None] + offsets).clip(0, source - 1)
+    return columns, np.where(distance <= 1, near, far)

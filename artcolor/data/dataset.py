@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, from_numpy
 from torch.utils.data import Dataset
 
 from artcolor.color import planes
@@ -403,5 +403,5 @@ class ArtDataset(Dataset[tuple[Tensor, Tensor]]):
 
 
 def _to_lab(pixels: npt.NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
-    lab = planes.lab(pixels)[0]
+    lab = from_numpy(planes.lab(pixels))
     return lab[:1], lab[1:]

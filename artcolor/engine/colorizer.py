@@ -5,36 +5,36 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
+import numpy as np
 from PIL import Image
-from torch import Tensor
 
-from artcolor.color import planes
+from artcolor.engine.backends import choose
 from artcolor.engine.hints import Hint
-from artcolor.engine.hints_on_picture import HintedPicture
 from artcolor.engine.inputs import Item, item_of, read_guidance
-from artcolor.engine.loading import device_of, loaded
-from artcolor.engine.observations import enforce
 from artcolor.engine.options import Options, checked
-from artcolor.engine.predict import predict
+from artcolor.engine.painting import LAYER_LIGHTNESS, in_rgb, painted, uncertainty_map
 from artcolor.engine.sequence import SteadyChroma
-from artcolor.engine.stated import identity, numbered, stated_options
+from artcolor.engine.stated import numbered, stated_options
 from artcolor.errors import ConfigError, ImageError
 from artcolor.images import Picture, Provenance
 from artcolor.images.colored import is_colored
 from artcolor.images.notices import warn
 from artcolor.images.streams import is_source
-from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding, Guidance, Prediction, guided
+
+if TYPE_CHECKING:
+    import torch
+
+    from artcolor.engine.torch_backend import TorchBackend
+    from artcolor.models.base import ColorizationModel
+    from artcolor.models.pictures import PictureTransform
 
 __all__ = ["DEFAULT_MODEL", "Colorizer", "colorize"]
 
 DEFAULT_MODEL = "unet"
 """The model that `colorize` uses unless told otherwise."""
-
-LAYER_LIGHTNESS = 60.0
-"""L of a layer that holds color alone: where sRGB has most room for the colors of paintings."""
 
 
 class Colorizer:
@@ -46,11 +46,10 @@ class Colorizer:
         **options: see `artcolor.engine.options.Options`.
 
     Attributes:
-        model: the model.
+        backend: runs the network.
         guidance: what a person knows or wants of the colors, with hints as a list of `Hint`, and with what a hints file
             says beside them.
         decoding: how the model's output becomes chroma.
-        transform: turns pictures into the network's input.
 
     Raises:
         ConfigError: there is no model of this name, an option is out of range or not accepted by the model, or a hint
@@ -65,7 +64,7 @@ class Colorizer:
         (40, 30, 3)
     """
 
-    def __init__(self, model: str | Path | ColorizationModel = DEFAULT_MODEL, **options: Unpack[Options]) -> None:
+    def __init__(self, model: "str | Path | ColorizationModel" = DEFAULT_MODEL, **options: Unpack[Options]) -> None:
         given = checked(options)
         self._without_files, self.decoding = guided(given)
         self.batch_size: int = given["batch_size"]
@@ -73,15 +72,39 @@ class Colorizer:
         self.chroma_only: bool = given["chroma_only"]
         if self.batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, not {self.batch_size}")
-        self._given = model
-        self.model = model if isinstance(model, ColorizationModel) else loaded(str(model))
-        self.device = device_of(given["device"])
+        self._choose = functools.partial(choose, model, given)
+        self.backend = self._choose(self._without_files)
         self._follow(self._without_files)
-        self.transform = self.model.transforms(given["size"])
 
     def _follow(self, guidance: Guidance) -> None:
-        read = read_guidance(self.model, guidance)
+        if self.backend.kind == "onnx" and guidance.given():
+            self.backend = self._choose(guidance)
+        read = read_guidance(guidance, self.backend.check)
         self.guidance, self._guidance, self._hints = read.stated, read.decoded, read.hints
+
+    @property
+    def model(self) -> "ColorizationModel":
+        """The model in PyTorch; loaded now if another backend runs the network."""
+        return self._in_torch.model
+
+    @property
+    def transform(self) -> "PictureTransform":
+        """Turns pictures into the input of `model`."""
+        return self._in_torch.transform
+
+    @property
+    def device(self) -> "torch.device":
+        """Where the network runs."""
+        return self._in_torch.device
+
+    @functools.cached_property
+    def _in_torch(self) -> "TorchBackend":
+        from artcolor.engine.torch_backend import TorchBackend  # noqa: PLC0415
+
+        if isinstance(self.backend, TorchBackend):
+            return self.backend
+        model, given = self._choose.args
+        return TorchBackend(model, given["device"], given["size"])
 
     def _copy(self) -> Self:
         # The weights file is hashed once for all copies.
@@ -125,6 +148,8 @@ class Colorizer:
         given = self._hints
         if given is None or not given.hints:
             return self
+        from artcolor.engine.hints_on_picture import HintedPicture  # noqa: PLC0415  (imports torch)
+
         hinted = HintedPicture(picture)
         hints = hinted.hints(given, frame=frame)
         at = LAYER_LIGHTNESS if self.chroma_only else None
@@ -183,11 +208,11 @@ class Colorizer:
         (prediction,) = self.for_picture(pictures[0]).predict([self.look(pictures[0])], uncertainty=True)
         return uncertainty_map(prediction, pictures[0])
 
-    def look(self, picture: Picture) -> Tensor:
+    def look(self, picture: Picture) -> Any:
         """What the network sees of a picture: L `(1, 1, h, w)` in 0..100 at the working size."""
-        return self.transform.of_pixels(picture.pixels)
+        return self.backend.look(picture.pixels)
 
-    def predict(self, seen: Sequence[Tensor], *, uncertainty: bool = False, frame: int = 0) -> list[Prediction]:
+    def predict(self, seen: Sequence[Any], *, uncertainty: bool = False, frame: int = 0) -> list[Prediction]:
         """Predicts the chroma of pictures, with this colorizer's guidance and decoding.
 
         With hints, call it on what `for_picture` returns.
@@ -204,15 +229,8 @@ class Colorizer:
             ConfigError: the model predicts no distribution, of which there could be an entropy.
             WeightsError: the network's output is not finite.
         """
-        return predict(
-            self.model,
-            seen,
-            self._guidance,
-            self.decoding,
-            uncertainty=uncertainty,
-            batch_size=self.batch_size,
-            device=self.device,
-            frame=frame,
+        return self.backend.predict(
+            seen, self._guidance, self.decoding, uncertainty=uncertainty, batch_size=self.batch_size, frame=frame
         )
 
     def paint(
@@ -233,12 +251,10 @@ class Colorizer:
             frame: number of the page or frame that this is, for hints that name one.
             hints: to be met exactly; `None` uses this colorizer's own.
         """
+        hints = self._guidance.hints if hints is None else hints
         at = LAYER_LIGHTNESS if self.chroma_only else None
         ab = prediction.ab[sample : sample + 1]
-        hints = self._guidance.hints if hints is None else hints
-        if hints:
-            ab = enforce(ab, hints, picture.pixels.shape[:2], frame=frame)
-        return Picture(planes.join(picture.rows, ab, at_lightness=at), picture.alpha, picture.info)
+        return painted(picture, ab, hints=hints, frame=frame, at_lightness=at)
 
     def leaves_alone(self, picture: Picture) -> bool:
         """Whether `skip_colored` is on and the picture already has color."""
@@ -265,12 +281,13 @@ class Colorizer:
         for frame, picture in enumerate(pictures):
             alone = self.leaves_alone(picture) if alone is None or not animated else alone
             if alone:
-                yield _in_rgb(picture)
+                yield in_rgb(picture)
                 continue
             own = self.for_picture(picture, frame=frame)
             (prediction,) = own.predict([own.look(picture)], frame=frame)
             if steady is not None:
-                prediction = dataclasses.replace(prediction, ab=steady(prediction.lightness[:1], prediction.ab))
+                ab: Any = steady(np.asarray(prediction.lightness[:1]), np.asarray(prediction.ab))
+                prediction = dataclasses.replace(prediction, ab=ab)
             yield own.paint(picture, prediction, sample, frame=frame)
         self.check_frames(frame + 1)
 
@@ -281,10 +298,7 @@ class Colorizer:
 
     @property
     def provenance(self) -> Provenance:
-        """Where the colors come from, for the metadata of the result.
-
-        It states the hints of one picture after `for_picture`, and until then those that were given.
-        """
+        """Where the colors come from; states the hints of one picture after `for_picture`, before that those given."""
         return self.provenance_of(self.guidance, self.decoding)
 
     def provenance_of(self, guidance: Guidance, decoding: Decoding) -> Provenance:
@@ -295,7 +309,7 @@ class Colorizer:
             decoding: how the model's output becomes chroma.
         """
         options = stated_options(guidance, decoding, chroma_only=self.chroma_only)
-        return Provenance(*self._identity, options | {"size": self.transform.size})
+        return Provenance(*self._identity, options | {"size": self.backend.size})
 
     def sample_provenance(self, sample: int) -> Provenance:
         """The provenance of one of the samples; with a single one, that of all results."""
@@ -303,7 +317,7 @@ class Colorizer:
 
     @functools.cached_property
     def _identity(self) -> tuple[str, str]:
-        return identity(self._given)
+        return self.backend.identity()
 
     def _stream(self, xs: Iterable[Any]) -> Iterator[Any]:
         waiting: list[Item] = []
@@ -354,23 +368,10 @@ class Colorizer:
             yield made[0] if self.guidance.samples == 1 else made
 
     def _painted(self, picture: Picture, prediction: Prediction | None, sample: int) -> Picture:
-        return _in_rgb(picture) if prediction is None else self.paint(picture, prediction, sample)
+        return in_rgb(picture) if prediction is None else self.paint(picture, prediction, sample)
 
 
-def uncertainty_map(prediction: Prediction, picture: Picture) -> Image.Image:
-    """A picture of the entropy of `prediction`, in mode L and as large as `picture`, which it was made of."""
-    assert prediction.entropy is not None, "predict(..., uncertainty=True) computes it"
-    height, width = picture.rows.shape[:2]
-    small = (prediction.entropy[0, 0] * 255).round().byte().numpy()
-    return Image.fromarray(small).resize((width, height), Image.Resampling.BILINEAR)
-
-
-def _in_rgb(picture: Picture) -> Picture:
-    """The picture as it is, gray or not, with three channels."""
-    return Picture(planes.gray_to_rgb(picture.rows), picture.alpha, picture.info)
-
-
-def colorize(x: Any, model: str | Path | ColorizationModel = DEFAULT_MODEL, **options: Unpack[Options]) -> Any:
+def colorize(x: Any, model: "str | Path | ColorizationModel" = DEFAULT_MODEL, **options: Unpack[Options]) -> Any:
     """Colorizes a picture, or each of several. The model is kept between calls.
 
     Args:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
+import numpy.typing as npt
 from PIL import Image, ImageColor, ImageDraw
 
-from artcolor.color.lab import rgb_to_lab
+from artcolor.color import planes
 from artcolor.errors import ConfigError, ImageError
 from artcolor.images import open_picture
 
@@ -181,12 +181,12 @@ def parse_color(color: str | Sequence[float]) -> tuple[float, float]:
         raise ConfigError(
             f"{shortened(color)} is not a color; give one such as '#27408b', 'navy' or 'lab(40 10 -45)'"
         ) from None
-    lab = rgb_to_lab(torch.tensor(rgb, dtype=torch.float32).reshape(1, 3, 1, 1) / 255).flatten().tolist()
+    lab = planes.lab(np.array([[rgb]], np.uint8)).ravel().tolist()
     # Grays come out within rounding errors of 0.
     return round(lab[1], 2) + 0.0, round(lab[2], 2) + 0.0
 
 
-def read_palette(colors: Any) -> torch.Tensor:
+def read_palette(colors: Any) -> npt.NDArray[np.float32]:
     """Reads a palette.
 
     Args:
@@ -200,15 +200,16 @@ def read_palette(colors: Any) -> torch.Tensor:
 
     Example:
         >>> read_palette(["#27408b", "ivory"]).shape
-        torch.Size([2, 2])
+        (2, 2)
     """
-    if isinstance(colors, torch.Tensor):
+    if hasattr(colors, "tolist"):
+        # An array or a tensor.
         colors = colors.tolist()
     if isinstance(colors, str) or not isinstance(colors, Sequence) or not 2 <= len(colors) <= _LARGEST_PALETTE:
         raise ConfigError(
             f"palette must be 2 to {_LARGEST_PALETTE} colors, not {colors!r}; on the command line, repeat --palette"
         )
-    return torch.tensor([parse_color(color) for color in colors], dtype=torch.float32)
+    return np.array([parse_color(color) for color in colors], np.float32)
 
 
 def _check_number(name: str, value: Any, low: float, high: float) -> float:

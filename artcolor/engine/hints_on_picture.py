@@ -202,9 +202,9 @@ class HintedPicture:
 def _lab(pixels: np.ndarray[Any, Any]) -> Tensor:
     """Lab `(3, H, W)` of gray or colored pixels."""
     if pixels.ndim == 3:
-        return planes.lab(pixels)[0]
-    light = planes.lightness(pixels)[0]
-    return torch.cat((light, torch.zeros_like(light), torch.zeros_like(light)))
+        return torch.from_numpy(planes.lab(pixels))
+    light = torch.from_numpy(planes.lightness(pixels))
+    return torch.stack((light, torch.zeros_like(light), torch.zeros_like(light)))
 
 
 def _check_aspect(what: str, size: tuple[int, int], of_picture: tuple[int, int]) -> None:

@@ -10,21 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from artcolor.color import planes
-from artcolor.engine.arrays import as_tensor, of_array, of_tensor
+from artcolor.engine.arrays import is_tensor, of_array
 from artcolor.engine.hint_files import HintFile, open_hints
 from artcolor.engine.hints import read_palette
-from artcolor.engine.predict import check_accepts
 from artcolor.engine.result import ColoredImage
 from artcolor.errors import ConfigError, ImageError
 from artcolor.images import Picture, Provenance, decode, open_picture
 from artcolor.images.colored import is_colored
 from artcolor.images.streams import is_source, source_name
-from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Guidance
 
 _REFERENCE_SIDE = 1024
@@ -62,7 +58,9 @@ def item_of(x: Any) -> Item:
         return Item([decode(x)], _image)
     if isinstance(x, np.ndarray):
         return Item([Picture(of_array(x))], lambda done, _: done[0].pixels.astype(x.dtype, copy=False))
-    if isinstance(x, Tensor):
+    if is_tensor(x):
+        from artcolor.engine.tensors import as_tensor, of_tensor  # noqa: PLC0415  (imports torch)
+
         return Item([Picture(each) for each in of_tensor(x)], lambda done, _: as_tensor([p.pixels for p in done], x))
     if is_source(x):
         return Item([open_picture(x)], functools.partial(_image, source=path_of(x)))
@@ -87,7 +85,7 @@ class ReadGuidance:
 
     Attributes:
         stated: for the provenance: palette and reference as they were given, hints as a list of `Hint`.
-        decoded: for the model: the palette as a tensor `(k, 2)` of a and b, the reference as a tensor `(1, 3, H, W)`,
+        decoded: for the model: the palette as an array `(k, 2)` of a and b, the reference as a tensor `(1, 3, H, W)`,
             sRGB in 0..1, hints as a list of `Hint`.
         hints: what the hints file says; `None` without hints.
     """
@@ -97,12 +95,12 @@ class ReadGuidance:
     hints: HintFile | None
 
 
-def read_guidance(model: ColorizationModel, guidance: Guidance) -> ReadGuidance:
+def read_guidance(guidance: Guidance, check: Callable[[Guidance], None]) -> ReadGuidance:
     """Reads hints, palette and reference. Palette and reference of a hints file count where none are given.
 
     Args:
-        model: that is to follow them.
         guidance: its reference may be anything that `item_of` takes, its hints anything that `read_hints` takes.
+        check: raises a `ConfigError` for guidance that the model does not accept.
 
     Returns:
         What it says.
@@ -111,7 +109,7 @@ def read_guidance(model: ColorizationModel, guidance: Guidance) -> ReadGuidance:
         ConfigError: a hint makes no sense, or the model does not accept what is given or what the hints file says.
         ImageError: the reference or the hints cannot be read, or the reference holds several pictures.
     """
-    check_accepts(model, guidance)
+    check(guidance)
     file = None
     if guidance.hints is not None:
         file = open_hints(guidance.hints)
@@ -122,7 +120,7 @@ def read_guidance(model: ColorizationModel, guidance: Guidance) -> ReadGuidance:
             reference=file.reference if guidance.reference is None else guidance.reference,
         )
         try:
-            check_accepts(model, guidance)
+            check(guidance)
         except ConfigError as error:
             raise ConfigError(f"{file.name}: {error}" if file.name else str(error)) from None
     decoded = dataclasses.replace(
@@ -133,7 +131,7 @@ def read_guidance(model: ColorizationModel, guidance: Guidance) -> ReadGuidance:
     return ReadGuidance(guidance, decoded, file)
 
 
-def _reference(reference: Any) -> Tensor:
+def _reference(reference: Any) -> Any:
     pictures = item_of(reference).pictures
     if len(pictures) > 1:
         raise ImageError(f"reference takes one picture, not {len(pictures)}")
@@ -146,4 +144,7 @@ def _reference(reference: Any) -> Tensor:
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
     small = planes.resize(pixels, (height, width))
     values = small.astype(np.float32) / 255 if small.dtype == np.uint8 else small
-    return torch.from_numpy(values).permute(2, 0, 1)[None]
+    # Models that follow a reference are in PyTorch.
+    from torch import from_numpy  # noqa: PLC0415
+
+    return from_numpy(values).permute(2, 0, 1)[None]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-import torch
+import numpy as np
 from PIL import Image
 
 from artcolor.color import planes
@@ -107,7 +107,7 @@ def in_gray(picture: Picture) -> Picture:
         array([[[7, 7, 7]]], dtype=uint8)
     """
     rows = picture.rows
-    gray = planes.gray_to_rgb(rows) if len(rows.shape) == 2 else planes.join(rows, torch.zeros(1, 2, 1, 1))
+    gray = planes.gray_to_rgb(rows) if len(rows.shape) == 2 else planes.join(rows, np.zeros((2, 1, 1)))
     return Picture(gray, picture.alpha, {key: value for key, value in picture.info.items() if key == "dpi"})
 
 

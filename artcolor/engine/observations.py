@@ -163,10 +163,10 @@ def _weights(points: Sequence[tuple[float, float]], grid: tuple[int, int], size:
 
 
 def _row_of(cells: int, pixels: int, pixel: int) -> Tensor:
-    """How a pixel is made of the cells along one side, as `JoinChroma` does it."""
+    """How a pixel is made of the cells along one side, as `ChromaJoiner` does it."""
     weights = torch.zeros(cells)
     if pixels < cells:
-        return shrinking_matrix(cells, pixels)[pixel]
+        return torch.from_numpy(shrinking_matrix(cells, pixels)[pixel].copy())
     matrix, first = enlarging_rows(cells, pixels, pixel, pixel + 1)
-    weights[first : first + matrix.shape[1]] = matrix[0].float()
+    weights[first : first + matrix.shape[1]] = torch.from_numpy(matrix[0]).float()
     return weights

@@ -7,11 +7,13 @@ torch, as the command needs it for `--help`.
 import difflib
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from artcolor.models.options import MANY, ModelOptions, Option
 
-__all__ = ["OPTIONS", "Options", "checked"]
+__all__ = ["OPTIONS", "BackendName", "Options", "checked"]
+
+BackendName = Literal["auto", "torch", "onnx"]
 
 
 class Options(ModelOptions, total=False):
@@ -27,6 +29,12 @@ class Options(ModelOptions, total=False):
     ]
     batch_size: Annotated[int, Option("Pictures that go through the network together.", 1, group=MANY, default=4)]
     device: Annotated[str, Option("Where the network runs: cpu, cuda, mps.", group=MANY, default="cpu")]
+    backend: Annotated[
+        BackendName,
+        Option(
+            "What runs the network. auto: ONNX Runtime where it suffices, else PyTorch.", group=MANY, default="auto"
+        ),
+    ]
 
 
 def _list() -> Iterator[tuple[str, tuple[Any, Option]]]:

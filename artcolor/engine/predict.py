@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from artcolor.color.isolation import isolated
+from artcolor.engine.batches import batches
 from artcolor.engine.observations import observe
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
@@ -59,17 +60,12 @@ def predict(
     if uncertainty:
         model.distribution_head()
     fast = inference_copy(model, device)
-    groups: dict[torch.Size, list[int]] = {}
-    for number, light in enumerate(seen):
-        groups.setdefault(light.shape, []).append(number)
     found: dict[int, Prediction] = {}
-    for numbers in groups.values():
-        for start in range(0, len(numbers), batch_size):
-            part = numbers[start : start + batch_size]
-            lightness = torch.cat([seen[number] for number in part]).to(device)
-            placed = on_grid(fast, guidance, lightness, frame)
-            together = fast.predict(lightness, placed, decoding, uncertainty=uncertainty)
-            found.update(zip(part, _one_by_one(together, len(part)), strict=True))
+    for part in batches([light.shape for light in seen], batch_size):
+        lightness = torch.cat([seen[number] for number in part]).to(device)
+        placed = on_grid(fast, guidance, lightness, frame)
+        together = fast.predict(lightness, placed, decoding, uncertainty=uncertainty)
+        found.update(zip(part, _one_by_one(together, len(part)), strict=True))
     return [found[number] for number in range(len(seen))]
 
 

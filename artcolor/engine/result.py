@@ -7,9 +7,8 @@ from typing import IO, Any
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
-from artcolor.engine.arrays import of_array, of_tensor
+from artcolor.engine.arrays import is_tensor, of_array
 from artcolor.errors import ImageError
 from artcolor.images import Picture, Provenance, encode, save_picture
 
@@ -155,7 +154,9 @@ def save(
         picture = result
     elif isinstance(result, np.ndarray):
         picture = Picture(of_array(result))
-    elif isinstance(result, Tensor):
+    elif is_tensor(result):
+        from artcolor.engine.tensors import of_tensor  # noqa: PLC0415  (imports torch)
+
         pictures = of_tensor(result)
         if len(pictures) > 1:
             raise ImageError(f"the tensor holds {len(pictures)} pictures; save them one by one")

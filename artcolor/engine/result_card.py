@@ -210,7 +210,7 @@ def _swatch(color: RGB, text: str = "") -> str:
 def _settings(session: "Session", guidance: Guidance, decoding: Decoding) -> Iterator[tuple[str, str]]:
     head = session.colorizer.model.head
     # A hints file may hold a palette and a reference, too.
-    stated = read_guidance(session.colorizer.model, guidance).stated
+    stated = read_guidance(guidance, session.colorizer.backend.check).stated
     given = dict(session.colorizer.provenance_of(dataclasses.replace(stated, hints=None), decoding).options)
     yield "working size", f"{given.pop('size')} px"
     if decoding.vividness is None and isinstance(head, DistributionHead):

@@ -12,12 +12,13 @@ from PIL import Image
 
 from artcolor.color import planes
 from artcolor.color.isolation import isolated
-from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer, uncertainty_map
+from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer
 from artcolor.engine.hint_files import HintFile, open_hints, read_hints
 from artcolor.engine.hints import Hint
 from artcolor.engine.hints_on_picture import HintedPicture
 from artcolor.engine.inputs import item_of, path_of, read_guidance
 from artcolor.engine.layers import save_layers
+from artcolor.engine.painting import uncertainty_map
 from artcolor.engine.predict import on_grid
 from artcolor.engine.result import ColoredImage, check_not_original
 from artcolor.engine.result_card import save_card
@@ -70,7 +71,7 @@ class Session:
         size: int | None = None,
         device: str = "cpu",
     ) -> None:
-        self._colorizer = Colorizer(model, size=size, device=device)
+        self._colorizer = Colorizer(model, size=size, device=device, backend="torch")
         self._model = inference_copy(self._colorizer.model, self._colorizer.device)
         pictures = item_of(picture).pictures
         if len(pictures) > 1:
@@ -355,7 +356,7 @@ class Session:
     ) -> tuple[Guidance, Prediction]:
         """Returns the guidance with all hints, as a list, and the prediction."""
         _check_kinds(guidance, decoding)
-        read = read_guidance(self._model, guidance)
+        read = read_guidance(guidance, self._colorizer.backend.check)
         hints: list[Hint] = []
         for given in self._given(read.hints):
             hints += self._hinted.hints(given)

@@ -6,13 +6,9 @@ from typing import Any
 
 from artcolor.engine.hints import Hint
 from artcolor.engine.options import OPTIONS
-from artcolor.errors import ConfigError
-from artcolor.files import sha256_of
 from artcolor.images import Provenance
 from artcolor.images.streams import is_source, source_name
-from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding, Guidance
-from artcolor.models.registry import get_weight
 
 
 def stated_options(guidance: Guidance, decoding: Decoding, *, chroma_only: bool) -> dict[str, Any]:
@@ -36,27 +32,6 @@ def stated_options(guidance: Guidance, decoding: Decoding, *, chroma_only: bool)
         for name, (_, option) in OPTIONS.items()
         if name in values and not _is_default(values[name], option.default)
     }
-
-
-def identity(model: str | Path | ColorizationModel) -> tuple[str, str]:
-    """Finds the tag and the SHA-256 of the weights that were requested.
-
-    Args:
-        model: as `Colorizer` takes it.
-
-    Returns:
-        Both; a model made in memory has only a name, and the SHA-256 is then empty.
-    """
-    if isinstance(model, ColorizationModel):
-        return model.name, ""
-    try:
-        entry = get_weight(str(model)).entry
-        return entry.key, entry.sha256
-    except ConfigError:
-        path = Path(model)
-    if not path.is_file():
-        return str(model), ""
-    return path.stem, sha256_of(path)
 
 
 def numbered(provenance: Provenance, sample: int) -> Provenance:

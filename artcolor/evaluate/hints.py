@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from artcolor.color.isolation import isolated
 from artcolor.color.lab import rgb_to_lab
-from artcolor.color.planes import JoinChroma
+from artcolor.color.transforms import JoinChroma
 from artcolor.engine.hints import Hint
 from artcolor.engine.observations import enforce, observe
 from artcolor.engine.suggest import most_helpful_cells

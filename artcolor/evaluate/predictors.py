@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from artcolor.color.lab import lab_to_rgb
-from artcolor.color.planes import JoinChroma
+from artcolor.color.transforms import JoinChroma
 from artcolor.errors import ConfigError
 from artcolor.evaluate.protocol import Protocol
 from artcolor.evaluate.reference import Reference, l_bin

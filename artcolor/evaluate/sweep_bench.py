@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from artcolor.color.lab import lab_to_rgb, rgb_to_lab, to_gamut
-from artcolor.color.planes import JoinChroma
+from artcolor.color.transforms import JoinChroma
 from artcolor.errors import WeightsError
 from artcolor.evaluate import metrics
 from artcolor.evaluate.frechet import frechet_distance, grid_features_of_ab, lite0_features
@@ -216,8 +216,7 @@ class Bench:
             ab = self._head.decode(log_p.float(), small, setting.decoding)
             lab = rgb_to_lab(truth)
             lightness = lab[:, :1]
-            join = JoinChroma(ab.cpu(), *truth.shape[-2:])
-            full = to_gamut(lightness, join.ab_rows(0, join.height))
+            full = to_gamut(lightness, JoinChroma(ab.cpu(), *truth.shape[-2:]).ab())
             picture = lab_to_rgb(torch.cat((lightness, full), dim=1)).clamp(0, 1)
             columns["psnr"].append(metrics.psnr(picture, truth))
             columns["colorfulness"].append(metrics.colorfulness(picture))

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from artcolor.color.lab import rgb_to_lab
+from artcolor.color import planes
 from artcolor.errors import ImageError
 
 COLORED = 1.6
@@ -80,7 +79,7 @@ def color_measure(pixels: npt.NDArray[Any]) -> float:
     small = _reduced(pixels)
     if (small == small[..., :1]).all():
         return 0.0
-    shares, ab, places = _cells(rgb_to_lab(torch.from_numpy(small).movedim(-1, 0)).numpy())
+    shares, ab, places = _cells(planes.lab(small))
     return _unexplained(shares, ab, places)
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from artcolor.color.isolation import isolated
 from artcolor.color.lab import rgb_to_lightness
-from artcolor.color.planes import JoinChroma
+from artcolor.color.transforms import JoinChroma
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.conditioning import conditioned, embedding_of, kernel_of
 from artcolor.models.guidance import Decoding, Guidance, Prediction, guided

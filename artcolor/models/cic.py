@@ -1,14 +1,17 @@
 """`cic`: the network of "Colorful Image Colorization" (Zhang, Isola, Efros, ECCV 2016), with fewer channels."""
 
+from collections.abc import Iterable
+
 from torch import Tensor, nn
 
+from artcolor.color.codebook import Codebook
 from artcolor.errors import ConfigError
 from artcolor.models.distribution import DistributionModel
-from artcolor.models.heads import RebalancedHead
+from artcolor.models.heads import DistributionHead
 from artcolor.models.network import Network
 from artcolor.models.registry import WeightsArgument, WeightsEnum, assemble, register_model
 
-__all__ = ["CIC", "CIC_Weights", "cic"]
+__all__ = ["CIC", "CIC_Weights", "RebalancedHead", "cic"]
 
 
 class CIC_Weights(WeightsEnum):
@@ -87,6 +90,52 @@ def _block(before: int, after: int, convolutions: int, *, dilation: int = 1, dow
         )
         block.append(nn.ReLU(inplace=True))
     return block.append(nn.BatchNorm2d(after))
+
+
+class RebalancedHead(DistributionHead):
+    """The head of Zhang, Isola, Efros (ECCV 2016) as published.
+
+    It uses all bins that sRGB can reach and adds no prior to the logits. The cross-entropy of each pixel is weighted by
+    the class weight of its true bin (2.2). The output is decoded by the annealed mean at T = 0.38 (2.3). By design,
+    the predicted distribution is not calibrated.
+
+    Args:
+        channels: channels of the features.
+        bins: number of color bins Q; `None` uses all bins of the sRGB gamut.
+        vividness: default τ in 0..100; τ · log w(bin) is added to the logits. 0 is the paper's decoding.
+        temperature: default T in 0.01..1 of the annealed mean; lower sharpens the distribution.
+        smoothing: λ in 0..1 of the class weights.
+
+    Example:
+        >>> import torch
+        >>> head, lightness = RebalancedHead(8), torch.full((1, 1, 16, 16), 50.0)
+        >>> head.decode(head(torch.rand(1, 8, 4, 4), lightness), lightness).shape
+        torch.Size([1, 2, 4, 4])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        bins: int | None = None,
+        vividness: float = 0.0,
+        temperature: float = 0.38,
+        smoothing: float = 0.5,
+    ) -> None:
+        super().__init__(channels, bins=bins, vividness=vividness, temperature=temperature, smoothing=smoothing)
+
+    def _codebook_of(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> Codebook:
+        return Codebook.fit(pictures, centers=self.codebook.centers)
+
+    def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
+        """Computes logits `(N, Q, h, w)` from `features` `(N, channels, h, w)`; `lightness` is unused."""
+        logits: Tensor = self.project(features)
+        return logits.float()
+
+    def _pixel_weight(self, index: Tensor) -> Tensor | None:
+        # The nearest bin comes first.
+        weight: Tensor = self.codebook.class_weights(self.smoothing)[index[..., 0]]
+        return weight
 
 
 @register_model(CIC_Weights)

@@ -80,7 +80,7 @@ def palette_weights(centers: Tensor, palette: Tensor) -> Tensor:
         >>> bool(weights[1] > weights[0])
         True
     """
-    near = torch.exp(-0.5 * (torch.cdist(centers, palette.to(centers)) / _ATTRACTION).square()).amax(1)
+    near = torch.exp(-0.5 * (torch.cdist(centers, torch.as_tensor(palette).to(centers)) / _ATTRACTION).square()).amax(1)
     return torch.log(near + _OTHERS)
 
 

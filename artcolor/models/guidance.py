@@ -98,7 +98,7 @@ class Decoding:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Predicted chroma, and the model's uncertainty.
+    """Predicted chroma, and the model's uncertainty. The planes are tensors, or arrays if ONNX Runtime made them.
 
     Attributes:
         ab: `(N, 2, h, w)`, chroma in Lab units at the resolution of the network's output. With several samples, N is

@@ -1,9 +1,10 @@
-"""Checks the settings of heads, which may come from an untrusted weights file."""
+"""The settings of heads, which may come from an untrusted weights file. Does not import torch."""
 
 import numbers
 from typing import Any
 
 from artcolor.errors import ConfigError
+from artcolor.models.guidance import Decoding
 
 _RANGES = {
     "vividness": (0, 100),
@@ -62,3 +63,32 @@ def check_pair(name: str, values: Any) -> tuple[float, float]:
     if not isinstance(values, list | tuple) or len(values) != 2:
         raise ConfigError(f"{name} must be two numbers, not {values!r}")
     return check_setting(name, values[0]), check_setting(name, values[1])
+
+
+def effective(decoding: Decoding, *, vividness: float, temperature: float) -> tuple[float, float]:
+    """Completes a decoding by the defaults of a head.
+
+    Args:
+        decoding: what is wanted.
+        vividness: default τ of the head.
+        temperature: default T of the head.
+
+    Returns:
+        Vividness and temperature. Below the default vividness, the default temperature rises, up to 1 at vividness 0.
+
+    Raises:
+        ConfigError: a default is out of range.
+
+    Example:
+        >>> effective(Decoding(vividness=0), vividness=2, temperature=0.2)
+        (0.0, 1.0)
+    """
+    tau = vividness if decoding.vividness is None else decoding.vividness
+    found = decoding.temperature
+    if found is None:
+        found = temperature ** (min(1.0, tau / vividness) if vividness > 0 else 1.0)
+    # Defaults can be set, too, so they are checked like what is given.
+    checked = Decoding(vividness=tau, temperature=found)
+    assert checked.vividness is not None
+    assert checked.temperature is not None
+    return checked.vividness, checked.temperature

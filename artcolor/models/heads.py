@@ -12,9 +12,9 @@ from artcolor.color.codebook import SIGMA, Codebook
 from artcolor.color.lab import limit_chroma
 from artcolor.errors import ConfigError
 from artcolor.models.guidance import Decoding
-from artcolor.models.head_settings import check_pair, check_setting
+from artcolor.models.head_settings import check_pair, check_setting, effective
 
-__all__ = ["DistributionHead", "Head", "RebalancedHead"]
+__all__ = ["DistributionHead", "Head"]
 
 # In squared Lab units. Errors below it are mostly rounding; without it, a gray picture would outweigh all others.
 _MIN_ERROR = 10.0
@@ -319,22 +319,42 @@ class DistributionHead(Head):
         vividness 1, both apply in proportion, so vividness changes a picture continuously. Below its default, the
         default temperature rises, up to 1 at vividness 0: the plain mean, which is the most accurate.
         """
-        vividness = self.vividness if decoding.vividness is None else decoding.vividness
-        temperature = decoding.temperature
-        if temperature is None:
-            temperature = self.temperature ** (min(1.0, vividness / self.vividness) if self.vividness > 0 else 1.0)
-        # Defaults can be set, too.
-        Decoding(vividness=vividness, temperature=temperature)
+        vividness, temperature = effective(decoding, vividness=self.vividness, temperature=self.temperature)
         logits = raw.float()
         if vividness == 0:
             return self.codebook.annealed_mean(logits, temperature)
-        weighted = logits + vividness * self.power * self._log_weights(_resized(lightness, raw))
-        ab, share = self.codebook.annealed_mean(weighted, temperature), min(1.0, vividness)
+        return self.weighted_mean(logits, lightness, vividness, temperature, min(1.0, vividness))
+
+    def weighted_mean(
+        self,
+        logits: Tensor,
+        lightness: Tensor,
+        vividness: float | Tensor,
+        temperature: float | Tensor,
+        share: float | Tensor,
+        inside: Tensor | None = None,
+    ) -> Tensor:
+        """Computes chroma by class weights; see `chroma`.
+
+        Args:
+            logits: `(N, Q, h, w)`.
+            lightness: `(N, 1, H, W)`, L in 0..100, of the same area at any resolution.
+            vividness: τ.
+            temperature: T of the annealed mean.
+            share: how much of the limit and of the corrections of tints applies, in 0..1.
+            inside: `(h, w)`, 1 where the picture is and 0 in its padding; `None` if there is no padding.
+
+        Returns:
+            ab `(N, 2, h, w)` in Lab units.
+        """
+        weighted = logits + vividness * self.power * self._log_weights(_resized(lightness, logits))
+        ab = self.codebook.annealed_mean(weighted, temperature)
         if self.limit is not None:
             ab = ab + share * (limit_chroma(ab, *self.limit) - ab)
         if self.cast > 0:
-            plain = self.codebook.annealed_mean(logits)
-            ab = ab + share * self.cast * (plain - ab).mean((2, 3), keepdim=True)
+            tint = self.codebook.annealed_mean(logits) - ab
+            tint = tint.mean((2, 3)) if inside is None else (tint * inside).sum((2, 3)) / inside.sum()
+            ab = ab + share * self.cast * tint[..., None, None]
         if any(self.offset):
             ab = ab + share * ab.new_tensor(self.offset).reshape(1, 2, 1, 1)
         return ab
@@ -350,49 +370,3 @@ class DistributionHead(Head):
 
 def _resized(lightness: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(lightness, like.shape[-2:], mode="area")
-
-
-class RebalancedHead(DistributionHead):
-    """The head of Zhang, Isola, Efros (ECCV 2016) as published.
-
-    It uses all bins that sRGB can reach and adds no prior to the logits. The cross-entropy of each pixel is weighted by
-    the class weight of its true bin (2.2). The output is decoded by the annealed mean at T = 0.38 (2.3). By design,
-    the predicted distribution is not calibrated.
-
-    Args:
-        channels: channels of the features.
-        bins: number of color bins Q; `None` uses all bins of the sRGB gamut.
-        vividness: default τ in 0..100; τ · log w(bin) is added to the logits. 0 is the paper's decoding.
-        temperature: default T in 0.01..1 of the annealed mean; lower sharpens the distribution.
-        smoothing: λ in 0..1 of the class weights.
-
-    Example:
-        >>> import torch
-        >>> head, lightness = RebalancedHead(8), torch.full((1, 1, 16, 16), 50.0)
-        >>> head.decode(head(torch.rand(1, 8, 4, 4), lightness), lightness).shape
-        torch.Size([1, 2, 4, 4])
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        *,
-        bins: int | None = None,
-        vividness: float = 0.0,
-        temperature: float = 0.38,
-        smoothing: float = 0.5,
-    ) -> None:
-        super().__init__(channels, bins=bins, vividness=vividness, temperature=temperature, smoothing=smoothing)
-
-    def _codebook_of(self, pictures: Iterable[tuple[Tensor, Tensor]]) -> Codebook:
-        return Codebook.fit(pictures, centers=self.codebook.centers)
-
-    def forward(self, features: Tensor, lightness: Tensor) -> Tensor:
-        """Computes logits `(N, Q, h, w)` from `features` `(N, channels, h, w)`; `lightness` is unused."""
-        logits: Tensor = self.project(features)
-        return logits.float()
-
-    def _pixel_weight(self, index: Tensor) -> Tensor | None:
-        # The nearest bin comes first.
-        weight: Tensor = self.codebook.class_weights(self.smoothing)[index[..., 0]]
-        return weight

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from artcolor.color.planes import ToLightness
+from artcolor.color.transforms import ToLightness
 from artcolor.errors import ImageError
 
 __all__ = ["PictureTransform", "as_batch"]

@@ -313,7 +313,7 @@ class VAEModel(DistributionModel):
         stride = self.network.stride
         height, width = (max(stride, round(side / stride) * stride) for side in (height, width))
         pixels = reference[0].permute(1, 2, 0).float().cpu().numpy()
-        lab = planes.lab(planes.resize(pixels, (height, width))).to(reference.device)
+        lab = torch.from_numpy(planes.lab(planes.resize(pixels, (height, width)))[None]).to(reference.device)
         lightness, ab = lab[:, :1], lab[:, 1:]
         features, plain = self._encode(lightness.to(self._dtype))
         truth = PosteriorInput(*(each.to(self._dtype) for each in self.posterior_input(plain, lightness, ab)))

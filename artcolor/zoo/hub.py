@@ -19,6 +19,7 @@ from artcolor.errors import ConfigError, WeightsError
 from artcolor.files import write_atomically
 from artcolor.zoo import card, store
 from artcolor.zoo.manifest import REPO, Entry, entries
+from artcolor.zoo.places import DamagedError
 
 _CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
 HUB, LOCAL = "hf-hub:", "local-dir:"
@@ -88,7 +89,7 @@ def open_verified(repo: str, revision: str | None, sha256: str | None, *, progre
     path = _download(repo, _WEIGHTS, revision, progress=progress)
     try:
         return path, *store.read(path, sha256 or _stated_hash(path), remedy=remedy)
-    except store.DamagedError as error:
+    except DamagedError as error:
         damaged = error
     _forget(path)
     try:
@@ -97,7 +98,7 @@ def open_verified(repo: str, revision: str | None, sha256: str | None, *, progre
         raise WeightsError(f"{damaged} And it could not be downloaded again: {error}") from error
     try:
         return path, *store.read(path, sha256 or _stated_hash(path), remedy=remedy)
-    except store.DamagedError:
+    except DamagedError:
         _forget(path)
         raise
 

@@ -1,6 +1,5 @@
 """Locates weights: an explicit path, ARTCOLOR_WEIGHTS_DIR, the package, the Hub's cache, the Hub, in this order."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,7 @@ from torch import Tensor
 from artcolor.errors import WeightsError
 from artcolor.zoo import hub, store
 from artcolor.zoo.manifest import REPO, Entry
-
-_WEIGHTS_DIR = "ARTCOLOR_WEIGHTS_DIR"
-"""Environment variable that names a folder of weights files, which is searched first."""
-
-BESIDE = Path(__file__).resolve().parent.parent / "weights"
-"""Folder of the weights that the package includes, both in a wheel and in a checkout."""
+from artcolor.zoo.places import WEIGHTS_DIR, find, places, remedy
 
 
 @dataclass(frozen=True)
@@ -35,16 +29,6 @@ class Weights:
     released: bool = False
 
 
-def _find(entry: Entry) -> Path | None:
-    """Finds the local file of released weights, except in the Hub's cache; returns `None` if there is none."""
-    return next((path for path in _places(entry) if path.is_file()), None)
-
-
-def _places(entry: Entry) -> list[Path]:
-    own = os.environ.get(_WEIGHTS_DIR)
-    return [*([Path(own).expanduser() / entry.file] if own else []), BESIDE / entry.file]
-
-
 def fetch(entry: Entry, *, progress: bool = True) -> Weights:
     """Reads released weights from the first place that has them.
 
@@ -60,23 +44,20 @@ def fetch(entry: Entry, *, progress: bool = True) -> Weights:
     Raises:
         WeightsError: the weights could not be found, or the file is damaged.
     """
-    path = _find(entry)
+    path = find(entry)
     if path is not None:
-        remedy = "Delete it and reinstall artcolor."
-        if path.parent != BESIDE:
-            remedy = f"Delete it, replace it with the right file, or unset {_WEIGHTS_DIR}."
-        return Weights(path, *store.read(path, entry.sha256, remedy=remedy), released=True)
+        return Weights(path, *store.read(path, entry.sha256, remedy=remedy(path)), released=True)
     if entry.hub_repo is None:
         raise WeightsError(
-            f"the weights {entry.key} should be at {' or '.join(map(str, _places(entry)))}, but there is no such file, "
+            f"the weights {entry.key} should be at {' or '.join(map(str, places(entry)))}, but there is no such file, "
             "and they are not on the Hub. The installation is incomplete: reinstall artcolor, or clone it again."
         )
     try:
         contents = hub.open_verified(entry.hub_repo, entry.hub_revision, entry.sha256, progress=progress)
     except WeightsError as error:
         raise WeightsError(
-            f"the weights {entry.key} are not at {' or '.join(map(str, _places(entry)))}, and: {error} "
-            f"Alternatively, copy {entry.file} from elsewhere into a folder and set {_WEIGHTS_DIR} to it."
+            f"the weights {entry.key} are not at {' or '.join(map(str, places(entry)))}, and: {error} "
+            f"Alternatively, copy {entry.file} from elsewhere into a folder and set {WEIGHTS_DIR} to it."
         ) from error
     return Weights(*contents, released=True)
 

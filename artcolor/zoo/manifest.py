@@ -11,7 +11,7 @@ from typing import Any
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.files import write_atomically
 
-__all__ = ["Entry", "entries", "entry_of"]
+__all__ = ["Entry", "entries", "entry_of", "released"]
 
 _SCHEMA_VERSION = 2
 MAX_BYTES = 1 << 30
@@ -217,3 +217,21 @@ def entry_of(key: str) -> Entry:
     if key not in every:
         raise ConfigError(f"there are no weights called {key!r}. There are: {', '.join(sorted(every))}.")
     return every[key]
+
+
+def released(name: str) -> Entry | None:
+    """Finds released weights by name.
+
+    Args:
+        name: a key (`"cnn.art_v1"`), or the name of a model, for its newest weights.
+
+    Returns:
+        The entry; `None` if there are no weights of this name.
+
+    Example:
+        >>> released("cnn").key
+        'cnn.art_v1'
+    """
+    every = entries()
+    # The newest entry of a family is the last one, and the default of its enum; a test checks that.
+    return every.get(name) or next((entry for entry in reversed(every.values()) if entry.model == name), None)

@@ -1,8 +1,6 @@
 """Reads, verifies and writes weights files. Independent of networks and of the Hub."""
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -14,14 +12,10 @@ from torch import Tensor
 
 from artcolor.errors import WeightsError
 from artcolor.files import write_atomically
-from artcolor.zoo.manifest import MAX_BYTES
+from artcolor.zoo.places import read_bytes
 
 _CONFIG_KEY = "artcolor"
 _MAX_HEADER = 1 << 20
-
-
-class DamagedError(WeightsError):
-    """A weights file does not have the expected hash."""
 
 
 def read(
@@ -44,14 +38,7 @@ def read(
         DamagedError: the file has another hash.
         WeightsError: the file cannot be read, or is not a weights file of artcolor.
     """
-    data = _bytes_of(path, trusted=sha256 is not None)
-    if sha256 is not None:
-        found = hashlib.sha256(data).hexdigest()
-        if found != sha256:
-            raise DamagedError(
-                f"the weights file {path} is damaged or was modified: its SHA-256 is {found}, "
-                f"but should be {sha256}. {remedy}"
-            )
+    data = read_bytes(path, sha256, remedy=remedy, check=_check_header if sha256 is None else None)
     try:
         tensors = safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -59,24 +46,6 @@ def read(
             f"{path} is not a safetensors file, or is truncated ({error}). Download or save it again."
         ) from error
     return _config_in(data, path), tensors
-
-
-def _bytes_of(path: Path, *, trusted: bool) -> bytes:
-    if path.exists() and not path.is_file():
-        what = f"a folder; write local-dir:{path} to load the model in it" if path.is_dir() else "not a regular file"
-        raise WeightsError(f"{path} is {what}")
-    try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > MAX_BYTES:
-                raise WeightsError(f"{path} has {size:,} bytes; at most {MAX_BYTES:,} are allowed")
-            if not trusted:
-                _check_header(file, size, path)
-            return file.read(size)
-    except FileNotFoundError:
-        raise WeightsError(f"there is no weights file {path}") from None
-    except OSError as error:
-        raise WeightsError(f"the weights file {path} cannot be read: {error.strerror or error}") from error
 
 
 def _check_header(file: BinaryIO, size: int, path: Path) -> None:

@@ -14,7 +14,7 @@ from huggingface_hub import HfApi
 from typer.testing import CliRunner, Result
 
 from artcolor.cli.app import app
-from artcolor.zoo import card, locate, manifest
+from artcolor.zoo import card, locate, manifest, places
 from tests.conftest import ROOT
 from tests.hub_server import HubServer, point_client_to
 from tests.zoo import blocked
@@ -101,7 +101,7 @@ def test_publish_download_verify(checkout: Path, server: HubServer, monkeypatch:
     assert json.loads(files["config.json"]) == entry.config
     assert files["color.jpg"].startswith(b"\xff\xd8")
 
-    monkeypatch.setattr(locate, "BESIDE", checkout / "weights")
+    monkeypatch.setattr(places, "BESIDE", checkout / "weights")
     done = run("download", "--all", "-o", checkout / "copies")
     assert done.exit_code == 0, done.output
     assert (checkout / "copies" / entry.file).read_bytes() == files["model.safetensors"]

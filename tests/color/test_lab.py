@@ -6,15 +6,10 @@ from hypothesis import strategies as st
 from skimage import color
 
 from artcolor.color.lab import (
-    decode_8bit,
-    encode_8bit,
-    gray_8bit_to_lightness,
     lab_to_rgb,
     lab_to_rgb_in_gamut,
-    linear_to_srgb,
     rgb_to_lab,
     rgb_to_lightness,
-    srgb_to_linear,
     to_gamut,
 )
 
@@ -68,21 +63,6 @@ def test_differentiable_even_at_black_and_white() -> None:
     assert torch.autograd.gradcheck(rgb_to_lab, (rgb,), atol=1e-4)
     lab = rgb_to_lab(rgb.detach()).requires_grad_()
     assert torch.autograd.gradcheck(lab_to_rgb, (lab,), atol=1e-4)
-
-
-def test_8_bit_table_is_the_transfer_curve() -> None:
-    pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
-    torch.testing.assert_close(decode_8bit(pixels), srgb_to_linear(pixels.double() / 255).float(), rtol=0, atol=1e-7)
-
-
-def test_8_bit_tables_are_the_curves() -> None:
-    linear = torch.cat((torch.linspace(0, 1, 100_001), torch.linspace(0, 0.004, 10_001)))
-    exact = linear_to_srgb(linear.double()) * 255
-    assert (encode_8bit(linear) - exact).abs().max() < 0.53
-    pixels = torch.arange(256, dtype=torch.uint8)
-    assert torch.equal(encode_8bit(decode_8bit(pixels)), pixels)
-    lightness = rgb_to_lightness(pixels.double().reshape(1, 16, 16) / 255).float()
-    torch.testing.assert_close(gray_8bit_to_lightness(pixels).reshape(1, 16, 16), lightness, rtol=0, atol=1e-4)
 
 
 def test_gamut_leaves_real_colors_alone(cube: torch.Tensor) -> None:

@@ -12,10 +12,11 @@ from PIL import Image
 from torch.nn import functional as F
 
 import artcolor
-from artcolor.color import planes
 from artcolor.color.lab import rgb_to_lightness
+from artcolor.color.transforms import JoinChroma
 from artcolor.engine.colorizer import Colorizer
 from artcolor.images import Picture, decode, save_picture
+from artcolor.models.base import ColorizationModel
 
 MODES = [
     "1",
@@ -69,7 +70,7 @@ def image_of(mode: str, width: int, height: int, rng: np.random.Generator) -> Im
 
 
 @pytest.fixture(scope="module")
-def model() -> artcolor.models.base.ColorizationModel:
+def model() -> ColorizationModel:
     return artcolor.unet(weights="DEFAULT")
 
 
@@ -166,7 +167,7 @@ def test_bytes_files_and_paths_agree(tmp_path: Path) -> None:
 def test_pictures_smaller_than_the_grid_get_its_reduced_chroma(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     ab = 30 * torch.randn(1, 2, 24, 32)
-    found = planes.JoinChroma(ab, *size).ab_rows(0, size[0])
+    found = JoinChroma(ab, *size).ab()
     down = (min(size[0], 24), min(size[1], 32))
     # One axis after the other, because reduction and enlargement differ.
     small = F.interpolate(ab, (down[0], 32), mode="bicubic", antialias=True) if down[0] < 24 else ab

@@ -4,8 +4,11 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from artcolor.color.lab import encode_8bit, lab_to_rgb_in_gamut, rgb_to_lightness
-from artcolor.color.planes import JoinChroma, ToLightness, working_size
+from artcolor.color import planes
+from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lightness
+from artcolor.color.planes import working_size
+from artcolor.color.rows import strips_of
+from artcolor.color.transforms import JoinChroma, ToLightness
 from tests.conftest import make_painting
 
 
@@ -51,7 +54,7 @@ def test_joining_is_a_bicubic_enlargement(size: tuple[int, int]) -> None:
     join = JoinChroma(ab, *size)
     if grown:
         expected = F.interpolate(ab, size, mode="bicubic")
-        torch.testing.assert_close(join.ab_rows(0, size[0]), expected, atol=1e-3, rtol=1e-4)
+        torch.testing.assert_close(join.ab(), expected, atol=1e-3, rtol=1e-4)
         torch.testing.assert_close(join(light), lab_to_rgb_in_gamut(light, expected), atol=1e-3, rtol=1e-3)
     rgb = join(light)
     assert rgb.shape == (2, 3, *size)
@@ -60,22 +63,31 @@ def test_joining_is_a_bicubic_enlargement(size: tuple[int, int]) -> None:
 
 def test_strips_cover_every_row_once_and_agree_with_the_whole() -> None:
     height, width = 1300, 900
-    join = JoinChroma(torch.randn(1, 2, 6, 6) * 10, height, width)
-    light = torch.rand(1, 1, height, width) * 100
-    strips = join.strips()
+    ab = np.random.default_rng(0).normal(0, 10, (2, 6, 6)).astype(np.float32)
+    join = planes.ChromaJoiner(ab, height, width)
+    light = np.random.default_rng(1).random((height, width), dtype=np.float32) * 100
+    strips = list(strips_of(height, width))
     assert len(strips) > 1
-    assert [y for a, b in strips for y in range(a, b)] == list(range(height))
-    a, b = strips[1]
-    torch.testing.assert_close(join(light)[..., a:b, :], join.rows(light[..., a:b, :], a))
+    assert [y for strip in strips for y in range(height)[strip]] == list(range(height))
+    np.testing.assert_allclose(
+        join.rows(light, 0)[:, strips[1]], join.rows(light[strips[1]], strips[1].start), atol=1e-6
+    )
 
 
 def test_joining_keeps_lightness_where_chroma_leaves_the_gamut() -> None:
     join = JoinChroma(torch.randn(2, 2, 12, 16) * 60, 400, 500)
     light = torch.rand(2, 1, 400, 500) * 96 + 2
-    whole = lab_to_rgb_in_gamut(light, join.ab_rows(0, 400))
+    whole = lab_to_rgb_in_gamut(light, join.ab())
     rgb = join(light)
-    torch.testing.assert_close(rgb, whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(rgb, whole, atol=2e-5, rtol=0)
     assert (rgb_to_lightness(rgb) - light).abs().max() < 0.02
-    bytes_ = join.rows(light, 0, encode_8bit)
-    assert bytes_.dtype == torch.uint8
-    assert (bytes_ - whole * 255).abs().max() < 0.53
+
+
+def test_joined_8bit_pixels_are_rounded_and_fit_the_gamut() -> None:
+    rng = np.random.default_rng(0)
+    ab, gray = rng.normal(0, 60, (2, 12, 16)).astype(np.float32), rng.integers(0, 256, (400, 500), dtype=np.uint8)
+    found = np.asarray(planes.join(gray, ab))
+    assert found.dtype == np.uint8
+    exact = planes.ChromaJoiner(ab, 400, 500).rows(planes.lightness(gray), 0)
+    assert np.abs(found.transpose(2, 0, 1) - exact * 255.0).max() < 0.53
+    assert np.abs(planes.lightness(found) - planes.lightness(gray)).max() < 0.8, "8 bits a channel round lightness"

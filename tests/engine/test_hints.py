@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 
 import artcolor
-from artcolor.color.planes import JoinChroma
+from artcolor.color.transforms import JoinChroma
 from artcolor.engine.hint_files import open_hints, read_hints
 from artcolor.engine.hints import Hint, parse_color
 from artcolor.engine.observations import enforce, observe
@@ -273,7 +273,7 @@ def test_the_full_size_picture_has_the_colors_of_hints(size: tuple[int, int]) ->
         for (x, y), (a, b) in zip(torch.rand(12, 2), 40 * torch.randn(12, 2).clamp(-2, 2), strict=True)
     ]
     ab = enforce(10 * torch.randn(1, 2, 24, 32), hints, size)
-    full = JoinChroma(ab, height, width).ab_rows(0, height)
+    full = JoinChroma(ab, height, width).ab()
     for hint in hints:
         assert hint.x is not None
         assert hint.y is not None

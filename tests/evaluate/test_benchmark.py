@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
-from artcolor.color.planes import JoinChroma
+from artcolor.color.transforms import JoinChroma
 from artcolor.errors import ConfigError, DataError
 from artcolor.evaluate import metrics
 from artcolor.evaluate.benchmark import evaluate

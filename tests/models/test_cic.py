@@ -5,7 +5,7 @@ from torch import nn
 
 import artcolor
 from artcolor.errors import ConfigError
-from artcolor.models.heads import RebalancedHead
+from artcolor.models.cic import RebalancedHead
 from tests.models.base import ReleasedModelTester
 
 

@@ -8,8 +8,9 @@ import torch
 
 from artcolor.color.lab import rgb_to_lab
 from artcolor.errors import ConfigError
+from artcolor.models.cic import RebalancedHead
 from artcolor.models.guidance import Decoding
-from artcolor.models.heads import DistributionHead, RebalancedHead
+from artcolor.models.heads import DistributionHead
 from tests.conftest import make_painting
 
 ACCURATE = Decoding(vividness=0, temperature=1)

@@ -10,7 +10,7 @@ from PIL import Image
 
 import artcolor
 from artcolor.color.lab import limit_chroma, rgb_to_lightness
-from artcolor.color.planes import JoinChroma
+from artcolor.color.transforms import JoinChroma
 from artcolor.errors import ConfigError
 from artcolor.evaluate.metrics import colorfulness
 from artcolor.models.base import ColorizationModel

@@ -12,11 +12,11 @@ import artcolor
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.student_report import VAEReportModel
-from artcolor.zoo import locate, manifest
+from artcolor.zoo import locate, manifest, places
 from tests.hub_server import HubServer, point_client_to
 from tests.zoo import blocked
 
-REAL = locate.BESIDE
+REAL = places.BESIDE
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,11 @@ def server() -> Iterator[HubServer]:
 def published(server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> manifest.Entry:
     """cnn.art_v1, as if it were on the Hub and not in the package."""
     entry = artcolor.get_weight("cnn").entry
-    revision = server.add("org/cnn.art_v1", {"model.safetensors": (locate.BESIDE / entry.file).read_bytes()})
+    revision = server.add("org/cnn.art_v1", {"model.safetensors": (places.BESIDE / entry.file).read_bytes()})
     entry = dataclasses.replace(entry, hub_repo="org/cnn.art_v1", hub_revision=revision)
     monkeypatch.setattr(manifest, "entries", lambda: {entry.key: entry})
     point_client_to(server, tmp_path / "hub", monkeypatch)
-    monkeypatch.setattr(locate, "BESIDE", tmp_path / "weights")
+    monkeypatch.setattr(places, "BESIDE", tmp_path / "weights")
     monkeypatch.setenv("TQDM_POSITION", "-1")  # Makes the client show bars without a terminal.
     server.requests.clear()
     return entry
@@ -65,10 +65,10 @@ def test_a_bar_shows_progress(published: manifest.Entry, server: HubServer, capf
 
 
 def test_the_package_comes_before_the_hub(published: manifest.Entry, server: HubServer) -> None:
-    locate.BESIDE.mkdir()
-    shutil.copy(REAL / published.file, locate.BESIDE)
+    places.BESIDE.mkdir()
+    shutil.copy(REAL / published.file, places.BESIDE)
     with blocked.sockets():
-        assert locate.fetch(published).path == locate.BESIDE / published.file
+        assert locate.fetch(published).path == places.BESIDE / published.file
     assert server.requests == []
 
 
@@ -86,7 +86,7 @@ def test_the_folder_from_the_environment_comes_first(tmp_path: Path, monkeypatch
 
 
 def test_missing_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(locate, "BESIDE", tmp_path)
+    monkeypatch.setattr(places, "BESIDE", tmp_path)
     monkeypatch.setenv("ARTCOLOR_WEIGHTS_DIR", str(tmp_path / "own"))
     # Unpublished weights cause no request to the Hub.
     with blocked.sockets(), pytest.raises(WeightsError, match="reinstall artcolor") as error:

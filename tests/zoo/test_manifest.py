@@ -12,7 +12,7 @@ import artcolor
 import hubconf
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.verify import golden_difference, verify
-from artcolor.zoo import card, locate, manifest, store
+from artcolor.zoo import card, manifest, places, store
 from tests.conftest import ROOT
 
 WHOLE = json.loads(manifest.manifest_path().read_text())
@@ -39,7 +39,7 @@ def test_enums_and_manifest_agree_in_both_directions() -> None:
 @pytest.mark.parametrize("key", sorted(manifest.entries()))
 def test_entries_match_their_files(key: str) -> None:
     entry = manifest.entries()[key]
-    path = locate.BESIDE / entry.file
+    path = places.BESIDE / entry.file
     data = path.read_bytes()
     assert entry.bytes == len(data) <= 12 * 2**20
     assert entry.sha256 == hashlib.sha256(data).hexdigest()
@@ -50,7 +50,7 @@ def test_entries_match_their_files(key: str) -> None:
 
 
 def test_every_weights_file_is_in_the_manifest() -> None:
-    assert {p.name for p in locate.BESIDE.iterdir()} == {e.file for e in manifest.entries().values()}
+    assert {p.name for p in places.BESIDE.iterdir()} == {e.file for e in manifest.entries().values()}
 
 
 def test_golden_outputs_detect_a_changed_network() -> None:

@@ -10,7 +10,7 @@ import artcolor
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.files import write_atomically
 from artcolor.models.loading import load_state
-from artcolor.zoo import locate, store
+from artcolor.zoo import places, store
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_wrong_hash_is_an_error_with_a_remedy(file: Path) -> None:
 
 def test_one_flipped_bit_of_released_weights_is_detected(tmp_path: Path) -> None:
     entry = artcolor.get_weight("cnn").entry
-    data = bytearray((locate.BESIDE / entry.file).read_bytes())
+    data = bytearray((places.BESIDE / entry.file).read_bytes())
     data[-100] ^= 1
     damaged = tmp_path / entry.file
     damaged.write_bytes(data)

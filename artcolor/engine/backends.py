@@ -1,0 +1,142 @@
+"""What runs a network: PyTorch, or ONNX Runtime, which starts ten times as fast and needs no PyTorch."""
+
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, get_args
+
+from artcolor.color.rows import Pixels
+from artcolor.engine.options import BackendName
+from artcolor.errors import ConfigError
+from artcolor.models.guidance import Decoding, Guidance, Prediction
+
+__all__ = ["Backend", "choose"]
+
+
+class Backend(Protocol):
+    """Runs one network at one working size.
+
+    Attributes:
+        kind: `"torch"` or `"onnx"`.
+        model_name: name of the model family.
+        size: working size in pixels.
+        on_cpu: whether the network runs on the CPU, where several may run at once.
+    """
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def model_name(self) -> str: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+    @property
+    def on_cpu(self) -> bool: ...  # noqa: D102
+
+    def look(self, pixels: Pixels) -> Any:
+        """L `(1, 1, h, w)` at the working size, as `predict` takes it.
+
+        Args:
+            pixels: `(H, W)` or `(H, W, 3)`; uint8, uint16, or float in 0..1.
+        """
+
+    def predict(
+        self,
+        seen: Sequence[Any],
+        guidance: Guidance,
+        decoding: Decoding,
+        *,
+        uncertainty: bool,
+        batch_size: int,
+        frame: int,
+    ) -> list[Prediction]:
+        """Predicts the chroma of pictures; see `artcolor.engine.predict.predict`.
+
+        Args:
+            seen: from `look`, of any sizes.
+            guidance: what a person knows or wants of the colors.
+            decoding: how the output becomes chroma.
+            uncertainty: compute the entropy, too.
+            batch_size: the most pictures that go through the network together.
+            frame: number of the page or frame.
+
+        Raises:
+            ConfigError: the model does not accept something, or the device has too little memory.
+            WeightsError: the network's output is not finite.
+        """
+
+    def check(self, guidance: Guidance) -> None:
+        """Checks that the model accepts all that is set in `guidance`.
+
+        Args:
+            guidance: what a person knows or wants of the colors.
+
+        Raises:
+            ConfigError: it does not.
+        """
+
+    def limit_threads(self, count: int | None) -> None:
+        """Limits the threads that one call of `predict` in this thread uses.
+
+        Args:
+            count: number of threads; `None` undoes the limit.
+        """
+
+    def identity(self) -> tuple[str, str]:
+        """Tag and SHA-256 of the weights, for the provenance; the SHA-256 is empty for a model made in memory."""
+
+
+def choose(model: Any, options: Mapping[str, Any], guidance: Guidance) -> Backend:
+    """Makes the backend for a model.
+
+    `"auto"` is ONNX Runtime if it is installed, this process has not imported PyTorch, the model has an ONNX file, and
+    nothing is requested that only PyTorch can do; otherwise it is PyTorch.
+
+    Args:
+        model: as `Colorizer` takes it.
+        options: all options of `Colorizer`.
+        guidance: what a person knows or wants of the colors.
+
+    Raises:
+        ConfigError: there is no such model or device, or the backend cannot be used.
+        WeightsError: the weights are missing or damaged.
+    """
+    wanted = options["backend"]
+    if wanted not in get_args(BackendName):
+        raise ConfigError(f"backend must be one of {', '.join(get_args(BackendName))}, not {wanted!r}")
+    reason = _why_not_onnx(model, options, guidance)
+    if wanted == "onnx" and reason is not None:
+        raise ConfigError(f"the ONNX backend cannot be used: {reason}")
+    hasty = wanted == "auto" and reason is None and ("torch" not in sys.modules or is_onnx(model))
+    if wanted == "onnx" or hasty:
+        from artcolor.engine.onnx_backend import OnnxBackend  # noqa: PLC0415  (a backend is imported where it is used)
+
+        return OnnxBackend(str(model), options["size"])
+    if importlib.util.find_spec("torch") is None:
+        why = "" if reason is None else f" (the ONNX backend cannot be used: {reason})"
+        raise ConfigError(f"PyTorch is not installed{why}; install it: pip install torch torchvision")
+    if is_onnx(model):
+        raise ConfigError(f"{model}: {reason or 'an ONNX file needs the ONNX backend'}")
+    from artcolor.engine.torch_backend import TorchBackend  # noqa: PLC0415
+
+    return TorchBackend(model, options["device"], options["size"])
+
+
+def is_onnx(model: Any) -> bool:
+    """Whether a model is given as the path of an ONNX file."""
+    return isinstance(model, str | Path) and str(model).lower().endswith(".onnx")
+
+
+def _why_not_onnx(model: Any, options: Mapping[str, Any], guidance: Guidance) -> str | None:
+    """Returns why ONNX Runtime cannot do what is requested; `None` if it can."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "onnxruntime is not installed: pip install 'artcolor[onnx]'"
+    if not isinstance(model, str | Path):
+        return "it takes names of models and paths of ONNX files, not models in memory"
+    if options["device"] not in ("cpu", "auto"):
+        return f"it runs on the CPU, not on {options['device']}"
+    if guidance.given():
+        return f"it does not support {', '.join(sorted(guidance.given()))}; PyTorch does (backend 'torch')"
+    from artcolor.zoo import graphs  # noqa: PLC0415
+
+    return graphs.why_missing(str(model))

@@ -1,0 +1,221 @@
+"""Exports models to ONNX: the network with its decoding, for `artcolor.engine.onnx_backend` and other runtimes."""
+
+import contextlib
+import importlib.util
+import io
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from artcolor.errors import ConfigError
+from artcolor.files import write_atomically
+from artcolor.models.base import ColorizationModel
+from artcolor.models.heads import DistributionHead
+from artcolor.zoo.graphs import METADATA, SCHEMA
+
+__all__ = ["export_onnx", "graph_of"]
+
+_OPSET = 20
+_MOST_PICTURES, _LONGEST_SIDE = 64, 8192
+_INPUTS, _OUTPUTS = ("lightness", "vividness", "temperature", "grid"), ("ab", "logits")
+
+
+class _Decoded(nn.Module):
+    """A model with the decoding of its head, in operations that ONNX has.
+
+    Args:
+        model: predicts a distribution.
+    """
+
+    def __init__(self, model: ColorizationModel) -> None:
+        super().__init__()
+        # The names of parameters and buffers are those of the weights file.
+        self.network, self.head = model.network, model.distribution_head()
+        self._model = [model]
+
+    def forward(self, lightness: Tensor, vividness: Tensor, temperature: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+        """Predicts chroma.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100; H and W are multiples of the stride.
+            vividness: τ, a number.
+            temperature: T, a number.
+            grid: height and width of the part of the output that the picture covers; the rest is padding.
+
+        Returns:
+            ab `(N, 2, h, w)` in Lab units, and logits `(N, Q, h, w)`.
+        """
+        logits: Tensor = self.head(self.network(lightness), lightness)
+        rows, columns = (torch.arange(side) < end for side, end in zip(logits.shape[2:], grid, strict=True))
+        inside = (rows[:, None] & columns).to(logits.dtype)
+        share = vividness.clamp(max=1.0)
+        return self.head.weighted_mean(logits, lightness, vividness, temperature, share, inside), logits
+
+
+@dataclass(frozen=True)
+class ExportedGraph:
+    """An ONNX graph whose weights lie in a safetensors file.
+
+    Attributes:
+        data: content of the ONNX file.
+        external: names of the tensors that it takes from there.
+    """
+
+    data: bytes
+    external: list[str]
+
+
+def export_onnx(model: ColorizationModel, path: str | Path, *, tag: str = "", sha256: str = "") -> None:
+    """Writes a model as a complete ONNX file.
+
+    Inputs are `lightness` `(N, 1, H, W)`, L in 0..100 with sides that are multiples of the stride; the numbers
+    `vividness` and `temperature`; and `grid`, height and width of the part of the output that the picture covers.
+    Outputs are `ab` `(N, 2, h, w)` in Lab units, without padding taken off, and `logits` `(N, Q, h, w)`. The metadata
+    has an entry `artcolor` with JSON: model, stride, working size, codebook, defaults, and the weights' SHA-256.
+
+    Args:
+        model: predicts a distribution.
+        path: of the file, which is replaced as a whole.
+        tag: name of the weights, for the provenance.
+        sha256: SHA-256 of the weights file, for the provenance.
+
+    Raises:
+        ConfigError: the model predicts no distribution or takes pictures of one size only, or the extra `export` is
+            not installed.
+
+    Example:
+        >>> import artcolor, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +SKIP
+        ...     export_onnx(artcolor.unet(weights="DEFAULT"), f"{folder}/unet.onnx")
+    """
+    exported = _exported(model)
+    exported.model.metadata_props[METADATA] = json.dumps(_metadata(model, tag, sha256))
+    _optimize(exported.model, fold_norms=True)
+    write_atomically(Path(path), _serialized(exported.model))
+
+
+def graph_of(model: ColorizationModel, *, tag: str, sha256: str) -> ExportedGraph:
+    """Makes a graph that takes its weights from the safetensors file of a release.
+
+    Args:
+        model: with the weights of the release.
+        tag: name of the weights.
+        sha256: SHA-256 of the weights file.
+
+    Raises:
+        ConfigError: as `export_onnx`.
+    """
+    exported = _exported(model)
+    exported.model.metadata_props[METADATA] = json.dumps(_metadata(model, tag, sha256))
+    _optimize(exported.model, fold_norms=False)
+    state = model.state_dict()
+    proto = _proto(exported.model)
+    external = []
+    for initializer in proto.graph.initializer:
+        if initializer.name in state and tuple(initializer.dims) == tuple(state[initializer.name].shape):
+            external.append(initializer.name)
+            for content in ("raw_data", "float_data"):
+                initializer.ClearField(content)
+            # EXTERNAL; onnxruntime gets the tensor in memory and never opens this file.
+            initializer.data_location = 1
+            entry = initializer.external_data.add()
+            entry.key, entry.value = "location", "weights"
+    return ExportedGraph(proto.SerializeToString(), external)
+
+
+def _metadata(model: ColorizationModel, tag: str, sha256: str) -> dict[str, Any]:
+    head = model.distribution_head()
+    return {
+        "schema": SCHEMA,
+        "model": model.name,
+        "tag": tag or model.name,
+        "sha256": sha256,
+        "config": model.config,
+        "stride": model.network.stride,
+        "out_stride": model.network.out_stride,
+        "size": model.size,
+        "vividness": head.vividness,
+        "temperature": head.temperature,
+        "bins": head.codebook.bins,
+        "codebook": [[round(value, 4) for value in center] for center in head.codebook.centers.tolist()],
+    }
+
+
+def _exported(model: ColorizationModel) -> Any:
+    missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"exporting needs {' and '.join(missing)}: pip install 'artcolor[export]'")
+    if not isinstance(model.head, DistributionHead) or model.network.fixed_size is not None:
+        raise ConfigError(
+            f"{model.name} cannot be exported: only models that predict a distribution for pictures of any size can"
+        )
+    decoded = _Decoded(model).eval()
+    stride = model.network.stride
+    most = _LONGEST_SIDE // stride
+    shapes = {0: Dim("n", max=_MOST_PICTURES), 2: stride * Dim("h", max=most), 3: stride * Dim("w", max=most)}
+    arguments = (
+        torch.rand(2, 1, 6 * stride, 8 * stride) * 100,
+        torch.tensor(1.5),
+        torch.tensor(0.5),
+        torch.tensor([6 * stride // model.network.out_stride, 8 * stride // model.network.out_stride]),
+    )
+    with torch.no_grad(), _quiet():
+        return torch.onnx.export(
+            decoded,
+            arguments,
+            dynamo=True,
+            dynamic_shapes=(shapes, None, None, None),
+            input_names=_INPUTS,
+            output_names=_OUTPUTS,
+            optimize=False,
+            opset_version=_OPSET,
+        )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what the exporter prints and logs of its progress to itself."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _optimize(model: Any, *, fold_norms: bool) -> None:
+    """Simplifies a graph in place, and removes where in the code each node comes from."""
+    from onnxscript import optimizer  # noqa: PLC0415  (the extra `export`)
+
+    if fold_norms:
+        optimizer.optimize_ir(model)
+    else:
+        # The weights stay those of the file; onnxruntime folds BatchNorms when it loads them.
+        optimizer.inline(model)
+        optimizer.fold_constants(model, input_size_limit=2048, output_size_limit=2048)
+        optimizer.remove_unused_nodes(model)
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        node.doc_string = None
+    for value in model.graph.initializers.values():
+        value.metadata_props.clear()
+
+
+def _proto(model: Any) -> Any:
+    import onnx_ir  # noqa: PLC0415
+
+    return onnx_ir.to_proto(model)
+
+
+def _serialized(model: Any) -> bytes:
+    data: bytes = _proto(model).SerializeToString()
+    return data
