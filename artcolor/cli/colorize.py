@@ -128,7 +128,6 @@ def colorize(
         from artcolor.batch.report import Report
         from artcolor.batch.run import run_jobs
         from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer
-        from artcolor.engine.session import Session
         from artcolor.images.notices import about
 
         # Each job has its own hints.
@@ -143,6 +142,8 @@ def colorize(
         if documents:
             # What the session says of the file is not said again.
             stack.enter_context(about(str(jobs[0].source)))
+            from artcolor.engine.session import Session
+
             session = Session(jobs[0].source, model or DEFAULT_MODEL, size=options["size"], device=options["device"])
         rows = None
         if report is not None:
