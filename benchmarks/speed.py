@@ -30,11 +30,14 @@ from PIL import Image
 
 import artcolor
 from artcolor.color import planes
-from artcolor.color.transforms import JoinChroma
+from artcolor.color.planes import ChromaJoiner
 from artcolor.engine import inputs, result
+from artcolor.engine.onnx_backend import OnnxBackend
 from artcolor.models.base import ColorizationModel
+from artcolor.models.guidance import Decoding, Guidance
 from artcolor.models.heads import Head
 from artcolor.models.inference import inference_copy
+from artcolor.zoo.graphs import why_missing
 
 PARTS = ("start", "network", "files", "stages", "memory")
 RIVALS = ("eccv16", "siggraph17")
@@ -146,6 +149,7 @@ def network(args):
     """Measures networks alone, as `Colorizer` runs them, at their own working size and at that of the rivals."""
     rivals = {name: rival_of(name) for name in args.rivals}
     ours = {name: inference_copy(model_of(name)) for name in args.models}
+    onnx = {name: OnnxBackend(name) for name in args.models if why_missing(name) is None}
     for batch in args.batches:
         tasks = {}
         for name, model in rivals.items():
@@ -156,6 +160,8 @@ def network(args):
             for side in sorted({fixed} if fixed else {model.size, RIVAL_SIDE}):
                 light = torch.rand(batch, 1, side, side) * 100
                 tasks[name, side] = lambda model=model, light=light: model(light)
+                if name in onnx:
+                    tasks[f"{name}, ONNX with decoding", side] = onnx_task(onnx[name], light)
         seconds = in_turns(tasks, args.rounds if batch == 1 else min(args.rounds, 2))
         rows = [
             (
@@ -171,6 +177,12 @@ def network(args):
             ("", "size in px", "ms a picture", *(f"{rival} takes × as long" for rival in rivals)),
             rows,
         )
+
+
+def onnx_task(backend, light):
+    """Returns a function that runs network and decoding in ONNX Runtime."""
+    seen = list(light.numpy()[:, None])
+    return lambda: backend.predict(seen, Guidance(), Decoding(), batch_size=len(seen))
 
 
 def pillow(source, target):
@@ -245,9 +257,9 @@ class Stages:
             (planes, "lightness", "L of pixels"),
             (ColorizationModel, "predict_raw", "network"),
             (type(model.head), "decode", "decode of the head"),
-            (JoinChroma, "__init__", "upsampling"),
-            (JoinChroma, "ab_rows", "upsampling"),
-            (JoinChroma, "rows", "gamut and sRGB"),
+            (ChromaJoiner, "__init__", "upsampling"),
+            (ChromaJoiner, "ab_rows", "upsampling"),
+            (ChromaJoiner, "rows", "gamut and sRGB"),
             (result, "encode", "encode"),
             (result, "save_picture", "encode"),
         ]

@@ -6,6 +6,7 @@ Each command runs in a process of its own, in turn, after a first run that warms
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -13,22 +14,34 @@ import tempfile
 import time
 from pathlib import Path
 
+from PIL import Image
+
 PICTURE = Path(__file__).resolve().parent.parent / "examples" / "aigues_mortes.png"
+SIZE = (600, 356)
 COMMANDS = {
     "import torch": "import torch",
     "import artcolor": "import artcolor",
     "import artcolor.engine": "import artcolor.engine.colorizer, artcolor.engine.session",
     "import artcolor.models.unet": "from artcolor.models import unet",
     "artcolor --help": "import sys; sys.argv = ['artcolor', '--help']; from artcolor.cli import main; main()",
-    "artcolor colorize": "import sys; sys.argv = ['artcolor', 'colorize', {picture!r}, '-o', {out!r}, '--force']; "
-    "from artcolor.cli import main; main()",
+    **{
+        f"artcolor colorize --backend {backend}": "import sys; sys.argv = ['artcolor', 'colorize', {picture!r}, '-o', "
+        f"{{out!r}}, '--force', '--backend', '{backend}']; from artcolor.cli import main; main()"
+        for backend in ("torch", "onnx")
+    },
 }
 
 
-def seconds(code: str) -> float:
+def measure(code: str) -> tuple[float, float]:
+    """Runs a process; returns its seconds, and the most memory that it held, in MiB."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=quiet, stderr=quiet)
+    _, status, usage = os.wait4(process.pid, 0)
+    spent = time.perf_counter() - start
+    if status:
+        raise SystemExit(f"status {status}: {code}")
+    return spent, usage.ru_maxrss / 1024
 
 
 def main() -> None:
@@ -36,21 +49,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as folder:
-        codes = {
-            name: code.format(picture=str(PICTURE), out=str(Path(folder) / "out.png"))
-            for name, code in COMMANDS.items()
-        }
+        picture, out = str(Path(folder) / "in.jpg"), str(Path(folder) / "out.jpg")
+        Image.open(PICTURE).convert("L").resize(SIZE).save(picture)
+        codes = {name: code.format(picture=picture, out=out) for name, code in COMMANDS.items()}
         for code in codes.values():
-            seconds(code)
-        found: dict[str, list[float]] = {name: [] for name in codes}
+            measure(code)
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in codes}
         for _ in range(rounds):
             for name, code in codes.items():
-                found[name].append(seconds(code))
-    torch = statistics.median(found["import torch"])
-    print("| process | median, s | times `import torch` |\n|---|--:|--:|")
-    for name, times in found.items():
-        median = statistics.median(times)
-        print(f"| `{name}` | {median:.2f} | {median / torch:.2f} |")
+                found[name].append(measure(code))
+    torch = statistics.median(seconds for seconds, _ in found["import torch"])
+    print("| process | median, s | times `import torch` | memory, MiB |\n|---|--:|--:|--:|")
+    for name, measured in found.items():
+        seconds, memory = (statistics.median(column) for column in zip(*measured, strict=True))
+        print(f"| `{name}` | {seconds:.2f} | {seconds / torch:.2f} | {memory:.0f} |")
 
 
 if __name__ == "__main__":
