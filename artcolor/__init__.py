@@ -22,6 +22,10 @@ def __getattr__(name: str) -> Any:
     try:
         return _lazy_getattr(name)
     except ModuleNotFoundError as error:
+        if error.name == "torch":
+            raise ImportError(
+                f"artcolor.{name} needs PyTorch, which is not installed: pip install torch torchvision"
+            ) from error
         if name not in ("TrainConfig", "Trainer") or str(error.name).startswith("artcolor"):
             raise
         raise ImportError(

@@ -8,12 +8,12 @@ import typer
 from rich.logging import RichHandler
 
 from artcolor import __version__
-from artcolor.cli import colorize, evaluate, train, zoo
+from artcolor.cli import colorize, evaluate, export, train, zoo
 from artcolor.cli.output import ERR, OUT, accept_any_encoding, complain
-from artcolor.errors import ArtcolorError
+from artcolor.errors import ArtcolorError, ConfigError
 
 app = typer.Typer(help="Colorize grayscale art.", no_args_is_help=True, pretty_exceptions_enable=False)
-for group in (colorize, zoo, train, evaluate):
+for group in (colorize, zoo, export, train, evaluate):
     app.add_typer(group.app)
 
 
@@ -25,6 +25,11 @@ def main() -> None:
         app()
     except ArtcolorError as error:
         complain("error", error)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision"):
+            raise
+        complain("error", ConfigError("this needs PyTorch, which is not installed: pip install torch torchvision"))
         sys.exit(1)
     except KeyboardInterrupt:
         ERR.print("interrupted")

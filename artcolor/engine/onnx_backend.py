@@ -105,19 +105,10 @@ class OnnxBackend:
     def _run(self, light: Floats, decoding: Decoding) -> tuple[Any, Floats]:
         """Chroma `(N, 2, h, w)` and logits `(N, Q, h, w)` for L `(N, 1, H, W)` of any size."""
         session, config = _session(self._name, self._threads)
-        height, width = light.shape[-2:]
-        stride, out_stride = config["stride"], config["out_stride"]
-        padding = (0, 0), (0, 0), (0, -height % stride), (0, -width % stride)
-        rows, columns = -(-height // out_stride), -(-width // out_stride)
         vividness, temperature = effective(decoding, vividness=config["vividness"], temperature=config["temperature"])
-        given = {
-            "lightness": np.pad(light, padding, mode="edge").astype(np.float32),
-            "vividness": np.array(vividness, np.float32),
-            "temperature": np.array(temperature, np.float32),
-            "grid": np.array([rows, columns], np.int64),
-        }
-        ab, logits = session.run(["ab", "logits"], given)
-        ab, logits = (each[..., :rows, :columns] for each in (ab, logits))
+        given = graphs.inputs_of(light, config, vividness, temperature)
+        rows, columns = given["grid"]
+        ab, logits = (each[..., :rows, :columns] for each in session.run(["ab", "logits"], given))
         if not np.isfinite(ab).all():
             raise WeightsError(
                 f"the network {config['model']} returned NaN or infinity. Its weights are damaged; check released "

@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,12 +14,11 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from artcolor.errors import ConfigError
-from artcolor.files import write_atomically
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead
 from artcolor.zoo.graphs import METADATA, SCHEMA
 
-__all__ = ["export_onnx", "graph_of"]
+__all__ = ["ExportedGraph", "export_onnx", "graph_of", "quiet"]
 
 _OPSET = 20
 _MOST_PICTURES, _LONGEST_SIDE = 64, 8192
@@ -72,33 +70,36 @@ class ExportedGraph:
     external: list[str]
 
 
-def export_onnx(model: ColorizationModel, path: str | Path, *, tag: str = "", sha256: str = "") -> None:
-    """Writes a model as a complete ONNX file.
+def export_onnx(model: ColorizationModel, *, tag: str = "", sha256: str = "") -> bytes:
+    """Exports a model as a complete ONNX file.
 
     Inputs are `lightness` `(N, 1, H, W)`, L in 0..100 with sides that are multiples of the stride; the numbers
     `vividness` and `temperature`; and `grid`, height and width of the part of the output that the picture covers.
-    Outputs are `ab` `(N, 2, h, w)` in Lab units, without padding taken off, and `logits` `(N, Q, h, w)`. The metadata
+    Outputs are `ab` `(N, 2, h, w)` in Lab units, padding included, and `logits` `(N, Q, h, w)`. The metadata
     has an entry `artcolor` with JSON: model, stride, working size, codebook, defaults, and the weights' SHA-256.
 
     Args:
         model: predicts a distribution.
-        path: of the file, which is replaced as a whole.
         tag: name of the weights, for the provenance.
         sha256: SHA-256 of the weights file, for the provenance.
+
+    Returns:
+        The content of the file.
 
     Raises:
         ConfigError: the model predicts no distribution or takes pictures of one size only, or the extra `export` is
             not installed.
 
     Example:
-        >>> import artcolor, tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +SKIP
-        ...     export_onnx(artcolor.unet(weights="DEFAULT"), f"{folder}/unet.onnx")
+        >>> import artcolor
+        >>> len(export_onnx(artcolor.cnn(width=16))) > 100_000
+        True
     """
     exported = _exported(model)
     exported.model.metadata_props[METADATA] = json.dumps(_metadata(model, tag, sha256))
     _optimize(exported.model, fold_norms=True)
-    write_atomically(Path(path), _serialized(exported.model))
+    data: bytes = _proto(exported.model).SerializeToString()
+    return data
 
 
 def graph_of(model: ColorizationModel, *, tag: str, sha256: str) -> ExportedGraph:
@@ -166,7 +167,7 @@ def _exported(model: ColorizationModel) -> Any:
         torch.tensor(0.5),
         torch.tensor([6 * stride // model.network.out_stride, 8 * stride // model.network.out_stride]),
     )
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         return torch.onnx.export(
             decoded,
             arguments,
@@ -180,29 +181,29 @@ def _exported(model: ColorizationModel) -> Any:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps what the exporter prints and logs of its progress to itself."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def quiet() -> Iterator[None]:
+    """Keeps what the exporters print and log of their progress from the terminal; warnings are not for users either."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(before)
 
 
 def _optimize(model: Any, *, fold_norms: bool) -> None:
     """Simplifies a graph in place, and removes where in the code each node comes from."""
     from onnxscript import optimizer  # noqa: PLC0415  (the extra `export`)
 
-    if fold_norms:
-        optimizer.optimize_ir(model)
-    else:
-        # The weights stay those of the file; onnxruntime folds BatchNorms when it loads them.
-        optimizer.inline(model)
-        optimizer.fold_constants(model, input_size_limit=2048, output_size_limit=2048)
-        optimizer.remove_unused_nodes(model)
+    with quiet():
+        if fold_norms:
+            optimizer.optimize_ir(model)
+        else:
+            # The weights stay those of the file; onnxruntime folds BatchNorms when it loads them.
+            optimizer.inline(model)
+            optimizer.fold_constants(model, input_size_limit=2048, output_size_limit=2048)
+            optimizer.remove_unused_nodes(model)
     for node in model.graph.all_nodes():
         node.metadata_props.clear()
         node.doc_string = None
@@ -214,8 +215,3 @@ def _proto(model: Any) -> Any:
     import onnx_ir  # noqa: PLC0415
 
     return onnx_ir.to_proto(model)
-
-
-def _serialized(model: Any) -> bytes:
-    data: bytes = _proto(model).SerializeToString()
-    return data

@@ -20,7 +20,7 @@ from artcolor.errors import ConfigError, WeightsError
 from artcolor.zoo.manifest import released
 from artcolor.zoo.places import find, read_bytes, remedy
 
-__all__ = ["METADATA", "SCHEMA", "Graph", "load", "why_missing"]
+__all__ = ["METADATA", "SCHEMA", "Graph", "inputs_of", "load", "parse_metadata", "why_missing"]
 
 METADATA = "artcolor"
 """Key of the JSON in the metadata of a file."""
@@ -133,3 +133,28 @@ def parse_metadata(text: str | None, name: str) -> dict[str, Any]:
         }
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{name} has incomplete metadata ({error!r}). Export it again.") from None
+
+
+def inputs_of(
+    lightness: npt.NDArray[np.float32], config: Mapping[str, Any], vividness: float, temperature: float
+) -> dict[str, npt.NDArray[Any]]:
+    """Makes the inputs of a network.
+
+    Args:
+        lightness: `(N, 1, H, W)`, L in 0..100, of any size.
+        config: what the file says of itself, from `parse_metadata`.
+        vividness: τ.
+        temperature: T.
+
+    Returns:
+        Array by name of the input. `grid` is the height and width of the part of the outputs that is not padding.
+    """
+    height, width = lightness.shape[-2:]
+    stride, out_stride = config["stride"], config["out_stride"]
+    padding = (0, 0), (0, 0), (0, -height % stride), (0, -width % stride)
+    return {
+        "lightness": np.pad(lightness, padding, mode="edge").astype(np.float32, copy=False),
+        "vividness": np.array(vividness, np.float32),
+        "temperature": np.array(temperature, np.float32),
+        "grid": np.array([-(-height // out_stride), -(-width // out_stride)], np.int64),
+    }

@@ -1,0 +1,52 @@
+"""`artcolor export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from artcolor.cli.output import say
+from artcolor.errors import ConfigError
+
+app = typer.Typer()
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model or of weights, or a weights file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, such as unet.onnx.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Quantize to 8 bits: about twice as fast, slightly different colors.")
+    ] = False,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="With --int8: a folder of at least 16 pictures like those that will be colorized."),
+    ] = None,
+) -> None:
+    """Export a model to ONNX, for other runtimes and for `artcolor colorize --model FILE.onnx`.
+
+    The file holds the network, its weights and the decoding of colors, and states what it was made from.
+    """
+    if out.suffix.lower() != ".onnx":
+        raise ConfigError(f"{out} must end in .onnx")
+    if int8 != (pictures is not None):
+        raise ConfigError("--int8 and --pictures FOLDER belong together; give both, or neither")
+    samples = []
+    if pictures is not None:
+        from artcolor.images.walk import is_picture, walk
+
+        samples = sorted(path for path in walk(pictures) if is_picture(path))
+
+    from artcolor.engine.torch_backend import TorchBackend
+    from artcolor.files import write_atomically
+    from artcolor.models.export import export_onnx
+    from artcolor.models.quantization import quantize
+
+    backend = TorchBackend(model)
+    tag, sha256 = backend.identity()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    data = export_onnx(backend.model, tag=tag, sha256=sha256)
+    if int8:
+        data = quantize(data, samples)
+    write_atomically(out, data)
+    say(f"{tag} exported to {out} ({len(data):,} bytes)")

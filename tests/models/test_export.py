@@ -1,0 +1,95 @@
+"""Models exported to ONNX: complete files that say what they are, and their 8-bit variants."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+import artcolor
+from artcolor.cli.app import app
+from artcolor.engine.onnx_backend import OnnxBackend
+from artcolor.errors import ConfigError
+from artcolor.models.base import ColorizationModel
+from artcolor.models.export import export_onnx
+from artcolor.models.guidance import Decoding, Guidance
+from artcolor.models.quantization import quantize
+from tests.conftest import make_painting
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def model() -> ColorizationModel:
+    torch.manual_seed(0)
+    return artcolor.cnn(weights="DEFAULT")
+
+
+@pytest.fixture(scope="module")
+def exported(model: ColorizationModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "mine.onnx"
+    path.write_bytes(export_onnx(model, tag="cnn.mine", sha256="0" * 64))
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(16):
+        make_painting(number).convert("L").resize((120, 90)).save(folder / f"{number}.png")
+    return folder
+
+
+def chroma(backend: OnnxBackend, decoding: Decoding = Decoding()) -> np.ndarray:
+    pixels = np.asarray(make_painting(3).convert("L"))
+    (found,) = backend.predict([backend.look(pixels)], Guidance(), decoding)
+    return np.asarray(found.ab)
+
+
+def test_a_file_says_what_it_is_and_stands_alone(model: ColorizationModel, exported: Path) -> None:
+    meta = onnxruntime.InferenceSession(exported).get_modelmeta().custom_metadata_map
+    stated = json.loads(meta["artcolor"])
+    assert stated["config"] == model.config
+    assert (stated["tag"], stated["sha256"], stated["size"]) == ("cnn.mine", "0" * 64, model.size)
+    centers = model.distribution_head().codebook.centers
+    np.testing.assert_allclose(stated["codebook"], centers, atol=1e-4)
+    backend = OnnxBackend(str(exported))
+    assert backend.identity() == ("cnn.mine", "0" * 64)
+    for decoding in (Decoding(), Decoding(vividness=0)):
+        light = torch.from_numpy(backend.look(np.asarray(make_painting(3).convert("L"))))
+        expected = model.predict(light, decoding=decoding).ab
+        np.testing.assert_allclose(chroma(backend, decoding), expected, atol=0.02)
+
+
+def test_eight_bits_are_smaller_and_nearly_the_same(exported: Path, pictures: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.onnx"
+    small.write_bytes(quantize(exported.read_bytes(), sorted(pictures.iterdir())))
+    assert small.stat().st_size < 0.5 * exported.stat().st_size
+    exact, found = (chroma(OnnxBackend(str(path))) for path in (exported, small))
+    assert 0 < np.abs(found - exact).mean() < 1.5
+    with pytest.raises(ConfigError, match="at least 16 pictures"):
+        quantize(exported.read_bytes(), [])
+
+
+def test_the_command_writes_files_that_colorize_reads(pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "cnn.onnx"
+    done = run("export", "cnn", "-o", out)
+    assert done.exit_code == 0, done.output
+    assert run("colorize", pictures / "1.png", "-o", tmp_path / "1.png", "--model", out).exit_code == 0
+    found = np.asarray(artcolor.images.open_picture(tmp_path / "1.png").pixels).astype(int)
+    expected = np.asarray(artcolor.Colorizer("cnn", backend="torch")(pictures / "1.png")).astype(int)
+    assert np.abs(found - expected).max() <= 1
+    for arguments, message in (
+        (("cnn", "-o", tmp_path / "cnn.pt"), "must end in .onnx"),
+        (("cnn", "-o", out, "--int8"), "belong together"),
+        (("cnn_report", "-o", out), "cannot be exported"),
+        (("nope", "-o", out), "nope"),
+    ):
+        failed = run("export", *arguments)
+        assert failed.exit_code != 0
+        assert message in " ".join(str(failed.exception or failed.output).split())
