@@ -1,15 +1,18 @@
 """Measures the speed of colorizing a folder compared with the network alone, and prints Markdown tables.
 
     python benchmarks/folder.py
-    python benchmarks/folder.py --model unet --workers 1 2 4 --sizes 400x300 --kinds jpg --rounds 3
+    python benchmarks/folder.py --model unet --workers 1 2 4 --sizes 400x300 --kinds jpg jpg:png --rounds 3
 
 The network alone runs on the same number of pictures at working size, with the same batch size and number of threads,
-alternating with the folder within one process. Each stage is also timed separately, one picture at a time on a thread.
-The sum of their CPU times yields the largest share that could be reached if no core ever waited. (A network on the CPU
-shares the cores with the other stages, so this is far below 100 % for large pictures.)
+alternating with the folder within one process. Each stage is also timed separately, one picture at a time on a thread:
+CPU time, and wall time, which also counts waiting for the disk. "Other" is the CPU time of a picture in the folder
+beyond that of the stages: planning, threads, and stages that are slower while others use the same caches. The sum of
+the stages yields the largest share that could be reached if no core ever waited. (A network on the CPU shares the cores
+with the other stages, so this is far below 100 % for large pictures.)
 """
 
 import argparse
+import io
 import os
 import platform
 import shutil
@@ -27,6 +30,7 @@ from artcolor import images
 from artcolor.batch.plan import plan_jobs
 from artcolor.batch.run import run_jobs
 from artcolor.batch.saving import Saving
+from artcolor.files import replacing
 from artcolor.images.colored import color_measure
 
 
@@ -58,41 +62,48 @@ def network_alone(colorizer, count, height, width):
     return time.perf_counter() - begun
 
 
-def folder_run(colorizer, source, target, count, workers):
+def folder_run(colorizer, source, target, count, workers, format):
+    """Returns the wall and CPU time of a folder, in seconds."""
     shutil.rmtree(target, ignore_errors=True)
-    begun = time.perf_counter()
-    outcomes = list(run_jobs(colorizer, plan_jobs([source], target), Saving(), workers=workers))
-    spent = time.perf_counter() - begun
+    begun = time.perf_counter(), time.process_time()
+    jobs = plan_jobs([source], target, format=format)
+    outcomes = list(run_jobs(colorizer, jobs, Saving(format=format), workers=workers))
+    spent = time.perf_counter() - begun[0], time.process_time() - begun[1]
     assert [outcome.status for outcome in outcomes] == ["colorized"] * count
     return spent
 
 
 def stages(colorizer, source, target, rounds):
-    """Returns the CPU time of each stage for one picture on one thread, in seconds."""
+    """Returns the CPU and wall time of each stage for one picture on one thread, in seconds."""
     threads = torch.get_num_threads()
     # Threads that wait for each other also use CPU time.
     torch.set_num_threads(1)
-    spent = {"read": [], "look": [], "network": [], "join": [], "write": []}
+    spent = {"read": [], "L": [], "network": [], "join": [], "encode": [], "write": []}
 
-    def timed(stage, function, *args, **keywords):
-        begun = time.process_time()
+    def timed(stage, function, *args, each=1, **keywords):
+        begun = time.process_time(), time.perf_counter()
         result = function(*args, **keywords)
-        spent[stage].append(time.process_time() - begun)
+        spent[stage].append(((time.process_time() - begun[0]) / each, (time.perf_counter() - begun[1]) / each))
         return result
 
+    def write(data):
+        with replacing(target) as file:
+            file.write(data)
+
+    target.parent.mkdir(exist_ok=True)
     for path in sorted(source.iterdir())[:rounds]:
         picture = timed("read", images.open_picture, path)
-        light = timed("look", lambda picture=picture: (color_measure(picture.pixels), colorizer.look(picture))[1])
+        light = timed("L", lambda picture=picture: (color_measure(picture.pixels), colorizer.look(picture))[1])
         batch = [light] * colorizer.batch_size
-        predictions = timed("network", colorizer.predict, batch)
-        spent["network"][-1] /= len(batch)
-        # Computes all rows now; otherwise they would be joined while they are written.
+        predictions = timed("network", colorizer.predict, batch, each=len(batch))
+        # Computes all rows now; otherwise they would be joined while they are encoded.
         joined = timed("join", lambda picture=picture, found=predictions[0]: colorizer.paint(picture, found).pixels)
         painted = images.Picture(joined, picture.alpha, picture.info)
-        target.parent.mkdir(exist_ok=True)
-        timed("write", images.save_picture, painted, target, provenance=colorizer.provenance)
+        file = io.BytesIO()
+        timed("encode", images.save_picture, painted, file, format=target.suffix, provenance=colorizer.provenance)
+        timed("write", write, file.getvalue())
     torch.set_num_threads(threads)
-    return {stage: statistics.median(seconds[1:]) for stage, seconds in spent.items()}
+    return {stage: tuple(map(statistics.median, zip(*seconds[1:], strict=True))) for stage, seconds in spent.items()}
 
 
 def table(title, header, rows):
@@ -105,7 +116,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="unet")
     parser.add_argument("--sizes", nargs="+", default=["400x300", "1000x750", "3000x2000"])
-    parser.add_argument("--kinds", nargs="+", default=["jpg", "png"])
+    parser.add_argument(
+        "--kinds", nargs="+", default=["jpg", "png"], help="suffix of files, or of originals and results as jpg:png"
+    )
     parser.add_argument("--workers", nargs="+", type=int, default=[0], help="0 is the default of `artcolor colorize`")
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument(
@@ -130,39 +143,40 @@ def main():
         count = max(8, round(args.seconds * 16 / network_alone(colorizer, 16, height, width)))
         count = min(count, max(24, int(1.5e8 / (width * height))))
         for kind in args.kinds:
+            kind, _, format = kind.partition(":")
             with tempfile.TemporaryDirectory() as place:
                 source, target = Path(place) / "in", Path(place) / "out"
                 make(source, width, height, kind, count)
-                cost = stages(colorizer, source, Path(place) / "one" / f"out.{kind}", 8)
+                cost = stages(colorizer, source, Path(place) / "one" / f"out.{format or kind}", 8)
                 alone, whole = [], {workers: [] for workers in args.workers}
                 for _ in range(args.rounds):
                     alone.append(network_alone(colorizer, count, height, width))
                     for workers, seconds in whole.items():
-                        seconds.append(folder_run(colorizer, source, target, count, workers or None))
+                        seconds.append(folder_run(colorizer, source, target, count, workers or None, format or None))
+            name = f"{width} × {height}", " to ".join(filter(None, (kind, format)))
             best = statistics.median(alone) / count
-            around = sum(seconds for stage, seconds in cost.items() if stage != "network")
-            on_cpu = cost["network"] if args.device == "cpu" else 0.0
+            around = sum(cpu for stage, (cpu, _) in cost.items() if stage != "network")
+            on_cpu = cost["network"][0] if args.device == "cpu" else 0.0
             bound = min(1.0, best * cores / (on_cpu + around))
             for workers, seconds in whole.items():
-                share = [a / w for a, w in zip(alone, seconds, strict=True)]
+                share = [a / wall for a, (wall, _) in zip(alone, seconds, strict=True)]
+                wall, cpu = (statistics.median(column) / count for column in zip(*seconds, strict=True))
                 shares.append(
                     (
-                        f"{width} × {height}",
-                        kind,
+                        *name,
                         str(workers or "default"),
                         f"{1 / best:.1f}",
-                        f"{count / statistics.median(seconds):.1f}",
+                        f"{1 / wall:.1f}",
                         f"{statistics.median(share):.0%} ({min(share):.0%} to {max(share):.0%})",
                         f"{bound:.0%}",
+                        f"{1000 * cpu:.1f}",
+                        f"{1000 * (cpu - on_cpu - around):.1f}",
                     )
                 )
-            times.append((f"{width} × {height}", kind, *(f"{1000 * seconds:.1f}" for seconds in cost.values())))
-    table(
-        "Pictures per second",
-        ("picture", "file", "workers", "network alone", "folder", "share", "largest possible share"),
-        shares,
-    )
-    table("CPU time of one picture, in ms", ("picture", "file", *cost), times)
+            times.append((*name, *(f"{1000 * cpu:.1f} ({1000 * wall:.1f})" for cpu, wall in cost.values())))
+    header = ("picture", "file", "workers", "network alone", "folder", "share", "largest possible share")
+    table("Pictures per second", (*header, "CPU time of one, ms", "of it other, ms"), shares)
+    table("CPU (wall) time of the stages of one picture, in ms", ("picture", "file", *cost), times)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,18 @@ def test_speed_prints_its_tables() -> None:
     # A stage whose function has another name by now would be missing.
     for stage in ("decode", "resize", "network", "decode of the head", "upsampling", "gamut and sRGB", "encode"):
         assert f"| {stage} |" in done.stdout
+
+
+def test_folder_says_where_the_time_goes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    options = "--model cnn --sizes 40x30 --kinds jpg:png --seconds 0.01 --rounds 1"
+    monkeypatch.setattr(sys, "argv", ["folder.py", *options.split()])
+    runpy.run_path(str(ROOT / "benchmarks" / "folder.py"), run_name="__main__")
+    shown = capsys.readouterr().out
+    assert "| 40 × 30 | jpg to png | default |" in shown
+    assert "| picture | file | read | L | network | join | encode | write |" in shown
+    times = [float(cell.split()[0]) for cell in shown.splitlines()[-1].split("|")[3:-1]]
+    assert len(times) == 6
+    assert max(times) == times[2] > 0
 
 
 def test_sources_weighs_pictures_as_another_split_mixes_them(tmp_path: Path) -> None:

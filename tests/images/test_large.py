@@ -14,7 +14,7 @@ from PIL import Image
 from artcolor.color import rows as strips
 from artcolor.color.rows import LazyRows
 from artcolor.errors import ImageError
-from artcolor.images import Picture, Provenance, jpeg, open_file, open_picture, save_picture, tiff_write
+from artcolor.images import Picture, Provenance, jpeg, open_file, open_picture, png, save_picture, tiff_write
 from artcolor.images import write as writing
 from artcolor.images.picture import at_depth
 from artcolor.images.png import write_png
@@ -29,6 +29,7 @@ def _small_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strips, "_STRIP_PIXELS", 300)
     monkeypatch.setattr(jpeg, "_STRIP_PIXELS", 300)
     monkeypatch.setattr(writing, "_LARGE", 100)
+    monkeypatch.setattr(png, "_AT_ONCE", 0)
 
 
 @pytest.mark.usefixtures("_small_strips")
@@ -86,12 +87,16 @@ def test_rows_of_lazy_rows() -> None:
 
 
 @pytest.mark.usefixtures("_small_strips")
-def test_png_is_as_small_as_that_of_pillow() -> None:
+@pytest.mark.parametrize("at_once", [0, 200 * 150 * 3])
+def test_png_is_as_small_as_that_of_pillow(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "_AT_ONCE", at_once)
     painting = make_painting(4, 200, 150)
     own, theirs = io.BytesIO(), io.BytesIO()
     write_png(own, np.asarray(painting), None, 8, {}, None)
     painting.save(theirs, "PNG")
     assert len(own.getvalue()) < 1.1 * len(theirs.getvalue())
+    with Image.open(own) as image:
+        assert np.array_equal(np.asarray(image), np.asarray(painting))
 
 
 @pytest.mark.usefixtures("_small_strips")
