@@ -1,4 +1,4 @@
-"""Rewrites the sections of README, docs and the package stub that are generated from the manifest and the code.
+"""Rewrites the sections of README, docs and other files that are generated from the manifest, the code and results.
 
 A section stands between `<!-- NAME -->` and `<!-- /NAME -->`. Run this after changing the manifest, an option or a
 model: python scripts/update_tables.py
@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import json
 import re
+import tomllib
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -59,8 +60,31 @@ def hints_table(file: str, metrics: Sequence[str]) -> str:
     return hints_to_markdown(HintResults(**content, rows=rows, wrong=wrong), metrics) + "\n"
 
 
+def light_requirements() -> str:
+    """Returns what is required without torch, from pyproject.toml: the core without it, and the extra `onnx`."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    core = [each for each in project["dependencies"] if not re.match(r"torch(vision)?\b", each)]
+    return "".join(f"{each}\n" for each in (*core, *project["optional-dependencies"]["onnx"]))
+
+
+def install_table() -> str:
+    """Returns a Markdown table of what each way of installing weighs, from docs/results/install.json."""
+    found = json.loads((_ROOT / "docs" / "results" / "install.json").read_text(encoding="utf-8"))
+    rows = [("", "commands", "environment")]
+    for name, way in found["ways"].items():
+        size = f"{way['bytes'] / 1e9:.2f} GB" if way["bytes"] else "not measured"
+        rows.append((name, "<br>".join(f"`{command}`" for command in way["commands"]), size))
+    lines = [f"| {' | '.join(row)} |\n" for row in rows]
+    lines.insert(1, "|---|---|---|\n")
+    measured = f"Measured on {found['date']} with Python {found['python']} on {found['machine']}.\n"
+    return "".join(lines) + "\n" + measured
+
+
 SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "zoo"): card.markdown_table,
+    ("README.md", "install"): install_table,
+    ("docs/installation.md", "install"): install_table,
+    ("requirements-onnx.txt", "light"): light_requirements,
     ("docs/evaluation.md", "whole"): functools.partial(card.figures_table, card.WHOLE),
     ("docs/evaluation.md", "crops"): functools.partial(card.figures_table, card.CROPS),
     ("docs/weights.md", "files"): card.files_table,
@@ -81,7 +105,7 @@ def updated(document: str, name: str) -> str:
     Raises:
         ValueError: the file does not contain exactly one such section.
     """
-    # In the stub the marks are comments of Python.
+    # In some files the marks are comments.
     pattern = re.compile(f"((?:# )?<!-- {name} -->\n).*?((?:# )?<!-- /{name} -->)", re.DOTALL)
     text = SECTIONS[document, name]()
     result, count = pattern.subn(

@@ -150,6 +150,9 @@ def test_links_and_pictures_exist(page: Path) -> None:
         ("docs/weights.md", "files"),
         ("docs/colorizing.md", "options"),
         ("artcolor/__init__.pyi", "models"),
+        ("README.md", "install"),
+        ("docs/installation.md", "install"),
+        ("requirements-onnx.txt", "light"),
     ],
 )
 def test_generated_sections_are_current(document: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

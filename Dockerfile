@@ -1,0 +1,44 @@
+# syntax=docker/dockerfile:1
+# Two images: `full`, the default, with torch for the CPU; and `onnx`, with onnxruntime and without torch.
+#     docker build -t artcolor .
+#     docker build -t artcolor:onnx --target onnx .
+ARG PYTHON=3.13
+
+FROM python:${PYTHON}-slim AS build
+RUN python -m venv /opt/artcolor
+ENV PATH=/opt/artcolor/bin:$PATH
+WORKDIR /src
+
+FROM build AS build-full
+# From PyPI, torch for Linux would bring CUDA.
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --index-url https://download.pytorch.org/whl/cpu "torch>=2.6" "torchvision>=0.21"
+COPY . .
+RUN --mount=type=cache,target=/root/.cache/pip pip install .
+
+FROM build AS build-onnx
+COPY requirements-onnx.txt .
+RUN --mount=type=cache,target=/root/.cache/pip pip install -r requirements-onnx.txt
+COPY . .
+RUN --mount=type=cache,target=/root/.cache/pip pip install --no-deps .
+
+FROM python:${PYTHON}-slim AS base
+# With a read-only root and any --user, /tmp is what can be written; a user without a name has no home either.
+ENV PATH=/opt/artcolor/bin:$PATH \
+    HOME=/tmp \
+    USER=artcolor
+USER 10001:10001
+# As Ctrl-C: pictures that are being written are finished. Process 1 would ignore SIGTERM.
+STOPSIGNAL SIGINT
+WORKDIR /work
+ENTRYPOINT ["artcolor"]
+CMD ["--help"]
+
+FROM base AS onnx
+COPY --from=build-onnx /opt/artcolor /opt/artcolor
+# `artcolor verify` needs torch.
+HEALTHCHECK --interval=5m --timeout=30s CMD ["artcolor", "models"]
+
+FROM base AS full
+COPY --from=build-full /opt/artcolor /opt/artcolor
+HEALTHCHECK --interval=5m --timeout=1m CMD ["artcolor", "verify", "unet"]
