@@ -55,8 +55,7 @@ def make(folder, width, height, kind, count):
 
 
 def network_alone(colorizer, count, height, width):
-    size = colorizer.transform.output_size(height, width)
-    seen = [torch.rand(1, 1, *size) * 100 for _ in range(count)]
+    seen = [colorizer.backend.look(np.asarray(gray(width, height, 0)))] * count
     begun = time.perf_counter()
     colorizer.predict(seen)
     return time.perf_counter() - begun
@@ -75,9 +74,8 @@ def folder_run(colorizer, source, target, count, workers, format):
 
 def stages(colorizer, source, target, rounds):
     """Returns the CPU and wall time of each stage for one picture on one thread, in seconds."""
-    threads = torch.get_num_threads()
     # Threads that wait for each other also use CPU time.
-    torch.set_num_threads(1)
+    colorizer.backend.limit_threads(1)
     spent = {"read": [], "L": [], "network": [], "join": [], "encode": [], "write": []}
 
     def timed(stage, function, *args, each=1, **keywords):
@@ -102,7 +100,7 @@ def stages(colorizer, source, target, rounds):
         file = io.BytesIO()
         timed("encode", images.save_picture, painted, file, format=target.suffix, provenance=colorizer.provenance)
         timed("write", write, file.getvalue())
-    torch.set_num_threads(threads)
+    colorizer.backend.limit_threads(None)
     return {stage: tuple(map(statistics.median, zip(*seconds[1:], strict=True))) for stage, seconds in spent.items()}
 
 
@@ -129,11 +127,12 @@ def main():
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--backend", choices=("torch", "onnx"), default="torch")
     args = parser.parse_args()
-    colorizer = artcolor.Colorizer(args.model, batch_size=args.batch_size, device=args.device)
+    colorizer = artcolor.Colorizer(args.model, batch_size=args.batch_size, device=args.device, backend=args.backend)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     print(
-        f"`{args.model}` on {args.device}, {cores} cores, {torch.get_num_threads()} threads of torch "
+        f"`{args.model}` in {args.backend} on {args.device}, {cores} cores, {torch.get_num_threads()} threads of torch "
         f"{torch.__version__}, Python {platform.python_version()}; batches of {args.batch_size}"
     )
     shares, times = [], []
