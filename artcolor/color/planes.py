@@ -17,8 +17,6 @@ from artcolor.color.rows import LazyRows, Pixels, Rows, strips_of
 from artcolor.color.srgb import Floats
 from artcolor.errors import ConfigError
 
-# A part of a strip this large stays in the processor's cache through the dozen steps from Lab to sRGB.
-_PART_PIXELS = 1 << 16
 _KEYS = -0.75
 # Pictures that are longer than this many times their short side are seen smaller, with the area of this aspect. Very
 # narrow ones have more, because of the least short side.
@@ -201,7 +199,7 @@ class ChromaJoiner:
             `(3, rows, W)`, sRGB in 0..1, or what `encode` gives.
         """
         parts, outside = [], []
-        step = max(1, _PART_PIXELS // self.width)
+        step = max(1, srgb.PART_PIXELS // self.width)
         # Allocating anew for each part would cost as much as computing.
         memory = np.empty((2, 3, min(step, len(lightness)) * self.width), self._wide.dtype)
         for top in range(0, len(lightness), step):

@@ -32,6 +32,13 @@ LINEAR_KNEE = KNEE / 12.92
 GAMUT_TOLERANCE = 1e-6
 """What lies outside of 0..1 by no more is rounding."""
 
+PART_PIXELS = 7 << 12
+"""Pixels that are best computed at once.
+
+Their planes stay in the processor's cache, and OpenBLAS multiplies so few of them by a small matrix without starting
+threads, which would get in the way of those that read, write and run the network.
+"""
+
 _BISECTIONS = 22
 # So many pixels stay in the processor's cache through a bisection.
 _SEARCHED = 1 << 13
@@ -110,7 +117,12 @@ def linear_to_lab(linear: Floats) -> Floats:
 
 
 def _mix(matrix: Floats, x: Floats) -> Floats:
-    return (matrix.astype(x.dtype) @ x.reshape(len(x), -1)).reshape(len(matrix), *x.shape[1:])
+    flat, matrix = x.reshape(len(x), -1), matrix.astype(x.dtype)
+    mixed = np.empty((len(matrix), flat.shape[1]), x.dtype)
+    for start in range(0, flat.shape[1], PART_PIXELS):
+        part = slice(start, start + PART_PIXELS)
+        np.matmul(matrix, flat[:, part], out=mixed[:, part])
+    return mixed.reshape(len(matrix), *x.shape[1:])
 
 
 def _lab_curve(xyz: Floats) -> Floats:

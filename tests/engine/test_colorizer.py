@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import artcolor
-from artcolor.color import planes, rows
+from artcolor.color import rows, srgb
 from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab, rgb_to_lightness
 from artcolor.errors import ConfigError, ImageError, WeightsError
 from artcolor.images import decode
@@ -117,7 +117,7 @@ def test_strips_leave_no_seams() -> None:
     flat = np.full((1300, 900), 120, np.uint8)
     result = colorizer(flat).astype(int)
     steps = np.abs(np.diff(result, axis=0)).max(axis=(1, 2))
-    strip, part = rows._STRIP_PIXELS // 900, planes._PART_PIXELS // 900
+    strip, part = rows._STRIP_PIXELS // 900, srgb.PART_PIXELS // 900
     borders = np.array([strip - 1, *range(part - 1, 1299, part)])
     assert strip < 1300
     assert len(borders) > 3
