@@ -1,8 +1,8 @@
 """Watches folders for new pictures, and says which are complete.
 
-Folders are looked at again and again, with the same search as for a single run. Events of the system (inotify and its
-like, through the watchdog library) do not come from network drives, to which scanners and cameras write, and whether a
-file rests has to be looked up in any case.
+Folders are searched again and again, in the same way as for a single run. Events of the file system (inotify, through
+the watchdog library) are not sent for network drives, which scanners and cameras write to, and whether a file is still
+being written has to be checked in any case.
 """
 
 import dataclasses
@@ -12,33 +12,35 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from artcolor.batch.disk import check_folders
-from artcolor.batch.plan import Job, Outcome, plan_jobs
+from artcolor.batch.plan import Job, Outcome, folded, plan_jobs
 from artcolor.batch.saving import Saving
 from artcolor.errors import ConfigError, ImageError
 
 __all__ = ["Watch"]
 
 _SHORTEST_PAUSE = 0.5
-# Looking takes at most a tenth of the time, however many files there are.
+# Searching takes at most a tenth of the time, however many files there are.
 _PAUSE_FACTOR = 9
-# Whether a picture is complete is looked up shortly before it is read.
-_MOST_JOBS = 64
+# Few at a time, because a picture may change before its turn; but not too few, because every search costs time that
+# grows with the number of files.
+_FEWEST_JOBS, _SHARE = 64, 32
 
-# Size, time of the last change and number of a file; `None` if they cannot be looked up.
-_State = tuple[int, int, int] | None
+# Size, time of the last change, inode and readability of a file; `None` if they cannot be determined.
+_State = tuple[int, int, int, bool] | None
 
 
 class Watch:
     """Finds pictures in folders as they appear or change.
 
-    A picture counts once its size and time have not changed for a while, so one that is being written is left alone. A
-    picture that changes after it was colorized, or after it failed, counts again; its result is then replaced.
+    A picture is complete once its size and time have not changed for a while, so one that is being written is left
+    alone. A picture that changes after it was colorized is colorized again, and replaces its result. One that failed is
+    tried again when it changes or becomes readable.
 
     Args:
-        folders: to watch, with their sub-folders; see `plan_jobs` for what is a picture.
-        out: folder of the results; what is in it is left out.
-        saving: how results are written. Existing results of earlier runs are treated as it says.
-        hints: folder of hints files, as `plan_jobs` takes it.
+        folders: folders to watch, with their sub-folders; see `plan_jobs` for what is a picture.
+        out: folder of the results; its contents are skipped.
+        saving: how results are written. It also decides about existing results of earlier runs.
+        hints: folder of hints files, as for `plan_jobs`.
         rest: seconds for which size and time must not change.
 
     Raises:
@@ -63,10 +65,11 @@ class Watch:
                 what = "is not a folder" if folder.exists() else "does not exist"
                 raise ConfigError(f"{folder} {what}; only folders can be watched")
         if hints is not None and not hints.is_dir():
-            raise ConfigError(f"{hints} is not a folder; pictures that are watched for need a folder of hints files")
+            raise ConfigError(f"{hints} is not a folder; with --watch, hints must be a folder of hints files")
         self._folders, self._out, self._saving, self._hints, self._rest = folders, out, saving, hints, rest
+        # Names of results, of pictures that were returned: other files may be temporary, and get another name.
         self._taken: dict[str, Path] = {}
-        # Of each picture, its state and since when it has had it.
+        # The state of each picture, and since when it has had it.
         self._seen: dict[Path, tuple[_State, float]] = {}
         self._given: dict[Path, _State] = {}
         self._own: set[Path] = set()
@@ -74,18 +77,21 @@ class Watch:
         check_folders([out])
 
     def look(self) -> list[Job]:
-        """Looks once into the folders.
+        """Searches the folders once.
 
         Returns:
-            Jobs of pictures that are complete and were not returned before in this state; at most 64.
+            Jobs of pictures that are complete and were not returned before in this state; of very many, only the first
+            ones.
 
         Raises:
-            ImageError: a folder is gone or cannot be listed.
+            ImageError: a folder does not exist any more, or cannot be listed.
         """
         for folder in self._folders:
             if not folder.is_dir():
-                raise ImageError(f"the folder {folder} is gone")
-        jobs = plan_jobs(self._folders, self._out, format=self._saving.format, hints=self._hints, taken=self._taken)
+                raise ImageError(f"the folder {folder} does not exist any more, or cannot be reached")
+        taken = dict(self._taken)
+        jobs = plan_jobs(self._folders, self._out, format=self._saving.format, hints=self._hints, taken=taken)
+        most = max(_FEWEST_JOBS, len(jobs) // _SHARE)
         before, self._seen = self._seen, {}
         ready: list[Job] = []
         for job in jobs:
@@ -94,19 +100,20 @@ class Watch:
             self._seen[job.source] = (state, since if old == state else now)
             fresh = job.source not in self._given or self._given[job.source] != state
             rests = job.source in before and old == state and now - since >= self._rest
-            if fresh and rests and len(ready) < _MOST_JOBS:
+            if fresh and rests and len(ready) < most:
                 ready.append(job)
                 self._given[job.source] = state
+                self._taken[folded(job.target)] = job.source
         return ready
 
     def wait(self) -> list[Job]:
-        """Looks into the folders until there is a picture that is complete.
+        """Searches the folders until a picture is complete.
 
         Returns:
-            As for `look`; at least one job.
+            As for `look`, but at least one job.
 
         Raises:
-            ImageError: a folder is gone or cannot be listed.
+            ImageError: a folder does not exist any more, or cannot be listed.
         """
         while True:
             start = time.monotonic()
@@ -116,26 +123,30 @@ class Watch:
             time.sleep(max(_SHORTEST_PAUSE, _PAUSE_FACTOR * (time.monotonic() - start)))
 
     def rounds(self, jobs: Sequence[Job]) -> list[tuple[list[Job], Saving]]:
-        """Says how the results of jobs are to be written: those that this watch wrote itself are replaced.
+        """Decides how the results of jobs are written: those that this watch wrote are replaced.
 
         Args:
             jobs: from `look` or `wait`.
 
         Returns:
-            Jobs, and how to save them, as `run_jobs` takes both.
+            Jobs, each group with its settings, for `run_jobs`.
         """
         again = dataclasses.replace(self._saving, force=True, resume=False)
         new, changed = ([job for job in jobs if (job.source in self._own) == own] for own in (False, True))
         return [(some, how) for some, how in ((new, self._saving), (changed, again)) if some]
 
     def add(self, outcome: Outcome) -> None:
-        """Notes how a job ended.
+        """Records how a job ended.
 
         Args:
             outcome: from `run_jobs`.
         """
+        job = outcome.job
         if outcome.status == "colorized":
-            self._own.add(outcome.job.source)
+            self._own.add(job.source)
+        elif not outcome.results and job.source not in self._own:
+            # The name is free again: of a file that was incomplete, under the name that it had until then.
+            self._taken.pop(folded(job.target), None)
 
 
 def _state(path: Path) -> _State:
@@ -143,4 +154,4 @@ def _state(path: Path) -> _State:
         found = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return found.st_size, found.st_mtime_ns, found.st_ino, os.access(path, os.R_OK)
