@@ -168,8 +168,8 @@ class Colorizer:
         Args:
             x: a path (`str` or `os.PathLike`), the bytes of a picture file or a file object, a Pillow image, a NumPy
                 array `(H, W)`, `(H, W, 1)` or `(H, W, 3)` (uint8, uint16, or float in 0..1), a tensor `(H, W)`,
-                `(C, H, W)` or `(N, C, H, W)` with C 1 or 3 (uint8, or float in 0..1); or a list, tuple, iterator or
-                generator of these. Of color pictures only the lightness is used.
+                `(C, H, W)` or `(N, C, H, W)` with C 1 or 3 (uint8, uint16, or float in 0..1); or a list, tuple,
+                iterator or generator of these. Of color pictures only the lightness is used.
 
         Returns:
             The same kind, in color: a path, bytes or a file object give a `ColoredImage`, which is a Pillow image; an

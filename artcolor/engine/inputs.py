@@ -59,7 +59,9 @@ def item_of(x: Any) -> Item:
     if isinstance(x, np.ndarray):
         return Item([Picture(of_array(x))], lambda done, _: done[0].pixels.astype(x.dtype, copy=False))
     if is_tensor(x):
-        from artcolor.engine.tensors import as_tensor, of_tensor  # noqa: PLC0415  (imports torch)
+        # These import torch.
+        from artcolor.engine.tensors import as_tensor  # noqa: PLC0415
+        from artcolor.models.pictures import of_tensor  # noqa: PLC0415
 
         return Item([Picture(each) for each in of_tensor(x)], lambda done, _: as_tensor([p.pixels for p in done], x))
     if is_source(x):

@@ -155,7 +155,7 @@ def save(
     elif isinstance(result, np.ndarray):
         picture = Picture(of_array(result))
     elif is_tensor(result):
-        from artcolor.engine.tensors import of_tensor  # noqa: PLC0415  (imports torch)
+        from artcolor.models.pictures import of_tensor  # noqa: PLC0415  (imports torch)
 
         pictures = of_tensor(result)
         if len(pictures) > 1:

@@ -9,8 +9,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from artcolor.color import planes
 from artcolor.color.isolation import isolated
-from artcolor.color.lab import rgb_to_lightness
 from artcolor.color.transforms import JoinChroma
 from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.conditioning import conditioned, embedding_of, kernel_of
@@ -18,9 +18,9 @@ from artcolor.models.guidance import Decoding, Guidance, Prediction, guided
 from artcolor.models.heads import DistributionHead, Head
 from artcolor.models.hub_module import HubModule
 from artcolor.models.kernel import ChromaKernel, Embedding
-from artcolor.models.network import Network
+from artcolor.models.network import Network, check_lightness
 from artcolor.models.options import ModelOptions
-from artcolor.models.pictures import PictureTransform, as_batch
+from artcolor.models.pictures import PictureTransform, pictures_of
 from artcolor.models.reference import adopted
 from artcolor.models.summary import summary
 
@@ -121,9 +121,9 @@ class ColorizationModel(HubModule):
             `(N, C, H / out_stride, W / out_stride)`.
 
         Raises:
-            ImageError: `lightness` has another shape, or a side is not a multiple of `network.stride`.
+            ImageError: `lightness` has another type or shape, or a side is not a multiple of `network.stride`.
         """
-        self.network.check_input(lightness)
+        self.network.check_size(lightness, "; model.predict and model.predict_ab accept any size")
         raw: Tensor = self.head(self.network(lightness.to(self._dtype)), lightness)
         return raw
 
@@ -154,19 +154,14 @@ class ColorizationModel(HubModule):
 
         Returns:
             Features for `predict`, which can be called with them any number of times.
+
+        Raises:
+            ImageError: `lightness` has another type or shape.
         """
-        height, width = lightness.shape[-2:]
-        stride, fixed = self.network.stride, self.network.fixed_size
-        if fixed is None:
-            padded = _padded(lightness, -height % stride, -width % stride)
-        else:
-            scale = fixed / max(height, width)
-            height, width = max(1, round(height * scale)), max(1, round(width * scale))
-            small = F.interpolate(lightness, (height, width), mode="bilinear", antialias=True)
-            padded = _padded(small, fixed - height, fixed - width)
-        output_size = self.output_size(height, width)
+        check_lightness(lightness)
+        padded, size = self.network.padded(lightness)
         # The network may have another precision; L stays as exact as it is for the head.
-        return Features(lightness, padded, output_size, self._encode(padded.to(self._dtype)))
+        return Features(lightness, padded, self.output_size(*size), self._encode(padded.to(self._dtype)))
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -343,8 +338,8 @@ class ColorizationModel(HubModule):
         Returns:
             `(N, 2, H, W)` in Lab units.
         """
-        height, width = lightness.shape[-2:]
         grid = self.predict(lightness, decoding=decoding).ab
+        height, width = lightness.shape[-2:]
         full = F.interpolate(grid, scale_factor=self.network.out_stride, mode="bicubic")
         return full[..., :height, :width]
 
@@ -371,28 +366,25 @@ class ColorizationModel(HubModule):
         """Colorizes pictures and preserves their lightness.
 
         Args:
-            gray: a Pillow image, or a tensor `(1|3, H, W)` or `(N, 1|3, H, W)` of any size; uint8, uint16, or floats
-                in 0..1. Only the lightness of color pictures is used.
+            gray: a Pillow image, or a tensor `(H, W)`, `(1|3, H, W)` or `(N, 1|3, H, W)` of any size; uint8, uint16,
+                or floats in 0..1. Only the lightness of color pictures is used.
             size: working size in pixels; `None` uses the model's own.
             **options: fields of `Guidance` and `Decoding`; see `artcolor.models.options.ModelOptions`.
 
         Returns:
             `(samples · N, 3, H, W)`, sRGB in 0..1, ordered by sample, then by picture; `(3, H, W)` of a single picture
-            without `samples`.
+            without `samples`. float32, on the device of the model.
 
         Raises:
-            ImageError: `gray` has another shape or type, or its numbers are not in 0..1.
+            ImageError: `gray` has another shape or type, or its values are not in 0..1.
             ConfigError: an option is out of range, or the model does not accept it.
         """
         guidance, decoding = guided(options)
-        batch = as_batch(gray).to(gray.device if isinstance(gray, Tensor) else next(self.parameters()).device)
-        ab = self.predict(self.transforms(size)(batch), guidance, decoding).ab
-        with isolated():
-            lightness = rgb_to_lightness(batch).repeat(len(ab) // len(batch), 1, 1, 1)
-            rgb: Tensor = JoinChroma(ab, *batch.shape[-2:])(lightness)
+        pictures, transform = pictures_of(gray), self.transforms(size)
+        device = next(self.parameters()).device
+        seen = torch.cat([transform.of_pixels(pixels) for pixels in pictures])
+        ab = self.predict(seen.to(device), guidance, decoding).ab
+        whole = torch.stack([torch.from_numpy(planes.lightness(pixels)) for pixels in pictures])[:, None]
+        rgb: Tensor = JoinChroma(ab, *whole.shape[-2:])(whole.repeat(len(ab) // len(whole), 1, 1, 1))
         single = len(rgb) == 1 and not (isinstance(gray, Tensor) and gray.ndim == 4)
         return rgb[0] if single else rgb
-
-
-def _padded(lightness: Tensor, below: int, beside: int) -> Tensor:
-    return F.pad(lightness, (0, beside, 0, below), mode="replicate")

@@ -68,7 +68,7 @@ class FeatureExtractor(nn.Module):
             `(N, channels[i], H / strides[i], W / strides[i])`, finest first.
 
         Raises:
-            ImageError: `lightness` has another shape.
+            ImageError: `lightness` has another type, shape or size.
         """
-        self.network.check_input(lightness)
+        self.network.check_size(lightness)
         return self.network.features(lightness)

@@ -4,10 +4,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from artcolor.errors import ImageError
 
-__all__ = ["Network"]
+__all__ = ["Network", "check_lightness"]
 
 
 class Network(nn.Module):
@@ -58,30 +59,65 @@ class Network(nn.Module):
         """
         raise NotImplementedError
 
-    def check_input(self, lightness: Tensor) -> None:
-        """Checks the shape of L; does nothing while the network is compiled or exported.
+    def check_size(self, lightness: Tensor, advice: str = "") -> None:
+        """Checks type, shape and size of L; does nothing while the network is compiled or exported.
 
         Args:
-            lightness: what the network is to be called with.
+            lightness: the input of the network.
+            advice: end of the message about a wrong size.
 
         Raises:
             ImageError: it is not `(N, 1, H, W)`, or a side is not a multiple of `stride`, or not `fixed_size`.
         """
         if torch.compiler.is_compiling():
             return
-        shape = tuple(lightness.shape)
-        if len(shape) != 4 or shape[1] != 1 or 0 in shape:
-            raise ImageError(
-                f"L has shape {shape}, but must be (N, 1, H, W); model.transforms() makes (1, H, W) of a picture, "
-                "and [None] makes a batch of it"
-            )
-        height, width = shape[-2:]
-        advice = "model.predict and model.predict_ab accept any size"
+        check_lightness(lightness)
+        height, width = lightness.shape[-2:]
+        wanted = ""
         if self.fixed_size is not None and (height, width) != (self.fixed_size, self.fixed_size):
-            raise ImageError(
-                f"L has {height} × {width} pixels, but must have {self.fixed_size} × {self.fixed_size}; {advice}"
-            )
-        if height % self.stride or width % self.stride:
-            raise ImageError(
-                f"L has {height} × {width} pixels, but both sides must be multiples of {self.stride}; {advice}"
-            )
+            wanted = f"must have {self.fixed_size} × {self.fixed_size}"
+        elif height % self.stride or width % self.stride:
+            wanted = f"both sides must be multiples of {self.stride}"
+        if wanted:
+            raise ImageError(f"L has {height} × {width} pixels, but {wanted}{advice}")
+
+    def padded(self, lightness: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Pads or letterboxes L of any size to a size that the network supports.
+
+        Args:
+            lightness: `(N, 1, H, W)`, L in 0..100.
+
+        Returns:
+            L of a supported size, and height and width of the picture within it.
+        """
+        height, width = lightness.shape[-2:]
+        below, beside = -height % self.stride, -width % self.stride
+        if self.fixed_size is not None:
+            scale = self.fixed_size / max(height, width)
+            height, width = max(1, round(height * scale)), max(1, round(width * scale))
+            lightness = F.interpolate(lightness, (height, width), mode="bilinear", antialias=True)
+            below, beside = self.fixed_size - height, self.fixed_size - width
+        return F.pad(lightness, (0, beside, 0, below), mode="replicate"), (height, width)
+
+
+def check_lightness(lightness: object) -> None:
+    """Checks type and shape of L.
+
+    Args:
+        lightness: L of a batch.
+
+    Raises:
+        ImageError: it is not a floating-point tensor `(N, 1, H, W)`.
+    """
+    if not isinstance(lightness, Tensor):
+        raise ImageError(
+            f"L must be a tensor (N, 1, H, W), not {type(lightness).__name__}; model.transforms() makes it of a picture"
+        )
+    shape = tuple(lightness.shape)
+    if len(shape) != 4 or shape[1] != 1 or 0 in shape:
+        raise ImageError(
+            f"L has shape {shape}, but must be (N, 1, H, W); model.transforms() makes (1, H, W) of a picture, and "
+            "[None] makes a batch of it"
+        )
+    if not lightness.is_floating_point():
+        raise ImageError(f"L holds {lightness.dtype}, but must be floating point in 0..100")

@@ -59,11 +59,11 @@ def test_arrays_keep_type_size_and_lightness(dtype: type, shape: tuple[int, ...]
     assert np.abs(lightness(result) - lightness(flat)).max() <= tolerance
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(33, 40), (1, 33, 40), (3, 33, 40), (2, 1, 33, 40), (2, 3, 33, 40)])
 def test_tensors(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
     x = torch.rand(shape)
-    x = (x * 255).byte() if dtype == torch.uint8 else x.to(dtype)
+    x = (x * {torch.uint8: 255, torch.uint16: 65535}.get(dtype, 1)).to(dtype)
     result = artcolor.colorize(x)
     assert result.dtype == dtype
     assert tuple(result.shape) == ((*shape[:-3], 3, 33, 40) if len(shape) > 2 else (3, 33, 40))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 import artcolor
 from artcolor.color.lab import rgb_to_lightness
@@ -74,9 +75,14 @@ class ModelTester:
                 ImageError, match=f"33 × 64 pixels, but .* multiples of {network.stride}; model.predict"
             ):
                 model(torch.rand(1, 1, 33, 64) * 100)
-        for shape in ((1, 64, 64), (1, 3, 64, 64), (0, 1, 64, 64)):
-            with pytest.raises(ImageError, match=re.escape(f"L has shape {shape}, but must be (N, 1, H, W)")):
-                model(torch.rand(shape))
+        for call in (model, model.predict_ab):
+            for shape in ((1, 64, 64), (1, 3, 64, 64), (0, 1, 64, 64)):
+                with pytest.raises(ImageError, match=re.escape(f"L has shape {shape}, but must be (N, 1, H, W)")):
+                    call(torch.rand(shape))
+            with pytest.raises(ImageError, match="L holds torch.uint8, but must be floating point"):
+                call(torch.zeros(1, 1, 64, 64, dtype=torch.uint8))
+            with pytest.raises(ImageError, match="not Image; model.transforms"):
+                call(Image.new("L", (64, 64)))
 
     def test_features_of_the_encoder(self, model: ColorizationModel) -> None:
         network = model.network
