@@ -369,4 +369,9 @@ class DistributionHead(Head):
 
 
 def _resized(lightness: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(lightness, like.shape[-2:], mode="area")
+    (height, width), (h, w) = lightness.shape[-2:], like.shape[-2:]
+    down, across = height // h, width // w
+    if (down * h, across * w) == (height, width):
+        # "area" does the same, but torch.compile would compile it for each size, and it cannot be exported to ONNX.
+        return F.avg_pool2d(lightness, (down, across))
+    return F.interpolate(lightness, (h, w), mode="area")
