@@ -1,9 +1,16 @@
 """Examples run as they stand, without arguments, in a folder of their own; the notebook as Jupyter runs it."""
 
+import functools
+import io
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -128,6 +135,49 @@ def test_notebook(tmp_path: Path) -> None:
     with Image.open(tmp_path / "color.png") as image:
         assert ImageStat.Stat(image.convert("HSV")).mean[1] > 20
     assert read_provenance(tmp_path / "color.png") is not None
+
+
+def test_dataloader(tmp_path: Path) -> None:
+    # Its workers are processes of their own.
+    assert run("dataloader.py", tmp_path).startswith("(2, 3, 256, 256) torch.uint8 mean color ")
+
+
+def test_web_service() -> None:
+    command = [sys.executable, str(EXAMPLES / "web_service.py"), "--port", "0", "--model", "cnn"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as service:
+        try:
+            address = next(found[0] for line in service.stderr if (found := re.findall(r"http://[\d.:]+", line)))
+            files = []
+            for number in range(4):
+                make_painting(number, 90 + 30 * number, 60).convert("L").save(file := io.BytesIO(), "PNG")
+                files.append(file.getvalue())
+            with ThreadPoolExecutor(8) as threads:
+                answers = list(threads.map(functools.partial(post, f"{address}/colorize"), [*files, b"no picture"] * 2))
+        finally:
+            service.send_signal(signal.SIGINT)
+            _, errors = service.communicate(timeout=60)
+    assert "Traceback" not in errors
+    for file, (status, content) in zip(files * 2, [*answers[:4], *answers[5:9]], strict=True):
+        assert status == 200
+        with Image.open(io.BytesIO(content)) as image:
+            assert np.array_equal(np.asarray(image), np.asarray(artcolor.colorize(file, "cnn")))
+    for status, content in (answers[4], answers[9]):
+        assert status == 422
+        assert "is not a picture" in json.loads(content)["detail"]
+
+
+def post(address: str, file: bytes) -> tuple[int, bytes]:
+    """Sends a file as a form, and returns status and content of the answer."""
+    head = b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.png"\r\n\r\n'
+    request = urllib.request.Request(
+        address, head + file + b"\r\n--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
 
 
 def test_every_example_has_a_test() -> None:

@@ -86,6 +86,17 @@ class ColoredImage(Image.Image):
         save(self, file, format=format, quality=quality, depth=depth)
         return file.getvalue()
 
+    def __getstate__(self) -> list[Any]:
+        deep = self._deep
+        if deep is not None:
+            # Rows that are computed on demand cannot be pickled.
+            deep = Picture(deep.pixels, deep.alpha, deep.info)
+        return [super().__getstate__(), self.provenance, self.source, deep]
+
+    def __setstate__(self, state: list[Any]) -> None:
+        super().__setstate__(state[0])
+        self.provenance, self.source, self._deep = state[1:]
+
     def _picture(self) -> Picture:
         info = {str(key): value for key, value in self.info.items()}
         pixels = np.asarray(self.convert("RGB"))

@@ -1,6 +1,7 @@
 import io
 import itertools
 import math
+import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -122,6 +123,16 @@ def test_strips_leave_no_seams() -> None:
     assert strip < 1300
     assert len(borders) > 3
     assert steps[borders].max() <= np.delete(steps, borders).max()
+
+
+def test_colorizers_can_be_pickled() -> None:
+    """Worker processes that are spawned get their colorizer so."""
+    gray = np.linspace(0, 255, 40 * 60).astype(np.uint8).reshape(40, 60)
+    for options in ({}, {"palette": ["teal", "gold"]}, {"hints": [{"x": 0.5, "y": 0.5, "color": "teal"}]}):
+        colorizer = artcolor.Colorizer("cnn", **options)
+        again = pickle.loads(pickle.dumps(colorizer))
+        assert np.array_equal(again(gray), colorizer(gray))
+        assert again.provenance == colorizer.provenance
 
 
 def test_from_several_threads(painting: Image.Image) -> None:

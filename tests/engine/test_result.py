@@ -1,7 +1,11 @@
 """What `colorize` returns can be saved whole."""
 
+import copy
 import io
+import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,6 +83,20 @@ def test_it_is_a_pillow_image(scan: Path, tmp_path: Path) -> None:
     image.save(tmp_path / "low.jpg", quality=10)
     image.save(tmp_path / "high.jpg", quality=95)
     assert (tmp_path / "low.jpg").stat().st_size < (tmp_path / "high.jpg").stat().st_size / 2
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("copied", [lambda image: pickle.loads(pickle.dumps(image)), copy.deepcopy])
+def test_it_survives_pickling(copied: Callable[[Any], Any], depth: int, scan: Path, tmp_path: Path) -> None:
+    """Worker processes return what they colorized."""
+    if depth == 16:
+        scan = tmp_path / "scan.png"
+        Image.fromarray(np.linspace(0, 65535, 60 * 80).astype(np.uint16).reshape(60, 80)).save(scan)
+    image = artcolor.colorize(scan)
+    again = copied(image)
+    assert again.to_bytes("tif") == image.to_bytes("tif")
+    with pytest.raises(ImageError, match="would replace the original"):
+        again.save(scan)
 
 
 def test_notebooks_show_it(scan: Path) -> None:
