@@ -104,7 +104,7 @@ def _fold(network: nn.Module, probe: Tensor) -> None:
             norm.bias,
             transpose=isinstance(conv, nn.ConvTranspose2d),
         )
-        # BatchNorms of timm include the activation.
+        # Some BatchNorms include the activation: those of EfficientNet-Lite0, as in timm.
         network.set_submodule(names[norm], getattr(norm, "act", nn.Identity()))
 
 

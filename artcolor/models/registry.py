@@ -7,7 +7,7 @@ import functools
 import importlib
 import pkgutil
 import typing
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
@@ -133,7 +133,15 @@ def get_builder(name: str) -> _Builder:
     try:
         return _BUILDERS[name]
     except KeyError:
-        raise ConfigError(f"there is no model called {name!r}. There are: {', '.join(list_models())}.") from None
+        known = list_models()
+        raise ConfigError(
+            f"there is no model called {name!r}.{_nearest(name, known)} There are: {', '.join(known)}."
+        ) from None
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name.lower(), known, 1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 @overload
@@ -223,10 +231,9 @@ def get_weight(name: str) -> WeightsEnum:
     if name in named:
         return named[name]
     known = sorted(member.value for members in _WEIGHTS.values() for member in members)
-    near = difflib.get_close_matches(name, [*list_models(), *known], 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ConfigError(
-        f"there is no model and there are no weights called {name!r}.{hint} There are the models "
+        f"there is no model and there are no weights called {name!r}.{_nearest(name, [*list_models(), *known])} "
+        "There are the models "
         f"{', '.join(list_models())} and the weights {', '.join(known)}."
     )
 
@@ -282,6 +289,11 @@ def _read(model: str, weights: WeightsEnum | str | Path | locate.Weights, progre
         if not isinstance(weights, members):
             raise ConfigError(f"{weights} are weights of {weights.entry.model}, not of {model}")
         return locate.fetch(weights.entry, progress=progress)
+    if not isinstance(weights, str | Path):
+        raise ConfigError(
+            f"weights must be a member of {members.__name__}, a name or a path, not {weights!r}; "
+            f"get_model({model!r}, pretrained=True) loads the default weights"
+        )
     return locate.open_weights(weights, progress=progress)
 
 

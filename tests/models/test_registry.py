@@ -138,6 +138,11 @@ def test_models_take_pretrained_or_weights_or_a_name_with_weights() -> None:
         artcolor.get_model("cnn.art_v1", weights="ART_V1")
     with pytest.raises(ConfigError, match=r"no weights called 'unet\.art_v0'\. Did you mean 'unet\.art_v6'\?"):
         artcolor.get_model("unet.art_v0")
+    for name in ("unett", "UNet"):
+        with pytest.raises(ConfigError, match=rf"no model called '{name}'\. Did you mean 'unet'\? There are: ae, "):
+            artcolor.get_model(name)
+    with pytest.raises(ConfigError, match=r"of CNN_Weights, a name or a path, not True; get_model\('cnn', pre"):
+        artcolor.cnn(weights=True)
     with pytest.raises(ConfigError, match="width=16 contradicts"):
         artcolor.get_model("cnn.art_v1", width=16)
 
