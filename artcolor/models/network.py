@@ -60,7 +60,7 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def check_size(self, lightness: Tensor, advice: str = "") -> None:
-        """Checks type, shape and size of L; does nothing while the network is compiled or exported.
+        """Checks type, shape and size of L; does nothing while the network is compiled, exported or traced.
 
         Args:
             lightness: the input of the network.
@@ -69,7 +69,7 @@ class Network(nn.Module):
         Raises:
             ImageError: it is not `(N, 1, H, W)`, or a side is not a multiple of `stride`, or not `fixed_size`.
         """
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             return
         check_lightness(lightness)
         height, width = lightness.shape[-2:]

@@ -85,11 +85,11 @@ def test_many_pictures_come_in_portions(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stalled", [False, True])
 def test_temporary_files_take_no_names(stalled: bool, tmp_path: Path) -> None:
-    """Scanners and browsers write `a.png.part`, and rename it to `a.png` when it is complete."""
+    """Some programs write `a.tmp`, and rename it to `a.png` when it is complete."""
     data, source = put(tmp_path / "a.png"), tmp_path / "in"
     source.mkdir()
     watch = Watch([source], tmp_path / "out", Saving(), rest=0)
-    part = source / "a.png.part"
+    part = source / "a.tmp"
     part.write_bytes(data[:100])
     assert names(watch) == []
     if stalled:
