@@ -1,8 +1,8 @@
-"""Measures how long whole processes take that import artcolor or colorize one picture, beside `import torch` alone.
+"""Measures how long whole processes take to import artcolor or to colorize one picture, compared with `import torch`.
 
 python benchmarks/start.py [--rounds 7]
 
-Each command runs in a process of its own, in turn, after a first run that warms the disk cache.
+Each command runs in its own process, and all commands take turns.
 """
 
 import argparse
@@ -35,12 +35,12 @@ COMMANDS = {
 def measure(code: str) -> tuple[float, float]:
     """Runs a process; returns its seconds, and the most memory that it held, in MiB."""
     start = time.perf_counter()
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=quiet, stderr=quiet)
+    errors = subprocess.PIPE
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=errors, text=True)
     _, status, usage = os.wait4(process.pid, 0)
     spent = time.perf_counter() - start
     if status:
-        raise SystemExit(f"status {status}: {code}")
+        raise SystemExit(f"{code}\nended with status {status}:\n{process.stderr.read() if process.stderr else str()}")
     return spent, usage.ru_maxrss / 1024
 
 

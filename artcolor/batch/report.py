@@ -13,7 +13,7 @@ __all__ = ["COLUMNS", "Report"]
 
 COLUMNS = ("file", "result", "status", "seconds", "model", "color", "message")
 """`result` is the first result, empty if there is none; `color` is `Outcome.measure`; `message` is the error,
-or why the result has a second name."""
+or why the result was renamed."""
 
 _DONE = ("colorized", "exists")
 # By the byte order mark, spreadsheets recognize UTF-8.
@@ -57,11 +57,12 @@ class Report:
                 "r+" if kept else "w", encoding="utf-8", errors="surrogateescape", newline=""
             )
             if kept:
-                self._file.truncate(len((_MARK + kept).encode("utf-8", "surrogateescape")))
+                self._file.truncate(len(kept.encode("utf-8", "surrogateescape")))
                 self._file.seek(0, 2)
         except OSError as error:
             raise ImageError(f"the report {path} cannot be written: {error.strerror or error}") from error
-        self._last = {row["file"]: row["status"] for row in csv.DictReader(io.StringIO(kept, newline=""))}
+        rows = csv.DictReader(io.StringIO(kept.removeprefix(_MARK), newline=""))
+        self._last = {row["file"]: row["status"] for row in rows}
         self._rows = csv.writer(self._file)
         if not kept:
             self._file.write(_MARK)
@@ -112,20 +113,21 @@ def _message(outcome: Outcome) -> str:
     if outcome.error is not None:
         return " ".join(str(outcome.error).split())
     if outcome.results and outcome.job.usual_name_of is not None:
-        return f"has a second name, because the result of {outcome.job.usual_name_of} has its usual one"
+        return f"renamed, because the result of {outcome.job.usual_name_of} has the same name"
     return ""
 
 
 def _complete_rows(path: Path) -> str:
-    """Returns the text of a report up to the end of its last complete row.
+    """Returns the text of a report up to the end of its last complete row, with a byte order mark if there is one.
 
     Raises:
         ImageError: the file is not a report.
     """
     header = ",".join(COLUMNS)
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        start = file.read(len(header) + 1).removeprefix(_MARK)
-        if not header.startswith(start[: len(header)]):
+        start = file.read(len(_MARK + header) + 1)
+        line = start.removeprefix(_MARK)
+        if not header.startswith(line) and not line.startswith((f"{header}\r", f"{header}\n")):
             raise ImageError(f"{path} exists and is not a report of artcolor; choose another name for the report")
         text = start + file.read()
     complete = quotes = length = 0

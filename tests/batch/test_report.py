@@ -22,7 +22,7 @@ def test_a_second_name_is_explained(tmp_path: Path) -> None:
         report.add(Outcome(job, "colorized"))
         report.add(Outcome(job, "failed", error=ImageError("in/a.gif is empty")))
     found = [(row["result"], row["message"]) for row in rows(tmp_path / "report.csv")]
-    message = "has a second name, because the result of in/a.png has its usual one"
+    message = "renamed, because the result of in/a.png has the same name"
     assert found == [("out/a.gif.png", message), ("", "in/a.gif is empty")]
 
 
@@ -72,6 +72,20 @@ def test_a_report_is_resumed(cut: int, tmp_path: Path) -> None:
         ("in/b.png", "colorized"),
         ('in/d\n"\u00e9.png', "exists"),
     ]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_report_that_was_edited_is_resumed(newline: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.csv"
+    with Report(path, model="unet") as report:
+        report.add(outcome("a.png"))
+    # Editors may drop the byte order mark.
+    path.write_text(path.read_text(encoding="utf-8-sig"), encoding="utf-8", newline=newline)
+    with Report(path, resume=True, model="unet") as report:
+        report.add(outcome("a.png", "exists"))
+        report.add(outcome("b.png"))
+    assert b"\0" not in path.read_bytes()
+    assert [row["file"] for row in rows(path)] == ["in/a.png", "in/b.png"]
 
 
 def test_a_report_replaces_nothing_else(tmp_path: Path) -> None:

@@ -202,5 +202,5 @@ def test_names_that_collide_are_said(tmp_path: Path) -> None:
     assert "3 of 3 colorized" in summary
     assert f"{tmp_path / 'in' / 'a.gif'} as a.gif.png, since {tmp_path / 'in' / 'a.png'} has its usual name" in summary
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.gif.png", "a.png", "b.png"]
-    assert "has a second name, because the result of" in (tmp_path / "report.csv").read_text()
+    assert "renamed, because the result of" in (tmp_path / "report.csv").read_text()
     assert b"0 of 3 colorized" in pipe(*arguments, "--resume").stdout
