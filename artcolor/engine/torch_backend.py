@@ -14,7 +14,7 @@ from artcolor.errors import ConfigError
 from artcolor.files import sha256_of
 from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding, Guidance, Prediction
-from artcolor.models.registry import get_weight
+from artcolor.models.registry import get_weight, original
 
 __all__ = ["TorchBackend"]
 
@@ -47,7 +47,9 @@ class TorchBackend:
     kind = "torch"
 
     def __init__(self, model: Any, device: str = "cpu", size: int | None = None) -> None:
-        self._given = model
+        self._given = model = original(model)
+        if not isinstance(model, str | Path | ColorizationModel):
+            raise ConfigError(f"model must be a name, a path or a model of artcolor, not {type(model).__name__}")
         self.model = model if isinstance(model, ColorizationModel) else loaded(str(model))
         self.device = device_of(device)
         self.transform = self.model.transforms(size)

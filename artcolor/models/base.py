@@ -160,7 +160,7 @@ class ColorizationModel(HubModule):
         """
         check_lightness(lightness)
         padded, size = self.network.padded(lightness)
-        # The network may have another precision; L stays as exact as it is for the head.
+        # The network may be in half precision; the head still gets L as it was given.
         return Features(lightness, padded, self.output_size(*size), self._encode(padded.to(self._dtype)))
 
     @property

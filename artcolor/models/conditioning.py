@@ -129,7 +129,7 @@ def kernel_of(model: "ColorizationModel") -> ChromaKernel:
     """Returns the kernel of a model, or an untrained one."""
     if model.kernel is None:
         return _untrained()
-    # Of a model in half precision; what is spread needs all digits.
+    # A model in half precision has a kernel in half precision, which is too coarse for spreading colors.
     exact = all(each.dtype == torch.float32 for each in model.kernel.parameters())
     return model.kernel if exact else copy.deepcopy(model.kernel).float()
 

@@ -152,7 +152,7 @@ class _SameConv2d(nn.Conv2d):
 
 
 def _missing(side: int, kernel: int, stride: int) -> int:
-    # Without rounding up, which makes torch.export with dynamic sizes take forever.
+    # A formula that rounds the quotient up would make torch.export with dynamic sizes take minutes.
     return max(kernel - (side % stride or stride), 0)
 
 

@@ -359,4 +359,19 @@ def save_weights(model: ColorizationModel, path: str | Path) -> None:
         ...     from_pretrained(f"{folder}/mine.safetensors").network.config
         {'width': 16}
     """
+    model = original(model)
     store.write(Path(path), model.config, model.state_dict())
+
+
+def original(model: Any) -> Any:
+    """Returns the model that `torch.compile` was given, or `model` itself.
+
+    Args:
+        model: the return value of `torch.compile`, or anything else.
+
+    Example:
+        >>> import torch
+        >>> original(torch.compile(get_model("cnn", width=16))).name
+        'cnn'
+    """
+    return getattr(model, "_orig_mod", model)

@@ -1,5 +1,7 @@
 """Models under `torch.compile`, `torch.export`, autocast and half precision."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch.export import Dim
 
 import artcolor
 from artcolor.color.lab import rgb_to_lightness
+from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from tests.conftest import ROOT
 
@@ -43,6 +46,20 @@ def test_compiles_once_for_all_sizes(model: ColorizationModel) -> None:
         with torch.compiler.set_stance("fail_on_recompile" if number else "default"):
             found = compiled(light)
         torch.testing.assert_close(found, model(light), rtol=1e-4, atol=1e-4)
+
+
+def test_compiled_models_are_saved_and_colorize(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = artcolor.cnn(width=16).eval()
+    compiled = torch.compile(model, backend="eager")
+    artcolor.save_weights(compiled, tmp_path / "a.safetensors")
+    artcolor.save_weights(model, tmp_path / "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    gray = torch.rand(1, 40, 60)
+    assert torch.equal(compiled.colorize(gray), model.colorize(gray))
+    assert torch.equal(artcolor.Colorizer(compiled)(gray), artcolor.Colorizer(model)(gray))
+    with pytest.raises(ConfigError, match="a name, a path or a model of artcolor, not DataParallel"):
+        artcolor.Colorizer(torch.nn.DataParallel(model))
 
 
 @pytest.mark.parametrize("name", artcolor.list_models())
