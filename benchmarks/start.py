@@ -40,7 +40,7 @@ def measure(code: str) -> tuple[float, float]:
     _, status, usage = os.wait4(process.pid, 0)
     spent = time.perf_counter() - start
     if status:
-        raise SystemExit(f"{code}\nended with status {status}:\n{process.stderr.read() if process.stderr else str()}")
+        raise SystemExit(f"{code}\nended with status {status}:\n{process.stderr.read() if process.stderr else ''}")
     return spent, usage.ru_maxrss / 1024
 
 
