@@ -87,7 +87,9 @@ def linear_to_srgb(linear: Floats) -> Floats:
         [0.0, 1.0]
     """
     bright = np.maximum(linear, LINEAR_KNEE)
-    return 1.055 * _power(bright, 1 / 2.4) - 0.055 + (linear - bright) * 12.92
+    found = 1.055 * _power(bright, 1 / 2.4) - 0.055 + (linear - bright) * 12.92
+    # Rounding takes black and white a little outside.
+    return np.clip(found, 0, 1, out=found)
 
 
 def linear_to_lightness(linear: Floats) -> Floats:

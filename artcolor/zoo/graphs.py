@@ -47,10 +47,13 @@ class Graph:
 
 
 def why_missing(name: str) -> str | None:
-    """Tells why a model cannot be loaded here; `None` if it can.
+    """Checks whether a network can be loaded here.
 
     Args:
         name: name of a model or of weights, or path of an ONNX file.
+
+    Returns:
+        The reason why it cannot; `None` if it can.
     """
     if name.lower().endswith(".onnx"):
         return None
