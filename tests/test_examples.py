@@ -160,7 +160,9 @@ def test_web_service() -> None:
     for file, (status, content) in zip(files * 2, [*answers[:4], *answers[5:9]], strict=True):
         assert status == 200
         with Image.open(io.BytesIO(content)) as image:
-            assert np.array_equal(np.asarray(image), np.asarray(artcolor.colorize(file, "cnn")))
+            found, expected = (np.asarray(each).astype(int) for each in (image, artcolor.colorize(file, "cnn")))
+        # The service runs the network in ONNX Runtime, and this process in PyTorch.
+        assert np.abs(found - expected).max() <= 1
     for status, content in (answers[4], answers[9]):
         assert status == 422
         assert "is not a picture" in json.loads(content)["detail"]
