@@ -60,7 +60,7 @@ def remedy(error: OSError) -> str:
     Args:
         error: the error.
     """
-    return _REMEDIES.get(error.errno or 0, str(error))
+    return _REMEDIES.get(error.errno or 0, error.strerror or str(error))
 
 
 def is_fatal(error: ImageError) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import unicodedata
 from collections.abc import Container, Iterator, Sequence
@@ -10,14 +11,27 @@ from pathlib import Path
 from typing import Literal
 
 from artcolor.errors import ArtcolorError, ConfigError, ImageError
-from artcolor.images import SUFFIXES, format_of, output_suffix
+from artcolor.images import SUFFIXES, format_of, output_suffix, read_provenance
 from artcolor.images.notices import warn
 from artcolor.images.walk import check_listing, usual_suffix, walk
 
-__all__ = ["Job", "Outcome", "Status", "map_path", "plan_jobs", "result_paths"]
+__all__ = [
+    "Job",
+    "Outcome",
+    "Status",
+    "beside",
+    "check_results",
+    "map_path",
+    "plan_jobs",
+    "result_exists",
+    "result_paths",
+    "sheet_path",
+]
 
 Status = Literal["colorized", "already_colored", "exists", "unsupported", "failed"]
 
+# In names of results that lie beside their originals.
+_MARK = ".color"
 # Hints files, and painted hints.
 _HINTS_SUFFIXES = (".json", ".png")
 
@@ -87,6 +101,17 @@ def result_paths(target: Path, samples: int) -> list[Path]:
     return [target.with_name(f"{target.stem}.{number}{target.suffix}") for number in range(1, samples + 1)]
 
 
+def result_exists(path: Path) -> bool:
+    """Returns whether there is a result; `False` if this cannot be found out, as writing it then fails with the reason.
+
+    Args:
+        path: of the result.
+    """
+    with contextlib.suppress(OSError):
+        return path.exists()
+    return False
+
+
 def map_path(target: Path) -> Path:
     """Returns the path of the uncertainty map that belongs to a result.
 
@@ -100,19 +125,57 @@ def map_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.uncertainty.png")
 
 
+def sheet_path(target: Path) -> Path:
+    """Returns the path of the contact sheet of several samples.
+
+    Args:
+        target: the job's target.
+
+    Example:
+        >>> sheet_path(Path("out/a.png")).name
+        'a.sheet.jpg'
+    """
+    return target.with_name(f"{target.stem}.sheet.jpg")
+
+
+def beside(path: Path) -> Path:
+    """Returns where the result of a picture or folder goes if no other place is named.
+
+    Args:
+        path: the picture or folder.
+
+    Raises:
+        ConfigError: there is no place beside it, as it is the root of a disk.
+
+    Example:
+        >>> beside(Path("a.png")).name, beside(Path("scans/")).name
+        ('a.color.png', 'scans.color')
+    """
+    if path.name in ("", ".."):
+        path = Path(os.path.abspath(path))  # noqa: PTH100 (a link keeps its name)
+    if not path.name:
+        raise ConfigError(f"the results of {path} need a folder; name one with -o")
+    suffix = "" if path.is_dir() else path.suffix
+    return path.with_name(f"{path.name.removesuffix(suffix)}{_MARK}{suffix}")
+
+
 def plan_jobs(
     inputs: Sequence[Path],
-    out: Path,
+    out: Path | None,
     *,
     format: str | None = None,
     hints: Path | None = None,
+    into_folder: bool = False,
     taken: dict[str, Path] | None = None,
 ) -> list[Job]:
     """Decides where the result of each input goes, and keeps the names of files and sub-folders.
 
-    If `inputs` is a single file and `out` has a suffix, `out` is the result; otherwise `out` is a folder. Folders are
-    searched recursively in the order of names (see `artcolor.images.walk.walk`); the contents of `out` are skipped. A
-    sub-folder that cannot be listed and a broken link to a picture become jobs that fail with the reason.
+    If `inputs` is a single file and `out` has a suffix, `out` is the result; otherwise `out` is a folder. Without
+    `out`, the results of each file and folder go beside it: of `a.png` into `a.color.png`, and of `scans` into
+    `scans.color`. A file that has such a name and that artcolor colorized is then skipped.
+
+    Folders are searched recursively in the order of names (see `artcolor.images.walk.walk`); the contents of `out` are
+    skipped. A sub-folder that cannot be listed and a broken link to a picture become jobs that fail with the reason.
 
     If two results would have the same name, or would on a file system that ignores case, the second gets the whole name
     of its original before the suffix: of `a.gif` and `a.png`, both of which become `a.png`, it is `a.gif.png`. The one
@@ -120,12 +183,13 @@ def plan_jobs(
 
     Args:
         inputs: files and folders.
-        out: file or folder.
+        out: file or folder; `None` is beside each input.
         format: format of all results, which decides their suffix: `"webp"`, `".tif"`. `None` keeps the suffix of each
             input, or takes the nearest that can hold color (see `output_suffix`).
         hints: the hints file of a single picture, or a folder of them. There, `sub/a.json` or the painted `sub/a.png`
             (see `artcolor.engine.hint_files.read_hints`) belongs to the picture `sub/a.jpg` of an input folder, and
             `a.json` to an input `some/where/a.jpg`. A picture without one is colorized without hints.
+        into_folder: `out` is a folder, whatever its name.
         taken: names of results of earlier calls (`folded`) → their originals. These keep their names; those of new
             results are added. It is for folders that are planned again and again, so hints that are missing are not
             warned of.
@@ -141,19 +205,28 @@ def plan_jobs(
     suffix = None if format is None else _suffix(format)
     if hints is not None and hints.is_dir():
         check_listing(hints)
-    if len(inputs) == 1 and not inputs[0].is_dir() and out.suffix and not out.is_dir():
+    into_folder |= out is None or not out.suffix or out.is_dir()
+    if out is not None and not into_folder and len(inputs) == 1 and not inputs[0].is_dir():
         if format is not None and out.suffix.lower() in SUFFIXES and format_of(out) != format_of(out, format):
             raise ImageError(f"the suffix of {out} contradicts the format {format}; leave one of them out")
         return _with_hints([Job(inputs[0], out)], [Path(inputs[0].name)], hints)
-    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+    if out is not None and not into_folder and out.suffix.lower() in SUFFIXES:
         raise ImageError(f"{out} is the name of a picture, but the results need a folder; choose another -o")
     jobs: list[Job] = []
     names: list[Path] = []
     for given in inputs:
-        for source, relative in _pictures(given, out, hints):
+        folder = given.is_dir()
+        root = out or (beside(given) if folder else given.parent)
+        for source, relative in _pictures(given, root, hints):
             kept = relative if source.is_dir() else relative.with_suffix(suffix or output_suffix(usual_suffix(source)))
-            jobs.append(Job(source, out / kept, found=given.is_dir()))
+            if out is None and not folder:
+                kept = kept.with_name(f"{kept.stem}{_MARK}{kept.suffix}")
+            # Where results lie beside originals, both are given together the next time, as by *.png.
+            found = folder or (out is None and source.stem.endswith(_MARK))
+            jobs.append(Job(source, root / kept, found=found))
             names.append(relative)
+    if out is None:
+        jobs, names = _without_results(jobs, names)
     named = _distinct(jobs, names, {} if taken is None else taken)
     unique: dict[Path, tuple[Job, Path]] = {}
     for job, name in zip(named, names, strict=True):
@@ -162,15 +235,69 @@ def plan_jobs(
     return _with_hints(jobs, names, hints, quiet=taken is not None)
 
 
+def _without_results(jobs: Sequence[Job], names: Sequence[Path]) -> tuple[list[Job], list[Path]]:
+    """Leaves out inputs that are results of other inputs, as `*.png` gives both the second time."""
+    targets = {job.target for job in jobs}
+    kept = [
+        (job, name)
+        for job, name in zip(jobs, names, strict=True)
+        if job.source not in targets or not _is_coloring(job.source)
+    ]
+    return [job for job, _ in kept], [name for _, name in kept]
+
+
+def _is_coloring(path: Path) -> bool:
+    # One that cannot be read fails later, with the reason.
+    with contextlib.suppress(ImageError):
+        return read_provenance(path) is not None
+    return False
+
+
+def check_results(jobs: Sequence[Job], samples: int = 1, *, uncertainty: bool = False) -> None:
+    """Refuses jobs that would write one file twice, or replace the original of another job.
+
+    A job that would replace its own original fails alone, when its turn comes.
+
+    Args:
+        jobs: of a run.
+        samples: number of colorings of each picture.
+        uncertainty: an uncertainty map is written beside each result.
+
+    Raises:
+        ImageError: two results would be the same file, or a result would replace an original.
+    """
+    real_folder = functools.cache(os.path.realpath)
+
+    def place(path: Path) -> tuple[str, str]:
+        return str(real_folder(path.parent)), folded(path.name)
+
+    originals = {place(job.source): job for job in jobs}
+    written: dict[Path, Job] = {}
+
+    def check(path: Path, job: Job, what: str) -> None:
+        other = written.setdefault(path, job)
+        if other is not job:
+            raise ImageError(f"{what}{job.source} and {other.source} would both become {path}; rename one of them")
+        original = originals.get(place(path), job)
+        if original is not job:
+            raise ImageError(f"{what}{job.source} would replace the original {original.source}; choose another -o")
+
+    for job in jobs:
+        for path in result_paths(job.target, samples):
+            check(path, job, "a result of ")
+    for job in jobs if uncertainty else ():
+        check(map_path(job.target), job, "the uncertainty map of ")
+
+
 def _distinct(jobs: Sequence[Job], names: Sequence[Path], taken: dict[str, Path]) -> list[Job]:
     """Gives second names to jobs whose results would have a name that is taken."""
     done = list(jobs)
     # Those that need not change their name come first, whatever lies before them in the folder.
-    for job, _ in sorted(zip(jobs, names, strict=True), key=lambda each: each[0].target.name != each[1].name):
+    for job, _ in sorted(zip(jobs, names, strict=True), key=lambda each: each[0].target.suffix != each[1].suffix):
         taken.setdefault(folded(job.target), job.source)
     for number, (job, name) in enumerate(zip(jobs, names, strict=True)):
         usual = owner = taken[folded(job.target)]
-        target, suffix = job.target.with_name(name.name), job.target.suffix
+        target, suffix = job.target.with_name(name.name), job.target.name.removeprefix(name.stem) or ".2"
         while not _same(owner, job.source):
             target = target.with_name(target.name + suffix)
             owner = taken.setdefault(folded(target), job.source)

@@ -9,7 +9,7 @@ from typing import IO, Self
 from artcolor.batch.plan import Outcome
 from artcolor.errors import ImageError
 
-__all__ = ["COLUMNS", "Report"]
+__all__ = ["COLUMNS", "Report", "check_report", "message_of"]
 
 COLUMNS = ("file", "result", "status", "seconds", "model", "color", "message")
 """`result` is the first result, empty if there is none; `color` is `Outcome.measure`; `message` is the error,
@@ -89,7 +89,7 @@ class Report:
                 f"{outcome.seconds:.3f}",
                 self._model,
                 "" if outcome.measure is None else f"{outcome.measure:.2f}",
-                _message(outcome),
+                message_of(outcome),
             )
         )
 
@@ -109,12 +109,37 @@ class Report:
         self._file.close()
 
 
-def _message(outcome: Outcome) -> str:
+def message_of(outcome: Outcome) -> str:
+    """Returns why a job failed, or why its result has a second name; empty if there is nothing to say.
+
+    Args:
+        outcome: how the job ended.
+    """
     if outcome.error is not None:
         return " ".join(str(outcome.error).split())
     if outcome.results and outcome.job.usual_name_of is not None:
         return f"renamed, because the result of {outcome.job.usual_name_of} has the same name"
     return ""
+
+
+def check_report(path: Path) -> None:
+    """Checks that a report can be written into a file, without changing it.
+
+    Args:
+        path: of the CSV.
+
+    Raises:
+        ImageError: it is a folder, or a file that is not a report.
+    """
+    if path.is_dir():
+        raise ImageError(
+            f"the report {path} cannot be written: it is a folder; give a file, such as {path / 'report.csv'}"
+        )
+    try:
+        if path.exists():
+            _complete_rows(path)
+    except OSError as error:
+        raise ImageError(f"the report {path} cannot be read: {error.strerror or error}") from error
 
 
 def _complete_rows(path: Path) -> str:

@@ -1,17 +1,13 @@
 """Colorizes many files at once; a bad file fails alone."""
 
-import contextlib
-import functools
-import os
 from collections.abc import Generator, Sequence
-from pathlib import Path
 
 from artcolor.batch.disk import check_folders
 from artcolor.batch.pipeline import Pipeline, cores
-from artcolor.batch.plan import Job, Outcome, folded, map_path, result_paths
+from artcolor.batch.plan import Job, Outcome, check_results, map_path, result_exists, result_paths
 from artcolor.batch.saving import Saving
 from artcolor.engine.colorizer import Colorizer
-from artcolor.errors import ConfigError, ImageError
+from artcolor.errors import ConfigError
 from artcolor.files import remove_leftovers
 
 __all__ = ["run_job", "run_jobs"]
@@ -81,45 +77,12 @@ def run_jobs(
     # Predicting for no picture checks that the model can compute what `saving` requests.
     colorizer.predict([], uncertainty=saving.uncertainty)
     samples = colorizer.guidance.samples
-    _check_results(jobs, saving, samples)
-    missing = [job for job in jobs if not (saving.resume and all(map(_exists, result_paths(job.target, samples))))]
+    check_results(jobs, samples, uncertainty=saving.uncertainty)
+    missing = [
+        job for job in jobs if not (saving.resume and all(map(result_exists, result_paths(job.target, samples))))
+    ]
     if saving.resume:
         remove_leftovers(path for job in jobs for path in (*result_paths(job.target, samples), map_path(job.target)))
     check_folders(job.target.parent for job in missing)
     workers = min(workers or min(_MOST_WORKERS, cores()), max(1, len(missing)))
     yield from Pipeline(colorizer, saving, workers, inline=len(missing) <= 1).outcomes(jobs)
-
-
-def _exists(path: Path) -> bool:
-    # A path that cannot be checked fails later, as a job of its own.
-    with contextlib.suppress(OSError):
-        return path.exists()
-    return False
-
-
-def _check_results(jobs: Sequence[Job], saving: Saving, samples: int) -> None:
-    """Refuses jobs that would write one file twice, or replace the original of another job.
-
-    A job that would replace its own original fails alone, when its turn comes.
-    """
-    real_folder = functools.cache(os.path.realpath)
-
-    def place(path: Path) -> tuple[str, str]:
-        return str(real_folder(path.parent)), folded(path.name)
-
-    originals = {place(job.source): job for job in jobs}
-    written: dict[Path, Job] = {}
-
-    def check(path: Path, job: Job, what: str) -> None:
-        other = written.setdefault(path, job)
-        if other is not job:
-            raise ImageError(f"{what}{job.source} and {other.source} would both become {path}; rename one of them")
-        original = originals.get(place(path), job)
-        if original is not job:
-            raise ImageError(f"{what}{job.source} would replace the original {original.source}; choose another -o")
-
-    for job in jobs:
-        for path in result_paths(job.target, samples):
-            check(path, job, "a result of ")
-    for job in jobs if saving.uncertainty else ():
-        check(map_path(job.target), job, "the uncertainty map of ")

@@ -28,7 +28,7 @@ class Saving:
         ConfigError: `depth` is neither 8 nor 16.
     """
 
-    force: Annotated[bool, Option("Replace existing results.", group=FILES)] = False
+    force: Annotated[bool, Option("Replace existing results.", group=FILES, short="-f")] = False
     resume: Annotated[bool, Option("Skip existing results.", group=MANY)] = False
     format: Annotated[
         str | None,
@@ -39,7 +39,14 @@ class Saving:
         Option("Quality of JPEG, WebP, AVIF and HEIC. Default: about that of each input.", 1, 100, group=FILES),
     ] = None
     depth: Annotated[int | None, Option("Bits per channel: 8 or 16. Default: that of each input.", group=FILES)] = None
-    provenance: Annotated[bool, Option("State in the file that its colors were computed.", group=FILES)] = True
+    provenance: Annotated[
+        bool,
+        Option(
+            "State in the file that its colors were computed.",
+            group=FILES,
+            turn_off="Do not state in the file that its colors were computed.",
+        ),
+    ] = True
     uncertainty: Annotated[bool, Option("Write a map of the model's uncertainty beside each result.")] = False
     allow_truncated: Annotated[
         bool, Option("Read files that are cut off as far as they go (JPEG), with a warning.", group=FILES)

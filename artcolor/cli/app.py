@@ -1,6 +1,7 @@
 """The `artcolor` command, assembled from its groups."""
 
 import logging
+import os
 import sys
 from typing import Annotated
 
@@ -8,21 +9,33 @@ import typer
 from rich.logging import RichHandler
 
 from artcolor import __version__
-from artcolor.cli import colorize, evaluate, export, train, zoo
+from artcolor.cli import colorize, evaluate, export, inspect, publish, train, zoo
+from artcolor.cli.help import EXIT_CODES, Group
 from artcolor.cli.output import ERR, OUT, accept_any_encoding, complain
 from artcolor.errors import ArtcolorError, ConfigError
 
-app = typer.Typer(help="Colorize grayscale art.", no_args_is_help=True, pretty_exceptions_enable=False)
-for group in (colorize, zoo, export, train, evaluate):
+app = typer.Typer(
+    cls=Group,
+    help="Colorize grayscale art: artcolor colorize a.png",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+for group in (colorize, inspect, zoo, export, train, evaluate, publish):
     app.add_typer(group.app)
 
 
 def main() -> None:
     """Runs the command. Errors that artcolor raises on purpose are printed without a traceback."""
     accept_any_encoding()
+    if "_ARTCOLOR_COMPLETE" in os.environ:
+        # Typer breaks descriptions to the width of the terminal, and shells take each line as a value.
+        os.environ["COLUMNS"] = "1000"
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=ERR, show_path=False)])
     try:
-        app()
+        # Otherwise it has the name of the file that runs, such as artcolor.exe.
+        app(prog_name="artcolor")
     except ArtcolorError as error:
         complain("error", error)
         sys.exit(1)

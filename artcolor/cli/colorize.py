@@ -1,57 +1,65 @@
-"""`artcolor colorize` and `artcolor inspect`."""
+"""`artcolor colorize`."""
 
-import contextlib
 import dataclasses
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress
 
 from artcolor.batch.saving import Saving
-from artcolor.cli.documents import plan_documents, write_documents
+from artcolor.cli.checks import check_options
+from artcolor.cli.completion import complete_models
+from artcolor.cli.help import COLORIZING, EXIT_CODES, Command
+from artcolor.cli.inputs import PIPE, output_path, paths_of
 from artcolor.cli.options import with_options
-from artcolor.cli.output import ERR, complain, grouped_warnings, say
-from artcolor.cli.pipe import PIPE, colorize_pipe, listed
-from artcolor.cli.startup import without_garbage_collection
-from artcolor.cli.tally import Tally
-from artcolor.cli.watch import colorize_watched
-from artcolor.engine.options import OPTIONS
-from artcolor.errors import ArtcolorError, ConfigError, ImageError
-from artcolor.models.options import COLOR, FILES, MANY
+from artcolor.cli.output import Showing
+from artcolor.cli.request import Request
+from artcolor.engine.options import DEFAULT_MODEL, OPTIONS
+from artcolor.models.options import FILES, MANY
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=COLORIZING, epilog=EXIT_CODES)
 @with_options
 def colorize(
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", "-o", help="Output file for a single picture, - for standard output, otherwise a folder."
-        ),
-    ],
     inputs: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
             metavar="IN",
-            help="Pictures, and folders of pictures; - reads a picture from standard input.",
+            help="Pictures, folders and patterns such as '*.png'; - is standard input.",
             show_default=False,
         ),
     ] = None,
-    model: Annotated[
+    out: Annotated[
         str | None,
         typer.Option(
-            help="Name of a model or of weights, or path of a weights file. Default: unet.", rich_help_panel=COLOR
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="File for a single picture, - for standard output, otherwise a folder. "
+            "Default: beside the original: a.png becomes a.color.png, and scans/ becomes scans.color/.",
         ),
     ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="A model or weights, as `artcolor models` lists them, or the path of a weights file.",
+            autocompletion=complete_models,
+        ),
+    ] = DEFAULT_MODEL,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each file.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object for each file, one a line, and nothing else.")
+    ] = False,
     layers: Annotated[
         Path | None,
         typer.Option(
+            metavar="PATH",
             help="Also write gray, color, uncertainty and hints as layers for GIMP and Krita (.ora; a single picture).",
             rich_help_panel=FILES,
         ),
@@ -59,6 +67,7 @@ def colorize(
     card: Annotated[
         Path | None,
         typer.Option(
+            metavar="PATH",
             help="Also write a page that documents result, hints, settings and hashes (.html; a single picture).",
             rich_help_panel=FILES,
         ),
@@ -66,6 +75,7 @@ def colorize(
     files_from: Annotated[
         Path | None,
         typer.Option(
+            metavar="PATH",
             help="Also colorize the files that this list names, one a line or separated by NUL; - is standard input.",
             rich_help_panel=MANY,
         ),
@@ -79,12 +89,13 @@ def colorize(
         ),
     ] = False,
     report: Annotated[
-        Path | None, typer.Option(help="Write a CSV with one row per file.", rich_help_panel=MANY)
+        Path | None, typer.Option(metavar="PATH", help="Write a CSV with one row per file.", rich_help_panel=MANY)
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
             min=1,
+            metavar="N",
             help="Threads that read, write, and on the CPU run the network. Default: one per core, at most 8.",
             rich_help_panel=MANY,
         ),
@@ -93,143 +104,41 @@ def colorize(
 ) -> None:
     """Colorize pictures, and folders with their sub-folders.
 
-    Originals are never changed. Files that cannot be colorized are reported, and the exit status is then 1.
+    Originals are never changed. Files that cannot be colorized are reported, and the others are colorized.
 
-    Several samples are numbered: a.png becomes a.1.png, a.2.png, and so on.
+    With --samples, a.png becomes a.1.png, a.2.png, and so on, and a contact sheet, a.sheet.jpg.
     """
     saving = Saving(**{field.name: options.pop(field.name) for field in dataclasses.fields(Saving)})
-    if saving.force and saving.resume:
-        raise ConfigError("--force replaces existing results and --resume skips them; give only one of them")
-
-    inputs = inputs or []
-    others: dict[str, Any] = {"files_from": files_from, "layers": layers, "card": card}
-    if PIPE in (*inputs, out):
-        others |= {"report": report, "workers": workers, "watch": watch}
-        colorize_pipe(inputs, out, model, saving, options, others)
-        return
-    if watch:
-        colorize_watched(inputs, out, model, saving, options, others, report=report, workers=workers)
-        return
-    if files_from is not None:
-        inputs = [*inputs, *listed(files_from)]
-    if not inputs:
-        raise ConfigError("there is nothing to colorize; name pictures or folders, or give a list with --files-from")
-
-    from artcolor.batch.plan import plan_jobs
-
-    with grouped_warnings():
-        jobs = plan_jobs(inputs, out, format=saving.format, hints=options["hints"])
-    if not jobs:
-        raise ImageError(f"there are no pictures in {', '.join(map(str, inputs))}")
-
     assert set(options) == set(OPTIONS)
-    documents = plan_documents(jobs, layers, card, saving, options)
-    with without_garbage_collection():
-        from artcolor.batch.report import Report
-        from artcolor.batch.run import run_jobs
-        from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer
-        from artcolor.images.notices import about
+    target, into_folder = output_path(out)
+    sources = paths_of(inputs or [])
+    if target is None and sources == [PIPE]:
+        target = PIPE
+    request = Request(
+        inputs=sources,
+        out=target,
+        into_folder=into_folder,
+        model=model,
+        saving=saving,
+        options=options,
+        files_from=files_from,
+        layers=layers,
+        card=card,
+        report=report,
+        watch=watch,
+        workers=workers,
+        showing=Showing(quiet=quiet, verbose=verbose, json=as_json),
+    )
+    check_options(request)
+    if PIPE in (*sources, target):
+        from artcolor.cli.pipe import colorize_pipe
 
-        # Each job has its own hints.
-        colorizer = Colorizer(model or DEFAULT_MODEL, **options | {"hints": None})
-    tally = Tally()
-    stopped = False
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(grouped_warnings())
-        stack.enter_context(contextlib.suppress(KeyboardInterrupt))
-        stopped = True
-        session = None
-        if documents:
-            # What the session says of the file is not said again.
-            stack.enter_context(about(str(jobs[0].source)))
-            from artcolor.engine.session import Session
+        colorize_pipe(request)
+    elif watch:
+        from artcolor.cli.watch import colorize_watched
 
-            session = Session(jobs[0].source, model or DEFAULT_MODEL, size=options["size"], device=options["device"])
-        rows = None
-        if report is not None:
-            rows = stack.enter_context(Report(report, resume=saving.resume, model=colorizer.provenance.model))
-        bar = stack.enter_context(Progress(console=ERR, transient=True))
-        task = bar.add_task("colorizing", total=len(jobs))
-        outcomes = stack.enter_context(contextlib.closing(run_jobs(colorizer, jobs, saving, workers=workers)))
-        for outcome in outcomes:
-            bar.advance(task)
-            tally.add(outcome, alone=len(jobs) == 1)
-            if rows is not None:
-                rows.add(outcome)
-        if session is not None and tally.last is not None and tally.last.results:
-            guidance = dataclasses.replace(colorizer.guidance, hints=next(iter(jobs[0].hints), None))
-            try:
-                write_documents(documents, session, guidance, colorizer.decoding)
-            except ArtcolorError as error:
-                tally.failed_beside += 1
-                complain("failed", error)
-        stopped = False
-    tally.tell_existing()
-    # Of a single picture, several samples are not written to `out` itself.
-    written = [] if tally.last is None else tally.last.results
-    where = f"{written[0]} to {written[-1]}" if len(jobs) == 1 and len(written) > 1 else out
-    begin, end = ("interrupted: ", "; the same command with --resume continues") if stopped else ("", "")
-    say(f"{begin}{tally.summary(where, len(jobs))}{end}")
-    if stopped:
-        raise typer.Exit(130)
-    if tally.counts["failed"]:
-        raise typer.Exit(1)
+        colorize_watched(request)
+    else:
+        from artcolor.cli.run import colorize_files
 
-
-@app.command()
-def inspect(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Pictures.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")] = False,
-    hints: Annotated[bool, typer.Option("--hints", help="Print the hints of one picture as a hints file.")] = False,
-) -> None:
-    """Tell whether artcolor colorized a picture, with which weights, and how.
-
-    The exit status is 1 if a file cannot be read or does not state that artcolor colorized it.
-    """
-    from artcolor.images import read_provenance
-    from artcolor.zoo import manifest
-
-    if hints:
-        _print_hints(files)
-        return
-    unknown = 0
-    for path in files:
-        try:
-            found = read_provenance(path)
-        except ImageError as error:
-            complain("failed", error)
-            unknown += 1
-            continue
-        unknown += found is None
-        if as_json:
-            typer.echo(json.dumps({"file": str(path), "coloring": None if found is None else asdict(found)}))
-            continue
-        if found is None:
-            say(f"{path} does not state that artcolor colorized it")
-            continue
-        known = {entry.sha256: entry.key for entry in manifest.entries().values()}.get(found.weights_sha256)
-        weights = found.weights_sha256 or "unknown"
-        say(f"{path} was colorized by artcolor {found.version}")
-        say(f"  model: {found.model}")
-        say(f"  weights: {weights}" + (f" (released as {known})" if known else ""))
-        for name, value in found.options.items():
-            shown = f"{len(value)}; --hints prints them" if name == "hints" and isinstance(value, list) else value
-            say(f"  {name}: {shown}")
-        say(f"  source type: {found.source_type}")
-    if unknown:
-        raise typer.Exit(1)
-
-
-def _print_hints(files: Sequence[Path]) -> None:
-    from artcolor.images import open_file, read_provenance
-
-    if len(files) != 1:
-        raise ConfigError(f"--hints takes one picture, not {len(files)}")
-    found = read_provenance(files[0])
-    stated = None if found is None else found.options.get("hints")
-    if not isinstance(stated, list):
-        raise ConfigError(f"{files[0]} does not state hints")
-    with open_file(files[0]) as file:
-        size = list(file.size)
-    lines = ",\n ".join(json.dumps(hint) for hint in stated)
-    typer.echo(f'{{"schema": 1, "size": {json.dumps(size)}, "hints": [\n {lines}\n]}}')
+        colorize_files(request)

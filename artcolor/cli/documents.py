@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from artcolor.batch.saving import Saving
+from artcolor.cli.request import Request
+from artcolor.engine.targets import CARD_SUFFIXES, LAYERS_SUFFIXES, check_not_original, check_suffix
 from artcolor.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
@@ -16,17 +17,12 @@ if TYPE_CHECKING:
 _REFUSED = ("chroma_only", "max_pixels", "allow_truncated")
 
 
-def plan_documents(
-    jobs: "Sequence[Job]", layers: Path | None, card: Path | None, saving: Saving, options: Mapping[str, Any]
-) -> dict[str, Path]:
+def plan_documents(jobs: "Sequence[Job]", request: Request) -> dict[str, Path]:
     """Checks which documents can be written, before anything is colorized.
 
     Args:
         jobs: all jobs of the run.
-        layers: path given as `--layers`.
-        card: path given as `--card`.
-        saving: says what happens to files that exist.
-        options: of colorizing.
+        request: what was asked for.
 
     Returns:
         `"layers"` and `"card"` → path, of those to write.
@@ -35,24 +31,19 @@ def plan_documents(
         ConfigError: there are several pictures, a document exists, or an option does not go with documents.
         ImageError: a path has another suffix, or is the original.
     """
-    asked = {name: path for name, path in (("layers", layers), ("card", card)) if path is not None}
+    asked = {name: path for name, path in (("layers", request.layers), ("card", request.card)) if path is not None}
     if not asked:
         return {}
-    from artcolor.engine.layers import LAYERS_SUFFIXES
-    from artcolor.engine.result import check_not_original
-    from artcolor.engine.result_card import CARD_SUFFIXES
-    from artcolor.engine.targets import check_suffix
     from artcolor.images import open_file
 
+    saving = request.saving
     flags = " and ".join(f"--{name}" for name in asked)
     takes = "takes" if len(asked) == 1 else "take"
     if len(jobs) != 1:
         raise ConfigError(f"{flags} {takes} a single picture, not {len(jobs)}; colorize them one by one")
-    if options["samples"] > 1:
-        raise ConfigError(f"{flags} {takes} a single coloring, not {options['samples']}; leave out --samples")
-    for name in _REFUSED:
-        if options.get(name) or getattr(saving, name, None):
-            raise ConfigError(f"--{name.replace('_', '-')} cannot be combined with {flags}; leave it out")
+    if request.samples > 1:
+        raise ConfigError(f"{flags} {takes} a single coloring, not {request.samples}; leave out --samples")
+    request.refuse(_REFUSED, flags)
     for name, path in asked.items():
         check_suffix(path, LAYERS_SUFFIXES if name == "layers" else CARD_SUFFIXES)
         check_not_original(jobs[0].source, path)

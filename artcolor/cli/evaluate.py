@@ -4,36 +4,45 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markdown import Markdown
 from rich.progress import Progress, TaskID
 from rich.text import Text
 
+from artcolor.cli.checks import check_data
+from artcolor.cli.help import TRAINING, Command
 from artcolor.cli.output import ERR, OUT, say
 from artcolor.errors import ConfigError
+from artcolor.zoo.names import check_name
 
 app = typer.Typer()
+# The one baseline that can be named as a model.
+_BASELINE = "l_prior"
 # What people compare models by; the files hold the others.
 _SHOWN = ("psnr", "delta_colorfulness", "hot_spots", "fd_grid", "fd_lite0")
 _SHOWN_OF_HINTS = ("gain", "delta_colorfulness", "fd_grid")
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=TRAINING)
 def evaluate(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help="Names or weights files, optionally with settings: cnn:vividness=0"),
+        typer.Argument(metavar="MODEL", help="Names or weights files, optionally with settings: cnn:vividness=0"),
     ],
-    data: Annotated[Path, typer.Option(help="Folder of color pictures.")],
-    out: Annotated[Path, typer.Option(help="Output folder for tables, plots and report.html.")],
-    split: Annotated[str | None, typer.Option(help="train, val or test.", show_default="test; --sweep: val")] = None,
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of color pictures.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder for tables, plots and report.html.")],
+    split: Annotated[
+        str | None, typer.Option(metavar="NAME", help="train, val or test.", show_default="test; --sweep: val")
+    ] = None,
     protocol: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             help="paintings-whole, paintings-256 (square crops), report-200 or report-128.",
             show_default="paintings-whole; --hints: paintings-256",
         ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=2, help="Use only this many pictures of a fixed shuffle.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="Use only this many pictures of a fixed shuffle.")
+    ] = None,
     sweep: Annotated[
         bool,
         typer.Option("--sweep", help="Measure one model over vividness, temperature and size, and choose defaults."),
@@ -45,18 +54,28 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Evaluate models and trivial baselines. Stored scores in OUT are reused, except with --hints."""
-    from artcolor.evaluate import benchmark
-    from artcolor.evaluate.results import METRICS
+    """Evaluate models and trivial baselines.
 
+    Stored scores in OUT are reused, except with --hints.
+    """
     if sweep and hints is not None:
         raise ConfigError("--sweep and --hints measure different things; run the command once with each")
+    check_data(data)
+    for model in models:
+        # Settings follow a colon: cnn:vividness=0.
+        name = model.rpartition(":")[0] if "=" in model else model
+        if name != _BASELINE:
+            check_name(name)
     if sweep:
         _sweep(models, data, out, split or "val", protocol or "paintings-whole", limit)
         return
     if hints is not None:
         _hints(models, data, out, split or "test", protocol or "paintings-256", limit, hints)
         return
+
+    from artcolor.evaluate import benchmark
+    from artcolor.evaluate.results import METRICS
+
     with Progress(console=ERR, transient=True) as bar:
         tasks: dict[str, TaskID] = {}
 
@@ -81,6 +100,8 @@ def evaluate(
 
 def _print_tables(text: str) -> None:
     """Prints Markdown: rendered, unless the terminal is too narrow, where a rendered table would lose its figures."""
+    from rich.markdown import Markdown
+
     fits = max(map(len, text.splitlines())) <= OUT.width
     OUT.print(Markdown(text)) if fits else say(text.rstrip())
 

@@ -5,28 +5,39 @@ from typing import Annotated
 
 import typer
 
+from artcolor.cli.completion import complete_models
+from artcolor.cli.help import ZOO, Command
 from artcolor.cli.output import say
 from artcolor.errors import ConfigError
+from artcolor.zoo.names import check_name
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=ZOO)
 def export(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model or of weights, or a weights file.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write, such as unet.onnx.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="Name of a model or of weights, or a weights file.", autocompletion=complete_models
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write, such as unet.onnx.")],
     int8: Annotated[
         bool, typer.Option("--int8", help="Quantize to 8 bits: about twice as fast, slightly different colors.")
     ] = False,
     pictures: Annotated[
         Path | None,
-        typer.Option(help="With --int8: a folder of at least 16 pictures like those that will be colorized."),
+        typer.Option(
+            metavar="FOLDER", help="With --int8: a folder of at least 16 pictures like those that will be colorized."
+        ),
     ] = None,
 ) -> None:
     """Export a model to ONNX, for other runtimes and for `artcolor colorize --model FILE.onnx`.
 
     The file holds the network, its weights and the decoding of colors, and states what it was made from.
     """
+    check_name(model)
     if out.suffix.lower() != ".onnx":
         raise ConfigError(f"{out} must end in .onnx")
     if int8 != (pictures is not None):

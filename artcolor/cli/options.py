@@ -4,15 +4,20 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from artcolor.batch.saving import Saving
+from artcolor.cli.completion import COMPLETE
 from artcolor.engine.options import OPTIONS
-from artcolor.models.options import Option
+from artcolor.models.options import COLOR, FILES, MANY, Option
 
 _F = TypeVar("_F", bound=Callable[..., None])
+# By the type of the value.
+_PLACEHOLDERS = {int: "N", float: "X", Path: "PATH", list[str]: "COLOR"}
+_PANELS = (None, COLOR, FILES, MANY)
 
 
 def with_options(command: _F) -> _F:
@@ -25,14 +30,18 @@ def with_options(command: _F) -> _F:
         The same function, with a signature that lists all options.
     """
     own = [
-        parameter
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for parameter in inspect.signature(command).parameters.values()
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
-    parameters = sorted([*own, *_parameters()], key=lambda parameter: parameter.default is not parameter.empty)
+    parameters = sorted([*_parameters(), *own], key=lambda parameter: _PANELS.index(_shown(parameter).rich_help_panel))
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return command
+
+
+def _shown(parameter: inspect.Parameter) -> Any:
+    return typing.get_args(parameter.annotation)[1]
 
 
 def _parameters() -> Iterator[inspect.Parameter]:
@@ -45,13 +54,33 @@ def _parameters() -> Iterator[inspect.Parameter]:
 
 
 def _parameter(name: str, kind: Any, option: Option, default: Any) -> inspect.Parameter:
-    flag = f"--{name.replace('_', '-')}"
+    flag, off = f"--{name.replace('_', '-')}", f"--no-{name.replace('_', '-')}"
     limits = {key: value for key, value in (("min", option.minimum), ("max", option.maximum)) if value is not None}
+    names = [flag, *([option.short] if option.short else [])]
+    callback, help = None, option.help
+    if default is True:
+        # Only the option that turns it off is shown; without it, its value is False.
+        names, default, callback, help = [off], False, _inverted, option.turn_off or option.help
     shown = typer.Option(
-        f"{flag}/--no-{flag[2:]}" if default is True else flag,
-        help=option.help,
+        *names,
+        callback=callback,
+        help=help,
+        metavar=_placeholder(kind),
         rich_help_panel=option.group,
-        show_default=not isinstance(default, bool),
+        show_default=default is not None and not isinstance(default, bool),
+        autocompletion=COMPLETE.get(name),
         **limits,  # type: ignore[arg-type]
     )
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, shown], default=default)
+
+
+def _inverted(value: bool) -> bool:
+    return not value
+
+
+def _placeholder(kind: Any) -> str | None:
+    """Returns what stands for the value of an option in its help; `None` for a switch, which has no value."""
+    kinds = {kind, *typing.get_args(kind)}
+    if bool in kinds:
+        return None
+    return next((text for found, text in _PLACEHOLDERS.items() if found in kinds), "NAME")

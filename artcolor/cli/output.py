@@ -4,8 +4,11 @@ import contextlib
 import io
 import logging
 import sys
+import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -18,15 +21,50 @@ OUT = Console()
 ERR = Console(stderr=True)
 
 
+@dataclass(frozen=True)
+class Showing:
+    """What a run prints beside errors.
+
+    Attributes:
+        quiet: errors only.
+        verbose: a line for each file, too.
+        json: an object for each file on standard output, in place of everything else there.
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+    json: bool = False
+
+    def say(self, line: str) -> None:
+        """Prints a line of results, unless standard output is for something else.
+
+        Args:
+            line: the text.
+        """
+        if not self.quiet and not self.json:
+            say(line)
+
+    @property
+    def bar(self) -> bool:
+        """Whether a progress bar is shown; on the terminal that shows a line for each file, it would mix with them."""
+        return not self.quiet and not (OUT.is_terminal and (self.verbose or self.json))
+
+    def warnings(self) -> contextlib.AbstractContextManager[None]:
+        """Within it, warnings are collected as by `grouped_warnings`, and dropped if only errors are printed."""
+        return grouped_warnings(show=not self.quiet)
+
+
 def complain(kind: str, what: object) -> None:
     """Prints an error or a failure to standard error.
 
     Args:
-        kind: word before the message, in red.
+        kind: word before the message, in color.
         what: the message.
     """
     # Names of files and extras may contain brackets, which rich would interpret as markup.
-    ERR.print(Text.assemble((f"{kind}: ", "red"), _printable(str(what))), soft_wrap=True, highlight=False)
+    text = Text(_wrapped(f"{kind}: {_printable(str(what))}", ERR))
+    text.stylize("yellow" if kind == "warning" else "red", 0, len(kind) + 1)
+    ERR.print(text, soft_wrap=True, highlight=False)
 
 
 def say(line: str) -> None:
@@ -35,7 +73,16 @@ def say(line: str) -> None:
     Args:
         line: the text.
     """
-    OUT.print(Text(_printable(line)), soft_wrap=True, highlight=False)
+    # If a signal ends a print of rich, the next one prints the same line again.
+    typer.echo(_wrapped(_printable(line), OUT))
+
+
+def _wrapped(text: str, console: Console) -> str:
+    """Breaks lines between words if they are for a terminal; rich would also break long paths."""
+    if not console.is_terminal:
+        return text
+    wrap = textwrap.TextWrapper(console.width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False)
+    return "\n".join(wrap.fill(line) for line in text.splitlines())
 
 
 def _printable(text: str) -> str:
@@ -73,8 +120,12 @@ class _Grouped(logging.Handler):
 
 
 @contextlib.contextmanager
-def grouped_warnings() -> Iterator[None]:
-    """Within it, warnings of the package are collected; at its end each is printed once, with the number of files."""
+def grouped_warnings(*, show: bool = True) -> Iterator[None]:
+    """Within it, warnings of the package are collected; at its end each is printed once, with the number of files.
+
+    Args:
+        show: print them; otherwise they are dropped.
+    """
     logger, handler = logging.getLogger("artcolor"), _Grouped()
     logger.addHandler(handler)
     # The usual handlers would print each one at once.
@@ -84,7 +135,8 @@ def grouped_warnings() -> Iterator[None]:
     finally:
         logger.propagate = True
         logger.removeHandler(handler)
-        handler.show()
+        if show:
+            handler.show()
 
 
 @contextlib.contextmanager

@@ -1,83 +1,133 @@
-"""Counts and tells how the files of a run ended."""
+"""Counts the files of a run by how they ended, and prints what happens to them."""
 
+import contextlib
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from artcolor.cli.output import complain
+import typer
+
+from artcolor.cli.output import Showing, complain
+from artcolor.errors import ArtcolorError
 
 if TYPE_CHECKING:
     from artcolor.batch.plan import Job, Outcome, Status
 
+# Status of a file in the summary, in this order.
+_WORDS = {
+    "already_colored": "already colored",
+    "exists": "existed",
+    "unsupported": "not supported",
+    "failed": "failed",
+}
+
 
 class Tally:
-    """Tells failures when they occur, and counts for the summary.
+    """Prints failures when they occur, and counts files for the summary.
+
+    Args:
+        showing: what is printed of files that did not fail.
+        model: name of the weights, for JSON.
 
     Attributes:
+        model: name of the weights.
         last: the latest outcome; `None` before the first.
-        failed_beside: number of failures that are not those of a job.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, showing: Showing, model: str) -> None:
         self.last: Outcome | None = None
-        self.failed_beside = 0
+        self._failed_beside = 0
+        self.model = model
+        self._showing = showing
+        # A file may be tried again; its last status counts.
         self._status: dict[Path, Status] = {}
         self._renamed: dict[Path, Job] = {}
         self._existing: list[Path] = []
 
     def add(self, outcome: "Outcome", *, alone: bool = False) -> None:
-        """Counts a file, and tells if it failed. One that is tried again counts once.
+        """Counts a file, and prints what is to be shown of it.
 
         Args:
             outcome: how its job ended.
-            alone: it is the only file, so that an existing result is told at once, and not with those of others.
+            alone: it is the only file, so an existing result is reported at once, and not together with others.
         """
         from artcolor.batch.steps import ExistingResultError
 
         self.last = outcome
-        self._status[outcome.job.source] = outcome.status
+        source = outcome.job.source
+        self._status[source] = outcome.status
         if outcome.results and outcome.job.usual_name_of is not None:
-            self._renamed[outcome.job.source] = outcome.job
+            self._renamed[source] = outcome.job
+        if self._showing.json:
+            typer.echo(_as_json(outcome, self.model))
         if isinstance(outcome.error, ExistingResultError) and not alone:
             self._existing.append(outcome.job.target)
         elif outcome.error is not None:
-            source, reason = str(outcome.job.source), str(outcome.error)
-            complain(outcome.status, reason if reason.startswith(source) else f"{source}: {reason}")
+            reason = str(outcome.error)
+            complain(outcome.status, reason if reason.startswith(str(source)) else f"{source}: {reason}")
+        elif self._showing.verbose:
+            into = f" into {', '.join(map(str, outcome.results))} in {outcome.seconds:.2f} s"
+            what = _WORDS.get(outcome.status, outcome.status)
+            self._showing.say(f"{source} {what}{into if outcome.status == 'colorized' else ''}")
+
+    @contextlib.contextmanager
+    def beside(self) -> Iterator[None]:
+        """Within it, a file is written beside results. If that fails, it is reported, and counted as a failure."""
+        try:
+            yield
+        except ArtcolorError as error:
+            self._failed_beside += 1
+            complain("failed", error)
 
     @property
     def counts(self) -> Counter[str]:
         """Number of files by status."""
-        return Counter(self._status.values()) + Counter(failed=self.failed_beside)
+        return Counter(self._status.values()) + Counter(failed=self._failed_beside)
 
     def tell_existing(self) -> None:
-        """Tells the results that existed since it was called last."""
+        """Prints that results existed, once for all files since the last call."""
         if self._existing:
-            what = f"{len(self._existing)} results already exist, for example {self._existing[0]}"
-            complain("failed", f"{what}; --resume skips them, and --force replaces them")
+            first, *others = self._existing
+            what = f"{len(self._existing)} results already exist, for example {first}" if others else f"{first} exists"
+            complain("failed", f"{what}; --force replaces existing results, and --resume skips them")
         self._existing.clear()
 
-    def summary(self, where: object, total: int | None = None) -> str:
-        """The numbers in words.
+    def summary(self, where: str, total: int | None = None) -> str:
+        """Returns the numbers as a sentence.
 
         Args:
-            where: the results are.
-            total: number of files; `None` if nobody knows, as more may come.
+            where: the results are, such as `into out`.
+            total: number of files; `None` if unknown, because more may come.
         """
         counts = self.counts
         return (
-            (f"{counts['colorized']} colorized" if total is None else f"{counts['colorized']} of {total} colorized")
-            + (f" into {where}" if counts["colorized"] else "")
+            f"{counts['colorized']}{'' if total is None else f' of {total}'} colorized"
+            + (f" {where}" if counts["colorized"] else "")
             + (f" ({_second_names(list(self._renamed.values()))})" if self._renamed else "")
-            + (f", {counts['already_colored']} already colored" if counts["already_colored"] else "")
-            + (f", {counts['exists']} existed" if counts["exists"] else "")
-            + (f", {counts['unsupported']} not supported" if counts["unsupported"] else "")
-            + (f", {counts['failed']} failed" if counts["failed"] else "")
+            + "".join(f", {counts[status]} {words}" for status, words in _WORDS.items() if counts[status])
         )
 
 
+def _as_json(outcome: "Outcome", model: str) -> str:
+    from artcolor.batch.report import message_of
+
+    return json.dumps(
+        {
+            "file": str(outcome.job.source),
+            "status": outcome.status,
+            "results": [str(path) for path in outcome.results],
+            "seconds": round(outcome.seconds, 3),
+            "model": model,
+            "color": None if outcome.measure is None else round(outcome.measure, 2),
+            "message": message_of(outcome),
+        }
+    )
+
+
 def _second_names(jobs: "Sequence[Job]") -> str:
-    """Says which results have a second name; the first stands for many."""
+    """Names the results that have a second name; the first stands for all."""
     first = jobs[0]
     more = "" if len(jobs) == 1 else f", and {len(jobs) - 1} more"
     return f"{first.source} as {first.target.name}, since {first.usual_name_of} has its usual name{more}"

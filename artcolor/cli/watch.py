@@ -1,85 +1,72 @@
 """`artcolor colorize --watch`."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from artcolor.batch.saving import Saving
-from artcolor.cli.output import grouped_warnings, say
-from artcolor.cli.startup import without_garbage_collection
-from artcolor.cli.tally import Tally
+from artcolor.cli.request import Request
+from artcolor.cli.stopping import stoppable
 from artcolor.errors import ConfigError
 
+if TYPE_CHECKING:
+    from artcolor.batch.watch import Watch
+    from artcolor.cli.record import Record
+    from artcolor.engine.colorizer import Colorizer
 
-def colorize_watched(
-    folders: Sequence[Path],
-    out: Path,
-    model: str | None,
-    saving: Saving,
-    options: Mapping[str, Any],
-    others: Mapping[str, Any],
-    *,
-    report: Path | None,
-    workers: int | None,
-) -> None:
-    """Colorizes pictures as they appear in folders, until Ctrl-C.
+# They are about one picture, or a list that is read once.
+_REFUSED = ("files_from", "layers", "card")
+
+
+def colorize_watched(request: Request) -> None:
+    """Colorizes pictures as they appear in folders, until Ctrl-C or SIGTERM.
 
     Args:
-        folders: to watch.
-        out: folder of the results.
-        model: as given.
-        saving: how results are written.
-        options: of colorizing.
-        others: further options as given, none of which goes with watching.
-        report: path of the CSV, if there is to be one.
-        workers: as given.
+        request: what was asked for.
 
     Raises:
-        ConfigError: something that is no folder is to be watched, or another option does not go with watching.
+        ConfigError: an input is not a folder, or another option cannot be combined with watching.
         ImageError: a folder is gone, or no further result can be written.
-        Exit: Ctrl-C was pressed; the status is 130.
+        WeightsError: the weights are missing or damaged.
+        Exit: always; the status is 130 after Ctrl-C, and 143 after SIGTERM.
     """
-    for name, value in others.items():
-        if value:
-            raise ConfigError(f"--{name.replace('_', '-')} cannot be combined with --watch; leave it out")
-    if not folders:
+    request.refuse(_REFUSED, "--watch")
+    if not request.inputs:
         raise ConfigError("there is nothing to watch; name a folder")
+    if request.out is None and len(request.inputs) > 1:
+        raise ConfigError("the results of several folders need a folder; name one with -o")
 
+    from artcolor.batch.plan import beside
     from artcolor.batch.watch import Watch
+    from artcolor.cli.record import Record
 
-    watch = Watch(folders, out, saving, hints=options["hints"])
-    tally = Tally()
-    with contextlib.suppress(KeyboardInterrupt):
-        with without_garbage_collection():
-            from artcolor.batch.report import Report
-            from artcolor.batch.run import run_jobs
-            from artcolor.engine.colorizer import DEFAULT_MODEL, Colorizer
+    out = request.out or beside(request.inputs[0])
+    watch = Watch(request.inputs, out, request.saving, hints=request.options["hints"])
+    tally = None
+    with stoppable() as stop:
+        # Each job has its own hints.
+        colorizer = request.colorizer(hints=None)
+        with Record(request, colorizer) as record:
+            tally = record.tally
+            _run(request, watch, colorizer, record)
+    request.showing.say(f"ended: {'nothing was colorized' if tally is None else tally.summary(f'into {out}')}")
+    raise typer.Exit(stop.status or 0)
 
-            # Each job has its own hints.
-            colorizer = Colorizer(model or DEFAULT_MODEL, **{**options, "hints": None})
-        with contextlib.ExitStack() as stack:
-            rows = None
-            if report is not None:
-                rows = stack.enter_context(Report(report, resume=saving.resume, model=colorizer.provenance.model))
-            say(f"watching {', '.join(map(str, folders))}; Ctrl-C ends")
-            while True:
-                with grouped_warnings():
-                    found = watch.wait()
-                for jobs, how in watch.rounds(found):
-                    with (
-                        grouped_warnings(),
-                        contextlib.closing(run_jobs(colorizer, jobs, how, workers=workers)) as outcomes,
-                    ):
-                        for outcome in outcomes:
-                            watch.add(outcome)
-                            tally.add(outcome)
-                            if rows is not None:
-                                rows.add(outcome)
-                            if outcome.status == "colorized":
-                                say(f"{outcome.job.source} colorized into {outcome.results[0]}")
-                tally.tell_existing()
-    say(f"ended: {tally.summary(out)}")
-    raise typer.Exit(130)
+
+def _run(request: Request, watch: "Watch", colorizer: "Colorizer", record: "Record") -> NoReturn:
+    from artcolor.batch.run import run_jobs
+
+    showing = request.showing
+    showing.say(f"watching {', '.join(map(str, request.inputs))}; Ctrl-C ends")
+    while True:
+        with showing.warnings():
+            found = watch.wait()
+        for jobs, how in watch.rounds(found):
+            outcomes = run_jobs(colorizer, jobs, how, workers=request.workers)
+            with showing.warnings(), contextlib.closing(outcomes):
+                for outcome in outcomes:
+                    watch.add(outcome)
+                    record.add(outcome, jobs)
+                    if outcome.status == "colorized" and not showing.verbose:
+                        showing.say(f"{outcome.job.source} colorized into {outcome.results[0]}")
+        record.tally.tell_existing()

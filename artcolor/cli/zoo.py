@@ -1,33 +1,56 @@
-"""The commands for released weights: models, download, verify, publish."""
+"""The commands for released weights: models, download, verify."""
 
-import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
+from artcolor.cli.completion import complete_models
+from artcolor.cli.help import ZOO, Command
 from artcolor.cli.output import OUT, say
+from artcolor.engine.options import DEFAULT_MODEL
 from artcolor.errors import ConfigError
 from artcolor.zoo import card, manifest
+from artcolor.zoo.names import check_name
 
 app = typer.Typer()
-_Names = Annotated[list[str] | None, typer.Argument(metavar="[MODEL...]", help="Models (cnn) or weights (cnn.art_v1).")]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="NAME", help="Models (cnn) or weights (cnn.art_v1).", autocompletion=complete_models),
+]
 _WIDEST = 1000
-_PICTURE = "aigues_mortes.png"
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=ZOO)
 def models(
+    long: Annotated[bool, typer.Option("--long", "-l", help="Also list sizes, speed and figures of quality.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest as JSON.")] = False,
 ) -> None:
-    """List all released weights as a table."""
+    """List the released models."""
     if as_json:
         typer.echo(card.as_json())
         return
+    # The default first.
+    entries = sorted(manifest.entries().values(), key=lambda entry: entry.model != DEFAULT_MODEL)
+    if long:
+        _print_figures(entries)
+        return
+    table = Table(*(Column(name, no_wrap=name != "for") for name in ("weights", "size", "for", "default")), box=SIMPLE)
+    for entry in entries:
+        table.add_row(*card.short_row(entry, DEFAULT_MODEL))
+    OUT.print(table)
+    say("The part before the dot is enough, as in: artcolor colorize -m vae a.png")
+    say("Figures of speed and quality: artcolor models --long")
+
+
+def _print_figures(entries: Sequence[manifest.Entry]) -> None:
+    """Prints a table if it fits, and otherwise a block of lines for each of the weights."""
     table = Table(*(Column(name, no_wrap=True) for name in card.COLUMNS))
-    rows = [card.table_row(entry) for entry in manifest.entries().values()]
+    rows = [card.table_row(entry) for entry in entries]
     for row in rows:
         table.add_row(*row)
     width = OUT.measure(table, options=OUT.options.update(max_width=_WIDEST)).maximum
@@ -42,21 +65,27 @@ def models(
                 say(f"  {name}: {value}")
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=ZOO)
 def download(
-    names: _Names = None,
+    names: Names = None,
     every: Annotated[bool, typer.Option("--all", help="Download all released weights.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Also copy them into this folder, for ARTCOLOR_WEIGHTS_DIR.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Also copy them into this folder, for ARTCOLOR_WEIGHTS_DIR."),
     ] = None,
 ) -> None:
-    """Download weights and verify their hashes. Existing files are not downloaded again."""
+    """Download weights and verify their hashes.
+
+    Existing files are not downloaded again.
+    """
+    if bool(names) == every:
+        raise ConfigError("name the weights to download, or use --all")
+    entries = entries_of(names)
+
     from artcolor.files import write_atomically
     from artcolor.zoo import locate
 
-    if bool(names) == every:
-        raise ConfigError("name the weights to download, or use --all")
-    for entry in _entries(names):
+    for entry in entries:
         path = locate.fetch(entry).path
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -65,12 +94,17 @@ def download(
         typer.echo(f"{entry.key}: {path}")
 
 
-@app.command()
-def verify(names: _Names = None) -> None:
-    """Check hashes, strict loading, figures and golden outputs of the named weights, or of all."""
+@app.command(cls=Command, rich_help_panel=ZOO)
+def verify(names: Names = None) -> None:
+    """Check that weights are complete and give the right colors.
+
+    Checks hashes, strict loading, figures and golden outputs, of all weights unless some are named.
+    """
+    entries = entries_of(names)
+
     from artcolor.models import verify as verification
 
-    verdicts = [verification.verify(entry) for entry in _entries(names)]
+    verdicts = [verification.verify(entry) for entry in entries]
     table = Table(Column("weights", no_wrap=True), "verdict", "golden colors off by", Column("file", overflow="fold"))
     for verdict in verdicts:
         off = "–" if verdict.difference is None else f"{verdict.difference:.3f} Lab units"
@@ -84,49 +118,20 @@ def verify(names: _Names = None) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
-def publish(
-    names: _Names = None,
-    organization: Annotated[
-        str | None, typer.Option("--org", help="Organization for weights that are not on the Hub yet: ORG/MODEL.TAG.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be uploaded.")] = False,
-) -> None:
-    """Upload released weights to the Hugging Face Hub and record their commits in the manifest (in a checkout)."""
-    from artcolor.zoo import hub, locate
+def entries_of(names: list[str] | None) -> list[manifest.Entry]:
+    """Finds released weights.
 
-    picture = manifest.manifest_path().parent / "examples" / _PICTURE
-    if not picture.exists():
-        raise ConfigError(f"publishing requires a checkout of artcolor, but {picture} does not exist")
-    for entry in _entries(names):
-        if entry.hub_repo is None and organization is None:
-            raise ConfigError(f"{entry.key} is not on the Hub yet; name its organization with --org ORGANIZATION")
-        repo = entry.hub_repo or f"{organization}/{entry.key}"
-        hub.check_repository(repo)
-        # `fetch` verifies the hash, so damaged files are never published.
-        data = locate.fetch(entry).path.read_bytes()
-        pictures = dict(zip(card.PICTURES, _before_and_after(picture, entry.key), strict=True))
-        if dry_run:
-            typer.echo(f"{entry.key}: would be published as {repo} (public) with")
-            for name, content in hub.files_of(entry, data, pictures, repo).items():
-                typer.echo(f"  {name}: {len(content):,} bytes")
-            continue
-        commit = hub.publish(entry, data, pictures, repo)
-        manifest.update(entry.key, {"hub_repo": repo, "hub_revision": commit})
-        typer.echo(f"{entry.key}: published as hf-hub:{repo}@{commit}")
+    Args:
+        names: of models or weights; none stands for all.
 
-
-def _entries(names: list[str] | None) -> list[manifest.Entry]:
+    Raises:
+        ConfigError: there are none of this name.
+    """
     if not names:
         return list(manifest.entries().values())
+    for name in names:
+        check_name(name)
+
     from artcolor.models.registry import get_weight
 
     return [get_weight(name).entry for name in names]
-
-
-def _before_and_after(picture: Path, key: str) -> tuple[bytes, bytes]:
-    from artcolor.engine.colorizer import colorize
-
-    color = io.BytesIO()
-    colorize(picture, model=key).convert("RGB").save(color, "JPEG", quality=90)
-    return picture.read_bytes(), color.getvalue()

@@ -13,7 +13,7 @@ from PIL import Image
 from artcolor.engine.backends import choose
 from artcolor.engine.hints import Hint
 from artcolor.engine.inputs import Item, item_of, read_guidance
-from artcolor.engine.options import Options, checked
+from artcolor.engine.options import DEFAULT_MODEL, Options, checked
 from artcolor.engine.painting import LAYER_LIGHTNESS, in_rgb, painted, uncertainty_map
 from artcolor.engine.sequence import SteadyChroma
 from artcolor.engine.stated import numbered, stated_options
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from artcolor.models.pictures import PictureTransform
 
 __all__ = ["DEFAULT_MODEL", "Colorizer", "colorize"]
-
-DEFAULT_MODEL = "unet"
-"""The model that `colorize` uses unless told otherwise."""
 
 
 class Colorizer:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from artcolor.color import planes
 from artcolor.engine.drawing import draw_hints, hints_of
-from artcolor.engine.targets import opened_for_writing
+from artcolor.engine.targets import LAYERS_SUFFIXES, opened_for_writing
 from artcolor.images import Picture, save_picture
 from artcolor.models.guidance import Decoding, Guidance
 from artcolor.models.heads import DistributionHead
@@ -25,9 +25,8 @@ from artcolor.models.heads import DistributionHead
 if TYPE_CHECKING:
     from artcolor.engine.session import Session
 
-__all__ = ["LAYERS_SUFFIXES", "in_gray", "save_layers"]
+__all__ = ["in_gray", "save_layers"]
 
-LAYERS_SUFFIXES = (".ora",)
 _VERSION = "0.0.5"
 _THUMBNAIL = 256
 _NORMAL, _COLOR = "svg:src-over", "svg:color"

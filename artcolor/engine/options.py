@@ -11,9 +11,15 @@ from typing import Annotated, Any, Literal
 
 from artcolor.models.options import MANY, ModelOptions, Option
 
-__all__ = ["OPTIONS", "BackendName", "Options", "checked"]
+__all__ = ["DEFAULT_MODEL", "DEVICES", "OPTIONS", "BackendName", "Options", "checked"]
 
 BackendName = Literal["auto", "torch", "onnx"]
+
+DEFAULT_MODEL = "unet"
+"""The model that colorizes unless another one is chosen."""
+
+DEVICES = ("cuda", "mps", "cpu")
+"""Devices that networks run on, the fastest first; `auto` is the first of them that works."""
 
 
 class Options(ModelOptions, total=False):
@@ -28,7 +34,10 @@ class Options(ModelOptions, total=False):
         bool, Option("Return the color alone, as a layer for the blend mode 'Color'.", default=False)
     ]
     batch_size: Annotated[int, Option("Pictures that go through the network together.", 1, group=MANY, default=4)]
-    device: Annotated[str, Option("Where the network runs: cpu, cuda, mps.", group=MANY, default="cpu")]
+    device: Annotated[
+        str,
+        Option("Where the network runs: cuda, mps, cpu, or auto for the fastest of them.", group=MANY, default="cpu"),
+    ]
     backend: Annotated[
         BackendName,
         Option(

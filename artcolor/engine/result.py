@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from artcolor.engine.arrays import is_tensor, of_array
+from artcolor.engine.targets import check_not_original as check_not_original
 from artcolor.errors import ImageError
 from artcolor.images import Picture, Provenance, encode, save_picture
 
@@ -110,22 +111,6 @@ class ColoredImage(Image.Image):
     def _is_unchanged(self, deep: Picture) -> bool:
         shown = encode(deep, deep.pixels)
         return shown.mode == self.mode and shown.size == self.size and shown.tobytes() == self.tobytes()
-
-
-def check_not_original(source: Path | None, target: object) -> None:
-    """Checks that a result does not replace the original, of which no copy may exist.
-
-    Args:
-        source: path of the original, or `None`.
-        target: where the result goes.
-
-    Raises:
-        ImageError: both are the same file.
-    """
-    if source is None or not isinstance(target, str | PathLike) or not source.exists() or not Path(target).exists():
-        return
-    if source.samefile(target):
-        raise ImageError(f"the result would replace the original {source}; choose another name")
 
 
 def save(

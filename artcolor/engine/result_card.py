@@ -15,7 +15,7 @@ from artcolor.engine.drawing import RGB, color_of, draw_hints, hints_of, place_o
 from artcolor.engine.hints import Hint
 from artcolor.engine.inputs import read_guidance
 from artcolor.engine.layers import in_gray
-from artcolor.engine.targets import opened_for_writing
+from artcolor.engine.targets import CARD_SUFFIXES, opened_for_writing
 from artcolor.errors import ImageError
 from artcolor.files import sha256_of
 from artcolor.images import encode
@@ -25,9 +25,8 @@ from artcolor.models.heads import DistributionHead
 if TYPE_CHECKING:
     from artcolor.engine.session import Session
 
-__all__ = ["CARD_SUFFIXES", "save_card"]
+__all__ = ["save_card"]
 
-CARD_SUFFIXES = (".html", ".htm")
 # Long sides in pixels, which keep the page below 5 MB.
 _SIDE, _ALTERNATIVE_SIDE = 1000, 600
 _ALTERNATIVES = 4

@@ -1,15 +1,34 @@
-"""Files that are written beside results."""
+"""Files that are written, and checks of their names. Does not import torch, so that mistakes are found at once."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from artcolor.engine.result import check_not_original
 from artcolor.errors import ImageError
 from artcolor.files import replacing
 
-__all__ = ["check_suffix", "opened_for_writing"]
+__all__ = ["CARD_SUFFIXES", "LAYERS_SUFFIXES", "check_not_original", "check_suffix", "opened_for_writing"]
+
+LAYERS_SUFFIXES = (".ora",)
+CARD_SUFFIXES = (".html", ".htm")
+
+
+def check_not_original(source: Path | None, target: object) -> None:
+    """Checks that a result does not replace the original, of which no copy may exist.
+
+    Args:
+        source: path of the original, or `None`.
+        target: where the result goes.
+
+    Raises:
+        ImageError: both are the same file.
+    """
+    if source is None or not isinstance(target, str | PathLike) or not source.exists() or not Path(target).exists():
+        return
+    if source.samefile(target):
+        raise ImageError(f"the result would replace the original {source}; choose another name")
 
 
 def check_suffix(path: Path, suffixes: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from artcolor.images.picture import Picture, decode, encode, opaque_rgb
 from artcolor.images.provenance import Provenance
 from artcolor.images.read import PictureFile, open_file, open_picture, open_rgb, read_provenance
 from artcolor.images.streams import Source, is_source
-from artcolor.images.write import save_picture, save_pictures
+from artcolor.images.write import check_settings, save_picture, save_pictures
 
 __all__ = [
     "FORMATS",
@@ -19,6 +19,7 @@ __all__ = [
     "PictureFile",
     "Provenance",
     "Source",
+    "check_settings",
     "check_target",
     "decode",
     "encode",

@@ -161,6 +161,26 @@ def _whole(path: Path, file: Writable | None) -> Iterator[BinaryIO]:
                 file.write(chunk)
 
 
+def check_settings(
+    path: str | Path, *, format: str | None = None, quality: int | None = None, depth: int | None = None
+) -> None:
+    """Checks that the format of a file has the quality or depth that are asked for.
+
+    Args:
+        path: of the file to write.
+        format: as `save_picture` takes it.
+        quality: as `save_picture` takes it.
+        depth: as `save_picture` takes it.
+
+    Raises:
+        ImageError: the format is unknown, or a setting makes no sense for it.
+
+    Example:
+        >>> check_settings("a.jpg", quality=90)
+    """
+    _check(_Options(Path(path), format_of(path, format), quality, depth, None))
+
+
 def _check(options: _Options) -> None:
     name = options.format.name
     if options.quality is not None:

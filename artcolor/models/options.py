@@ -21,6 +21,8 @@ class Option:
         group: heading of the option in the help of the command.
         default: the value if the option is not given.
         command: the type on the command line, if it differs from the type in Python.
+        short: the short form of the option on the command line, such as `-f`.
+        turn_off: help text of the option that turns it off, if it is on by default.
     """
 
     help: str
@@ -29,6 +31,8 @@ class Option:
     group: str = COLOR
     default: Any = None
     command: Any = None
+    short: str | None = None
+    turn_off: str | None = None
 
     @property
     def range(self) -> str:

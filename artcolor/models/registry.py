@@ -19,7 +19,7 @@ from artcolor.models.heads import Head
 from artcolor.models.loading import build
 from artcolor.models.network import Network
 from artcolor.models.pictures import PictureTransform
-from artcolor.zoo import hub, locate, manifest, store
+from artcolor.zoo import locate, manifest, names, store
 
 __all__ = [
     "WeightsArgument",
@@ -230,12 +230,8 @@ def get_weight(name: str) -> WeightsEnum:
     named = _named_weights()
     if name in named:
         return named[name]
-    known = sorted(member.value for members in _WEIGHTS.values() for member in members)
-    raise ConfigError(
-        f"there is no model and there are no weights called {name!r}.{_nearest(name, [*list_models(), *known])} "
-        "There are the models "
-        f"{', '.join(list_models())} and the weights {', '.join(known)}."
-    )
+    weights = (member.value for members in _WEIGHTS.values() for member in members)
+    raise names.unknown_name(name, [*list_models(), *weights])
 
 
 def from_pretrained(name: str | Path, *, progress: bool = True) -> ColorizationModel:
@@ -265,7 +261,12 @@ def from_pretrained(name: str | Path, *, progress: bool = True) -> ColorizationM
 
 def _is_path(name: str, *, known: Container[str]) -> bool:
     """Returns whether `name` looks like a path or a location; a file whose name says nothing must exist."""
-    if name.startswith((hub.HUB, hub.LOCAL)) or name.lower().endswith(".safetensors") or "/" in name or "\\" in name:
+    if (
+        name.startswith((names.HUB, names.LOCAL))
+        or name.lower().endswith(".safetensors")
+        or "/" in name
+        or "\\" in name
+    ):
         return True
     return name not in known and Path(name).exists()
 

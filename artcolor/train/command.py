@@ -3,10 +3,8 @@
 import importlib.util
 import logging
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
 
 from artcolor.data.dataset import ArtDataset, Augmentation, list_pictures
 from artcolor.errors import ConfigError, DataError
@@ -17,34 +15,6 @@ from artcolor.train.config import Recipe
 from artcolor.train.trainer import Trainer
 
 _LOG = logging.getLogger(__name__)
-
-
-def parse_overrides(pairs: list[str]) -> dict[str, Any]:
-    """Parses `key=value` strings. Values are YAML, so `size=96` is a number.
-
-    Args:
-        pairs: strings of the form `key=value`.
-
-    Returns:
-        Values by key.
-
-    Raises:
-        ConfigError: a string has no `=`, or its value is not YAML.
-
-    Example:
-        >>> parse_overrides(["size=96", "precision=bf16", "options={width: 64}"])
-        {'size': 96, 'precision': 'bf16', 'options': {'width': 64}}
-    """
-    overrides = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--set takes key=value, not {pair!r}")
-        try:
-            overrides[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {pair}: the value is not YAML: {error}") from error
-    return overrides
 
 
 def make_trainer(

@@ -177,6 +177,34 @@ def load_recipe(name: str | Path, overrides: dict[str, Any] | None = None) -> Re
     return checked(Recipe, {**keys, **overrides}, str(path))
 
 
+def parse_overrides(pairs: list[str]) -> dict[str, Any]:
+    """Parses `key=value` strings. Values are YAML, so `size=96` is a number.
+
+    Args:
+        pairs: strings of the form `key=value`.
+
+    Returns:
+        Values by key.
+
+    Raises:
+        ConfigError: a string has no `=`, or its value is not YAML.
+
+    Example:
+        >>> parse_overrides(["size=96", "precision=bf16", "options={width: 64}"])
+        {'size': 96, 'precision': 'bf16', 'options': {'width': 64}}
+    """
+    overrides = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set takes key=value, not {pair!r}")
+        try:
+            overrides[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {pair}: the value is not YAML: {error}") from error
+    return overrides
+
+
 def checked(kind: type[_C], keys: dict[str, Any], source: str) -> _C:
     """Validates settings, with errors that name the key.
 

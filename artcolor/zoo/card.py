@@ -14,6 +14,19 @@ COLUMNS = (
     *("weights", "parameters", "file", "multiply-adds", "PSNR, vividness 0", "PSNR", "ΔCF", "FD-grid"),
     *("PSNR of crops", "FD-grid of crops", "defaults"),
 )
+PURPOSES: Mapping[str, str] = {
+    "unet": "best single coloring",
+    "vae": "several colorings of one picture",
+    "ae": "comparison: plain autoencoder",
+    "cnn": "small, to read and learn from",
+    "cic": "comparison: Zhang et al. 2016",
+    "splitbrain": "features learned without labels",
+    "cnn_report": "comparison: CNN of the report",
+    "ae_report": "comparison: AE of the report",
+    "vae_report": "comparison: VAE of the report",
+}
+"""What each model is for, in a few words, by name."""
+
 PICTURES = ("gray.png", "color.jpg")
 """File names of the two pictures on the card of released weights: the input and the result."""
 
@@ -30,6 +43,22 @@ _METRICS = {
     "fd_lite0": ("FD-lite0", ".1f"),
     "nll": ("NLL", ".3f"),
 }
+
+
+def short_row(entry: Entry, default: str) -> tuple[str, str, str, str]:
+    """Returns one row about released weights: their name, the size of their file, what they are for, and whether they
+    are used by default.
+
+    Args:
+        entry: of the weights.
+        default: name of the default model.
+    """
+    return (
+        entry.key,
+        f"{entry.bytes / 2**20:.1f} MB",
+        PURPOSES.get(entry.model, ""),
+        "yes" if entry.model == default else "",
+    )
 
 
 def table_row(entry: Entry) -> tuple[str, ...]:

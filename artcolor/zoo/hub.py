@@ -19,11 +19,10 @@ from artcolor.errors import ConfigError, WeightsError
 from artcolor.files import write_atomically
 from artcolor.zoo import card, store
 from artcolor.zoo.manifest import REPO, Entry, entries
+from artcolor.zoo.names import HUB
 from artcolor.zoo.places import DamagedError
 
 _CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
-HUB, LOCAL = "hf-hub:", "local-dir:"
-"""Prefixes of names of models on the Hub and in local folders."""
 
 _Contents = tuple[Path, dict[str, Any], dict[str, Tensor]]
 """The path of a weights file, the config in its header, and its tensors."""

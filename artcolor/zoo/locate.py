@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from artcolor.errors import WeightsError
-from artcolor.zoo import hub, store
+from artcolor.zoo import hub, names, store
 from artcolor.zoo.manifest import REPO, Entry
 from artcolor.zoo.places import WEIGHTS_DIR, find, places, remedy
 
@@ -76,11 +76,11 @@ def open_weights(name: str | Path, *, progress: bool = True) -> Weights:
         ConfigError: the name is invalid.
         WeightsError: the weights are missing, damaged, or not weights of artcolor.
     """
-    if isinstance(name, str) and name.startswith(hub.HUB):
-        return Weights(*hub.open_repository(name.removeprefix(hub.HUB), progress=progress))
-    if isinstance(name, str) and name.startswith(hub.LOCAL):
-        return Weights(*hub.open_folder(Path(name.removeprefix(hub.LOCAL))))
+    if isinstance(name, str) and name.startswith(names.HUB):
+        return Weights(*hub.open_repository(name.removeprefix(names.HUB), progress=progress))
+    if isinstance(name, str) and name.startswith(names.LOCAL):
+        return Weights(*hub.open_folder(Path(name.removeprefix(names.LOCAL))))
     path = Path(name).expanduser()
     if isinstance(name, str) and REPO.fullmatch(name) and path.suffix != ".safetensors" and not path.exists():
-        raise WeightsError(f"there is no weights file {name}; for a repository on the Hub write {hub.HUB}{name}")
+        raise names.missing_file(name)
     return Weights(path, *store.read(path))

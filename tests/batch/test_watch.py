@@ -272,8 +272,10 @@ def test_interrupted_while_it_works(watching: Callable[..., Process], tmp_path: 
         put(source / f"{number:02}.png", number)
     process = watching(source, "-o", out)
     process.line()
-    code, lines = process.end(signal.SIGINT)
-    assert code == 130
+    # As `docker stop` and `systemctl stop` do.
+    code, lines = process.end(signal.SIGTERM)
+    assert code == 143
+    assert lines[-1].startswith("ended: ")
     assert "Traceback" not in "".join(lines)
     for path in out.iterdir():
         assert open_picture(path).pixels.shape == (40, 60, 3)
@@ -284,7 +286,8 @@ def test_interrupted_while_it_works(watching: Callable[..., Process], tmp_path: 
     [
         (["--layers", "a.ora"], "--layers cannot be combined with --watch"),
         (["--files-from", "a.txt"], "--files-from cannot be combined with --watch"),
-        (["missing"], "missing does not exist; only folders can be watched"),
+        (["missing"], "there is no file or folder missing"),
+        (["README.md"], "README.md is not a folder; only folders can be watched"),
         ([], "there is nothing to watch; name a folder"),
     ],
 )

@@ -117,8 +117,14 @@ def test_samples_with_a_reference(tmp_path: Path) -> None:
     done = artcolor(*run, "--model", "vae")
     assert done.returncode == 0, done.stderr
     results = [tmp_path / f"b.{number}.png" for number in range(1, 5)]
-    assert sorted(tmp_path.glob("b*")) == results
-    assert f"1 of 1 colorized into {results[0]} to {results[3]}" in done.stdout
+    sheet = tmp_path / "b.sheet.jpg"
+    assert sorted(tmp_path.glob("b*")) == [*results, sheet]
+    assert f"1 of 1 colorized into {results[0]} to b.4.png, and b.sheet.jpg" in done.stdout
+    with Image.open(sheet) as shown:
+        assert shown.width > 2 * 96
+        assert shown.height > 2 * 80
+    told = artcolor("inspect", sheet)
+    assert "was colorized by artcolor" in told.stdout
     assert len({path.read_bytes() for path in results}) == 4
     colors = [np.asarray(Image.open(path)).astype(int) for path in results]
     for number, color in enumerate(colors):
@@ -136,11 +142,11 @@ def test_samples_with_a_reference(tmp_path: Path) -> None:
     assert (again.returncode, "0 of 1 colorized, 1 existed" in again.stdout) == (0, True)
     refused = artcolor(*run, "--model", "vae")
     assert (refused.returncode, "b.1.png already exists" in refused.stderr) == (1, True)
-    for path in results:
+    for path in (*results, sheet):
         path.unlink()
     other = artcolor(*run, "--model", "cnn_report")
     assert other.returncode == 1
-    assert "`samples` requires `ae`" in other.stderr
+    assert "--samples needs a model that predicts a distribution of colors" in other.stderr
     assert "Traceback" not in other.stderr
     assert not list(tmp_path.glob("b*"))
 
@@ -205,8 +211,11 @@ def test_the_original_is_never_replaced(folder: Path) -> None:
         (["colorize", "missing.png", "-o", "x.png"], "no file missing.png"),
         (["colorize", ".", "-o", "out", "--model", "nope"], "no weights called 'nope'"),
         (["colorize", "empty", "-o", "out"], "no pictures in empty"),
-        (["colorize", "a.png", "-o", "b", "--model", "cnn_report", "--seed", "3"], "cnn_report is deterministic"),
-        (["colorize", "a.png", "-o", "b.png", "--device", "gpu"], "device gpu cannot be used here"),
+        (
+            ["colorize", "a.png", "-o", "b", "--model", "cnn_report", "--seed", "3"],
+            "but cnn_report predicts one color",
+        ),
+        (["colorize", "a.png", "-o", "b.png", "--device", "gpu"], "no device 'gpu'; choose cuda, mps, cpu, or auto"),
         (["colorize", "a.png", "-o", "b.png", "--depth", "12"], "depth must be 8 or 16"),
         (["colorize", "a.png", "-o", "b.png", "--quality", "50"], "no quality"),
         (["colorize", "a.png", "-o", "out", "--format", "gif"], "gif cannot hold a coloring"),

@@ -1,9 +1,12 @@
 """How the command behaves in terminals, folders and spreadsheets of others."""
 
+import contextlib
 import csv
 import functools
 import io
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +18,7 @@ import pytest
 from PIL import Image
 
 from artcolor.images import open_picture
+from artcolor.zoo.card import PURPOSES
 from artcolor.zoo.manifest import entries
 from tests.conftest import make_painting
 
@@ -95,20 +99,54 @@ def test_a_second_run_says_once_that_results_exist(tmp_path: Path) -> None:
     assert run("colorize", folder, "-o", tmp_path / "out", "--model", "cnn").returncode == 0
     done = run("colorize", folder, "-o", tmp_path / "out", "--model", "cnn")
     assert done.returncode == 1
-    assert "3 results already exist" in done.stderr
-    assert "--resume skips them, and --force replaces them" in done.stderr
-    assert len(done.stderr.strip().splitlines()) <= 2
+    assert "all 3 results already exist" in done.stderr
+    assert "--force replaces them, and --resume skips them" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    (tmp_path / "out" / "0.png").unlink()
+    done = run("colorize", folder, "-o", tmp_path / "out", "--model", "cnn")
+    assert done.returncode == 1
+    assert "1 of 3 colorized" in done.stdout
+    assert "2 results already exist" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_the_table_of_models_is_complete_in_narrow_terminals_and_pipes() -> None:
-    piped = run("models").stdout
-    terminal = run("models", FORCE_COLOR="1", COLUMNS="80").stdout
+def test_models_fit_a_terminal_and_take_a_row_each() -> None:
+    lines = run("models", COLUMNS="80").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    rows = [line.split() for line in lines if re.search(r"\d MB", line)]
+    assert rows[0][0].startswith("unet.")
+    assert {row[0] for row in rows} == set(entries())
+    assert [row[0] for row in rows if row[-1] == "yes"] == [rows[0][0]]
+    assert {entry.model for entry in entries().values()} == set(PURPOSES)
+
+
+def test_figures_of_models_are_complete_in_narrow_terminals_and_pipes() -> None:
+    piped = run("models", "--long").stdout
+    terminal = run("models", "--long", FORCE_COLOR="1", COLUMNS="80").stdout
     for shown in (piped, terminal):
         assert "…" not in shown
         for entry in entries().values():
             assert entry.key in shown
             assert f"{entry.metrics['paintings-256']['default']['psnr']['mean']:.2f} dB" in shown
     assert "\n  parameters: " in terminal
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals")
+def test_json_goes_to_standard_output_while_a_bar_is_on_the_terminal(tmp_path: Path) -> None:
+    import pty
+
+    ours, terminal = pty.openpty()
+    command = [*COMMAND, "colorize", gray_folder(tmp_path / "in", 1), "-o", tmp_path / "out", "-m", "cnn", "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, env=os.environ | {"TERM": "xterm"})
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):
+        while part := os.read(ours, 1 << 16):
+            shown += part
+    os.close(ours)
+    assert b"100%" in shown
+    assert b"{" not in shown
+    assert json.loads(done.stdout)["status"] == "colorized"
 
 
 def test_inspect_goes_on_after_a_bad_file(tmp_path: Path) -> None:
@@ -126,7 +164,8 @@ def test_results_of_a_folder_need_a_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "x.png").exists()
 
 
-def test_interrupted_runs_say_how_far_they_got(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_runs_say_how_far_they_got(sent: signal.Signals, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     picture = make_painting(1, 700, 500).convert("L")
@@ -139,9 +178,9 @@ def test_interrupted_runs_say_how_far_they_got(tmp_path: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and len(list((tmp_path / "out").glob("*.png"))) < 2:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == 128 + sent, err
     assert "interrupted: " in out
     assert "of 150 colorized" in out
     assert "--resume continues" in out

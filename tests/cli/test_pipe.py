@@ -80,8 +80,8 @@ def test_commands_in_a_row() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-", "a.png", "-o", "out"), "cannot be mixed with other inputs"),
-        (("a.png", "b.png", "-o", "-"), "2 inputs may give several; name a folder"),
+        (("-", "README.md", "-o", "out"), "cannot be mixed with other inputs"),
+        (("README.md", "LICENSE", "-o", "-"), "2 inputs may give several; name a folder"),
         ((".", "-o", "-"), "the folder . may give several; name a folder"),
         (("-", "-o", "out"), "standard input has no name; give a file as -o, such as out/out.png"),
         (("-", "-o", "-", "--format", "gif"), "gif cannot hold a coloring; use .png"),

@@ -15,8 +15,7 @@ from artcolor.data.stream import SampleStream
 from artcolor.errors import ConfigError, TrainingError
 from artcolor.train import checkpoint
 from artcolor.train.callbacks import Callback, TensorBoard
-from artcolor.train.command import parse_overrides
-from artcolor.train.config import Recipe, TrainConfig, checked, load_recipe
+from artcolor.train.config import Recipe, TrainConfig, checked, load_recipe, parse_overrides
 from artcolor.train.trainer import Trainer
 
 SMALL: dict[str, Any] = {

@@ -90,7 +90,7 @@ def test_names() -> None:
     assert artcolor.get_weight("CNN_Weights.ART_V1") is artcolor.CNN_Weights.ART_V1
     assert artcolor.CNN_Weights.DEFAULT.meta["license"] == "Apache-2.0"
     assert artcolor.CNN_Weights.DEFAULT.transforms().size == artcolor.cnn(weights="DEFAULT").size
-    with pytest.raises(ConfigError, match=r"no weights called 'cnm'. Did you mean 'cnn'\? .*cnn\.art_v1"):
+    with pytest.raises(ConfigError, match=r"no weights called 'cnm'. Did you mean 'cnn'\?"):
         artcolor.get_weight("cnm")
     with pytest.raises(ConfigError, match="no model called 'cnm'. Did you mean 'cnn'"):
         artcolor.get_model("cnm")

@@ -1,0 +1,70 @@
+"""Records how files ended: in the tally, in the report, and in contact sheets."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from artcolor.batch.report import Report
+from artcolor.cli.request import Request
+from artcolor.cli.sheet import write_sheet
+from artcolor.cli.tally import Tally
+
+if TYPE_CHECKING:
+    from artcolor.batch.plan import Job, Outcome
+    from artcolor.engine.colorizer import Colorizer
+
+
+class Record:
+    """Records the outcomes of a run as they come.
+
+    Args:
+        request: what was asked for.
+        colorizer: that colorizes the pictures.
+
+    Attributes:
+        tally: counts the files.
+
+    Raises:
+        ImageError: the report cannot be written.
+    """
+
+    def __init__(self, request: Request, colorizer: "Colorizer") -> None:
+        provenance, saving = colorizer.provenance, request.saving
+        self.tally = Tally(request.showing, provenance.model)
+        self._provenance = provenance if saving.provenance else None
+        self._sheets = request.samples > 1
+        self._replace = saving.force or saving.resume
+        self._own_sheets: set[Path] = set()
+        self._report = None
+        if request.report is not None:
+            self._report = Report(request.report, resume=saving.resume, model=provenance.model)
+
+    def add(self, outcome: "Outcome", jobs: "Sequence[Job]", *, alone: bool = False) -> None:
+        """Records an outcome.
+
+        Args:
+            outcome: how a job ended.
+            jobs: of the run.
+            alone: as `Tally.add` takes it.
+
+        Raises:
+            ImageError: the report cannot be written.
+        """
+        self.tally.add(outcome, alone=alone)
+        if self._report is not None:
+            self._report.add(outcome)
+        if self._sheets and outcome.status == "colorized":
+            replace = self._replace or outcome.job.target in self._own_sheets
+            with self.tally.beside():
+                write_sheet(outcome, jobs, self._provenance, replace=replace)
+                self._own_sheets.add(outcome.job.target)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._report is not None:
+            self._report.__exit__(kind, error, traceback)

@@ -1,0 +1,97 @@
+"""What `artcolor colorize` was asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from artcolor.batch.saving import Saving
+from artcolor.cli.output import Showing
+from artcolor.cli.startup import without_garbage_collection
+from artcolor.engine.options import OPTIONS
+from artcolor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from artcolor.engine.colorizer import Colorizer
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments and options of `artcolor colorize`.
+
+    Attributes:
+        inputs: pictures and folders, or `-`.
+        out: file or folder; `None` is beside the inputs.
+        into_folder: `out` is a folder, whatever its name.
+        model: name of a model or of weights, or path of a weights file.
+        saving: how results are written.
+        options: of colorizing, as `Colorizer` takes them.
+        files_from: list of further inputs.
+        layers: where the layers go.
+        card: where the card goes.
+        report: where the report goes.
+        watch: keep looking for new pictures.
+        workers: number of threads; `None` is one per core.
+        showing: what is printed.
+    """
+
+    inputs: Sequence[Path]
+    out: Path | None
+    into_folder: bool
+    model: str
+    saving: Saving
+    options: Mapping[str, Any]
+    files_from: Path | None
+    layers: Path | None
+    card: Path | None
+    report: Path | None
+    watch: bool
+    workers: int | None
+    showing: Showing
+
+    @property
+    def samples(self) -> int:
+        """Number of colorings of each picture."""
+        samples: int = self.options["samples"]
+        return samples
+
+    def refuse(self, names: Sequence[str], flags: str) -> None:
+        """Refuses options that do not go with others.
+
+        Args:
+            names: of the options that do not go.
+            flags: of the others, for the message.
+
+        Raises:
+            ConfigError: one of `names` was given.
+        """
+        for name in names:
+            if self.given(name):
+                raise ConfigError(f"--{name.replace('_', '-')} cannot be combined with {flags}; leave it out")
+
+    def given(self, name: str) -> bool:
+        """Returns whether an option differs from its default.
+
+        Args:
+            name: of the option.
+        """
+        if name in self.options:
+            return bool(self.options[name] != OPTIONS[name][1].default)
+        holder = next(each for each in (self, self.saving, self.showing) if hasattr(each, name))
+        return bool(getattr(holder, name))
+
+    def colorizer(self, **changes: Any) -> "Colorizer":
+        """Loads the model.
+
+        Args:
+            **changes: options that differ from those given.
+
+        Raises:
+            ConfigError: an option makes no sense, or the model does not accept it.
+            ImageError: hints or reference cannot be read.
+            WeightsError: the weights are missing or damaged.
+        """
+        with without_garbage_collection():
+            from artcolor.engine.colorizer import Colorizer
+
+            return Colorizer(self.model, **{**self.options, **changes})

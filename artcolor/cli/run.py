@@ -1,0 +1,122 @@
+"""Colorizes the files and folders that `artcolor colorize` was given."""
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.progress import Progress
+
+from artcolor.cli.checks import check_jobs
+from artcolor.cli.documents import plan_documents, write_documents
+from artcolor.cli.inputs import listed
+from artcolor.cli.output import ERR
+from artcolor.cli.request import Request
+from artcolor.cli.stopping import stoppable
+from artcolor.errors import ConfigError, ImageError
+
+if TYPE_CHECKING:
+    from artcolor.batch.plan import Job, Outcome
+    from artcolor.cli.record import Record
+    from artcolor.engine.colorizer import Colorizer
+
+
+def colorize_files(request: Request) -> None:
+    """Colorizes pictures and folders.
+
+    Args:
+        request: what was asked for.
+
+    Raises:
+        ConfigError: the request makes no sense.
+        ImageError: there are no pictures, or no result can be written.
+        WeightsError: the weights are missing or damaged.
+        Exit: some pictures failed, with status 1; or the run was ended early.
+    """
+    inputs = [*request.inputs, *(listed(request.files_from) if request.files_from is not None else [])]
+    if not inputs:
+        raise ConfigError("there is nothing to colorize; name pictures or folders, or give a list with --files-from")
+
+    from artcolor.batch.plan import plan_jobs
+    from artcolor.cli.record import Record
+
+    with request.showing.warnings():
+        jobs = plan_jobs(
+            inputs,
+            request.out,
+            format=request.saving.format,
+            hints=request.options["hints"],
+            into_folder=request.into_folder,
+        )
+    if not jobs:
+        raise ImageError(f"there are no pictures in {', '.join(map(str, inputs))}")
+    documents = plan_documents(jobs, request)
+    check_jobs(jobs, request)
+
+    tally = None
+    with stoppable() as stop:
+        # Each job has its own hints.
+        colorizer = request.colorizer(hints=None)
+        with request.showing.warnings(), Record(request, colorizer) as record:
+            tally = record.tally
+            _run(request, jobs, documents, colorizer, record)
+    summary = "nothing was colorized"
+    if tally is not None:
+        tally.tell_existing()
+        summary = tally.summary(_where(request, jobs, tally.last), len(jobs))
+    if stop.status is not None:
+        request.showing.say(f"interrupted: {summary}; the same command with --resume continues")
+        raise typer.Exit(stop.status)
+    request.showing.say(summary)
+    if tally is not None and tally.counts["failed"]:
+        raise typer.Exit(1)
+
+
+def _run(
+    request: Request,
+    jobs: "Sequence[Job]",
+    documents: Mapping[str, Path],
+    colorizer: "Colorizer",
+    record: "Record",
+) -> None:
+    from artcolor.batch.run import run_jobs
+
+    with contextlib.ExitStack() as stack:
+        session = None
+        if documents:
+            from artcolor.engine.session import Session
+            from artcolor.images.notices import about
+
+            # What the session says of the file is not said again.
+            stack.enter_context(about(str(jobs[0].source)))
+            options = request.options
+            session = Session(jobs[0].source, request.model, size=options["size"], device=options["device"])
+        # Rich would print what goes to standard output where the bar is.
+        shown = Progress(console=ERR, transient=True, redirect_stdout=False, disable=not request.showing.bar)
+        bar = stack.enter_context(shown)
+        task = bar.add_task("colorizing", total=len(jobs))
+        outcomes = run_jobs(colorizer, jobs, request.saving, workers=request.workers)
+        for outcome in stack.enter_context(contextlib.closing(outcomes)):
+            bar.advance(task)
+            record.add(outcome, jobs, alone=len(jobs) == 1)
+        if session is not None and record.tally.last is not None and record.tally.last.results:
+            guidance = dataclasses.replace(colorizer.guidance, hints=next(iter(jobs[0].hints), None))
+            with record.tally.beside():
+                write_documents(documents, session, guidance, colorizer.decoding)
+
+
+def _where(request: Request, jobs: "Sequence[Job]", last: "Outcome | None") -> str:
+    """Says where the results are."""
+    from artcolor.batch.plan import beside, sheet_path
+
+    if len(jobs) == 1 and last is not None and last.results:
+        first, *others = last.results
+        sheet = sheet_path(jobs[0].target).name
+        return f"into {first} to {others[-1].name}, and {sheet}" if others else f"into {first}"
+    if request.out is not None:
+        return f"into {request.out}"
+    if len(request.inputs) == 1 and request.files_from is None:
+        return f"into {beside(request.inputs[0])}"
+    return "beside the originals"
