@@ -120,7 +120,7 @@ def test_json_is_an_object_for_each_file_and_nothing_else(here: Path) -> None:
     assert told["in/b.png"]["model"] == "cnn.art_v1"
     assert told["in/b.png"]["seconds"] > 0
     assert told["in/b.png"]["color"] == 0
-    assert told["in/a.gif"]["message"] == "has a second name, because the result of in/a.png has its usual one"
+    assert told["in/a.gif"]["message"] == "renamed, because the result of in/a.png has the same name"
     assert told["in/bad.png"]["results"] == []
     assert "is not a picture" in told["in/bad.png"]["message"]
     # A single picture that cannot be read is an object, too.
