@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from artcolor.batch.saving import Saving
 from artcolor.cli.output import Showing
-from artcolor.cli.startup import without_garbage_collection
 from artcolor.engine.options import OPTIONS
 from artcolor.errors import ConfigError
 
@@ -91,7 +90,6 @@ class Request:
             ImageError: hints or reference cannot be read.
             WeightsError: the weights are missing or damaged.
         """
-        with without_garbage_collection():
-            from artcolor.engine.colorizer import Colorizer
+        from artcolor.engine.colorizer import Colorizer
 
-            return Colorizer(self.model, **{**self.options, **changes})
+        return Colorizer(self.model, **{**self.options, **changes})
