@@ -149,7 +149,9 @@ def network(args):
     """Measures networks alone, as `Colorizer` runs them, at their own working size and at that of the rivals."""
     rivals = {name: rival_of(name) for name in args.rivals}
     ours = {name: inference_copy(model_of(name)) for name in args.models}
-    onnx = {name: OnnxBackend(name) for name in args.models if why_missing(name) is None}
+    onnx = {name: OnnxBackend(name) for name in (*args.models, *args.onnx) if why_missing(name) is None}
+    for backend in onnx.values():
+        backend.limit_threads(torch.get_num_threads())
     for batch in args.batches:
         tasks = {}
         for name, model in rivals.items():
@@ -160,8 +162,10 @@ def network(args):
             for side in sorted({fixed} if fixed else {model.size, RIVAL_SIDE}):
                 light = torch.rand(batch, 1, side, side) * 100
                 tasks[name, side] = lambda model=model, light=light: model(light)
-                if name in onnx:
-                    tasks[f"{name}, ONNX with decoding", side] = onnx_task(onnx[name], light)
+        for name, backend in onnx.items():
+            for side in (backend.size, RIVAL_SIDE):
+                light = torch.rand(batch, 1, side, side) * 100
+                tasks[f"{Path(name).name}, ONNX with decoding", side] = onnx_task(backend, light)
         seconds = in_turns(tasks, args.rounds if batch == 1 else min(args.rounds, 2))
         rows = [
             (
@@ -349,6 +353,9 @@ def arguments():
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument(
         "--models", nargs="+", default=["unet", "cnn"], help="Models of the zoo; the first one is measured in detail."
+    )
+    parser.add_argument(
+        "--onnx", nargs="*", default=[], help="ONNX files, such as those of 8 bits; for the part network"
     )
     parser.add_argument("--rivals", nargs="*", choices=RIVALS, default=RIVALS)
     parser.add_argument("--megapixels", nargs="+", type=float, default=[0.065536, 1, 12, 100])

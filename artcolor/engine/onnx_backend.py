@@ -162,8 +162,6 @@ def _built(name: str, threads: int | None) -> tuple[onnxruntime.InferenceSession
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0
-    # Threads that spin while they wait would take cores from those that read and write.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     values = {key: onnxruntime.OrtValue.ortvalue_from_numpy(value) for key, value in graph.tensors.items()}
     options.add_external_initializers(list(values), list(values.values()))
     try:
