@@ -193,7 +193,7 @@ class ChromaJoiner:
         Args:
             lightness: `(rows, W)`, L in 0..100 of the rows from `start` on.
             start: the first row's number.
-            encode: makes what is wanted of linear light in 0..1, value by value.
+            encode: makes what is wanted of linear light, value by value; what lies outside of 0..1 counts as 0 or 1.
 
         Returns:
             `(3, rows, W)`, sRGB in 0..1, or what `encode` gives.
@@ -201,21 +201,21 @@ class ChromaJoiner:
         parts, outside = [], []
         step = max(1, srgb.PART_PIXELS // self.width)
         # Allocating anew for each part would cost as much as computing.
-        memory = np.empty((2, 3, min(step, len(lightness)) * self.width), self._wide.dtype)
+        memory = np.empty((2, 3 * min(step, len(lightness)) * self.width), self._wide.dtype)
         for top in range(0, len(lightness), step):
             light = lightness[top : top + step]
             ab = self.ab_rows(start + top, start + top + len(light)).reshape(2, -1)
-            linear, free = memory[..., : light.size]
+            linear, free = memory[:, : 3 * light.size].reshape(2, 3, -1)
             _to_linear(light.reshape(-1), ab, linear, free)
             beyond = np.flatnonzero(srgb.excess(linear, free) > srgb.GAMUT_TOLERANCE)
             outside.append((beyond + top * self.width, light.reshape(-1)[beyond], ab[:, beyond]))
-            parts.append(encode(np.clip(linear, 0, 1, out=linear)))
+            parts.append(encode(linear))
         joined = np.concatenate(parts, axis=1)
         # Bisection costs about as much for a thousand pixels as for one, so it is done once for all parts.
         where, light, ab = (np.concatenate(each, axis=-1) for each in zip(*outside, strict=True))
         if len(where):
             inside = _to_linear(light, ab * srgb.largest_scale(light, ab))
-            joined[:, where] = encode(np.clip(inside, 0, 1, out=inside))
+            joined[:, where] = encode(inside)
         return joined.reshape(3, len(lightness), self.width)
 
 
@@ -331,7 +331,9 @@ def enlarging_rows(source: int, target: int, start: int, stop: int) -> tuple[Flo
     columns, weights = _keys(source, target, start, stop)
     first = int(columns[0, 0])
     matrix = np.zeros((stop - start, int(columns[-1, -1]) + 1 - first))
-    np.add.at(matrix, (np.arange(stop - start)[:, None], columns - first), weights)
+    # Tap by tap, as several of a row may fall on one column at the border.
+    for column, weight in zip((columns - first).T, weights.T, strict=True):
+        matrix[np.arange(stop - start), column] += weight
     return matrix, first
 
 

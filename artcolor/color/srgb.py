@@ -25,6 +25,7 @@ DELTA = 6 / 29
 """Below this value, the inverse of the curve of Lab is straight."""
 CBRT_SLOPE = 1 / (3 * DELTA**2)
 """Slope of the straight piece of the curve of Lab."""
+_STRAIGHT_ZERO = 4 / 29
 KNEE = 0.0404482362771082
 """Where the two pieces of the sRGB curve truly meet; the standard rounds it to 0.04045, which leaves a step."""
 LINEAR_KNEE = KNEE / 12.92
@@ -77,7 +78,7 @@ def linear_to_srgb(linear: Floats) -> Floats:
     """Applies the sRGB transfer curve.
 
     Args:
-        linear: any shape, linear light in 0..1.
+        linear: any shape, linear light; what lies outside of 0..1 counts as 0 or 1.
 
     Returns:
         The same shape, sRGB in 0..1.
@@ -143,15 +144,22 @@ def curve_to_linear(f: Floats, cube: Floats | None = None) -> Floats:
         `f`, linear sRGB; within 0..1 where the color exists in sRGB.
     """
     # In place: what stays in the processor's cache is several times as fast.
-    bright = np.maximum(f, DELTA, out=cube)
-    f -= bright
-    f *= 1 / CBRT_SLOPE
-    # f + bright³, without memory for a third array.
-    for dark, each in zip(f, bright, strict=True):
-        square = each * each
-        each *= square
-        each += dark
-    return np.matmul(WHITE_XYZ_TO_RGB.astype(f.dtype), bright, out=f)
+    dark = np.flatnonzero(f < DELTA)
+    if 12 * len(dark) < f.size:
+        cube = np.multiply(f, f, out=cube)
+        cube *= f
+        np.put(cube, dark, (np.take(f, dark) - _STRAIGHT_ZERO) / CBRT_SLOPE)
+    else:
+        # Where the straight piece near black is common: the curved piece of the clamped value and the rest of it.
+        bright = np.maximum(f, DELTA, out=cube)
+        f -= bright
+        f *= 1 / CBRT_SLOPE
+        for straight, curved in zip(f, bright, strict=True):
+            square = curved * curved
+            curved *= square
+            curved += straight
+        cube = bright
+    return np.matmul(WHITE_XYZ_TO_RGB.astype(f.dtype), cube, out=f)
 
 
 def excess(linear: Floats, centered: Floats | None = None) -> Floats:
@@ -166,7 +174,9 @@ def excess(linear: Floats, centered: Floats | None = None) -> Floats:
         the border.
     """
     centered = np.subtract(linear, 0.5, out=centered)
-    beyond: Floats = np.abs(centered, out=centered).max(axis=0)
+    red, green, blue = np.abs(centered, out=centered)
+    beyond: Floats = np.maximum(red, green, out=red)
+    np.maximum(beyond, blue, out=beyond)
     beyond -= 0.5
     return beyond
 
@@ -233,8 +243,9 @@ def encode_8bit(linear: Floats) -> npt.NDArray[np.uint8]:
         >>> encode_8bit(np.array([0.0, 0.5, 1.0], np.float32)).tolist()
         [0, 188, 255]
     """
-    level = np.multiply(linear, _LEVELS, dtype=np.float32)
-    return np.take(_8bit_of_linear(), level.astype(np.intp), mode="clip")
+    level = np.empty(linear.shape, np.int32)
+    np.multiply(linear, _LEVELS, out=level, casting="unsafe")
+    return np.take(_8bit_of_linear(), level, mode="clip")
 
 
 @functools.cache
