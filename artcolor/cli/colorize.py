@@ -47,7 +47,7 @@ def colorize(
             "--model",
             "-m",
             metavar="NAME",
-            help="A model or weights, as `artcolor models` lists them, or the path of a weights file.",
+            help="A model or weights, as `artcolor models` lists them, or the path of a weights or ONNX file.",
             autocompletion=complete_models,
         ),
     ] = DEFAULT_MODEL,

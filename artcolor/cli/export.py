@@ -33,9 +33,10 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Export a model to ONNX, for other runtimes and for `artcolor colorize --model FILE.onnx`.
+    """Export a model to ONNX.
 
-    The file holds the network, its weights and the decoding of colors, and states what it was made from.
+    The file holds the network, its weights and the decoding of colors, and states what it was made from. Other runtimes
+    read it, and so does `artcolor colorize --model FILE.onnx`.
     """
     check_name(model)
     if out.suffix.lower() != ".onnx":
