@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import re
 import unicodedata
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ __all__ = [
 Status = Literal["colorized", "already_colored", "exists", "unsupported", "failed"]
 
 # In names of results that lie beside their originals.
-_MARK = ".color"
+_MARK, _SHEET, _MAP = ".color", ".sheet", ".uncertainty"
+# Stems of what is written beside originals: b.color.png, b.color.2.png, b.color.sheet.jpg, b.color.png.uncertainty.png.
+_RESULT = re.compile(rf"(.+)\{_MARK}(\.\d+|\{_SHEET}|\.\w+\{_MAP})?")
 # Hints files, and painted hints.
 _HINTS_SUFFIXES = (".json", ".png")
 
@@ -122,7 +125,7 @@ def map_path(target: Path) -> Path:
         >>> map_path(Path("out/a.jpg")).name
         'a.jpg.uncertainty.png'
     """
-    return target.with_name(f"{target.name}.uncertainty.png")
+    return target.with_name(f"{target.name}{_MAP}.png")
 
 
 def sheet_path(target: Path) -> Path:
@@ -135,7 +138,7 @@ def sheet_path(target: Path) -> Path:
         >>> sheet_path(Path("out/a.png")).name
         'a.sheet.jpg'
     """
-    return target.with_name(f"{target.stem}.sheet.jpg")
+    return target.with_name(f"{target.stem}{_SHEET}.jpg")
 
 
 def beside(path: Path) -> Path:
@@ -222,7 +225,7 @@ def plan_jobs(
             if out is None and not folder:
                 kept = kept.with_name(f"{kept.stem}{_MARK}{kept.suffix}")
             # Where results lie beside originals, both are given together the next time, as by *.png.
-            found = folder or (out is None and source.stem.endswith(_MARK))
+            found = folder or (out is None and _RESULT.fullmatch(source.stem) is not None)
             jobs.append(Job(source, root / kept, found=found))
             names.append(relative)
     if out is None:
@@ -237,16 +240,24 @@ def plan_jobs(
 
 def _without_results(jobs: Sequence[Job], names: Sequence[Path]) -> tuple[list[Job], list[Path]]:
     """Leaves out inputs that are results of other inputs, as `*.png` gives both the second time."""
-    targets = {job.target for job in jobs}
+    originals = {(job.source.parent, name) for job in jobs for name in (job.source.stem, job.source.name)}
     kept = [
         (job, name)
         for job, name in zip(jobs, names, strict=True)
-        if job.source not in targets or not _is_coloring(job.source)
+        if (job.source.parent, _original_of(job.source)) not in originals or not _is_result(job.source)
     ]
     return [job for job, _ in kept], [name for _, name in kept]
 
 
-def _is_coloring(path: Path) -> bool:
+def _original_of(path: Path) -> str | None:
+    """The name, with or without a suffix, of the original that a result beside it would have."""
+    found = _RESULT.fullmatch(path.stem)
+    return None if found is None else found[1]
+
+
+def _is_result(path: Path) -> bool:
+    if path.stem.endswith((_SHEET, _MAP)):
+        return True
     # One that cannot be read fails later, with the reason.
     with contextlib.suppress(ImageError):
         return read_provenance(path) is not None
@@ -287,6 +298,8 @@ def check_results(jobs: Sequence[Job], samples: int = 1, *, uncertainty: bool = 
             check(path, job, "a result of ")
     for job in jobs if uncertainty else ():
         check(map_path(job.target), job, "the uncertainty map of ")
+    for job in jobs if samples > 1 else ():
+        check(sheet_path(job.target), job, "the contact sheet of ")
 
 
 def _distinct(jobs: Sequence[Job], names: Sequence[Path], taken: dict[str, Path]) -> list[Job]:

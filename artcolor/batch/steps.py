@@ -129,7 +129,7 @@ class Steps:
         with _hints_of_one_file(), about(str(job.source)):
             work.colorizer.check_frames(1)
             work.colorizer = work.colorizer.for_picture(picture)
-        return SinglePicture(work, picture, self._colorizer.look(picture))
+        return SinglePicture(work, picture, work.colorizer.look(picture))
 
     def predict(self, colorizer: Colorizer, lightness: Sequence[Any]) -> list[Prediction]:
         """Predicts the colors of pictures.

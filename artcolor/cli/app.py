@@ -47,6 +47,11 @@ def main() -> None:
     except KeyboardInterrupt:
         ERR.print("interrupted")
         sys.exit(130)
+    except OSError as error:
+        # A name that the disk cannot hold, or a full disk behind standard output.
+        what = f"{error.filename}: " if error.filename is not None else ""
+        complain("error", f"{what}{error.strerror or error}")
+        sys.exit(1)
 
 
 def _version(requested: bool) -> None:

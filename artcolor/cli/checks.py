@@ -109,17 +109,18 @@ def _has_gpu() -> bool:
         return False
 
 
-def check_data(folder: Path) -> None:
-    """Checks that there is a folder of pictures to train on or to evaluate with.
+def check_data(folder: Path, option: str = "--data") -> None:
+    """Checks that there is a folder of pictures to train on, to evaluate with, or to run a network on.
 
     Args:
         folder: as given.
+        option: that gave it.
 
     Raises:
         DataError: it is not a folder.
     """
     if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}; --data must be a folder of pictures")
+        raise DataError(f"there is no folder {folder}; {option} must be a folder of pictures")
 
 
 def check_jobs(jobs: Sequence["Job"], request: Request) -> None:

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from artcolor.cli.checks import check_data
 from artcolor.cli.completion import complete_models
 from artcolor.cli.help import ZOO, Command
 from artcolor.cli.output import say
 from artcolor.errors import ConfigError
+from artcolor.zoo.graphs import FEWEST_PICTURES
 from artcolor.zoo.names import check_name
 
 app = typer.Typer()
@@ -32,6 +34,7 @@ def export(
             metavar="FOLDER", help="With --int8: a folder of at least 16 pictures like those that will be colorized."
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Export a model to ONNX.
 
@@ -43,11 +46,19 @@ def export(
         raise ConfigError(f"{out} must end in .onnx")
     if int8 != (pictures is not None):
         raise ConfigError("--int8 and --pictures FOLDER belong together; give both, or neither")
+    from artcolor.batch.disk import check_folders, writing
+
+    if out.exists() and not force:
+        raise ConfigError(f"{out} already exists; --force replaces it")
+    check_folders([out.parent])
     samples = []
     if pictures is not None:
         from artcolor.images.walk import is_picture, walk
 
+        check_data(pictures, "--pictures")
         samples = sorted(path for path in walk(pictures) if is_picture(path))
+        if len(samples) < FEWEST_PICTURES:
+            raise ConfigError(f"--int8 needs at least {FEWEST_PICTURES} pictures; {pictures} has {len(samples)}")
 
     from artcolor.engine.torch_backend import TorchBackend
     from artcolor.files import write_atomically
@@ -56,9 +67,9 @@ def export(
 
     backend = TorchBackend(model)
     tag, sha256 = backend.identity()
-    out.parent.mkdir(parents=True, exist_ok=True)
     data = export_onnx(backend.model, tag=tag, sha256=sha256)
     if int8:
         data = quantize(data, samples)
-    write_atomically(out, data)
+    with writing(out, len(data)):
+        write_atomically(out, data)
     say(f"{tag} exported to {out} ({len(data):,} bytes)")

@@ -89,6 +89,20 @@ def _check_address(text: str, remedy: str) -> None:
         raise ConfigError(f"{text[:100]} is an address, and artcolor uses no network here; {remedy}")
 
 
+def check_open(stream: object, name: str) -> None:
+    """Checks that whoever started the command gave it a standard stream.
+
+    Args:
+        stream: `sys.stdin` or `sys.stdout`.
+        name: what it is called in the message.
+
+    Raises:
+        ConfigError: the stream is closed.
+    """
+    if stream is None:
+        raise ConfigError(f"{name} is closed, so - cannot be used")
+
+
 def listed(source: Path) -> list[Path]:
     """Reads the paths that a list names, one a line, or separated by NUL if the list contains NUL.
 
@@ -99,6 +113,8 @@ def listed(source: Path) -> list[Path]:
         ConfigError: the list cannot be read, or names nothing.
     """
     name = STANDARD_INPUT if source == PIPE else str(source)
+    if source == PIPE:
+        check_open(sys.stdin, "standard input")
     if source == PIPE and sys.stdin.isatty():
         raise ConfigError("standard input is a terminal; pipe a list of files into it, or give --files-from a file")
     try:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from artcolor.cli.inputs import PIPE, STANDARD_INPUT
+from artcolor.cli.inputs import PIPE, STANDARD_INPUT, check_open
 from artcolor.cli.output import grouped_warnings
 from artcolor.cli.request import Request
 from artcolor.errors import ConfigError, ImageError
@@ -79,6 +79,10 @@ def _check(request: Request) -> None:
         raise ConfigError(f"the picture from standard input has no name; give a file as -o, such as {example}")
     if out != PIPE and out.exists() and not saving.force:
         raise ImageError(f"{out} already exists; --force replaces it")
+    if inputs[0] == PIPE:
+        check_open(sys.stdin, "standard input")
+    if out == PIPE:
+        check_open(sys.stdout, "standard output")
     if inputs[0] == PIPE and sys.stdin.isatty():
         raise ConfigError("standard input is a terminal; pipe a picture into it: artcolor colorize - -o - < IN > OUT")
     if out == PIPE and sys.stdout.isatty():

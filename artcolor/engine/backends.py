@@ -11,7 +11,7 @@ from artcolor.engine.options import BackendName
 from artcolor.errors import ConfigError
 from artcolor.models.guidance import Decoding, Guidance, Prediction
 
-__all__ = ["Backend", "choose"]
+__all__ = ["Backend", "choose", "require_torch"]
 
 
 class Backend(Protocol):
@@ -105,21 +105,31 @@ def choose(model: Any, options: Mapping[str, Any], guidance: Guidance) -> Backen
     if wanted not in get_args(BackendName):
         raise ConfigError(f"backend must be one of {', '.join(get_args(BackendName))}, not {wanted!r}")
     reason = _why_not_onnx(model, options, guidance)
-    if wanted == "onnx" and reason is not None:
-        raise ConfigError(f"the ONNX backend cannot be used: {reason}")
-    hasty = wanted == "auto" and reason is None and ("torch" not in sys.modules or is_onnx(model))
-    if wanted == "onnx" or hasty:
+    if reason is not None and (wanted == "onnx" or is_onnx(model)):
+        raise ConfigError(f"ONNX Runtime cannot be used: {reason}")
+    if is_onnx(model) and wanted == "torch":
+        raise ConfigError(f"{model} is an ONNX file, which PyTorch does not read; name a model or its weights file")
+    if reason is None and (wanted == "onnx" or is_onnx(model) or (wanted == "auto" and "torch" not in sys.modules)):
         from artcolor.engine.onnx_backend import OnnxBackend  # noqa: PLC0415  (a backend is imported where it is used)
 
         return OnnxBackend(str(model), options["size"])
-    if importlib.util.find_spec("torch") is None:
-        why = "" if reason is None else f" (the ONNX backend cannot be used: {reason})"
-        raise ConfigError(f"PyTorch is not installed{why}; install it: pip install torch torchvision")
-    if is_onnx(model):
-        raise ConfigError(f"{model}: {reason or 'an ONNX file needs the ONNX backend'}")
+    require_torch("" if reason is None else f"; without it: {reason}")
     from artcolor.engine.torch_backend import TorchBackend  # noqa: PLC0415
 
     return TorchBackend(model, options["device"], options["size"])
+
+
+def require_torch(reason: str = "") -> None:
+    """Checks that PyTorch is installed.
+
+    Args:
+        reason: added to the message.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise ConfigError(f"this needs PyTorch, which is not installed: pip install torch torchvision{reason}")
 
 
 def is_onnx(model: Any) -> bool:
@@ -130,13 +140,15 @@ def is_onnx(model: Any) -> bool:
 def _why_not_onnx(model: Any, options: Mapping[str, Any], guidance: Guidance) -> str | None:
     """Returns why ONNX Runtime cannot do what is requested; `None` if it can."""
     if importlib.util.find_spec("onnxruntime") is None:
-        return "onnxruntime is not installed: pip install 'artcolor[onnx]'"
+        return "onnxruntime is not installed (pip install onnxruntime)"
     if not isinstance(model, str | Path):
-        return "it takes names of models and paths of ONNX files, not models in memory"
+        return "it takes names of models and ONNX files, not models in memory"
     if options["device"] not in ("cpu", "auto"):
         return f"it runs on the CPU, not on {options['device']}"
     if guidance.given():
-        return f"it does not support {', '.join(sorted(guidance.given()))}; PyTorch does (backend 'torch')"
+        given = ", ".join(sorted(guidance.given()))
+        instead = "give the model that it was exported from" if is_onnx(model) else "the backend 'torch' does"
+        return f"it does not support {given}; {instead}"
     from artcolor.zoo import graphs  # noqa: PLC0415
 
     return graphs.why_missing(str(model))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import numpy as np
 from PIL import Image
 
-from artcolor.engine.backends import choose
+from artcolor.engine.backends import choose, require_torch
 from artcolor.engine.hints import Hint
 from artcolor.engine.inputs import Item, item_of, read_guidance
 from artcolor.engine.options import DEFAULT_MODEL, Options, checked
@@ -96,6 +96,7 @@ class Colorizer:
 
     @functools.cached_property
     def _in_torch(self) -> "TorchBackend":
+        require_torch()
         from artcolor.engine.torch_backend import TorchBackend  # noqa: PLC0415
 
         if isinstance(self.backend, TorchBackend):

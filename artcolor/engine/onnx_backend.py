@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,8 @@ from artcolor.zoo import graphs
 __all__ = ["OnnxBackend"]
 
 _LOCK = threading.Lock()
+# Of a and b in Lab units; those of sRGB lie within 110, and a correction of tints adds little.
+_LARGEST = 500
 
 
 class OnnxBackend:
@@ -46,9 +49,10 @@ class OnnxBackend:
     device = "cpu"
 
     def __init__(self, name: str, size: int | None = None) -> None:
-        self._name = name
+        # Kept, so that a file that is replaced later changes nothing.
+        self._graph = graphs.load(name)
         self._threads: int | None = None
-        _, self._config = _session(name, None)
+        _, self._config = _session(self._graph, None)
         self.model_name: str = self._config["model"]
         self._working = planes.WorkingSize(
             self._config["size"] if size is None else size, self._config["stride"], self._config["out_stride"]
@@ -104,15 +108,28 @@ class OnnxBackend:
 
     def _run(self, light: Floats, decoding: Decoding) -> tuple[Any, Floats]:
         """Chroma `(N, 2, h, w)` and logits `(N, Q, h, w)` for L `(N, 1, H, W)` of any size."""
-        session, config = _session(self._name, self._threads)
+        session, config = _session(self._graph, self._threads)
         vividness, temperature = effective(decoding, vividness=config["vividness"], temperature=config["temperature"])
         given = graphs.inputs_of(light, config, vividness, temperature)
         rows, columns = given["grid"]
-        ab, logits = (each[..., :rows, :columns] for each in session.run(["ab", "logits"], given))
-        if not np.isfinite(ab).all():
+        try:
+            found = session.run(["ab", "logits"], given)
+        except Exception as error:
+            # onnxruntime's exceptions have no common base.
+            reason = str(error).partition("\n")[0][:300]
+            if "alloc" in reason:
+                raise MemoryError(reason) from error
+            raise WeightsError(f"onnxruntime cannot run the network of {self._graph.name}: {reason}") from error
+        ab, logits = (each[..., :rows, :columns] for each in found)
+        wanted = (len(light), 2, rows, columns), (len(light), config["bins"], rows, columns)
+        if (ab.shape, logits.shape) != wanted:
             raise WeightsError(
-                f"the network {config['model']} returned NaN or infinity. Its weights are damaged; check released "
-                "weights with `artcolor verify`."
+                f"the network of {self._graph.name} returned {ab.shape} and {logits.shape}, not {wanted}"
+            )
+        if not (np.isfinite(logits).all() and np.abs(ab).max(initial=0) < _LARGEST):
+            raise WeightsError(
+                f"the network of {self._graph.name} returned NaN, infinity or impossible colors. Its weights are "
+                "damaged; check released weights with `artcolor verify`."
             )
         return ab if decoding.strength == 1 else ab * np.float32(decoding.strength), logits
 
@@ -149,16 +166,25 @@ def _entropy(logits: Floats) -> Floats:
     return relative.clip(0, 1)
 
 
-def _session(name: str, threads: int | None) -> tuple[onnxruntime.InferenceSession, dict[str, Any]]:
+def _session(graph: graphs.Graph, threads: int | None) -> tuple[onnxruntime.InferenceSession, dict[str, Any]]:
     # Without the lock, two threads that come first would both build one.
     with _LOCK:
-        return _built(name, threads)
+        return _built(graph, threads)
+
+
+def _after_fork() -> None:
+    # Another thread of the parent may have held it.
+    global _LOCK
+    _LOCK = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @functools.lru_cache(maxsize=4)
-def _built(name: str, threads: int | None) -> tuple[onnxruntime.InferenceSession, dict[str, Any]]:
+def _built(graph: graphs.Graph, threads: int | None) -> tuple[onnxruntime.InferenceSession, dict[str, Any]]:
     """Builds the session of a network, and reads what the file says of itself."""
-    graph = graphs.load(name)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0

@@ -16,7 +16,7 @@ from torch.export import Dim
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.heads import DistributionHead
-from artcolor.zoo.graphs import METADATA, SCHEMA
+from artcolor.zoo.graphs import METADATA, NO_DIGEST, SCHEMA, with_digest
 
 __all__ = ["ExportedGraph", "export_onnx", "graph_of", "quiet"]
 
@@ -98,8 +98,7 @@ def export_onnx(model: ColorizationModel, *, tag: str = "", sha256: str = "") ->
     exported = _exported(model)
     exported.model.metadata_props[METADATA] = json.dumps(_metadata(model, tag, sha256))
     _optimize(exported.model, fold_norms=True)
-    data: bytes = _proto(exported.model).SerializeToString()
-    return data
+    return with_digest(_proto(exported.model).SerializeToString())
 
 
 def graph_of(model: ColorizationModel, *, tag: str, sha256: str) -> ExportedGraph:
@@ -135,6 +134,7 @@ def _metadata(model: ColorizationModel, tag: str, sha256: str) -> dict[str, Any]
     head = model.distribution_head()
     return {
         "schema": SCHEMA,
+        "digest": NO_DIGEST,
         "model": model.name,
         "tag": tag or model.name,
         "sha256": sha256,

@@ -1,5 +1,6 @@
 """Quantizes exported networks to 8 bits, which run about twice as fast on CPUs with instructions for them."""
 
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,11 +11,9 @@ from artcolor.color.srgb import Floats
 from artcolor.errors import ConfigError
 from artcolor.images import open_picture
 from artcolor.models.export import quiet
-from artcolor.zoo.graphs import METADATA, inputs_of, parse_metadata
+from artcolor.zoo.graphs import FEWEST_PICTURES, METADATA, inputs_of, parse_metadata, with_digest
 
 __all__ = ["quantize"]
-
-_FEWEST = 16
 
 
 def quantize(data: bytes, pictures: Sequence[Path]) -> bytes:
@@ -35,8 +34,8 @@ def quantize(data: bytes, pictures: Sequence[Path]) -> bytes:
         ImageError: a picture cannot be read.
         WeightsError: `data` is not an ONNX file of artcolor.
     """
-    if len(pictures) < _FEWEST:
-        raise ConfigError(f"quantizing needs at least {_FEWEST} pictures to run the network on, not {len(pictures)}")
+    if len(pictures) < FEWEST_PICTURES:
+        raise ConfigError(f"quantizing needs at least {FEWEST_PICTURES} pictures, not {len(pictures)}")
     # The extra `export`.
     import onnx  # noqa: PLC0415
     from onnxruntime.quantization import (  # noqa: PLC0415
@@ -50,6 +49,12 @@ def quantize(data: bytes, pictures: Sequence[Path]) -> bytes:
     model = onnx.load_from_string(data)
     text = {entry.key: entry.value for entry in model.metadata_props}.get(METADATA)
     config = parse_metadata(text, "the network")
+    # Results state it; the SHA-256 stays that of the weights from which both networks come.
+    assert text is not None
+    stated = json.loads(text)
+    for entry in model.metadata_props:
+        if entry.key == METADATA:
+            entry.value = json.dumps({**stated, "tag": f"{stated['tag']}-int8"})
 
     class Inputs(CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -60,7 +65,7 @@ def quantize(data: bytes, pictures: Sequence[Path]) -> bytes:
 
     with tempfile.TemporaryDirectory() as folder, quiet():
         whole, plain, small = (Path(folder) / f"{name}.onnx" for name in ("whole", "plain", "small"))
-        whole.write_bytes(data)
+        onnx.save(model, whole)
         quant_pre_process(str(whole), str(plain), skip_symbolic_shape=True)
         quantize_static(
             str(plain),
@@ -74,7 +79,7 @@ def quantize(data: bytes, pictures: Sequence[Path]) -> bytes:
             nodes_to_exclude=_in_floating_point(onnx.load(plain)),
             extra_options={"CalibMovingAverage": True},
         )
-        return small.read_bytes()
+        return with_digest(small.read_bytes())
 
 
 def _in_floating_point(model: Any) -> list[str]:

@@ -5,6 +5,7 @@ which are small, because they take their weights from the safetensors file of th
 """
 
 import functools
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,15 +18,34 @@ import safetensors
 import safetensors.numpy
 
 from artcolor.errors import ConfigError, WeightsError
-from artcolor.zoo.manifest import released
+from artcolor.zoo.manifest import Entry, released
 from artcolor.zoo.places import find, read_bytes, remedy
 
-__all__ = ["METADATA", "SCHEMA", "Graph", "inputs_of", "load", "parse_metadata", "why_missing"]
+__all__ = [
+    "METADATA",
+    "NO_DIGEST",
+    "SCHEMA",
+    "Graph",
+    "check_digest",
+    "inputs_of",
+    "load",
+    "parse_metadata",
+    "why_missing",
+    "with_digest",
+]
 
 METADATA = "artcolor"
 """Key of the JSON in the metadata of a file."""
 SCHEMA = 1
 """Version of that JSON."""
+FEWEST_PICTURES = 16
+"""Pictures that an 8-bit network is made with, at least."""
+NO_DIGEST = "0" * 64
+"""Stands in the JSON until the digest of the whole file is known."""
+
+_DIGEST_KEY = b'"digest": "'
+# Larger ones cannot come from artcolor.
+_MOST = {"stride": 1 << 10, "out_stride": 1 << 10, "size": 1 << 13, "bins": 1 << 16}
 
 FOLDER = Path(__file__).resolve().parent / "onnx"
 """Folder of the graphs that the package includes."""
@@ -67,9 +87,8 @@ def why_missing(name: str) -> str | None:
     return None
 
 
-@functools.lru_cache(maxsize=4)
 def load(name: str) -> Graph:
-    """Reads a network; those that were read last are kept.
+    """Reads a network; those that were read last are kept as long as their files do not change.
 
     Args:
         name: name of a model or of weights, or path of an ONNX file.
@@ -86,11 +105,21 @@ def load(name: str) -> Graph:
     if reason is not None:
         raise ConfigError(reason)
     entry = released(name)
-    if entry is None:
-        own = Path(name).expanduser()
-        return Graph(str(own), read_bytes(own), {})
-    path = find(entry)
+    path = Path(name).expanduser().absolute() if entry is None else find(entry)
     assert path is not None
+    try:
+        state = path.stat()
+    except OSError:
+        raise WeightsError(f"there is no weights file {path}") from None
+    return _load(entry, path, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _load(entry: Entry | None, path: Path, *_state: int) -> Graph:
+    if entry is None:
+        data = read_bytes(path)
+        check_digest(data, str(path))
+        return Graph(str(path), data, {})
     data = read_bytes(path, entry.sha256, remedy=remedy(path))
     try:
         tensors = safetensors.numpy.load(data)
@@ -99,6 +128,51 @@ def load(name: str) -> Graph:
     external = json.loads((FOLDER / f"{entry.key}.json").read_bytes())
     graph = (FOLDER / f"{entry.key}.onnx").read_bytes()
     return Graph(entry.key, graph, {key: tensors[key].astype(np.float32) for key in external})
+
+
+def with_digest(data: bytes) -> bytes:
+    """Writes the SHA-256 of an ONNX file into its metadata, where `NO_DIGEST` stands or an older digest.
+
+    Args:
+        data: content of the file.
+
+    Returns:
+        The content with the digest, which is computed with `NO_DIGEST` in its place.
+    """
+    start, end = _digest_place(data)
+    plain = data[:start] + NO_DIGEST.encode() + data[end:]
+    return plain[:start] + hashlib.sha256(plain).hexdigest().encode() + plain[end:]
+
+
+def check_digest(data: bytes, name: str) -> None:
+    """Checks that an ONNX file of artcolor is as it was written.
+
+    Args:
+        data: content of the file.
+        name: name of the file, for messages.
+
+    Raises:
+        WeightsError: it is damaged, or no ONNX file of artcolor.
+    """
+    try:
+        intact = with_digest(data) == data
+    except ValueError:
+        raise _foreign(name) from None
+    if not intact:
+        raise WeightsError(f"{name} is damaged or was modified: its SHA-256 is wrong. Export it again.")
+
+
+def _digest_place(data: bytes) -> tuple[int, int]:
+    # Later ones could be part of a name in the graph, which the metadata follow.
+    start = data.rindex(_DIGEST_KEY) + len(_DIGEST_KEY)
+    return start, start + len(NO_DIGEST)
+
+
+def _foreign(name: str) -> WeightsError:
+    return WeightsError(
+        f"{name} is not an ONNX file of artcolor: its metadata lacks {METADATA!r}. "
+        "`artcolor export MODEL -o model.onnx` writes one."
+    )
 
 
 def parse_metadata(text: str | None, name: str) -> dict[str, Any]:
@@ -118,10 +192,7 @@ def parse_metadata(text: str | None, name: str) -> dict[str, Any]:
         found = json.loads(text or "")
         known = found["schema"] == SCHEMA
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise WeightsError(
-            f"{name} is not an ONNX file of artcolor: its metadata lacks {METADATA!r}. "
-            "`artcolor export MODEL -o model.onnx` writes one."
-        ) from None
+        raise _foreign(name) from None
     if not known:
         raise WeightsError(
             f"{name} has schema {found['schema']!r}, but this artcolor reads {SCHEMA}. "
@@ -130,12 +201,18 @@ def parse_metadata(text: str | None, name: str) -> dict[str, Any]:
     try:
         return {
             **found,
-            **{key: int(found[key]) for key in ("stride", "out_stride", "size", "bins")},
+            **{key: _whole(found[key], most) for key, most in _MOST.items()},
             **{key: float(found[key]) for key in ("vividness", "temperature")},
             **{key: str(found[key]) for key in ("model", "tag", "sha256")},
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise WeightsError(f"{name} has incomplete metadata ({error!r}). Export it again.") from None
+
+
+def _whole(value: Any, most: int) -> int:
+    if type(value) is not int or not 1 <= value <= most:
+        raise ValueError(value)
+    return value
 
 
 def inputs_of(

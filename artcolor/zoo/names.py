@@ -48,7 +48,7 @@ def check_name(name: str) -> None:
         return
     if path.is_dir():
         raise WeightsError(f"{path} is a folder, not a weights file; for a saved model write {LOCAL}{path}")
-    if "/" in name or "\\" in name or path.suffix == ".safetensors":
+    if "/" in name or "\\" in name or path.suffix in (".safetensors", ".onnx"):
         raise missing_file(name)
     raise unknown_name(name, known)
 

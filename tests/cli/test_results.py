@@ -74,6 +74,11 @@ def test_results_beside_originals_are_not_colorized_again(here: Path) -> None:
     assert again.exit_code == 0, again.output
     assert "3 of 3 colorized" in again.output
     assert names(here) == made
+    # Samples, contact sheets and maps are results, too.
+    assert colorize("b.png", "-m", "vae", "--samples", "2", "--uncertainty").exit_code == 0
+    assert {"b.color.1.png", "b.color.sheet.jpg", "b.color.png.uncertainty.png"} <= set(names(here))
+    again = colorize("*.png", "*.jpg", "-f")
+    assert "3 of 3 colorized" in again.output, again.output
     # Without the others, a result is recognized by what it states.
     assert "0 of 1 colorized, 1 already colored" in colorize("a.color.png").output
 

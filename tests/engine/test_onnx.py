@@ -152,7 +152,7 @@ def test_what_needs_torch_says_so_where_it_is_missing(tmp_path: Path, without_to
     done = in_fresh_process(COMMAND, *command, packages=without_torch)
     assert done.returncode == 1
     message = " ".join(done.stderr.split())
-    for part in ("PyTorch is not installed", "does not support seed", "pip install torch"):
+    for part in ("needs PyTorch, which is not installed", "does not support seed", "pip install torch"):
         assert part in message, message
     assert not (tmp_path / "b.png").exists()
     done = in_fresh_process(COMMAND, "verify", packages=without_torch)
@@ -198,10 +198,21 @@ assert b > r + 30, (r, g, b)
     assert done.returncode == 0, done.stderr
 
 
+def test_hints_of_files_are_followed_by_the_command(tmp_path: Path) -> None:
+    Image.new("L", (96, 64), 120).save(tmp_path / "a.png")
+    hints = {"schema": 1, "hints": [{"x": 0.5, "y": 0.5, "color": "teal"}]}
+    (tmp_path / "a.json").write_text(json.dumps(hints))
+    command = ("colorize", tmp_path / "a.png", "-o", tmp_path / "b.png", "--hints", tmp_path / "a.json")
+    done = in_fresh_process("import sys\n" + COMMAND, *command)
+    assert done.returncode == 0, done.stderr
+    r, _, b = np.asarray(Image.open(tmp_path / "b.png"))[32, 48].astype(int)
+    assert b > r + 30
+
+
 def test_damaged_files_are_named(tmp_path: Path) -> None:
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"no network")
-    with pytest.raises(WeightsError, match=r"bad\.onnx is not a network"):
+    with pytest.raises(WeightsError, match=r"bad\.onnx is not an ONNX file of artcolor"):
         OnnxBackend(str(bad))
     with pytest.raises(WeightsError, match=r"no weights file .*missing\.onnx"):
         OnnxBackend(str(tmp_path / "missing.onnx"))

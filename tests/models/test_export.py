@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 import artcolor
 from artcolor.cli.app import app
 from artcolor.engine.onnx_backend import OnnxBackend
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.export import export_onnx
 from artcolor.models.guidance import Decoding, Guidance
@@ -66,12 +66,44 @@ def test_a_file_says_what_it_is_and_stands_alone(model: ColorizationModel, expor
         np.testing.assert_allclose(chroma(backend, decoding), expected, atol=0.02)
 
 
+def test_changed_files_are_refused_and_replaced_ones_are_read_anew(exported: Path, tmp_path: Path) -> None:
+    data = bytearray(exported.read_bytes())
+    data[len(data) // 2] ^= 4
+    damaged = tmp_path / "damaged.onnx"
+    damaged.write_bytes(data)
+    with pytest.raises(WeightsError, match=r"damaged\.onnx is damaged or was modified"):
+        OnnxBackend(str(damaged))
+
+    path = tmp_path / "one.onnx"
+    path.write_bytes(exported.read_bytes())
+    before = OnnxBackend(str(path))
+    expected = chroma(before)
+    torch.manual_seed(1)
+    path.write_bytes(export_onnx(artcolor.cnn(width=16), tag="other"))
+    assert OnnxBackend(str(path)).identity()[0] == "other"
+    assert before.identity()[0] == "cnn.mine"
+    before.limit_threads(1)
+    np.testing.assert_allclose(chroma(before), expected, atol=1e-3)
+
+
+def test_impossible_colors_are_refused(exported: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    for fault in (1e30, float("nan")):
+        model = artcolor.cnn(width=16)
+        model.distribution_head().codebook.centres.fill_(fault)
+        path = tmp_path / f"{fault}.onnx"
+        path.write_bytes(export_onnx(model))
+        with pytest.raises(WeightsError, match="impossible colors"):
+            chroma(OnnxBackend(str(path)), Decoding(vividness=0))
+
+
 def test_eight_bits_are_smaller_and_nearly_the_same(exported: Path, pictures: Path, tmp_path: Path) -> None:
     small = tmp_path / "small.onnx"
     small.write_bytes(quantize(exported.read_bytes(), sorted(pictures.iterdir())))
     assert small.stat().st_size < 0.5 * exported.stat().st_size
     exact, found = (chroma(OnnxBackend(str(path))) for path in (exported, small))
     assert 0 < np.abs(found - exact).mean() < 1.5
+    assert OnnxBackend(str(small)).identity() == ("cnn.mine-int8", "0" * 64)
     with pytest.raises(ConfigError, match="at least 16 pictures"):
         quantize(exported.read_bytes(), [])
 
@@ -87,8 +119,11 @@ def test_the_command_writes_files_that_colorize_reads(pictures: Path, tmp_path: 
     for arguments, message in (
         (("cnn", "-o", tmp_path / "cnn.pt"), "must end in .onnx"),
         (("cnn", "-o", out, "--int8"), "belong together"),
-        (("cnn_report", "-o", out), "cannot be exported"),
+        (("cnn_report", "-o", tmp_path / "r.onnx"), "cannot be exported"),
         (("nope", "-o", out), "nope"),
+        (("cnn", "-o", out), "already exists; --force replaces it"),
+        (("cnn", "-o", tmp_path / "c.onnx", "--int8", "--pictures", tmp_path / "none"), "there is no folder"),
+        (("cnn", "-o", tmp_path / "c.onnx", "--int8", "--pictures", tmp_path), "needs at least 16 pictures"),
     ):
         failed = run("export", *arguments)
         assert failed.exit_code != 0
