@@ -10,7 +10,6 @@ from artcolor.cli.completion import complete_models
 from artcolor.cli.help import ZOO, Command
 from artcolor.cli.output import say
 from artcolor.errors import ConfigError
-from artcolor.zoo.graphs import FEWEST_PICTURES
 from artcolor.zoo.names import check_name
 
 app = typer.Typer()
@@ -54,6 +53,7 @@ def export(
     samples = []
     if pictures is not None:
         from artcolor.images.walk import is_picture, walk
+        from artcolor.zoo.graphs import FEWEST_PICTURES
 
         check_data(pictures, "--pictures")
         samples = sorted(path for path in walk(pictures) if is_picture(path))

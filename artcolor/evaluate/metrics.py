@@ -17,9 +17,16 @@ _THRESHOLDS = 151
 # In Lab units. Such a pixel looks wrong even where the hue is right.
 _HOT = 40
 
+# Mean squared errors below it come from computing in float32: one step of 8 bits in one of a million pixels makes more.
+_ROUNDING = 1e-12
+
 
 def _mean(x: Tensor) -> Tensor:
     return x.flatten(1).mean(1)
+
+
+def _decibels(error: Tensor) -> Tensor:
+    return -10 * error.where(error > _ROUNDING, 0).log10()
 
 
 def mse(predicted: Tensor, truth: Tensor) -> Tensor:
@@ -43,13 +50,13 @@ def psnr(predicted: Tensor, truth: Tensor) -> Tensor:
         truth: `(N, 3, H, W)`, sRGB in 0..1.
 
     Returns:
-        `(N,)` in decibels; infinite for equal pictures.
+        `(N,)` in decibels; infinite for pictures that are equal but for rounding.
 
     Example:
         >>> psnr(torch.zeros(1, 3, 2, 2), torch.full((1, 3, 2, 2), 0.1)).round(decimals=3).tolist()
         [20.0]
     """
-    return -10 * mse(predicted, truth).log10()
+    return _decibels(mse(predicted, truth))
 
 
 def ssim(predicted: Tensor, truth: Tensor) -> Tensor:
@@ -208,7 +215,7 @@ def all_metrics(predicted: Tensor, truth: Tensor, codebook: Codebook) -> dict[st
     error = mse(predicted, truth)
     return {
         "mse": error,
-        "psnr": -10 * error.log10(),
+        "psnr": _decibels(error),
         "ssim": ssim(predicted, truth),
         "abrmse": _rmse(distance),
         "auc": 100 * _mean(_curve(distance)),
