@@ -13,6 +13,8 @@ from typing import Any
 
 import lazy_loader
 
+from artcolor.errors import NO_TORCH as _NO_TORCH
+
 __version__ = "0.1.0"
 
 _lazy_getattr, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
@@ -23,9 +25,7 @@ def __getattr__(name: str) -> Any:
         return _lazy_getattr(name)
     except ModuleNotFoundError as error:
         if error.name == "torch":
-            raise ImportError(
-                f"artcolor.{name} needs PyTorch, which is not installed: pip install torch torchvision"
-            ) from error
+            raise ImportError(f"artcolor.{name} needs {_NO_TORCH}") from error
         if name not in ("TrainConfig", "Trainer") or str(error.name).startswith("artcolor"):
             raise
         raise ImportError(

@@ -1,5 +1,8 @@
 """The errors artcolor raises on purpose; their messages say what was wrong and what to do."""
 
+NO_TORCH = "PyTorch, which is not installed: pip install torch torchvision"
+"""What a light installation lacks; the end of messages."""
+
 
 class ArtcolorError(Exception):
     """Base of every error that artcolor raises on purpose."""

@@ -4,15 +4,14 @@ import contextlib
 import dataclasses
 import functools
 import os
-import re
-import unicodedata
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from artcolor.batch.names import beside, folded, is_result, map_path, marked, original_of, result_paths, sheet_path
 from artcolor.errors import ArtcolorError, ConfigError, ImageError
-from artcolor.images import SUFFIXES, format_of, output_suffix, read_provenance
+from artcolor.images import SUFFIXES, format_of, output_suffix
 from artcolor.images.notices import warn
 from artcolor.images.walk import check_listing, usual_suffix, walk
 
@@ -20,21 +19,12 @@ __all__ = [
     "Job",
     "Outcome",
     "Status",
-    "beside",
     "check_results",
-    "map_path",
     "plan_jobs",
-    "result_exists",
-    "result_paths",
-    "sheet_path",
 ]
 
 Status = Literal["colorized", "already_colored", "exists", "unsupported", "failed"]
 
-# In names of results that lie beside their originals.
-_MARK, _SHEET, _MAP = ".color", ".sheet", ".uncertainty"
-# Stems of what is written beside originals: b.color.png, b.color.2.png, b.color.sheet.jpg, b.color.png.uncertainty.png.
-_RESULT = re.compile(rf"(.+)\{_MARK}(\.\d+|\{_SHEET}|\.\w+\{_MAP})?")
 # Hints files, and painted hints.
 _HINTS_SUFFIXES = (".json", ".png")
 
@@ -86,80 +76,6 @@ class Outcome:
     def results(self) -> list[Path]:
         """Paths of the existing results; empty unless `status` is `colorized` or `exists`."""
         return result_paths(self.job.target, self.samples) if self.status in ("colorized", "exists") else []
-
-
-def result_paths(target: Path, samples: int) -> list[Path]:
-    """Returns the paths of a job's results: its target, or a numbered file for each of several samples.
-
-    Args:
-        target: the job's target.
-        samples: number of colorings of the picture.
-
-    Example:
-        >>> [path.name for path in result_paths(Path("out/a.jpg"), 2)]
-        ['a.1.jpg', 'a.2.jpg']
-    """
-    if samples == 1:
-        return [target]
-    return [target.with_name(f"{target.stem}.{number}{target.suffix}") for number in range(1, samples + 1)]
-
-
-def result_exists(path: Path) -> bool:
-    """Returns whether there is a result; `False` if this cannot be found out, as writing it then fails with the reason.
-
-    Args:
-        path: of the result.
-    """
-    with contextlib.suppress(OSError):
-        return path.exists()
-    return False
-
-
-def map_path(target: Path) -> Path:
-    """Returns the path of the uncertainty map that belongs to a result.
-
-    Args:
-        target: the job's target.
-
-    Example:
-        >>> map_path(Path("out/a.jpg")).name
-        'a.jpg.uncertainty.png'
-    """
-    return target.with_name(f"{target.name}{_MAP}.png")
-
-
-def sheet_path(target: Path) -> Path:
-    """Returns the path of the contact sheet of several samples.
-
-    Args:
-        target: the job's target.
-
-    Example:
-        >>> sheet_path(Path("out/a.png")).name
-        'a.sheet.jpg'
-    """
-    return target.with_name(f"{target.stem}{_SHEET}.jpg")
-
-
-def beside(path: Path) -> Path:
-    """Returns where the result of a picture or folder goes if no other place is named.
-
-    Args:
-        path: the picture or folder.
-
-    Raises:
-        ConfigError: there is no place beside it, as it is the root of a disk.
-
-    Example:
-        >>> beside(Path("a.png")).name, beside(Path("scans/")).name
-        ('a.color.png', 'scans.color')
-    """
-    if path.name in ("", ".."):
-        path = Path(os.path.abspath(path))  # noqa: PTH100 (a link keeps its name)
-    if not path.name:
-        raise ConfigError(f"the results of {path} need a folder; name one with -o")
-    suffix = "" if path.is_dir() else path.suffix
-    return path.with_name(f"{path.name.removesuffix(suffix)}{_MARK}{suffix}")
 
 
 def plan_jobs(
@@ -223,9 +139,9 @@ def plan_jobs(
         for source, relative in _pictures(given, root, hints):
             kept = relative if source.is_dir() else relative.with_suffix(suffix or output_suffix(usual_suffix(source)))
             if out is None and not folder:
-                kept = kept.with_name(f"{kept.stem}{_MARK}{kept.suffix}")
+                kept = marked(kept)
             # Where results lie beside originals, both are given together the next time, as by *.png.
-            found = folder or (out is None and _RESULT.fullmatch(source.stem) is not None)
+            found = folder or (out is None and original_of(source) is not None)
             jobs.append(Job(source, root / kept, found=found))
             names.append(relative)
     if out is None:
@@ -244,24 +160,9 @@ def _without_results(jobs: Sequence[Job], names: Sequence[Path]) -> tuple[list[J
     kept = [
         (job, name)
         for job, name in zip(jobs, names, strict=True)
-        if (job.source.parent, _original_of(job.source)) not in originals or not _is_result(job.source)
+        if (job.source.parent, original_of(job.source)) not in originals or not is_result(job.source)
     ]
     return [job for job, _ in kept], [name for _, name in kept]
-
-
-def _original_of(path: Path) -> str | None:
-    """The name, with or without a suffix, of the original that a result beside it would have."""
-    found = _RESULT.fullmatch(path.stem)
-    return None if found is None else found[1]
-
-
-def _is_result(path: Path) -> bool:
-    if path.stem.endswith((_SHEET, _MAP)):
-        return True
-    # One that cannot be read fails later, with the reason.
-    with contextlib.suppress(ImageError):
-        return read_provenance(path) is not None
-    return False
 
 
 def check_results(jobs: Sequence[Job], samples: int = 1, *, uncertainty: bool = False) -> None:
@@ -367,19 +268,6 @@ def _suffix(format: str) -> str:
     found = format_of("results", format)
     wanted = f".{format.lower().removeprefix('.')}"
     return wanted if wanted in found.suffixes else found.suffixes[0]
-
-
-def folded(path: str | Path) -> str:
-    """Returns the same text for names that some file systems treat as one.
-
-    Args:
-        path: a path or a name.
-
-    Example:
-        >>> folded("A.jpg") == folded("a.JPG")
-        True
-    """
-    return unicodedata.normalize("NFC", str(path)).casefold()
 
 
 def _warn_of_unused(hints: Path, used: Container[Path]) -> None:

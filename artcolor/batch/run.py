@@ -3,8 +3,9 @@
 from collections.abc import Generator, Sequence
 
 from artcolor.batch.disk import check_folders
+from artcolor.batch.names import map_path, result_exists, result_paths
 from artcolor.batch.pipeline import Pipeline, cores
-from artcolor.batch.plan import Job, Outcome, check_results, map_path, result_exists, result_paths
+from artcolor.batch.plan import Job, Outcome, check_results
 from artcolor.batch.saving import Saving
 from artcolor.engine.colorizer import Colorizer
 from artcolor.errors import ConfigError

@@ -9,7 +9,8 @@ from typing import Any
 
 from artcolor.batch.admission import Admission
 from artcolor.batch.disk import writing
-from artcolor.batch.plan import Job, Status, map_path, result_paths
+from artcolor.batch.names import map_path, result_paths
+from artcolor.batch.plan import Job, Status
 from artcolor.batch.saving import Saving
 from artcolor.color.rows import bytes_of
 from artcolor.engine.colorizer import Colorizer

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from artcolor.batch.disk import check_folders
-from artcolor.batch.plan import Job, Outcome, folded, plan_jobs
+from artcolor.batch.names import folded
+from artcolor.batch.plan import Job, Outcome, plan_jobs
 from artcolor.batch.saving import Saving
 from artcolor.errors import ConfigError, ImageError
 

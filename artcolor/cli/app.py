@@ -12,7 +12,7 @@ from artcolor import __version__
 from artcolor.cli import colorize, evaluate, export, inspect, publish, train, zoo
 from artcolor.cli.help import EXIT_CODES, Group
 from artcolor.cli.output import ERR, OUT, accept_any_encoding, complain
-from artcolor.errors import ArtcolorError, ConfigError
+from artcolor.errors import NO_TORCH, ArtcolorError, ConfigError
 
 app = typer.Typer(
     cls=Group,
@@ -42,7 +42,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "torchvision"):
             raise
-        complain("error", ConfigError("this needs PyTorch, which is not installed: pip install torch torchvision"))
+        complain("error", ConfigError(f"this needs {NO_TORCH}"))
         sys.exit(1)
     except KeyboardInterrupt:
         ERR.print("interrupted")

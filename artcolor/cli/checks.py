@@ -15,7 +15,7 @@ from artcolor.engine.options import DEVICES
 from artcolor.engine.targets import check_not_original
 from artcolor.errors import ConfigError, DataError, ImageError
 from artcolor.models.guidance import guided
-from artcolor.zoo.manifest import Entry, entries
+from artcolor.zoo.manifest import Entry, entries, released
 from artcolor.zoo.names import check_name
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def check_options(request: Request) -> None:
 
 
 def _check_accepted(request: Request) -> None:
-    entry = next((each for each in entries().values() if request.model in (each.key, each.model)), None)
+    entry = released(request.model)
     if entry is None or _predicts_distribution(entry):
         return
     for name in filter(request.given, NEED_DISTRIBUTION):
@@ -137,7 +137,8 @@ def check_jobs(jobs: Sequence["Job"], request: Request) -> None:
         ImageError: no result can be written, or the only picture cannot be colorized.
     """
     from artcolor.batch.disk import check_folders
-    from artcolor.batch.plan import check_results, result_exists, result_paths
+    from artcolor.batch.names import result_exists, result_paths
+    from artcolor.batch.plan import check_results
     from artcolor.images import check_settings
 
     saving = request.saving
@@ -156,7 +157,7 @@ def check_jobs(jobs: Sequence["Job"], request: Request) -> None:
 
 
 def _results(job: "Job", request: Request) -> list[Path]:
-    from artcolor.batch.plan import map_path, result_paths, sheet_path
+    from artcolor.batch.names import map_path, result_paths, sheet_path
 
     maps = [map_path(job.target)] if request.saving.uncertainty else []
     sheets = [sheet_path(job.target)] if request.samples > 1 else []

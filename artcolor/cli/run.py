@@ -109,7 +109,7 @@ def _run(
 
 def _where(request: Request, jobs: "Sequence[Job]", last: "Outcome | None") -> str:
     """Says where the results are."""
-    from artcolor.batch.plan import beside, sheet_path
+    from artcolor.batch.names import beside, sheet_path
 
     if len(jobs) == 1 and last is not None and last.results:
         first, *others = last.results

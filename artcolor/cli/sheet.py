@@ -8,7 +8,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from artcolor.batch.disk import writing
-from artcolor.batch.plan import Job, Outcome, sheet_path
+from artcolor.batch.names import sheet_path
+from artcolor.batch.plan import Job, Outcome
 from artcolor.errors import ImageError
 from artcolor.images import Provenance, open_rgb, save_picture
 

@@ -36,7 +36,7 @@ def colorize_watched(request: Request) -> None:
     if request.out is None and len(request.inputs) > 1:
         raise ConfigError("the results of several folders need a folder; name one with -o")
 
-    from artcolor.batch.plan import beside
+    from artcolor.batch.names import beside
     from artcolor.batch.watch import Watch
     from artcolor.cli.record import Record
 

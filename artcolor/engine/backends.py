@@ -8,7 +8,7 @@ from typing import Any, Protocol, get_args
 
 from artcolor.color.rows import Pixels
 from artcolor.engine.options import BackendName
-from artcolor.errors import ConfigError
+from artcolor.errors import NO_TORCH, ConfigError
 from artcolor.models.guidance import Decoding, Guidance, Prediction
 
 __all__ = ["Backend", "choose", "require_torch"]
@@ -19,15 +19,12 @@ class Backend(Protocol):
 
     Attributes:
         kind: `"torch"` or `"onnx"`.
-        model_name: name of the model family.
         size: working size in pixels.
         on_cpu: whether the network runs on the CPU, where several may run at once.
     """
 
     @property
     def kind(self) -> str: ...  # noqa: D102
-    @property
-    def model_name(self) -> str: ...  # noqa: D102
     @property
     def size(self) -> int: ...  # noqa: D102
     @property
@@ -129,7 +126,7 @@ def require_torch(reason: str = "") -> None:
         ConfigError: it is not.
     """
     if importlib.util.find_spec("torch") is None:
-        raise ConfigError(f"this needs PyTorch, which is not installed: pip install torch torchvision{reason}")
+        raise ConfigError(f"this needs {NO_TORCH}{reason}")
 
 
 def is_onnx(model: Any) -> bool:

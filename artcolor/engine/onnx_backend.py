@@ -46,14 +46,12 @@ class OnnxBackend:
 
     kind = "onnx"
     on_cpu = True
-    device = "cpu"
 
     def __init__(self, name: str, size: int | None = None) -> None:
         # Kept, so that a file that is replaced later changes nothing.
         self._graph = graphs.load(name)
         self._threads: int | None = None
         _, self._config = _session(self._graph, None)
-        self.model_name: str = self._config["model"]
         self._working = planes.WorkingSize(
             self._config["size"] if size is None else size, self._config["stride"], self._config["out_stride"]
         )

@@ -53,7 +53,7 @@ class TorchBackend:
         self.model = model if isinstance(model, ColorizationModel) else loaded(str(model))
         self.device = device_of(device)
         self.transform = self.model.transforms(size)
-        self.model_name, self.size = self.model.name, self.transform.size
+        self.size = self.transform.size
         self.on_cpu = self.device.type == "cpu"
 
     def look(self, pixels: Pixels) -> Tensor:

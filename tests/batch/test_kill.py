@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from artcolor.batch.plan import map_path
+from artcolor.batch.names import map_path
 from artcolor.images import open_picture
 from tests.batch.runs import rows
 from tests.conftest import ROOT, make_painting

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 import artcolor
-from artcolor.batch.plan import Job, map_path, plan_jobs
+from artcolor.batch.names import map_path
+from artcolor.batch.plan import Job, plan_jobs
 from artcolor.batch.run import run_job, run_jobs
 from artcolor.batch.saving import Saving
 from artcolor.errors import ConfigError, ImageError

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 import artcolor
-from artcolor.batch.plan import Job, Outcome, map_path, plan_jobs, result_paths
+from artcolor.batch.names import map_path, result_paths
+from artcolor.batch.plan import Job, Outcome, plan_jobs
 from artcolor.batch.report import Report
 from artcolor.batch.run import run_job, run_jobs
 from artcolor.batch.saving import Saving

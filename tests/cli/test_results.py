@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from artcolor.batch.plan import beside, plan_jobs
+from artcolor.batch.names import beside
+from artcolor.batch.plan import plan_jobs
 from artcolor.cli.app import app
 from artcolor.engine.loading import device_of
 from artcolor.errors import ConfigError
