@@ -32,7 +32,8 @@ ALLOWED = {
     "data": MODELS,
     "evaluate": MODELS | {"engine", "data"},
     "train": MODELS | {"data", "evaluate"},
-    "cli": MODELS | {"engine", "batch", "data", "evaluate", "train"},
+    "serve": MODELS | {"engine", "batch"},
+    "cli": MODELS | {"engine", "batch", "serve", "data", "evaluate", "train"},
     "hubconf": MODELS,
 }
 FAMILIES = {path.stem for path in (PACKAGE / "models").glob("*.py") if "@register_model(" in path.read_text()}

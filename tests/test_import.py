@@ -18,7 +18,7 @@ def test_import_brings_no_torch() -> None:
     assert not modules & {"torch", "torchvision", "timm", "numpy", "PIL"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["colorize", "--help"], ["train", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["colorize", "--help"], ["train", "--help"], ["serve", "--help"]])
 def test_help_brings_no_torch(arguments: list[str]) -> None:
     code = (
         f"sys.argv = ['artcolor', *{arguments}]\n"

@@ -28,6 +28,7 @@ from artcolor.errors import ConfigError, ImageError
 from artcolor.images import Picture, save_picture
 from artcolor.images.notices import warn
 from artcolor.images.picture import at_depth
+from artcolor.images.write import Target
 from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding, Guidance, Prediction
 from artcolor.models.inference import inference_copy
@@ -227,7 +228,7 @@ class Session:
 
     def save(
         self,
-        path: str | Path,
+        path: Target,
         guidance: Guidance = Guidance(),
         decoding: Decoding = Decoding(),
         *,
@@ -238,7 +239,8 @@ class Session:
         """Colorizes the picture and writes it as the command does, strip by strip, with metadata and provenance.
 
         Args:
-            path: of the file; one that exists is replaced. Its suffix decides the format.
+            path: of the file; one that exists is replaced. Its suffix decides the format. Or a binary file that is
+                open for writing.
             guidance: what a person knows or wants of the colors.
             decoding: how the output becomes chroma.
             format: as `artcolor.images.save_picture` takes it.

@@ -1,0 +1,1 @@
+"""The HTTP server behind `artcolor serve`; needs the extra `serve`."""

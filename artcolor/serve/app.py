@@ -1,0 +1,167 @@
+"""The server as an ASGI application."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from artcolor.errors import ConfigError, ImageError, UnsupportedError
+from artcolor.serve import session_api
+from artcolor.serve.colorize import colorize
+from artcolor.serve.description import describe, docs_page
+from artcolor.serve.guard import Drain, Guard
+from artcolor.serve.metrics import Counting, Metrics
+from artcolor.serve.models import local_entries
+from artcolor.serve.places import Places
+from artcolor.serve.sessions import Sessions
+from artcolor.serve.settings import Settings
+from artcolor.serve.state import State, state_of
+
+__all__ = ["make_app"]
+
+_LOG = logging.getLogger(__name__)
+_WEB = Path(__file__).with_name("web")
+_STATUS: tuple[tuple[type[Exception], int], ...] = ((UnsupportedError, 415), (ImageError, 422), (ConfigError, 422))
+
+
+def make_app(settings: Settings) -> Starlette:
+    """Makes the server.
+
+    Args:
+        settings: of the server.
+
+    Returns:
+        The application, which any ASGI server can run.
+
+    Example:
+        >>> from starlette.testclient import TestClient
+        >>> with TestClient(make_app(Settings()), base_url="http://localhost") as client:
+        ...     client.get("/healthz").json()
+        {'status': 'ok'}
+    """
+    places, sessions = Places(settings), Sessions(settings)
+    metrics = Metrics(lambda: places.taken, lambda: len(sessions))
+    app = Starlette(
+        routes=_routes(),
+        middleware=[
+            Middleware(Counting, metrics=metrics),
+            Middleware(Drain, settings=settings),
+            Middleware(Guard, settings=settings),
+            *_cors(settings),
+        ],
+        exception_handlers={
+            HTTPException: _refused,
+            Exception: _failed,
+            **{kind: _mistaken for kind, _ in _STATUS},
+        },
+        lifespan=_lifespan,
+    )
+    app.state.artcolor = State(settings, places, sessions, metrics)
+    return app
+
+
+def _routes() -> list[BaseRoute]:
+    session = "/api/sessions/{id}"
+    routes: list[BaseRoute] = [
+        Route("/api/colorize", colorize, methods=["POST"]),
+        Route("/api/sessions", session_api.start, methods=["POST"]),
+        Route(session, session_api.close, methods=["DELETE"]),
+        Route(f"{session}/guidance", session_api.guide, methods=["PUT"]),
+        Route(f"{session}/result", session_api.result),
+        Route(f"{session}/uncertainty", session_api.uncertainty),
+        Route(f"{session}/suggestions", session_api.suggestions),
+        Route("/api/models", _models),
+        Route("/api/openapi.json", _openapi),
+        Route("/api/docs", _docs),
+        Route("/healthz", _health),
+        Route("/metrics", _metrics),
+    ]
+    if (_WEB / "index.html").is_file():
+        return [*routes, Mount("/", StaticFiles(directory=_WEB, html=True))]
+    return [*routes, Route("/", _to_docs)]
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    if not settings.allow_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.allow_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=[f"X-Artcolor-{name}" for name in ("Model", "Weights-SHA256", "Version", "Options")],
+        )
+    ]
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    state: State = app.state.artcolor
+    cleaning = asyncio.create_task(_clean(state))
+    yield
+    cleaning.cancel()
+    state.places.close()
+
+
+async def _clean(state: State) -> None:
+    # A session that nobody asks for again would hold its memory forever.
+    while True:
+        await asyncio.sleep(min(30, state.settings.session_seconds))
+        state.sessions.remove_old()
+
+
+async def _health(request: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _metrics(request: Request) -> Response:
+    metrics = state_of(request).metrics
+    return Response(metrics.text(), media_type=metrics.media_type)
+
+
+async def _models(request: Request) -> Response:
+    settings = state_of(request).settings
+    listed = [
+        {"name": entry.key, "model": entry.model, "parameters": entry.parameters, "license": entry.license}
+        for entry in local_entries()
+    ]
+    # The path of a weights file would tell about the machine.
+    return JSONResponse({"default": Path(settings.model).name, "models": listed})
+
+
+async def _openapi(request: Request) -> Response:
+    return JSONResponse(describe())
+
+
+async def _docs(request: Request) -> Response:
+    return Response(docs_page(), media_type="text/html")
+
+
+async def _to_docs(request: Request) -> Response:
+    return RedirectResponse("/api/docs")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def _mistaken(request: Request, error: Exception) -> Response:
+    status = next(status for kind, status in _STATUS if isinstance(error, kind))
+    return JSONResponse({"error": str(error)}, status)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    # Starlette raises the error again, and uvicorn logs it; the client gets no details.
+    return JSONResponse({"error": "the server failed; its log says why"}, 500)

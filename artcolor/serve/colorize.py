@@ -1,0 +1,93 @@
+"""`POST /api/colorize`: a picture in, the same picture in color out."""
+
+import contextlib
+import dataclasses
+import io
+import json
+
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from artcolor.batch.pipe import colorize_stream
+from artcolor.batch.saving import Saving
+from artcolor.images import Provenance
+from artcolor.serve.models import check_model, make_colorizer
+from artcolor.serve.options import COLORING, SAVING, check_hints, check_size, from_query
+from artcolor.serve.pictures import check_picture, media_type
+from artcolor.serve.settings import Settings
+from artcolor.serve.state import state_of
+from artcolor.serve.uploads import NamedBytes, Upload, read_upload
+
+__all__ = ["colorize", "picture_of", "provenance_headers"]
+
+
+async def colorize(request: Request) -> Response:
+    """Colorizes the picture in the body, as `artcolor colorize - -o -` would.
+
+    Args:
+        request: the body is a picture file or a form with the parts `picture`, `hints` and `reference`; the query holds
+            options.
+
+    Returns:
+        The picture, in the format of the original unless the query says otherwise.
+    """
+    state = state_of(request)
+    with state.places.take() as place:
+        upload = await read_upload(request, state.settings)
+        return await place.run(_colorized, upload, request.query_params, state.settings)
+
+
+def _colorized(upload: Upload, query: QueryParams, settings: Settings) -> Response:
+    options = from_query(query, COLORING | SAVING, ["model"])
+    saving = Saving(**{name: options.pop(name) for name in SAVING if name in options}, max_pixels=settings.max_pixels)
+    check_size(options, settings)
+    model = query.get("model", settings.model)
+    check_model(model, settings)
+    picture = picture_of(upload)
+    suffix = check_picture(picture, settings, allow_truncated=saving.allow_truncated)
+    if upload.hints is not None:
+        check_hints(upload.hints)
+        options["hints"] = upload.hints
+    with contextlib.ExitStack() as files:
+        if upload.reference is not None:
+            check_picture(upload.reference[0], settings)
+            options["reference"] = files.enter_context(NamedBytes(*upload.reference))
+        colorizer = make_colorizer(model, settings, options)
+    colored = io.BytesIO()
+    colorize_stream(colorizer, picture, colored, dataclasses.replace(saving, format=saving.format or suffix))
+    headers = provenance_headers(colorizer.provenance)
+    return Response(colored.getvalue(), headers=headers, media_type=media_type(saving.format or suffix))
+
+
+def picture_of(upload: Upload) -> bytes:
+    """The picture in a request.
+
+    Args:
+        upload: what the request carries.
+
+    Raises:
+        HTTPException: there is none (400).
+    """
+    if not upload.picture:
+        raise HTTPException(400, "there is no picture; send a picture file as the body, or as the part 'picture'")
+    return upload.picture
+
+
+def provenance_headers(provenance: Provenance) -> dict[str, str]:
+    """States in headers where the colors come from.
+
+    Args:
+        provenance: of the picture. Hints are left out, because headers are short; the file has them.
+
+    Returns:
+        Name of the header → value.
+    """
+    options = {name: value for name, value in provenance.options.items() if name != "hints"}
+    return {
+        "X-Artcolor-Model": provenance.model,
+        "X-Artcolor-Weights-SHA256": provenance.weights_sha256,
+        "X-Artcolor-Version": provenance.version,
+        "X-Artcolor-Options": json.dumps(options),
+    }

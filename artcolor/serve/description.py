@@ -1,0 +1,161 @@
+"""The OpenAPI description, made from the lists of options, and a page of it to read."""
+
+import functools
+import html
+import typing
+from typing import Any
+
+from artcolor import __version__
+from artcolor.engine.options import DEFAULT_MODEL
+from artcolor.models.options import Option
+from artcolor.serve.options import COLORING, GUIDANCE, PLACE, SAVING, SIDE, SIZE
+
+__all__ = ["describe", "docs_page"]
+
+_Options = dict[str, tuple[Any, Option]]
+_MODEL: _Options = {"model": (str, Option("A model or weights, as /api/models lists them.", default=DEFAULT_MODEL))}
+_BINARY = {"type": "string", "format": "binary"}
+_PICTURE = {"image/*": {"schema": _BINARY}}
+_HINTS = {"type": "object", "description": "As in a hints file; see docs/hints.md. It cannot name files."}
+_UPLOAD = {
+    "application/octet-stream": {"schema": _BINARY},
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["picture"],
+            "properties": {"picture": _BINARY, "hints": _HINTS, "reference": _BINARY},
+        }
+    },
+}
+_JSON = {"application/json": {"schema": {"type": "object"}}}
+_ERRORS = {
+    "400": "The request cannot be read.",
+    "401": "The token is missing or wrong.",
+    "403": "The request comes from a page of another origin.",
+    "404": "There is no such session.",
+    "408": "The request arrived too slowly.",
+    "413": "The request or the picture is too large.",
+    "415": "The picture has a format that is not read.",
+    "421": "The server is called by a name that it does not know.",
+    "422": "The picture is damaged, or an option makes no sense.",
+    "503": "The server is busy; Retry-After says when to try again.",
+}
+
+
+@functools.cache
+def describe() -> dict[str, Any]:
+    """Describes the API in the format of OpenAPI 3.1.
+
+    Returns:
+        The description, which can be written as JSON.
+
+    Example:
+        >>> sorted(describe()["paths"])[:2]
+        ['/api/colorize', '/api/models']
+    """
+    saved = {name: SAVING[name] for name in ("format", "quality", "depth")}
+    preview = SIDE | {name: SAVING[name] for name in ("format", "quality")}
+    guidance = {"hints": _HINTS, **{name: _schema(*each) for name, each in GUIDANCE.items()}}
+    guidance_body = {"application/json": {"schema": {"type": "object", "properties": guidance}}}
+    session = "/api/sessions/{id}"
+    paths = {
+        "/api/colorize": {
+            "post": _operation("Colorize a picture.", _PICTURE, _MODEL | COLORING | SAVING, body=_UPLOAD)
+        },
+        "/api/sessions": {
+            "post": _operation("Start a session with a picture.", _JSON, _MODEL | SIZE, body=_UPLOAD, status="201")
+        },
+        session: {"delete": _operation("Forget a session.", None, status="204", in_session=True)},
+        f"{session}/guidance": {
+            "put": _operation(
+                "Replace the guidance, and preview the result.", _PICTURE, preview, body=guidance_body, in_session=True
+            )
+        },
+        f"{session}/result": {"get": _operation("The result at full size.", _PICTURE, saved, in_session=True)},
+        f"{session}/uncertainty": {
+            "get": _operation("A map of the model's uncertainty.", {"image/png": {"schema": _BINARY}}, in_session=True)
+        },
+        f"{session}/suggestions": {"get": _operation("Likely colors of a place.", _JSON, PLACE, in_session=True)},
+        "/api/models": {"get": _operation("List the models.", _JSON)},
+        "/healthz": {"get": _operation("Tell that the server answers.", _JSON)},
+        "/metrics": {"get": _operation("Counters for Prometheus.", {"text/plain": {"schema": {"type": "string"}}})},
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "artcolor",
+            "version": __version__,
+            "description": "Gives grayscale art its colors back. All colors are guesses.",
+        },
+        "paths": paths,
+        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "security": [{}, {"token": []}],
+    }
+
+
+def _operation(
+    summary: str,
+    content: dict[str, Any] | None,
+    options: _Options | None = None,
+    *,
+    body: dict[str, Any] | None = None,
+    status: str = "200",
+    in_session: bool = False,
+) -> dict[str, Any]:
+    parameters = [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in ("x", "y"),
+            "description": option.help,
+            "schema": _schema(kind, option),
+        }
+        for name, (kind, option) in (options or {}).items()
+    ]
+    if in_session:
+        parameters.insert(0, {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}})
+    answer: dict[str, Any] = {"description": "Done."}
+    if content is not None:
+        answer["content"] = content
+    operation: dict[str, Any] = {
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {status: answer, **{code: {"description": text} for code, text in _ERRORS.items()}},
+    }
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": body}
+    return operation
+
+
+def _schema(kind: Any, option: Option) -> dict[str, Any]:
+    kinds = {kind, *typing.get_args(kind)}
+    if kind is Any:
+        return {"type": "array", "items": {"type": "string"}}
+    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    schema: dict[str, Any] = {"type": next(name for found, name in names.items() if found in kinds)}
+    limits = {"minimum": option.minimum, "maximum": option.maximum, "default": option.default}
+    return schema | {name: value for name, value in limits.items() if value is not None}
+
+
+@functools.cache
+def docs_page() -> str:
+    """The description as a page in HTML, without script and style."""
+    parts = []
+    for path, operations in describe()["paths"].items():
+        for method, operation in operations.items():
+            rows = "".join(
+                f"<dt><code>{html.escape(each['name'])}</code></dt><dd>{html.escape(each.get('description', ''))}</dd>"
+                for each in operation["parameters"]
+            )
+            parts.append(
+                f"<h2><code>{method.upper()} {html.escape(path)}</code></h2>"
+                f"<p>{html.escape(operation['summary'])}</p><dl>{rows}</dl>"
+            )
+    errors = "".join(f"<dt>{code}</dt><dd>{html.escape(text)}</dd>" for code, text in _ERRORS.items())
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>artcolor: API</title>'
+        '<meta name="viewport" content="width=device-width"></head><body><main><h1>artcolor: API</h1>'
+        '<p>The same for programs: <a href="/api/openapi.json">openapi.json</a></p>'
+        f"{''.join(parts)}<h2>Errors</h2><p>The body is an object with <code>error</code>.</p><dl>{errors}</dl>"
+        "</main></body></html>"
+    )

@@ -1,0 +1,61 @@
+"""The models of the server: released weights that are on this machine, and the one that it was started with."""
+
+import importlib.util
+from collections.abc import Mapping
+from typing import Any
+
+from artcolor.engine.colorizer import Colorizer
+from artcolor.models.guidance import guided
+from artcolor.serve.settings import Settings
+from artcolor.zoo import graphs
+from artcolor.zoo.manifest import Entry, entries
+from artcolor.zoo.names import unknown_name
+from artcolor.zoo.places import find
+
+__all__ = ["check_model", "local_entries", "make_colorizer"]
+
+
+def local_entries() -> list[Entry]:
+    """Lists the released weights that need not be downloaded."""
+    return [entry for entry in entries().values() if find(entry) is not None]
+
+
+def check_model(name: str, settings: Settings) -> None:
+    """Checks that a request may use a model: no request makes the server read another file, or download one.
+
+    Args:
+        name: of a model or of weights.
+        settings: hold the model that the server was started with.
+
+    Raises:
+        ConfigError: it may not.
+    """
+    known = {text for entry in local_entries() for text in (entry.key, entry.model)}
+    if name != settings.model and name not in known:
+        raise unknown_name(name[:100], known)
+
+
+def make_colorizer(name: str, settings: Settings, options: Mapping[str, Any] | None = None) -> Colorizer:
+    """Makes a colorizer with the backend that the command would choose.
+
+    Args:
+        name: of a model or of weights.
+        settings: say where the network runs.
+        options: as `Colorizer` takes them.
+
+    Raises:
+        ConfigError: the model does not accept an option.
+        ImageError: hints or reference cannot be read.
+        WeightsError: the weights are missing or damaged.
+    """
+    given = {"device": settings.device, **(options or {})}
+    # "auto" would depend on whether an earlier request needed PyTorch.
+    if _suits_onnx(name, settings, given):
+        given["backend"] = "onnx"
+    return Colorizer(name, **given)
+
+
+def _suits_onnx(name: str, settings: Settings, options: Mapping[str, Any]) -> bool:
+    if importlib.util.find_spec("onnxruntime") is None or settings.device not in ("cpu", "auto"):
+        return False
+    return not guided(options)[0].given() and graphs.why_missing(name) is None

@@ -1,0 +1,142 @@
+"""Options of colorizing in requests: in the query, and as JSON. Nothing in them can name a file."""
+
+import dataclasses
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from artcolor.batch.saving import Saving
+from artcolor.engine.options import OPTIONS
+from artcolor.errors import ConfigError
+from artcolor.models.options import Option
+from artcolor.serve.settings import Settings
+
+__all__ = ["COLORING", "GUIDANCE", "PLACE", "SAVING", "SIDE", "SIZE", "check_hints", "check_size", "from_query"]
+
+# A request gives one result, and the server decides where the network runs; hints and reference are parts of the body.
+_LEFT_OUT = ("hints", "reference", "samples", "skip_colored", "batch_size", "device", "backend")
+
+COLORING: dict[str, tuple[Any, Option]] = {
+    name: (bool if kind is bool else kind, option) for name, (kind, option) in OPTIONS.items() if name not in _LEFT_OUT
+}
+"""Options of colorizing that a query may hold → type and what there is to say of it."""
+
+_GUIDED = ("vividness", "temperature", "strength", "palette", "seed", "spread")
+GUIDANCE: dict[str, tuple[Any, Option]] = {name: COLORING[name] for name in _GUIDED}
+"""Options that can change within a session."""
+
+SIZE: dict[str, tuple[Any, Option]] = {"size": COLORING["size"]}
+"""Options with which a session starts."""
+
+SIDE: dict[str, tuple[Any, Option]] = {
+    "side": (int, Option("Longer side of the preview in pixels.", 1, 4096, default=1024))
+}
+"""Options of a preview."""
+
+PLACE: dict[str, tuple[Any, Option]] = {
+    "x": (float, Option("Position as a fraction of the width.", 0, 1)),
+    "y": (float, Option("Position as a fraction of the height.", 0, 1)),
+    "k": (int, Option("Number of colors.", 1, 20, default=5)),
+}
+"""Options of suggestions."""
+
+
+def _saving() -> dict[str, tuple[Any, Option]]:
+    hints = typing.get_type_hints(Saving, include_extras=True)
+    names = ("format", "quality", "depth", "provenance", "allow_truncated")
+    defaults = {field.name: field.default for field in dataclasses.fields(Saving)}
+    found: dict[str, tuple[Any, Option]] = {}
+    for name in names:
+        kind, option = typing.get_args(hints[name])
+        found[name] = kind, dataclasses.replace(option, default=defaults[name])
+    return found
+
+
+SAVING: dict[str, tuple[Any, Option]] = _saving()
+"""Fields of `Saving` that a query may hold → type and what there is to say of it."""
+
+
+def from_query(
+    query: QueryParams, known: Mapping[str, tuple[Any, Option]], others: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Reads options from the query of a request.
+
+    Args:
+        query: of the request.
+        known: options that it may hold.
+        others: names of what else it may hold.
+
+    Returns:
+        The values of the options that are given.
+
+    Raises:
+        ConfigError: there is no such option, or it is given twice, or its value makes no sense.
+    """
+    given: dict[str, Any] = {}
+    for name in query:
+        if name in others:
+            continue
+        if name not in known:
+            raise ConfigError(f"there is no option {name[:50]!r}; there are {', '.join(sorted([*known, *others]))}")
+        values = query.getlist(name)
+        if name == "palette":
+            given[name] = values
+        elif len(values) > 1:
+            raise ConfigError(f"{name} is given {len(values)} times")
+        else:
+            given[name] = _value(name, values[0], *known[name])
+    return given
+
+
+def _value(name: str, text: str, kind: Any, option: Option) -> Any:
+    kinds = {kind, *typing.get_args(kind)}
+    try:
+        if bool in kinds:
+            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+        if int in kinds or float in kinds:
+            number = int(text) if int in kinds else float(text)
+            if (option.minimum is not None and not number >= option.minimum) or (
+                option.maximum is not None and not number <= option.maximum
+            ):
+                raise ConfigError(f"{name} must be {option.range}, not {text[:50]}")
+            return number
+    except (ValueError, KeyError):
+        wanted = "true or false" if bool in kinds else "an integer" if int in kinds else "a number"
+        raise ConfigError(f"{name} must be {wanted}, not {text[:50]!r}") from None
+    return text
+
+
+def check_size(options: Mapping[str, Any], settings: Settings) -> None:
+    """Checks the working size.
+
+    Args:
+        options: that may hold it.
+        settings: limit it.
+
+    Raises:
+        ConfigError: it is too large.
+    """
+    size = options.get("size")
+    if size is not None and size > settings.max_size:
+        raise ConfigError(f"size must be at most {settings.max_size}, not {size}")
+
+
+def check_hints(hints: Any) -> None:
+    """Checks that hints name no file of the server.
+
+    Args:
+        hints: what a hints file says, as JSON: an object, or a list of hints.
+
+    Raises:
+        ConfigError: they name a file, or are neither.
+    """
+    if not isinstance(hints, dict | list):
+        raise ConfigError("hints must be an object, as in a hints file, or a list of hints")
+    if isinstance(hints, dict) and hints.get("reference") is not None:
+        raise ConfigError("hints cannot name a reference here; send it as the part 'reference' of a form")
+    every = hints.get("hints", []) if isinstance(hints, dict) else hints
+    for number, hint in enumerate(every if isinstance(every, list) else ()):
+        if isinstance(hint, dict) and hint.get("mask") is not None:
+            raise ConfigError(f"hints[{number}] names a mask, which cannot be sent; give a polygon")

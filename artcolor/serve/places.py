@@ -1,0 +1,112 @@
+"""A fixed number of threads and a short queue: what is more is refused at once, and not piled up."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+from starlette.exceptions import HTTPException
+
+from artcolor.serve.settings import Settings
+
+__all__ = ["Place", "Places"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_RETRY_AFTER = 1
+
+
+class Places:
+    """Threads that colorize, and places in the queue for them.
+
+    Args:
+        settings: `threads`, `queue` and `seconds` count.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._threads = ThreadPoolExecutor(settings.threads, "artcolor")
+        self._largest, self._seconds = settings.threads + settings.queue, settings.seconds
+        self._lock = threading.Lock()
+        self._taken = 0
+
+    @property
+    def taken(self) -> int:
+        """Number of requests that wait or are worked on."""
+        return self._taken
+
+    def take(self) -> "Place":
+        """Takes a place, before the body of the request is read.
+
+        Returns:
+            The place, a context manager.
+
+        Raises:
+            HTTPException: there is none (503).
+        """
+        with self._lock:
+            if self._taken >= self._largest:
+                raise HTTPException(503, "the server is busy; try again", {"Retry-After": str(_RETRY_AFTER)})
+            self._taken += 1
+        return Place(self._threads, self._seconds, self._give_back)
+
+    def _give_back(self) -> None:
+        with self._lock:
+            self._taken -= 1
+
+    def close(self) -> None:
+        """Waits for what is running, and ends the threads."""
+        self._threads.shutdown(cancel_futures=True)
+
+
+class Place:
+    """The place of one request; see `Places.take`.
+
+    Args:
+        threads: run functions.
+        seconds: limit of one function.
+        give_back: is called once the place is free.
+    """
+
+    def __init__(self, threads: ThreadPoolExecutor, seconds: float, give_back: Callable[[], None]) -> None:
+        self._threads, self._seconds, self._give_back = threads, seconds, give_back
+        self._running: Future[object] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        # A thread cannot be stopped, so the place is taken until it is done.
+        if self._running is None or self._running.cancel() or self._running.done():
+            self._give_back()
+        else:
+            self._running.add_done_callback(lambda _: self._give_back())
+
+    async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Runs a function in a thread.
+
+        Args:
+            function: to run.
+            *args: for it.
+            **kwargs: for it.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            HTTPException: it takes too long (503).
+        """
+        running = self._threads.submit(function, *args, **kwargs)
+        self._running = running  # type: ignore[assignment]
+        answer = asyncio.wrap_future(running)
+        done, _ = await asyncio.wait({answer}, timeout=self._seconds)
+        if not done:
+            # Its result is not wanted any more; without a look at it, asyncio would log that an error was lost.
+            answer.add_done_callback(lambda late: late.cancelled() or late.exception())
+            raise HTTPException(
+                503,
+                f"the picture took longer than {self._seconds:g} s; send a smaller one",
+                {"Retry-After": str(_RETRY_AFTER)},
+            )
+        return answer.result()

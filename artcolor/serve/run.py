@@ -1,0 +1,74 @@
+"""Runs the server until it is told to stop."""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from artcolor.errors import ConfigError
+from artcolor.serve.app import make_app
+from artcolor.serve.models import make_colorizer
+from artcolor.serve.settings import Settings
+
+__all__ = ["make_server", "run"]
+
+
+def run(settings: Settings, started: Callable[[str], None]) -> None:
+    """Runs the server. SIGTERM and Ctrl-C let it answer what it has begun, and then end it.
+
+    Args:
+        settings: of the server.
+        started: is called with the address once clients can connect.
+
+    Raises:
+        ConfigError: it cannot listen there, or there is no such model.
+        WeightsError: the weights are missing or damaged.
+    """
+    # A mistake in the model is told now, and the first request need not wait for it.
+    make_colorizer(settings.model, settings)
+    with _listening(settings) as listener:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        # The system accepts connections from now on, and the server answers them a moment later.
+        started(f"http://{host}:{listener.getsockname()[1]}")
+        make_server(settings).run(sockets=[listener])
+
+
+def make_server(settings: Settings) -> uvicorn.Server:
+    """Makes a server that does not run yet.
+
+    Args:
+        settings: of the server.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            make_app(settings),
+            http="h11",
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=round(settings.seconds) + 5,
+            h11_max_incomplete_event_size=32 << 10,
+        )
+    )
+
+
+def _listening(settings: Settings) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {settings.host}: {error.strerror}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        where = f"{settings.host} port {settings.port}"
+        raise ConfigError(f"cannot listen on {where}: {error.strerror}; choose another --port") from error
+    return listener

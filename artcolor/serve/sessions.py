@@ -1,0 +1,132 @@
+"""Pictures that are kept between requests, with the network's features of them."""
+
+import functools
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+
+from artcolor.models.guidance import Decoding, Guidance
+from artcolor.serve.settings import Settings
+
+if TYPE_CHECKING:
+    # It imports torch, which a server that only gets pictures to colorize may do without.
+    from artcolor.engine.session import Session
+
+__all__ = ["Kept", "Sessions"]
+
+
+@dataclass
+class Kept:
+    """A session of a client.
+
+    Attributes:
+        session: renders the picture.
+        suffix: of a file in the format of the original.
+        reference: bytes of a colored picture that the colors follow; `None` without one.
+        guidance: what the client said last.
+        decoding: how the output becomes chroma, as the client said last.
+        used: when, by `time.monotonic`.
+        lock: is held by whoever works with the session.
+    """
+
+    session: "Session"
+    suffix: str
+    reference: bytes | None = None
+    guidance: Guidance = field(default_factory=Guidance)
+    decoding: Decoding = field(default_factory=Decoding)
+    used: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @functools.cached_property
+    def _previews(self) -> "dict[int, Session]":
+        return {}
+
+    def preview(self, side: int) -> "Session":
+        """The session at a reduced size; the last one is kept.
+
+        Args:
+            side: length of the longer side in pixels.
+        """
+        if side not in self._previews:
+            self._previews.clear()
+            self._previews[side] = self.session.preview(side)
+        return self._previews[side]
+
+
+class Sessions:
+    """The newest sessions, each until it was not used for a while.
+
+    Args:
+        settings: `sessions` and `session_seconds` count.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._largest, self._seconds = settings.sessions, settings.session_seconds
+        self._kept: dict[str, Kept] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        with self._lock:
+            self._remove_old()
+            return len(self._kept)
+
+    def add(self, kept: Kept) -> str:
+        """Keeps a session, in place of the oldest if there are too many.
+
+        Args:
+            kept: the session.
+
+        Returns:
+            Its id, which nobody can guess.
+        """
+        name = secrets.token_urlsafe(16)
+        with self._lock:
+            self._remove_old()
+            while len(self._kept) >= self._largest:
+                del self._kept[next(iter(self._kept))]
+            self._kept[name] = kept
+        return name
+
+    def get(self, name: str) -> Kept:
+        """Finds a session.
+
+        Args:
+            name: its id.
+
+        Raises:
+            HTTPException: there is none, or not any more (404).
+        """
+        with self._lock:
+            self._remove_old()
+            if name not in self._kept:
+                raise HTTPException(404, "there is no such session, or not any more; start a new one")
+            kept = self._kept[name]
+            kept.used = time.monotonic()
+            return kept
+
+    def remove(self, name: str) -> None:
+        """Forgets a session.
+
+        Args:
+            name: its id.
+
+        Raises:
+            HTTPException: there is none (404).
+        """
+        self.get(name)
+        with self._lock:
+            self._kept.pop(name, None)
+
+    def remove_old(self) -> None:
+        """Forgets sessions that were not used for too long."""
+        with self._lock:
+            self._remove_old()
+
+    def _remove_old(self) -> None:
+        oldest = time.monotonic() - self._seconds
+        for name in [name for name, kept in self._kept.items() if kept.used < oldest]:
+            del self._kept[name]

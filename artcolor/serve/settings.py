@@ -1,0 +1,82 @@
+"""What the server listens on, whom it answers, and how much it takes on."""
+
+import ipaddress
+from dataclasses import dataclass
+
+from artcolor.engine.options import DEFAULT_MODEL
+from artcolor.errors import ConfigError
+
+__all__ = ["Settings", "is_loopback"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings of the server; safe by default.
+
+    Attributes:
+        host: name or address to listen on.
+        port: port to listen on.
+        token: required from clients of the API as `Authorization: Bearer TOKEN`; `None` requires none, which only a
+            loopback address allows.
+        model: colorizes where a request names no model.
+        device: where the networks run.
+        allow_hosts: further names by which clients may call the server.
+        allow_origins: pages of other origins that may use the API (CORS), such as `https://example.org`.
+        max_bytes: largest body of a request.
+        max_pixels: most pixels of a picture, of all pages or frames together.
+        max_size: largest working size that a request may ask for.
+        sessions: number of sessions to keep; a new one replaces the oldest.
+        session_seconds: time after its last use for which a session is kept.
+        threads: number of pictures that are colorized at once.
+        queue: number of requests that wait for a thread; others are answered with status 503.
+        seconds: time for the body of a request to arrive, and again for its answer.
+
+    Raises:
+        ConfigError: the host is not a loopback address, and there is no token.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    token: str | None = None
+    model: str = DEFAULT_MODEL
+    device: str = "cpu"
+    allow_hosts: tuple[str, ...] = ()
+    allow_origins: tuple[str, ...] = ()
+    max_bytes: int = 64 << 20
+    max_pixels: int = 64_000_000
+    max_size: int = 1024
+    sessions: int = 8
+    session_seconds: float = 600
+    threads: int = 2
+    queue: int = 16
+    seconds: float = 60
+
+    def __post_init__(self) -> None:
+        if self.token == "":
+            raise ConfigError("the token is empty; give a long random one, or leave it out")
+        if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
+            raise ConfigError("the token must be printable ASCII, because it travels in a header")
+        if self.token is None and not is_loopback(self.host):
+            raise ConfigError(
+                f"{self.host} can be reached from other machines; add --token, or listen on 127.0.0.1 only"
+            )
+        if "*" in self.allow_origins:
+            raise ConfigError("allow_origins must name each origin; * would let every web page use the server")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a host.
+
+    Args:
+        host: a name or an address.
+
+    Example:
+        >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+        (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,40 @@
+"""What the endpoints of one server share."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from artcolor.serve.metrics import Metrics
+from artcolor.serve.places import Places
+from artcolor.serve.sessions import Sessions
+from artcolor.serve.settings import Settings
+
+__all__ = ["State", "state_of"]
+
+
+@dataclass(frozen=True)
+class State:
+    """What the endpoints of one server share.
+
+    Attributes:
+        settings: of the server.
+        places: threads and the queue for them.
+        sessions: pictures that are kept.
+        metrics: what is counted.
+    """
+
+    settings: Settings
+    places: Places
+    sessions: Sessions
+    metrics: Metrics
+
+
+def state_of(request: Request) -> State:
+    """The state of the server that got a request.
+
+    Args:
+        request: the request.
+    """
+    state = request.app.state.artcolor
+    assert isinstance(state, State)
+    return state

@@ -1,0 +1,160 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import tifffile
+
+from artcolor.batch.pipe import colorize_stream
+from artcolor.batch.saving import Saving
+from artcolor.engine.colorizer import Colorizer
+from artcolor.images import read_provenance
+from tests.serve.serving import gray, opened, serving
+
+HINTS = {"schema": 1, "hints": [{"x": 0.5, "y": 0.5, "color": "#27408b"}]}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    with serving(model="cnn") as client:
+        yield client
+
+
+def written(picture: bytes, model: str = "cnn", saving: Saving | None = None, **options: object) -> bytes:
+    """What the command writes."""
+    colorize_stream(Colorizer(model, **options), picture, file := io.BytesIO(), saving)
+    return file.getvalue()
+
+
+def test_the_bytes_are_those_that_the_command_writes(client: httpx.Client) -> None:
+    for picture, kind in ((gray(), "png"), (gray(format="JPEG"), "jpeg")):
+        answer = client.post("/api/colorize?vividness=1.5", content=picture)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == f"image/{kind}"
+        assert answer.content == written(picture, vividness=1.5)
+
+
+def test_depth_survives(client: httpx.Client) -> None:
+    pixels = np.linspace(0, 65535, 60 * 80).reshape(60, 80).astype(np.uint16)
+    tifffile.imwrite(file := io.BytesIO(), pixels)
+    answer = client.post("/api/colorize", content=file.getvalue())
+    assert answer.headers["content-type"] == "image/tiff"
+    assert tifffile.imread(io.BytesIO(answer.content)).dtype == np.uint16
+
+
+def test_a_form_carries_hints_and_reference(client: httpx.Client) -> None:
+    picture = gray()
+    answer = client.post(
+        "/api/colorize?model=unet", files={"picture": ("a.png", picture)}, data={"hints": json.dumps(HINTS)}
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.content == written(picture, "unet", hints=HINTS)
+    found = read_provenance(answer.content)
+    assert found is not None and found.options["hints"] == HINTS["hints"]
+    assert answer.headers["x-artcolor-model"] == found.model
+    assert answer.headers["x-artcolor-weights-sha256"] == found.weights_sha256
+
+
+def test_a_reference_is_named_without_its_folder(client: httpx.Client, painting) -> None:
+    painting.save(reference := io.BytesIO(), "PNG")
+    files = {"picture": ("a.png", gray()), "reference": ("/home/me/b.png", reference.getvalue())}
+    answer = client.post("/api/colorize?model=unet", files=files)
+    assert answer.status_code == 200, answer.text
+    assert json.loads(answer.headers["x-artcolor-options"])["reference"] == "b.png"
+
+
+def test_options_of_files(client: httpx.Client) -> None:
+    answer = client.post("/api/colorize?format=webp&quality=80&provenance=false", content=gray())
+    assert opened(answer.content).format == "WEBP"
+    assert read_provenance(answer.content) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("vividness=red", "vividness must be a number"),
+        ("vividness=nan", "vividness must be 0 to 100"),
+        ("seed=-1", "seed must be 0 or more"),
+        ("seed=1&seed=2", "seed is given 2 times"),
+        ("size=100000", "size must be at most 1024"),
+        ("colour=red", "there is no option 'colour'"),
+        ("device=cuda", "there is no option 'device'"),
+        ("model=/etc/passwd", "there is no model"),
+        ("model=hf-hub:a/b@main", "there is no model"),
+        ("provenance=perhaps", "provenance must be true or false"),
+        ("depth=7", "depth must be 8 or 16"),
+        ("format=gif", "cannot hold a coloring"),
+        ("spread=1", "spread has no effect"),
+    ],
+)
+def test_mistakes_in_options(client: httpx.Client, query: str, words: str) -> None:
+    answer = client.post(f"/api/colorize?{query}", content=gray())
+    assert answer.status_code == 422
+    assert words in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("hints", "status", "words"),
+    [
+        ("{", 400, "not JSON"),
+        ("[" * 100_000, 400, "not JSON"),
+        ('{"size": [NaN, 1]}', 400, "not JSON"),
+        ('"/etc/passwd"', 422, "must be an object"),
+        ('{"reference": "/etc/passwd"}', 422, "cannot name a reference"),
+        ('{"hints": [{"mask": "/etc/passwd", "color": "red"}]}', 422, "names a mask"),
+        ('[{"x": 2, "y": 0, "color": "red"}]', 422, "hints[0]"),
+    ],
+)
+def test_mistakes_in_hints(client: httpx.Client, hints: str, status: int, words: str) -> None:
+    answer = client.post("/api/colorize?model=unet", files={"picture": gray()}, data={"hints": hints})
+    assert (answer.status_code, words in answer.json()["error"]) == (status, True), answer.text
+    assert "passwd" not in answer.text
+
+
+def test_mistakes_in_pictures(client: httpx.Client) -> None:
+    for content, status in ((b"", 400), (b"GIF89a", 422), (b"8BPS" + bytes(60), 415), (gray()[:300], 422)):
+        answer = client.post("/api/colorize", content=content)
+        assert answer.status_code == status, answer.text
+        assert str(Path.cwd()) not in answer.text and "--" not in answer.json()["error"]
+    assert client.post("/api/colorize", files={"a": b"b"}).status_code == 400
+    kind = {"content-type": "multipart/form-data"}
+    assert client.post("/api/colorize", content=b"a", headers=kind).status_code == 400
+
+
+def test_models_description_and_metrics(client: httpx.Client) -> None:
+    listed = client.get("/api/models").json()
+    assert listed["default"] == "cnn"
+    assert {"unet", "cnn"} <= {each["model"] for each in listed["models"]}
+    description = client.get("/api/openapi.json").json()
+    names = {each["name"] for each in description["paths"]["/api/colorize"]["post"]["parameters"]}
+    assert {"model", "vividness", "seed", "format", "quality"} <= names
+    assert "device" not in names
+    page = client.get("/api/docs")
+    assert "<script" not in page.text and "/api/sessions/{id}/guidance" in page.text
+    assert client.get("/healthz").json() == {"status": "ok"}
+    counted = client.get("/metrics").text
+    assert 'artcolor_requests_total{endpoint="_openapi",status="200"} 1.0' in counted
+    assert "artcolor_places 0.0" in counted
+
+
+def test_the_command_serves_and_ends_with_sigterm(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from artcolor.cli import main; main()", "serve", "--port", "0", "-m", "cnn"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        # What libraries write as they are imported, not what requests bring.
+        before = set(tmp_path.iterdir())
+        address = next(word for word in line.split() if word.startswith("http")).rstrip(";")
+        answer = httpx.post(f"{address}/api/colorize", content=gray(), timeout=60)
+        assert answer.status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+    assert set(tmp_path.iterdir()) == before
