@@ -51,6 +51,17 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("ARTCOLOR_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
+@pytest.fixture(scope="session")
+def half_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model `cnn` in an ONNX file, with its kernels in float16."""
+    import artcolor
+    from artcolor.models.export import export_onnx
+
+    path = tmp_path_factory.mktemp("half") / "cnn.onnx"
+    path.write_bytes(export_onnx(artcolor.cnn(weights="DEFAULT"), half=True))
+    return path
+
+
 @pytest.fixture
 def painting() -> Image.Image:
     """One generated picture of 96 × 80 pixels."""

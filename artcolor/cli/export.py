@@ -24,6 +24,9 @@ def export(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write, such as unet.onnx.")],
+    half: Annotated[
+        bool, typer.Option("--half", help="Store the weights in 16 bits: half the size, the same colors.")
+    ] = False,
     int8: Annotated[
         bool, typer.Option("--int8", help="Quantize to 8 bits: about twice as fast, slightly different colors.")
     ] = False,
@@ -45,6 +48,8 @@ def export(
         raise ConfigError(f"{out} must end in .onnx")
     if int8 != (pictures is not None):
         raise ConfigError("--int8 and --pictures FOLDER belong together; give both, or neither")
+    if int8 and half:
+        raise ConfigError("--int8 and --half exclude each other; give one of them")
     from artcolor.batch.disk import check_folders, writing
 
     if out.exists() and not force:
@@ -67,7 +72,7 @@ def export(
 
     backend = TorchBackend(model)
     tag, sha256 = backend.identity()
-    data = export_onnx(backend.model, tag=tag, sha256=sha256)
+    data = export_onnx(backend.model, tag=tag, sha256=sha256, half=half)
     if int8:
         data = quantize(data, samples)
     with writing(out, len(data)):

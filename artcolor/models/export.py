@@ -70,18 +70,21 @@ class ExportedGraph:
     external: list[str]
 
 
-def export_onnx(model: ColorizationModel, *, tag: str = "", sha256: str = "") -> bytes:
+def export_onnx(model: ColorizationModel, *, tag: str = "", sha256: str = "", half: bool = False) -> bytes:
     """Exports a model as a complete ONNX file.
 
     Inputs are `lightness` `(N, 1, H, W)`, L in 0..100 with sides that are multiples of the stride; the numbers
     `vividness` and `temperature`; and `grid`, height and width of the part of the output that the picture covers.
     Outputs are `ab` `(N, 2, h, w)` in Lab units, padding included, and `logits` `(N, Q, h, w)`. The metadata
-    has an entry `artcolor` with JSON: model, stride, working size, codebook, defaults, and the weights' SHA-256.
+    has an entry `artcolor` with JSON: model, stride, working size, codebook, defaults, the weights' SHA-256, and all
+    that computing chroma from the logits requires.
 
     Args:
         model: predicts a distribution.
         tag: name of the weights, for the provenance.
         sha256: SHA-256 of the weights file, for the provenance.
+        half: store the kernels in float16, which halves the file; the network computes in float32 all the same.
+            Released weights lose nothing, as their kernels are float16 already.
 
     Returns:
         The content of the file.
@@ -96,9 +99,14 @@ def export_onnx(model: ColorizationModel, *, tag: str = "", sha256: str = "") ->
         True
     """
     exported = _exported(model)
-    exported.model.metadata_props[METADATA] = json.dumps(_metadata(model, tag, sha256))
-    _optimize(exported.model, fold_norms=True)
-    return with_digest(_proto(exported.model).SerializeToString())
+    stated = {**_metadata(model, tag, sha256), "head": _decoding(model.distribution_head())}
+    exported.model.metadata_props[METADATA] = json.dumps(stated)
+    # A kernel multiplied by the scale of its BatchNorm would no longer be the float16 of the weights file.
+    _optimize(exported.model, fold_norms=not half)
+    proto = _proto(exported.model)
+    if half:
+        _halve(proto)
+    return with_digest(proto.SerializeToString())
 
 
 def graph_of(model: ColorizationModel, *, tag: str, sha256: str) -> ExportedGraph:
@@ -147,6 +155,35 @@ def _metadata(model: ColorizationModel, tag: str, sha256: str) -> dict[str, Any]
         "bins": head.codebook.bins,
         "codebook": [[round(value, 4) for value in center] for center in head.codebook.centers.tolist()],
     }
+
+
+def _decoding(head: DistributionHead) -> dict[str, Any]:
+    """What computing chroma from logits requires besides the codebook and the defaults."""
+    log_weights = head.log_weights()
+    return {
+        "power": head.power,
+        "cast": head.cast,
+        "offset": list(head.offset),
+        "limit": None if head.limit is None else list(head.limit),
+        "log_weights": [[round(value, 6) for value in row] for row in log_weights.tolist()],
+    }
+
+
+def _halve(proto: Any) -> None:
+    """Stores kernels in float16, and converts them to float32 when the network is loaded."""
+    from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415  (the extra `export`)
+
+    casts = []
+    for initializer in proto.graph.initializer:
+        name = initializer.name
+        # The same tensors as in weights files; see `artcolor.zoo.store`.
+        if initializer.data_type == TensorProto.FLOAT and len(initializer.dims) > 1 and name.endswith(".weight"):
+            stored = numpy_helper.from_array(numpy_helper.to_array(initializer).astype("float16"), f"{name}.half")
+            initializer.CopyFrom(stored)
+            casts.append(helper.make_node("Cast", [stored.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *proto.graph.node]
+    proto.graph.ClearField("node")
+    proto.graph.node.extend(nodes)
 
 
 def _exported(model: ColorizationModel) -> Any:

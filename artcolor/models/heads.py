@@ -347,7 +347,7 @@ class DistributionHead(Head):
         Returns:
             ab `(N, 2, h, w)` in Lab units.
         """
-        weighted = logits + vividness * self.power * self._log_weights(_resized(lightness, logits))
+        weighted = logits + vividness * self.power * self._log_weights_at(_resized(lightness, logits))
         ab = self.codebook.annealed_mean(weighted, temperature)
         if self.limit is not None:
             ab = ab + share * (limit_chroma(ab, *self.limit) - ab)
@@ -359,13 +359,22 @@ class DistributionHead(Head):
             ab = ab + share * ab.new_tensor(self.offset).reshape(1, 2, 1, 1)
         return ab
 
-    def _log_weights(self, lightness: Tensor) -> Tensor:
-        """Returns log class weights at pixels of L `(N, 1, h, w)`, or `(1, Q, 1, 1)` if they do not depend on L."""
+    def log_weights(self) -> Tensor:
+        """Computes the logarithm of the class weights.
+
+        Returns:
+            `(20, Q)`, a row for each bin of L, or `(1, Q)` if they do not depend on L.
+        """
         overall = self.codebook.class_weights(self.smoothing).log()
         if self.given_l == 0:
-            return overall.reshape(1, -1, 1, 1)
+            return overall[None]
         given = self.codebook.class_weights_given_l(self.smoothing).log()
-        return self.codebook.look_up(torch.lerp(overall.expand_as(given), given, self.given_l), lightness)
+        return torch.lerp(overall.expand_as(given), given, self.given_l)
+
+    def _log_weights_at(self, lightness: Tensor) -> Tensor:
+        """Returns log class weights at pixels of L `(N, 1, h, w)`, or `(1, Q, 1, 1)` if they do not depend on L."""
+        table = self.log_weights()
+        return table[..., None, None] if len(table) == 1 else self.codebook.look_up(table, lightness)
 
 
 def _resized(lightness: Tensor, like: Tensor) -> Tensor:

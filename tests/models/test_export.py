@@ -58,6 +58,8 @@ def test_a_file_says_what_it_is_and_stands_alone(model: ColorizationModel, expor
     assert (stated["tag"], stated["sha256"], stated["size"]) == ("cnn.mine", "0" * 64, model.size)
     centers = model.distribution_head().codebook.centers
     np.testing.assert_allclose(stated["codebook"], centers, atol=1e-4)
+    assert (stated["head"]["limit"], stated["head"]["cast"]) == ([40, 70], 0.2)
+    assert np.shape(stated["head"]["log_weights"]) == (20, len(centers))
     backend = OnnxBackend(str(exported))
     assert backend.identity() == ("cnn.mine", "0" * 64)
     for decoding in (Decoding(), Decoding(vividness=0)):
@@ -97,6 +99,12 @@ def test_impossible_colors_are_refused(exported: Path, tmp_path: Path) -> None:
             chroma(OnnxBackend(str(path)), Decoding(vividness=0))
 
 
+def test_kernels_in_float16_take_half_the_space_and_give_the_same_colors(exported: Path, half_onnx: Path) -> None:
+    assert half_onnx.stat().st_size < 0.55 * exported.stat().st_size
+    exact, found = (chroma(OnnxBackend(str(path))) for path in (exported, half_onnx))
+    np.testing.assert_allclose(found, exact, atol=1e-3)
+
+
 def test_eight_bits_are_smaller_and_nearly_the_same(exported: Path, pictures: Path, tmp_path: Path) -> None:
     small = tmp_path / "small.onnx"
     small.write_bytes(quantize(exported.read_bytes(), sorted(pictures.iterdir())))
@@ -120,6 +128,7 @@ def test_the_command_writes_files_that_colorize_reads(pictures: Path, tmp_path: 
         (("cnn", "-o", tmp_path / "cnn.pt"), "must end in .onnx"),
         (("cnn", "-o", out, "--int8"), "belong together"),
         (("cnn_report", "-o", tmp_path / "r.onnx"), "cannot be exported"),
+        (("cnn", "-o", out, "--half", "--int8", "--pictures", pictures), "exclude each other"),
         (("nope", "-o", out), "nope"),
         (("cnn", "-o", out), "already exists; --force replaces it"),
         (("cnn", "-o", tmp_path / "c.onnx", "--int8", "--pictures", tmp_path / "none"), "there is no folder"),
