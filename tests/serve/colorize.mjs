@@ -12,6 +12,7 @@ const write = (name, array) => writeFileSync(path(folder, name), new Uint8Array(
 const { lightness, rgbToLab } = await load("color.js");
 const { join, look, resize, workingSize } = await load("planes.js");
 const { Distribution } = await load("decode.js");
+const { suggestionsAt } = await load("suggest.js");
 const { readMetadata } = await load("metadata.js");
 
 const task = JSON.parse(readFileSync(path(folder, "task.json"), "utf8"));
@@ -27,6 +28,7 @@ if (task.onnx) {
     const predicted = new Distribution(floats(`${name}.logits`), padded, seen, network);
     const light = lightness(pixels, channels);
     write(`${name}.entropy`, predicted.entropy());
+    answer[name].suggestions = task.places.map(([x, y]) => suggestionsAt(predicted, seen, x, y, 5));
     decodings.forEach((decoding, number) => {
       const ab = predicted.chroma(decoding);
       write(`${name}.${number}.ab`, ab);

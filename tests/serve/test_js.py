@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 from PIL import Image
 
 from artcolor.color import planes, srgb
 from artcolor.engine.onnx_backend import OnnxBackend
+from artcolor.engine.suggest import likeliest_colors
 from artcolor.models.guidance import Decoding, Guidance
 from artcolor.zoo import graphs
 from tests.conftest import ROOT, make_painting
@@ -63,12 +65,14 @@ DECODINGS: tuple[dict[str, float], ...] = (
 # Odd sizes; a wide one, whose long side is padded; one that is smaller than the grid.
 SIZES = ((301, 200), (97, 310), (31, 24))
 
+PLACES = ((0.0, 0.0), (0.41, 0.63), (0.5, 0.1), (0.9, 0.45), (1.0, 1.0))
+
 
 def test_pictures_come_out_as_from_python(tmp_path: Path, half_onnx: Path) -> None:
     network = Path(shutil.copy(half_onnx, tmp_path))
     backend, session = OnnxBackend(str(network)), onnxruntime.InferenceSession(network)
     config = json.loads(session.get_modelmeta().custom_metadata_map[graphs.METADATA])
-    pictures: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    pictures: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
     tasks = []
     for number, (path, (height, width)) in enumerate(zip(FREE, SIZES, strict=False)):
         mode, channels = ("L", 1) if number else ("RGB", 3)
@@ -77,7 +81,7 @@ def test_pictures_come_out_as_from_python(tmp_path: Path, half_onnx: Path) -> No
         given = graphs.inputs_of(light, config, 0, 1)
         logits = session.run(["logits"], given)[0][0]
         name = f"picture{number}"
-        pictures[name] = pixels, given["lightness"]
+        pictures[name] = pixels, given["lightness"], logits
         (tmp_path / f"{name}.pixels").write_bytes(pixels.tobytes())
         (tmp_path / f"{name}.logits").write_bytes(logits.tobytes())
         padded = logits.shape[1:]
@@ -91,14 +95,25 @@ def test_pictures_come_out_as_from_python(tmp_path: Path, half_onnx: Path) -> No
             }
         )
     sizes = [(3000, 4000), (200, 200), (50, 9000), (17, 13), (1001, 333)]
-    answer = run(tmp_path, {"onnx": network.name, "sizes": sizes, "pictures": tasks})
+    answer = run(tmp_path, {"onnx": network.name, "sizes": sizes, "pictures": tasks, "places": PLACES})
     assert len(tasks) == len(SIZES)
     assert answer["sizes"] == [list(backend._working.of(*size)) for size in sizes]
 
     def floats(name: str) -> np.ndarray:
         return np.fromfile(tmp_path / name, np.float32)
 
-    for name, (pixels, seen) in pictures.items():
+    for name, (pixels, seen, logits) in pictures.items():
+        rows, columns = answer[name]["grid"]
+        for (x, y), found in zip(PLACES, answer[name]["suggestions"], strict=True):
+            row, column = min(int(y * rows), rows - 1), min(int(x * columns), columns - 1)
+            log_p = torch.log_softmax(torch.from_numpy(logits[:, row, column]), dim=0)
+            light = float(seen[0, 0, row * config["out_stride"], column * config["out_stride"]])
+            likely = likeliest_colors(log_p, torch.tensor(config["codebook"]), light, None, 5)
+            assert len(found) == len(likely)
+            for one, other in zip(found, likely, strict=True):
+                np.testing.assert_allclose(one["ab"], other.ab, atol=0.02)
+                assert one["probability"] == pytest.approx(other.probability, abs=1e-4)
+                assert steps(*(np.array(list(bytes.fromhex(each[1:]))) for each in (one["color"], other.color))) <= 1
         assert answer[name]["size"] == list(seen.shape[2:])
         np.testing.assert_allclose(floats(f"{name}.seen"), seen.ravel(), atol=1e-3)
         for number, decoding in enumerate(DECODINGS):

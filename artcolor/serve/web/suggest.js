@@ -1,0 +1,109 @@
+/**
+ * The likeliest colors of a place. The same as `likeliest_colors` in artcolor/engine/suggest.py.
+ */
+
+import { writeRgb } from "./color.js";
+
+const ROUNDS = 12;
+const DISTINCT = 10;
+const LEAST_PROBABILITY = 0.005;
+
+/**
+ * Finds the likeliest distinct colors of a place of a picture.
+ *
+ * @param {import("./decode.js").Distribution} predicted
+ * @param {{lightness: Float32Array, size: [number, number]}} seen from `look`
+ * @param {number} x fraction of the width
+ * @param {number} y fraction of the height
+ * @param {number} k number of colors
+ * @returns {{color: string, ab: [number, number], probability: number}[]} at most k, the likeliest first
+ */
+export function suggestionsAt(predicted, seen, x, y, k = 5) {
+  const [rows, columns] = predicted.grid;
+  const side = predicted.network.out_stride;
+  const row = Math.min(Math.trunc(y * rows), rows - 1);
+  const column = Math.min(Math.trunc(x * columns), columns - 1);
+  const logits = Float64Array.from(
+    { length: predicted.bins },
+    (_, bin) => predicted.logits[bin * predicted.cells + row * columns + column],
+  );
+  const light = seen.lightness[row * side * seen.size[1] + column * side];
+  return likeliestColors(logits, predicted.network.codebook, light, k);
+}
+
+/**
+ * Finds the likeliest distinct colors of a distribution, by weighted k-means over bins (Lloyd 1982).
+ *
+ * @param {Float64Array} logits of each bin
+ * @param {[number, number][]} centers a and b of each bin in Lab units
+ * @param {number} light L of the place, 0..100
+ * @param {number} k number of colors
+ * @returns {{color: string, ab: [number, number], probability: number}[]} at most k, the likeliest first
+ */
+export function likeliestColors(logits, centers, light, k) {
+  const p = softmax(logits);
+  let means = firstMeans(p, centers, k);
+  let weights = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const sums = means.map(() => [0, 0, 0]);
+    centers.forEach((center, bin) => {
+      const sum = sums[indexOfMost(means.map((mean) => -distance(center, mean)))];
+      sum[0] += p[bin] * center[0];
+      sum[1] += p[bin] * center[1];
+      sum[2] += p[bin];
+    });
+    weights = sums.map((sum) => sum[2]);
+    means = sums.map(([a, b, weight], number) => (weight > 0 ? [a / weight, b / weight] : means[number]));
+  }
+  return merged(means, weights)
+    .map(({ mean, probability }) => ({ color: hexadecimal(light, mean), ab: mean, probability }))
+    .sort((one, other) => other.probability - one.probability);
+}
+
+function softmax(logits) {
+  const most = Math.max(...logits);
+  const likely = logits.map((value) => Math.exp(value - most));
+  const total = likely.reduce((sum, value) => sum + value, 0);
+  return likely.map((value) => value / total);
+}
+
+/** The likeliest bin, and then bins that are likely and far from those before. */
+function firstMeans(p, centers, k) {
+  const chosen = [indexOfMost(p)];
+  while (chosen.length < Math.min(k, p.length)) {
+    const gains = centers.map((center, bin) => {
+      const gap = Math.min(...chosen.map((other) => distance(center, centers[other])));
+      return gap > DISTINCT ? p[bin] * gap * gap : 0;
+    });
+    chosen.push(indexOfMost(gains));
+  }
+  return chosen.map((bin) => centers[bin]);
+}
+
+/** Leaves out means that are rare, and adds the weights of those that are near a likelier one to it. */
+function merged(means, weights) {
+  const found = [];
+  const order = means.map((_, number) => number).sort((one, other) => weights[other] - weights[one]);
+  for (const number of order) {
+    const near = found.find(({ mean }) => distance(mean, means[number]) < DISTINCT);
+    if (near) near.probability += weights[number];
+    else if (weights[number] >= LEAST_PROBABILITY) found.push({ mean: means[number], probability: weights[number] });
+  }
+  return found;
+}
+
+function indexOfMost(values) {
+  let found = 0;
+  for (let at = 1; at < values.length; at += 1) if (values[at] > values[found]) found = at;
+  return found;
+}
+
+function distance(one, other) {
+  return Math.hypot(one[0] - other[0], one[1] - other[1]);
+}
+
+function hexadecimal(light, [a, b]) {
+  const rgb = new Uint8Array(3);
+  writeRgb(light, a, b, rgb, 0);
+  return `#${Array.from(rgb, (value) => value.toString(16).padStart(2, "0")).join("")}`;
+}
