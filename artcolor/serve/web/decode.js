@@ -3,6 +3,9 @@
  * artcolor/color/codebook.py.
  */
 
+// Bins that are so much less likely than the likeliest, as a logarithm, do not change a mean.
+const NEGLIGIBLE = -20;
+
 /**
  * Completes a decoding by the defaults of a network, as artcolor/models/head_settings.py does.
  *
@@ -59,35 +62,39 @@ export class Distribution {
 
   /** The mean color of the distribution sharpened by T, with class weights to the power of the vividness. */
   annealedMean(temperature, vividness) {
-    const { cells, bins, logits } = this;
+    const { cells, bins, logits, lightBins: rows } = this;
+    const { power, log_weights: table } = this.network.head;
+    const weights = Float32Array.from(table.flat(), (weight) => vividness * power * weight);
+    const scores = new Float32Array(bins * cells);
     const most = new Float32Array(cells).fill(-Infinity);
-    const sums = [new Float64Array(cells), new Float64Array(cells), new Float64Array(cells)];
-    const weights = this.classWeights(vividness);
-    const score = (bin, cell) => (logits[bin * cells + cell] + weights[this.lightBins[cell]][bin]) / temperature;
-    for (let bin = 0; bin < bins; bin += 1) {
-      for (let cell = 0; cell < cells; cell += 1) most[cell] = Math.max(most[cell], score(bin, cell));
+    for (let bin = 0, at = 0; bin < bins; bin += 1) {
+      for (let cell = 0; cell < cells; cell += 1, at += 1) {
+        const score = (logits[at] + weights[rows[cell] * bins + bin]) / temperature;
+        scores[at] = score;
+        if (score > most[cell]) most[cell] = score;
+      }
     }
-    for (let bin = 0; bin < bins; bin += 1) {
+    const sumA = new Float64Array(cells);
+    const sumB = new Float64Array(cells);
+    const total = new Float64Array(cells);
+    for (let bin = 0, at = 0; bin < bins; bin += 1) {
       const [a, b] = this.network.codebook[bin];
-      for (let cell = 0; cell < cells; cell += 1) {
-        const likely = Math.exp(score(bin, cell) - most[cell]);
-        sums[0][cell] += likely * a;
-        sums[1][cell] += likely * b;
-        sums[2][cell] += likely;
+      for (let cell = 0; cell < cells; cell += 1, at += 1) {
+        const score = scores[at] - most[cell];
+        if (score > NEGLIGIBLE) {
+          const likely = Math.exp(score);
+          sumA[cell] += likely * a;
+          sumB[cell] += likely * b;
+          total[cell] += likely;
+        }
       }
     }
     const ab = new Float32Array(2 * cells);
-    for (let at = 0; at < ab.length; at += 1) {
-      const cell = at % cells;
-      ab[at] = sums[at < cells ? 0 : 1][cell] / sums[2][cell];
+    for (let cell = 0; cell < cells; cell += 1) {
+      ab[cell] = sumA[cell] / total[cell];
+      ab[cells + cell] = sumB[cell] / total[cell];
     }
     return ab;
-  }
-
-  /** What is added to the logits, for each bin of L. */
-  classWeights(vividness) {
-    const { power, log_weights: rows } = this.network.head;
-    return rows.map((row) => Float64Array.from(row, (weight) => vividness * power * weight));
   }
 
   /**
