@@ -159,7 +159,9 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _mistaken(request: Request, error: Exception) -> Response:
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    return JSONResponse({"error": str(error)}, status)
+    model = state_of(request).settings.model
+    # The path of a weights file would tell about the machine.
+    return JSONResponse({"error": str(error).replace(model, Path(model).name)}, status)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

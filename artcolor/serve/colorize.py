@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+from urllib.parse import quote
 
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
@@ -36,7 +37,7 @@ async def colorize(request: Request) -> Response:
     state = state_of(request)
     with state.places.take() as place:
         upload = await read_upload(request, state.settings)
-        return await place.run(_colorized, upload, request.query_params, state.settings)
+        return await place.run(request, _colorized, upload, request.query_params, state.settings)
 
 
 def _colorized(upload: Upload, query: QueryParams, settings: Settings) -> Response:
@@ -82,11 +83,12 @@ def provenance_headers(provenance: Provenance) -> dict[str, str]:
         provenance: of the picture. Hints are left out, because headers are short; the file has them.
 
     Returns:
-        Name of the header → value.
+        Name of the header → value. The name of the model is percent-encoded where it is not ASCII.
     """
     options = {name: value for name, value in provenance.options.items() if name != "hints"}
     return {
-        "X-Artcolor-Model": provenance.model,
+        # Weights of one's own may have any name, and headers hold ASCII.
+        "X-Artcolor-Model": quote(provenance.model, safe=" @"),
         "X-Artcolor-Weights-SHA256": provenance.weights_sha256,
         "X-Artcolor-Version": provenance.version,
         "X-Artcolor-Options": json.dumps(options),

@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from artcolor.serve.settings import Settings
 
@@ -83,10 +84,11 @@ class Place:
         else:
             self._running.add_done_callback(lambda _: self._give_back())
 
-    async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    async def run(self, request: Request, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Runs a function in a thread.
 
         Args:
+            request: wants the result. If its client hangs up before the function starts, the function is not run.
             function: to run.
             *args: for it.
             **kwargs: for it.
@@ -95,18 +97,30 @@ class Place:
             What the function returns.
 
         Raises:
-            HTTPException: it takes too long (503).
+            HTTPException: it takes too long (503), or the client hung up (400).
         """
         running = self._threads.submit(function, *args, **kwargs)
         self._running = running  # type: ignore[assignment]
         answer = asyncio.wrap_future(running)
-        done, _ = await asyncio.wait({answer}, timeout=self._seconds)
-        if not done:
-            # Its result is not wanted any more; without a look at it, asyncio would log that an error was lost.
-            answer.add_done_callback(lambda late: late.cancelled() or late.exception())
-            raise HTTPException(
-                503,
-                f"the picture took longer than {self._seconds:g} s; send a smaller one",
-                {"Retry-After": str(_RETRY_AFTER)},
-            )
-        return answer.result()
+        gone = asyncio.create_task(_gone(request))
+        awaited: set[asyncio.Future[Any]] = {answer, gone}
+        try:
+            done, _ = await asyncio.wait(awaited, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+        if answer in done:
+            return answer.result()
+        # Its result is not wanted any more; without a look at it, asyncio would log that an error was lost.
+        answer.add_done_callback(lambda late: late.cancelled() or late.exception())
+        if gone in done:
+            raise HTTPException(400, "the client hung up")
+        raise HTTPException(
+            503,
+            f"the picture took longer than {self._seconds:g} s; send a smaller one",
+            {"Retry-After": str(_RETRY_AFTER)},
+        )
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

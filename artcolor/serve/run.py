@@ -49,7 +49,8 @@ def make_server(settings: Settings) -> uvicorn.Server:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=5,
-            timeout_graceful_shutdown=round(settings.seconds) + 5,
+            # A request may take `seconds` to arrive, and as long again to be answered.
+            timeout_graceful_shutdown=round(2 * settings.seconds) + 5,
             h11_max_incomplete_event_size=32 << 10,
         )
     )

@@ -18,11 +18,10 @@ from artcolor.serve.pictures import check_picture, media_type
 from artcolor.serve.sessions import Kept
 from artcolor.serve.settings import Settings
 from artcolor.serve.state import State, state_of
-from artcolor.serve.uploads import Upload, json_of, read_body, read_upload
+from artcolor.serve.uploads import JSON_BYTES, Upload, json_of, read_body, read_upload
 
 __all__ = ["close", "guide", "result", "start", "suggestions", "uncertainty"]
 
-_JSON_BYTES = 1 << 20
 _PLACE = ("x", "y")
 
 
@@ -39,7 +38,7 @@ async def start(request: Request) -> Response:
     state = state_of(request)
     with state.places.take() as place:
         upload = await read_upload(request, state.settings)
-        kept = await place.run(_started, upload, request.query_params, state.settings)
+        kept = await place.run(request, _started, upload, request.query_params, state.settings)
     height, width = kept.session.original.pixels.shape[:2]
     name = state.sessions.add(kept)
     return JSONResponse({"id": name, "width": width, "height": height, "seconds": state.settings.session_seconds}, 201)
@@ -76,8 +75,8 @@ async def guide(request: Request) -> Response:
     state = state_of(request)
     kept = state.sessions.get(request.path_params["id"])
     with state.places.take() as place:
-        body = await read_body(request, state.settings, _JSON_BYTES)
-        return await place.run(_guided, kept, json_of(body, "the guidance"), request.query_params)
+        body = await read_body(request, state.settings, JSON_BYTES)
+        return await place.run(request, _guided, kept, json_of(body, "the guidance"), request.query_params)
 
 
 def _guided(kept: Kept, given: Any, query: QueryParams) -> Response:
@@ -194,4 +193,4 @@ async def _worked(request: Request, function: Callable[[Kept, QueryParams], Resp
     state: State = state_of(request)
     kept = state.sessions.get(request.path_params["id"])
     with state.places.take() as place:
-        return await place.run(function, kept, request.query_params)
+        return await place.run(request, function, kept, request.query_params)

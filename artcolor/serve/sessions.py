@@ -1,6 +1,5 @@
 """Pictures that are kept between requests, with the network's features of them."""
 
-import functools
 import secrets
 import threading
 import time
@@ -40,10 +39,7 @@ class Kept:
     decoding: Decoding = field(default_factory=Decoding)
     used: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @functools.cached_property
-    def _previews(self) -> "dict[int, Session]":
-        return {}
+    _previews: "dict[int, Session]" = field(default_factory=dict, init=False, repr=False)
 
     def preview(self, side: int) -> "Session":
         """The session at a reduced size; the last one is kept.

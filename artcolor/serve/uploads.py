@@ -16,9 +16,11 @@ from starlette.requests import ClientDisconnect, Request
 
 from artcolor.serve.settings import Settings
 
-__all__ = ["NamedBytes", "Upload", "json_of", "read_body", "read_upload"]
+__all__ = ["JSON_BYTES", "NamedBytes", "Upload", "json_of", "read_body", "read_upload"]
 
-_JSON_BYTES = 1 << 20
+JSON_BYTES = 1 << 20
+"""Largest JSON that is read."""
+
 _PARTS = ("picture", "hints", "reference")
 
 
@@ -115,7 +117,7 @@ async def read_upload(request: Request, settings: Settings) -> Upload:
                 _limited(request, settings.max_bytes),
                 max_files=3,
                 max_fields=3,
-                max_part_size=_JSON_BYTES,
+                max_part_size=JSON_BYTES,
             )
             form = await parser.parse()
     except TimeoutError:
@@ -149,8 +151,8 @@ def json_of(data: bytes, what: str) -> Any:
     Raises:
         HTTPException: it is not JSON (400), or too long (413).
     """
-    if len(data) > _JSON_BYTES:
-        raise HTTPException(413, f"{what} has {len(data)} bytes; the limit is {_JSON_BYTES}")
+    if len(data) > JSON_BYTES:
+        raise HTTPException(413, f"{what} has {len(data)} bytes; the limit is {JSON_BYTES}")
     try:
         return json.loads(data, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):

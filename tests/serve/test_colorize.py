@@ -1,11 +1,10 @@
 import io
 import json
-import os
-import signal
-import subprocess
-import sys
+import shutil
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import numpy as np
@@ -144,17 +143,13 @@ def test_models_description_and_metrics(client: httpx.Client) -> None:
     assert "artcolor_places 0.0" in counted
 
 
-def test_the_command_serves_and_ends_with_sigterm(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from artcolor.cli import main; main()", "serve", "--port", "0", "-m", "cnn"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        # What libraries write as they are imported, not what requests bring.
-        before = set(tmp_path.iterdir())
-        address = next(word for word in line.split() if word.startswith("http")).rstrip(";")
-        answer = httpx.post(f"{address}/api/colorize", content=gray(), timeout=60)
-        assert answer.status_code == 200
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 143
-    assert set(tmp_path.iterdir()) == before
+def test_names_of_weights_in_headers_and_messages(tmp_path: Path) -> None:
+    weights = tmp_path / "été-漢.safetensors"
+    shutil.copy(files("artcolor") / "weights" / "cnn.art_v1.safetensors", weights)
+    with serving(model=str(weights)) as client:
+        answer = client.post("/api/colorize", content=gray())
+        assert answer.status_code == 200, answer.text
+        assert unquote(answer.headers["x-artcolor-model"]) == "été-漢"
+        assert client.get("/api/models").json()["default"] == weights.name
+        for query in ("model=x", "spread=1", "temperature=0.5&seed=-1"):
+            assert str(tmp_path) not in client.post(f"/api/colorize?{query}", content=gray()).text
