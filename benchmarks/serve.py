@@ -1,0 +1,129 @@
+"""Measure `artcolor serve`; prints a Markdown table.
+
+    python benchmarks/serve.py
+    python benchmarks/serve.py --repeat 50 --posts 400 --mutated 0
+
+The server runs in a separate process, on loopback. Time is that of colorizing a JPEG file to JPEG, in this process and
+over HTTP, by turns. Memory is the largest resident memory of the server. Mutated requests are those of
+tests/serve/test_mutated.py, which fails if one is answered with 500 or leaves a session or a place behind.
+"""
+
+import argparse
+import collections
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from artcolor.batch.pipe import colorize_stream
+from artcolor.engine.options import DEFAULT_MODEL
+from artcolor.serve.models import make_colorizer
+from artcolor.serve.settings import Settings
+
+COMMAND = [sys.executable, "-c", "from artcolor.cli import main; main()"]
+BARS = {"p50 above in-process, ms": 10, "peak memory, MB": 1500}
+
+
+def painted(width, height):
+    """Returns a JPEG file with smooth gradients and the grain of scans."""
+    y, x = np.mgrid[:height, :width]
+    soft = 120 + 50 * np.sin(x / width * 9) + 40 * np.cos(y / height * 7)
+    grain = np.random.default_rng(0).normal(0, 4, (height, width))
+    Image.fromarray((soft + grain).clip(0, 255).astype(np.uint8)).save(file := io.BytesIO(), "JPEG", quality=90)
+    return file.getvalue()
+
+
+@contextlib.contextmanager
+def server(model):
+    """Yields the process of a server, and a client of it."""
+    with subprocess.Popen(
+        [*COMMAND, "serve", "--port", "0", "-m", model], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            line = process.stdout.readline()
+            address = next(word for word in line.split() if word.startswith("http")).rstrip(";")
+            with httpx.Client(base_url=address, timeout=300) as client:
+                yield process, client
+        finally:
+            process.terminate()
+
+
+def seconds(function):
+    """Returns the time that a function takes, and what it returns."""
+    begun = time.perf_counter()
+    found = function()
+    return time.perf_counter() - begun, found
+
+
+def in_process(model, picture):
+    """Returns the colored file, without a server."""
+    colorize_stream(make_colorizer(model, Settings()), picture, file := io.BytesIO())
+    return file.getvalue()
+
+
+def peak(process):
+    """Returns the largest resident memory of a process so far, in MB."""
+    return int(Path(f"/proc/{process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--size", nargs=2, type=int, default=(1000, 800), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--repeat", type=int, default=30)
+    parser.add_argument("--posts", type=int, default=200, help="posts at once")
+    parser.add_argument("--mutated", type=int, default=20_000, help="mutated requests; 0 leaves them out")
+    options = parser.parse_args()
+    picture = painted(*options.size)
+    wanted = in_process(options.model, picture)
+    rows = []
+    with server(options.model) as (process, client):
+
+        def post():
+            return client.post("/api/colorize", content=picture)
+
+        def post_alone(_):
+            return httpx.post(client.base_url.join("/api/colorize"), content=picture, timeout=300)
+
+        assert post().content == wanted, "the server gives other bytes"
+        times = [
+            (seconds(lambda: in_process(options.model, picture))[0], seconds(post)[0]) for _ in range(options.repeat)
+        ]
+        inside, served = 1000 * np.median(times, axis=0)
+        rows += [
+            ("in-process, ms", inside),
+            ("p50 over HTTP, ms", served),
+            ("p50 above in-process, ms", served - inside),
+        ]
+        with ThreadPoolExecutor(options.posts) as threads:
+            answers = list(threads.map(post_alone, range(options.posts)))
+        counts = collections.Counter(answer.status_code for answer in answers)
+        assert set(counts) <= {200, 503}, counts
+        assert all(answer.content == wanted for answer in answers if answer.status_code == 200)
+        assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 503)
+        assert post().content == wanted, "the server gives other bytes afterwards"
+        rows += [(f"pictures of {options.posts} posts at once", counts[200]), ("answers with 503", counts[503])]
+        rows += [("peak memory, MB", peak(process))]
+    if options.mutated:
+        environment = {**os.environ, "ARTCOLOR_MUTATED_REQUESTS": str(options.mutated)}
+        test = "tests/serve/test_mutated.py"
+        subprocess.run([sys.executable, "-m", "pytest", "-q", test], check=True, env=environment, stdout=sys.stderr)
+        rows += [("mutated requests without a failure", options.mutated)]
+    print("| what | measured | bar | kept |")
+    print("|---|---|---|---|")
+    for name, value in rows:
+        bar = BARS.get(name)
+        kept = "" if bar is None else "yes" if value <= bar else "no"
+        print(f"| {name} | {value:.1f} | {'' if bar is None else bar} | {kept} |".replace(".0 |", " |"))
+
+
+if __name__ == "__main__":
+    main()
