@@ -20,6 +20,7 @@ from artcolor.serve import session_api
 from artcolor.serve.colorize import colorize
 from artcolor.serve.description import describe, docs_page
 from artcolor.serve.guard import Drain, Guard
+from artcolor.serve.messages import message
 from artcolor.serve.metrics import Counting, Metrics
 from artcolor.serve.models import local_entries
 from artcolor.serve.places import Places
@@ -159,9 +160,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _mistaken(request: Request, error: Exception) -> Response:
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    model = state_of(request).settings.model
-    # The path of a weights file would tell about the machine.
-    return JSONResponse({"error": str(error).replace(model, Path(model).name)}, status)
+    return JSONResponse({"error": message(error, state_of(request).settings)}, status)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -52,7 +52,7 @@ def _started(upload: Upload, query: QueryParams, settings: Settings) -> Kept:
     model = query.get("model", settings.model)
     check_model(model, settings)
     picture = picture_of(upload)
-    suffix = check_picture(picture, settings)
+    suffix = check_picture(picture, settings, single=True)
     reference = None if upload.reference is None else upload.reference[0]
     if reference is not None:
         check_picture(reference, settings)

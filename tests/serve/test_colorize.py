@@ -127,6 +127,24 @@ def test_mistakes_in_pictures(client: httpx.Client) -> None:
     assert client.post("/api/colorize", content=b"a", headers=kind).status_code == 400
 
 
+def test_messages_suit_clients() -> None:
+    cut, palette = gray(300, 200, "JPEG")[:3000], "palette=red"
+    page = opened(gray())
+    page.save(pages := io.BytesIO(), "TIFF", save_all=True, append_images=[page])
+    with serving(model="cnn", max_pixels=70_000) as client:
+        for path, picture, words in (
+            ("/api/colorize", cut, "allow_truncated=true"),
+            (f"/api/colorize?{palette}", gray(), "repeat palette for each color"),
+            ("/api/colorize", gray(400, 300), "70000 are allowed"),
+            ("/api/sessions", pages.getvalue(), "2 pages or frames; send it to /api/colorize"),
+        ):
+            answer = client.post(path, content=picture)
+            assert answer.status_code == 422
+            assert words in answer.json()["error"]
+            assert not any(each in answer.text for each in ("--", "max_pixels", "open_file")), answer.text
+        assert client.post("/api/colorize?allow_truncated=true", content=cut).status_code == 200
+
+
 def test_models_description_and_metrics(client: httpx.Client) -> None:
     listed = client.get("/api/models").json()
     assert listed["default"] == "cnn"

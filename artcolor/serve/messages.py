@@ -1,0 +1,37 @@
+"""What clients are told of errors."""
+
+from pathlib import Path
+
+from artcolor.serve.settings import Settings
+
+__all__ = ["message"]
+
+# The library's messages say what to do in Python or on the command line, which clients of the server do not use.
+_WORDS = {
+    "allow_truncated (--allow-truncated) reads": "allow_truncated=true reads",
+    "; if you trust the file, allow more with max_pixels": "",
+    "; on the command line, repeat --palette": "; repeat palette for each color",
+}
+
+
+def message(error: Exception, settings: Settings) -> str:
+    """Words an error for a client.
+
+    Args:
+        error: of the library.
+        settings: of the server.
+
+    Returns:
+        The message, without paths of this machine and options of the command.
+
+    Example:
+        >>> message(ValueError("/home/me/a.safetensors is damaged"), Settings(model="/home/me/a.safetensors"))
+        'a.safetensors is damaged'
+    """
+    # No other path gets into messages: requests cannot name files.
+    text, path = str(error), Path(settings.model)
+    for words in (str(path.absolute()), settings.model, str(path)):
+        text = text.replace(words, path.name)
+    for words, instead in _WORDS.items():
+        text = text.replace(words, instead)
+    return text
