@@ -58,7 +58,7 @@ def _walk(folder: Path, leave_out: Path | None, above: tuple[os.stat_result, ...
         yield folder
         return
     for entry in entries:
-        if entry.name.startswith(".") or entry.name in _BY_SYSTEMS:
+        if is_left_out(entry.name):
             continue
         kind = _kind(entry)
         if kind == "folder":
@@ -75,6 +75,19 @@ def _kind(entry: os.DirEntry[str]) -> str:
         return "file" if entry.is_file() or not Path(entry.path).exists() else "other"
     except OSError:
         return "file"
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a file or folder is hidden, or made by a system.
+
+    Args:
+        name: of the file or folder, without its path.
+
+    Example:
+        >>> is_left_out("__MACOSX"), is_left_out("a.png")
+        (True, False)
+    """
+    return name.startswith(".") or name in _BY_SYSTEMS
 
 
 def is_picture(path: Path) -> bool:

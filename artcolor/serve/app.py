@@ -19,6 +19,7 @@ from artcolor.errors import ConfigError, ImageError, UnsupportedError
 from artcolor.serve import session_api
 from artcolor.serve.colorize import colorize
 from artcolor.serve.description import describe, docs_page
+from artcolor.serve.folders import colorize_folder
 from artcolor.serve.guard import Drain, Guard
 from artcolor.serve.messages import message
 from artcolor.serve.metrics import Counting, Metrics
@@ -75,6 +76,7 @@ def _routes() -> list[BaseRoute]:
     session = "/api/sessions/{id}"
     routes: list[BaseRoute] = [
         Route("/api/colorize", colorize, methods=["POST"]),
+        Route("/api/folder", colorize_folder, methods=["POST"]),
         Route("/api/sessions", session_api.start, methods=["POST"]),
         Route(session, session_api.close, methods=["DELETE"]),
         Route(f"{session}/guidance", session_api.guide, methods=["PUT"]),

@@ -21,7 +21,7 @@ from artcolor.serve.settings import Settings
 from artcolor.serve.state import state_of
 from artcolor.serve.uploads import NamedBytes, Upload, read_upload
 
-__all__ = ["colorize", "picture_of", "provenance_headers"]
+__all__ = ["colorize", "colorize_upload", "picture_of", "provenance_headers"]
 
 
 async def colorize(request: Request) -> Response:
@@ -37,10 +37,25 @@ async def colorize(request: Request) -> Response:
     state = state_of(request)
     with state.places.take() as place:
         upload = await read_upload(request, state.settings)
-        return await place.run(request, _colorized, upload, request.query_params, state.settings)
+        return await place.run(request, colorize_upload, upload, request.query_params, state.settings)
 
 
-def _colorized(upload: Upload, query: QueryParams, settings: Settings) -> Response:
+def colorize_upload(upload: Upload, query: QueryParams, settings: Settings) -> Response:
+    """Colorizes the picture of an upload.
+
+    Args:
+        upload: the picture, with hints and reference.
+        query: holds options.
+        settings: of the server.
+
+    Returns:
+        The answer, as of `colorize`.
+
+    Raises:
+        HTTPException: there is no picture (400), or it is too large (413).
+        ConfigError: an option or a hint makes no sense.
+        ImageError: the picture or the reference cannot be read, or the result cannot be written.
+    """
     options = from_query(query, COLORING | SAVING, ["model"])
     saving = Saving(**{name: options.pop(name) for name in SAVING if name in options}, max_pixels=settings.max_pixels)
     check_size(options, settings)

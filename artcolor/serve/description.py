@@ -27,6 +27,16 @@ _UPLOAD = {
         }
     },
 }
+_ZIP = {"application/zip": {"schema": _BINARY}}
+_FOLDER = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["picture"],
+            "properties": {"picture": _BINARY, "reference": _BINARY},
+        }
+    }
+}
 _JSON = {"application/json": {"schema": {"type": "object"}}}
 _ERRORS = {
     "400": "The request cannot be read.",
@@ -51,7 +61,7 @@ def describe() -> dict[str, Any]:
 
     Example:
         >>> sorted(describe()["paths"])[:2]
-        ['/api/colorize', '/api/models']
+        ['/api/colorize', '/api/folder']
     """
     saved = {name: SAVING[name] for name in ("format", "quality", "depth")}
     preview = SIDE | {name: SAVING[name] for name in ("format", "quality")}
@@ -61,6 +71,11 @@ def describe() -> dict[str, Any]:
     paths = {
         "/api/colorize": {
             "post": _operation("Colorize a picture.", _PICTURE, _MODEL | COLORING | SAVING, body=_UPLOAD)
+        },
+        "/api/folder": {
+            "post": _operation(
+                "Colorize the pictures of a ZIP file.", _ZIP, _MODEL | COLORING | SAVING, body={**_ZIP, **_FOLDER}
+            )
         },
         "/api/sessions": {
             "post": _operation("Start a session with a picture.", _JSON, _MODEL | SIZE, body=_UPLOAD, status="201")

@@ -1,6 +1,7 @@
 """What the endpoints of one server share."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
@@ -21,12 +22,14 @@ class State:
         places: threads and the queue for them.
         sessions: pictures that are kept.
         metrics: what is counted.
+        folder: is held by the one request that colorizes a folder.
     """
 
     settings: Settings
     places: Places
     sessions: Sessions
     metrics: Metrics
+    folder: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def state_of(request: Request) -> State:

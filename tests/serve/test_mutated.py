@@ -10,6 +10,7 @@ import time
 import httpx
 
 from tests.serve.serving import gray, serving
+from tests.serve.test_folders import packed
 
 COUNT = int(os.environ.get("ARTCOLOR_MUTATED_REQUESTS", "200"))
 HINTS = json.dumps({"schema": 1, "size": [96, 80], "hints": [{"x": 0.5, "y": 0.5, "color": "#27408b", "radius": 0.1}]})
@@ -85,6 +86,7 @@ def test_no_mutated_request_makes_the_server_fail() -> None:
             ("POST", "/api/colorize", tiff, "image/tiff"),
             ("POST", "/api/colorize", jpeg, "image/jpeg"),
             ("POST", "/api/colorize", form(picture=picture, hints=HINTS.encode(), reference=jpeg), kind),
+            ("POST", "/api/folder", packed(**{"a.png": picture, "b/c.jpg": jpeg}), "application/zip"),
             ("POST", "/api/sessions?size=64", form(picture=jpeg, hints=HINTS.encode()), kind),
             ("PUT", f"{session}/guidance?side=30", HINTS.encode(), "application/json"),
             ("PUT", f"{session}/guidance", b'{"vividness": 1, "palette": ["navy", "ivory"]}', "application/json"),

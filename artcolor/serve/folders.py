@@ -1,0 +1,118 @@
+"""`POST /api/folder`: a ZIP file of pictures in, a ZIP file of colored pictures out."""
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from artcolor.errors import ImageError
+from artcolor.images import SUFFIXES, output_suffix
+from artcolor.images.formats import UNSUPPORTED
+from artcolor.images.walk import is_left_out
+from artcolor.serve.colorize import colorize_upload, picture_of
+from artcolor.serve.messages import message
+from artcolor.serve.settings import Settings
+from artcolor.serve.state import state_of
+from artcolor.serve.uploads import Upload, read_upload
+
+__all__ = ["colorize_folder"]
+
+_REPORT = "report.json"
+_MOST_FILES = 10_000
+_LONGEST_NAME = 1000
+# Results have color, and may have another format, so they are larger than the originals.
+_GROWTH = 4
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+
+
+async def colorize_folder(request: Request) -> Response:
+    """Colorizes the pictures of a ZIP file. Each has the limits of a single picture, and a bad one fails alone.
+
+    Args:
+        request: the body is a ZIP file, or a form with the parts `picture` (the ZIP file) and `reference`; the query
+            holds options.
+
+    Returns:
+        A ZIP file with the results and `report.json`, which names the files that failed, and why.
+    """
+    state = state_of(request)
+    settings, report = state.settings, list[dict[str, Any]]()
+    with state.places.take() as place:
+        if state.folder.locked():
+            # Its results are in memory, and may be large.
+            raise HTTPException(503, "the server is busy with another folder; try again", {"Retry-After": "10"})
+        async with state.folder:
+            upload = await read_upload(request, settings)
+            if upload.hints is not None:
+                raise HTTPException(422, "hints are for one picture; send it to /api/colorize")
+            results = io.BytesIO()
+            with _opened(upload, settings) as folder, zipfile.ZipFile(results, "w") as colored:
+                for entry in _pictures(folder):
+                    try:
+                        picture = Upload(_content(folder, entry), reference=upload.reference)
+                        answer = await place.run(request, colorize_upload, picture, request.query_params, settings)
+                        result = _name(entry.filename, request.query_params.get("format"))
+                        if result in colored.namelist():
+                            raise ImageError(f"another result has the name {result}; rename one of the originals")
+                        colored.writestr(result, answer.body)
+                        report.append({"file": entry.filename, "status": "colorized", "result": result})
+                    except (ImageError, HTTPException) as error:
+                        if isinstance(error, HTTPException) and error.status_code != 413:
+                            raise
+                        text = error.detail if isinstance(error, HTTPException) else message(error, settings)
+                        report.append({"file": entry.filename, "status": "failed", "message": text})
+                    if results.tell() > _GROWTH * settings.max_bytes:
+                        raise HTTPException(413, "the results are too large; send fewer pictures at once")
+                if not report:
+                    raise HTTPException(422, "the ZIP file has no pictures")
+                colored.writestr(_REPORT, json.dumps({"files": report}, ensure_ascii=False, indent=1))
+    return Response(results.getvalue(), media_type="application/zip")
+
+
+def _opened(upload: Upload, settings: Settings) -> zipfile.ZipFile:
+    try:
+        folder = zipfile.ZipFile(io.BytesIO(picture_of(upload)))
+    except _DAMAGED:
+        raise HTTPException(422, "the body is not a ZIP file that can be read") from None
+    if len(folder.infolist()) > _MOST_FILES:
+        raise HTTPException(413, f"the ZIP file has {len(folder.infolist())} entries; the limit is {_MOST_FILES}")
+    # What an entry unpacks to is never more than it states.
+    if sum(entry.file_size for entry in folder.infolist()) > settings.max_bytes:
+        raise HTTPException(413, f"the ZIP file unpacks to more than {settings.max_bytes} bytes; send fewer pictures")
+    return folder
+
+
+def _path(name: str) -> PurePosixPath:
+    # Whoever unpacks the results must not get files outside of the folder; `..` is left out as hidden files are.
+    return PurePosixPath(*(part for part in name.replace("\\", "/").split("/") if ":" not in part))
+
+
+def _pictures(folder: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
+    for entry in folder.infolist():
+        path = _path(entry.filename)
+        if entry.is_dir() or any(map(is_left_out, path.parts)):
+            continue
+        if path.suffix.lower() in SUFFIXES or path.suffix.lower() in UNSUPPORTED:
+            yield entry
+
+
+def _content(folder: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    try:
+        return folder.read(entry)
+    except _DAMAGED:
+        raise ImageError("the entry is damaged, encrypted, or packed in a way that is not read") from None
+
+
+def _name(original: str, format: str | None) -> str:
+    path = _path(original)
+    if len(str(path)) > _LONGEST_NAME:
+        raise ImageError(f"the name has {len(str(path))} characters; the limit is {_LONGEST_NAME}")
+    suffix = f".{format.lstrip('.').lower()}" if format else output_suffix(path.suffix.lower())
+    return str(path if suffix == path.suffix.lower() else path.with_suffix(f"{path.suffix}{suffix}"))
