@@ -82,6 +82,7 @@ def _routes() -> list[BaseRoute]:
         Route(f"{session}/guidance", session_api.guide, methods=["PUT"]),
         Route(f"{session}/result", session_api.result),
         Route(f"{session}/uncertainty", session_api.uncertainty),
+        Route(f"{session}/alternatives", session_api.alternatives),
         Route(f"{session}/suggestions", session_api.suggestions),
         Route("/api/models", _models),
         Route("/api/openapi.json", _openapi),

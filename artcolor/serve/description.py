@@ -8,7 +8,7 @@ from typing import Any
 from artcolor import __version__
 from artcolor.engine.options import DEFAULT_MODEL
 from artcolor.models.options import Option
-from artcolor.serve.options import COLORING, GUIDANCE, PLACE, SAVING, SIDE, SIZE
+from artcolor.serve.options import ALTERNATIVES, COLORING, GUIDANCE, PLACE, SAVING, SIDE, SIZE
 
 __all__ = ["describe", "docs_page"]
 
@@ -89,6 +89,9 @@ def describe() -> dict[str, Any]:
         f"{session}/result": {"get": _operation("The result at full size.", _PICTURE, saved, in_session=True)},
         f"{session}/uncertainty": {
             "get": _operation("A map of the model's uncertainty.", {"image/png": {"schema": _BINARY}}, in_session=True)
+        },
+        f"{session}/alternatives": {
+            "get": _operation("Other colorings, each with its seed.", _JSON, ALTERNATIVES, in_session=True)
         },
         f"{session}/suggestions": {"get": _operation("Likely colors of a place.", _JSON, PLACE, in_session=True)},
         "/api/models": {"get": _operation("List the models.", _JSON)},

@@ -13,7 +13,18 @@ from artcolor.errors import ConfigError
 from artcolor.models.options import Option
 from artcolor.serve.settings import Settings
 
-__all__ = ["COLORING", "GUIDANCE", "PLACE", "SAVING", "SIDE", "SIZE", "check_hints", "check_size", "from_query"]
+__all__ = [
+    "ALTERNATIVES",
+    "COLORING",
+    "GUIDANCE",
+    "PLACE",
+    "SAVING",
+    "SIDE",
+    "SIZE",
+    "check_hints",
+    "check_size",
+    "from_query",
+]
 
 # A request gives one result, and the server decides where the network runs; hints and reference are parts of the body.
 _LEFT_OUT = ("hints", "reference", "samples", "skip_colored", "batch_size", "device", "backend")
@@ -34,6 +45,12 @@ SIDE: dict[str, tuple[Any, Option]] = {
     "side": (int, Option("Longer side of the preview in pixels.", 1, 4096, default=1024))
 }
 """Options of a preview."""
+
+ALTERNATIVES: dict[str, tuple[Any, Option]] = {
+    "count": (int, Option("Number of alternatives.", 1, 16, default=4)),
+    "side": (int, Option("Longer side of each in pixels.", 1, 1024, default=256)),
+}
+"""Options of alternatives."""
 
 PLACE: dict[str, tuple[Any, Option]] = {
     "x": (float, Option("Position as a fraction of the width.", 0, 1)),

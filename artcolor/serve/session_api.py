@@ -1,5 +1,6 @@
 """The endpoints of sessions: a picture is sent once, and then changed at little cost."""
 
+import base64
 import dataclasses
 import io
 from collections.abc import Callable
@@ -13,14 +14,24 @@ from artcolor.errors import ConfigError
 from artcolor.models.guidance import Decoding, Guidance, guided
 from artcolor.serve.colorize import picture_of, provenance_headers
 from artcolor.serve.models import check_model
-from artcolor.serve.options import GUIDANCE, PLACE, SAVING, SIDE, SIZE, check_hints, check_size, from_query
+from artcolor.serve.options import (
+    ALTERNATIVES,
+    GUIDANCE,
+    PLACE,
+    SAVING,
+    SIDE,
+    SIZE,
+    check_hints,
+    check_size,
+    from_query,
+)
 from artcolor.serve.pictures import check_picture, media_type
 from artcolor.serve.sessions import Kept
 from artcolor.serve.settings import Settings
 from artcolor.serve.state import State, state_of
 from artcolor.serve.uploads import JSON_BYTES, Upload, json_of, read_body, read_upload
 
-__all__ = ["close", "guide", "result", "start", "suggestions", "uncertainty"]
+__all__ = ["alternatives", "close", "guide", "result", "start", "suggestions", "uncertainty"]
 
 _PLACE = ("x", "y")
 
@@ -147,6 +158,32 @@ def _uncertainty(kept: Kept, query: QueryParams) -> Response:
         found = kept.session.uncertainty()
     found.save(file := io.BytesIO(), "PNG")
     return Response(file.getvalue(), media_type="image/png")
+
+
+async def alternatives(request: Request) -> Response:
+    """Answers with other colorings of the picture; the guidance of the session stays.
+
+    Args:
+        request: the query may hold `count` and `side`.
+
+    Returns:
+        JSON with the alternatives: each with `seed`, which gives this coloring as part of the guidance, and `picture`,
+        a JPEG file as a data URL.
+    """
+    return await _worked(request, _alternatives)
+
+
+def _alternatives(kept: Kept, query: QueryParams) -> Response:
+    defaults = {name: option.default for name, (_, option) in ALTERNATIVES.items()}
+    options = defaults | from_query(query, ALTERNATIVES)
+    found = []
+    with kept.lock:
+        shown = kept.preview(options["side"])
+        for seed in range(1, options["count"] + 1):
+            made = shown.render(dataclasses.replace(kept.guidance, seed=seed), kept.decoding)
+            picture = base64.b64encode(made.to_bytes("jpg")).decode()
+            found.append({"seed": seed, "picture": f"data:image/jpeg;base64,{picture}"})
+    return JSONResponse({"alternatives": found})
 
 
 async def suggestions(request: Request) -> Response:

@@ -42,13 +42,14 @@ class Kept:
     _previews: "dict[int, Session]" = field(default_factory=dict, init=False, repr=False)
 
     def preview(self, side: int) -> "Session":
-        """The session at a reduced size; the last one is kept.
+        """The session at a reduced size; the last two are kept, as pages show a preview and small alternatives.
 
         Args:
             side: length of the longer side in pixels.
         """
         if side not in self._previews:
-            self._previews.clear()
+            while len(self._previews) >= 2:
+                del self._previews[next(iter(self._previews))]
             self._previews[side] = self.session.preview(side)
         return self._previews[side]
 

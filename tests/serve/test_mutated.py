@@ -91,6 +91,7 @@ def test_no_mutated_request_makes_the_server_fail() -> None:
             ("PUT", f"{session}/guidance?side=30", HINTS.encode(), "application/json"),
             ("PUT", f"{session}/guidance", b'{"vividness": 1, "palette": ["navy", "ivory"]}', "application/json"),
             ("GET", f"{session}/suggestions?x=0.5&y=0.5&k=3", b"", "text/plain"),
+            ("GET", f"{session}/alternatives?count=2&side=30", b"", "text/plain"),
             ("GET", f"{session}/result?format=jpg&quality=80&depth=8", b"", "text/plain"),
         ]
         found: dict[int, int] = {}

@@ -1,3 +1,4 @@
+import base64
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -76,6 +77,22 @@ def test_suggestions_follow_hints(client: httpx.Client, session: str) -> None:
         assert only["probability"] == 1
     assert "y is missing" in client.get(f"{session}/suggestions?x=0.5").json()["error"]
     assert client.get(f"{session}/suggestions?x=1.5&y=0").status_code == 422
+
+
+def test_alternatives_by_seed(client: httpx.Client, session: str) -> None:
+    client.put(f"{session}/guidance", json={"hints": [POINT]})
+    before = client.get(f"{session}/result").content
+    found = client.get(f"{session}/alternatives?count=3&side=48").json()["alternatives"]
+    assert [each["seed"] for each in found] == [1, 2, 3]
+    assert len({each["picture"] for each in found}) == 3
+    assert client.get(f"{session}/result").content == before
+    for each in found:
+        guidance = {"hints": [POINT], "seed": each["seed"]}
+        same = client.put(f"{session}/guidance?side=48&format=jpg", json=guidance)
+        assert base64.b64decode(each["picture"].partition(",")[2]) == same.content
+    assert client.get(f"{session}/alternatives?count=100").status_code == 422
+    plain = start(client, params={"model": "cnn_report"})
+    assert "deterministic" in client.get(f"{plain}/alternatives").json()["error"]
 
 
 def test_uncertainty(client: httpx.Client, session: str) -> None:
