@@ -1,5 +1,7 @@
 import io
 import json
+import socket
+import time
 import zipfile
 from collections.abc import Iterator
 
@@ -83,3 +85,18 @@ def test_results_of_one_name(client: httpx.Client) -> None:
     report = report_of(answer)
     assert [each["status"] for each in report] == ["colorized", "failed"]
     assert "another result has the name a.gif.png" in report[1]["message"]
+
+
+def test_one_folder_at_a_time(client: httpx.Client) -> None:
+    whole = packed(**{"a.png": gray()})
+    head = f"POST /api/folder HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(whole)}\r\n\r\n".encode()
+    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=60) as first:
+        first.sendall(head + whole[:-5])
+        while "artcolor_places 1.0" not in client.get("/metrics").text:
+            time.sleep(0.01)
+        second = client.post("/api/folder", content=whole)
+        assert (second.status_code, second.headers["retry-after"]) == (503, "10")
+        # Single pictures are colorized meanwhile.
+        assert client.post("/api/colorize", content=gray()).status_code == 200
+        first.sendall(whole[-5:])
+        assert first.recv(100).startswith(b"HTTP/1.1 200")
