@@ -97,7 +97,8 @@ def _path(name: str) -> PurePosixPath:
 def _pictures(folder: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
     for entry in folder.infolist():
         path = _path(entry.filename)
-        if entry.is_dir() or any(map(is_left_out, path.parts)):
+        # `ZipInfo.is_dir` fails for an empty name.
+        if entry.filename.endswith("/") or any(map(is_left_out, path.parts)):
             continue
         if path.suffix.lower() in SUFFIXES or path.suffix.lower() in UNSUPPORTED:
             yield entry

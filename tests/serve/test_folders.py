@@ -39,12 +39,14 @@ def test_a_bad_file_fails_alone(client: httpx.Client) -> None:
         "large.png": gray(200, 150),
         "__MACOSX/a.png": b"",
         "notes.txt": b"",
+        "nameless": b"",
+        "folder.png/": b"",
         "../../out.png": gray(seed=2),
         "a\\..\\out.png": gray(seed=2),
         "/etc/c.png": gray(seed=3),
         "C:\\d.png": gray(seed=4),
     }
-    answer = client.post("/api/folder?vividness=1.5", content=packed(**files))
+    answer = client.post("/api/folder?vividness=1.5", content=packed(**files).replace(b"nameless", b"\0ameless"))
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as folder:
