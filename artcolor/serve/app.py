@@ -90,7 +90,8 @@ def _routes() -> list[BaseRoute]:
         Route("/healthz", _health),
         Route("/metrics", _metrics),
     ]
-    if (_WEB / "index.html").is_file():
+    # A page that cannot compute would only disappoint; both files are fetched or made (.gitignore).
+    if (_WEB / "model.onnx").is_file() and (_WEB / "vendor").is_dir():
         return [*routes, Mount("/", StaticFiles(directory=_WEB, html=True))]
     return [*routes, Route("/", _to_docs)]
 

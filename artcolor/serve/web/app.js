@@ -1,0 +1,189 @@
+/**
+ * The page: takes a picture and settings, has worker.js color it, and shows the result.
+ */
+
+import { strings, text } from "./strings.js";
+
+const SETTINGS = ["vividness", "temperature", "strength"];
+const MEGABYTE = 1e6;
+
+const element = (id) => document.getElementById(id);
+const canvas = element("result");
+const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+
+let name = ""; // of the picture that is shown; empty if there is none
+let loaded = false;
+let broken = null; // why the model could not be loaded
+let waiting = null; // the file that was opened before the model was there
+let opening = { id: 0, name: "" }; // the newest picture
+let sent = 0;
+let wanted = null; // the newest decoding that is not yet sent
+let rendering = false;
+const chosen = {}; // settings that were moved; the others follow the network's defaults
+
+function ask(type, content = {}) {
+  sent += 1;
+  worker.postMessage({ type, id: sent, ...content });
+  return sent;
+}
+
+function setState(state, message) {
+  canvas.dataset.state = state;
+  if (message !== undefined) element("status").textContent = message;
+}
+
+function showProgress(share) {
+  const bar = element("progress");
+  bar.hidden = share === null;
+  if (share === undefined) bar.removeAttribute("value");
+  else if (share !== null) bar.value = share;
+}
+
+function showSetting(id, value) {
+  const slider = element(id);
+  slider.value = value;
+  document.querySelector(`output[for="${id}"]`).textContent = Number(value).toFixed(2);
+}
+
+function open(file) {
+  if (!file) return;
+  if (broken) {
+    setState("error", broken);
+    return;
+  }
+  setState("loading");
+  if (!loaded) {
+    waiting = file;
+    return;
+  }
+  const given = file.name || strings.fallbackName;
+  element("settings").disabled = true;
+  wanted = null;
+  showProgress(undefined);
+  setState("loading", text("opening", { name: given }));
+  opening = { id: ask("open", { file }), name: given };
+}
+
+/** Draws anew. While the worker draws, only the newest settings are kept. */
+function render() {
+  setState("rendering");
+  wanted = { ...chosen };
+  if (!rendering) sendWanted();
+}
+
+function sendWanted() {
+  rendering = wanted !== null;
+  if (rendering) ask("render", { decoding: wanted });
+  wanted = null;
+}
+
+const answers = {
+  progress({ done, total }) {
+    // One file failed, and the other is still coming.
+    if (broken) return;
+    const [read, all] = [done, total].map((bytes) => (bytes / MEGABYTE).toFixed(1));
+    const known = total >= done;
+    element("status").textContent = known
+      ? text("loadingModelOf", { done: read, total: all })
+      : text("loadingModel", { done: read });
+    showProgress(known && done < total ? done / total : undefined);
+    if (known && done === total) element("status").textContent = strings.starting;
+  },
+
+  loaded({ model, defaults }) {
+    loaded = true;
+    showProgress(null);
+    element("guess").textContent = text("guess", { model });
+    for (const id of SETTINGS) showSetting(id, defaults[id] ?? 1);
+    if (waiting) open(waiting);
+    else element("status").textContent = strings.idle;
+    waiting = null;
+  },
+
+  opened({ id, width, height }) {
+    if (id !== opening.id) return;
+    name = opening.name;
+    canvas.setAttribute("aria-label", strings.pictureLabel);
+    element("status").textContent = text("ready", { name, width, height });
+    render();
+  },
+
+  rendered({ pixels, width, height, decoding }) {
+    rendering = false;
+    // Another picture is being opened; this is still the one before.
+    if (canvas.dataset.state !== "rendering") return;
+    canvas.width = width;
+    canvas.height = height;
+    canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+    element("empty").hidden = true;
+    element("settings").disabled = false;
+    showProgress(null);
+    if (wanted) {
+      sendWanted();
+      return;
+    }
+    for (const id of SETTINGS) showSetting(id, decoding[id]);
+    setState("ready");
+  },
+
+  failed({ id, reason, detail }) {
+    if (loaded) {
+      rendering = false;
+      if (id < opening.id) return;
+      // The picture before can still be changed.
+      element("settings").disabled = !name;
+      setState("error", text(reason, { name: opening.name, detail }));
+    } else {
+      broken = text("notLoaded", { detail });
+      setState("error", broken);
+    }
+    showProgress(null);
+  },
+};
+
+function download() {
+  canvas.toBlob((blob) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = `${name.replace(/\.\w+$/, "")}.color.png`;
+    link.click();
+    // Some browsers read the content only after the click.
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  }, "image/png");
+}
+
+function start() {
+  document.title = strings.title;
+  for (const place of document.querySelectorAll("[data-text]")) place.textContent = strings[place.dataset.text];
+  canvas.setAttribute("aria-label", strings.emptyLabel);
+  worker.addEventListener("message", ({ data }) => answers[data.type](data));
+  // Its modules could not be loaded.
+  worker.addEventListener("error", () => answers.failed({ detail: "worker.js" }));
+  element("open").addEventListener("change", (event) => {
+    open(event.target.files[0]);
+    // Otherwise, choosing the same file once more would be no change.
+    event.target.value = "";
+  });
+  for (const id of SETTINGS) {
+    element(id).addEventListener("input", (event) => {
+      chosen[id] = event.target.valueAsNumber;
+      showSetting(id, chosen[id]);
+      render();
+    });
+  }
+  element("reset").addEventListener("click", () => {
+    for (const id of SETTINGS) delete chosen[id];
+    render();
+  });
+  element("download").addEventListener("click", download);
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    open(event.dataTransfer.files[0]);
+  });
+  addEventListener("paste", (event) => open(event.clipboardData.files[0]));
+  showProgress(undefined);
+  ask("load");
+}
+
+start();

@@ -1,0 +1,121 @@
+/**
+ * Colors pictures away from the thread that draws the page. It answers to three messages:
+ *
+ * - `load`: fetches the network, then sends `progress` and `loaded` with the network's defaults.
+ * - `open` with a `file`: computes what the network predicts of it, then sends `opened` with its size.
+ * - `render` with a `decoding`: sends `rendered` with RGBA pixels and the decoding that was used.
+ *
+ * Each answer has the `id` of its message; instead of it, `failed` may come, with the `reason` (a key of the strings)
+ * and a `detail`.
+ */
+
+import { lightness } from "./color.js";
+import { effective, Distribution } from "./decode.js";
+import { readMetadata } from "./metadata.js";
+import { join, look } from "./planes.js";
+import { InferenceSession, Tensor, env } from "./vendor/ort.wasm.bundle.min.mjs";
+
+const MODEL = new URL("./model.onnx", import.meta.url);
+const WASM = new URL("./vendor/ort-wasm-simd-threaded.wasm", import.meta.url);
+// Browsers limit the area of a canvas, and phones their memory; iOS allows 16.7 million pixels.
+const MOST_PIXELS = 16_777_216;
+
+let session = null;
+let network = null;
+let picture = null;
+
+class Failure extends Error {
+  constructor(reason, detail = "") {
+    super(detail);
+    this.reason = reason;
+  }
+}
+
+const handlers = {
+  async load({ id }) {
+    const loaded = [];
+    const report = () => {
+      const [done, total] = loaded.reduce(([a, b], file) => [a + file.done, b + file.total], [0, 0]);
+      postMessage({ type: "progress", id, done, total });
+    };
+    const [model, wasm] = await Promise.all([fetched(MODEL, loaded, report), fetched(WASM, loaded, report)]);
+    network = readMetadata(model);
+    // More threads need headers that hosts of static sites cannot send.
+    env.wasm.numThreads = 1;
+    env.wasm.wasmBinary = wasm;
+    session = await InferenceSession.create(model, { executionProviders: ["wasm"] });
+    return { type: "loaded", model: network.tag ?? network.model, defaults: effective({}, network) };
+  },
+
+  async open({ file }) {
+    const { pixels, size } = await decoded(file);
+    const seen = look(pixels, 4, size, network);
+    const scalar = (value) => new Tensor("float32", [value], []);
+    // The logits do not depend on how they are decoded; that is done here, so that sliders are quick.
+    const { logits } = await session.run(
+      {
+        lightness: new Tensor("float32", seen.lightness, [1, 1, ...seen.size]),
+        vividness: scalar(0),
+        temperature: scalar(1),
+        grid: new Tensor("int64", BigInt64Array.from(seen.grid, BigInt), [2]),
+      },
+      ["logits"],
+    );
+    const predicted = new Distribution(logits.data, logits.dims.slice(2), seen, network);
+    picture = { pixels, size, predicted, light: lightness(pixels, 4) };
+    return { type: "opened", height: size[0], width: size[1] };
+  },
+
+  render({ decoding }) {
+    const { pixels, size, predicted, light } = picture;
+    const colored = join(light, size, predicted.chroma(decoding), predicted.grid, pixels.slice());
+    const used = { strength: decoding.strength ?? 1, ...effective(decoding, network) };
+    return { type: "rendered", pixels: colored, height: size[0], width: size[1], decoding: used };
+  },
+};
+
+/** The content of an address. `loaded` gets an entry that counts its bytes. */
+async function fetched(url, loaded, report) {
+  const file = { done: 0, total: 0 };
+  loaded.push(file);
+  const answer = await fetch(url).catch((error) => {
+    throw new Failure("notLoaded", error.message);
+  });
+  if (!answer.ok) throw new Failure("notLoaded", `${url.pathname.split("/").pop()}: ${answer.status}`);
+  // Of compressed answers, the length is that of the compressed bytes.
+  if (!answer.headers.has("Content-Encoding")) file.total = Number(answer.headers.get("Content-Length") ?? 0);
+  const parts = [];
+  const reader = answer.body.getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    parts.push(part.value);
+    file.done += part.value.length;
+    report();
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
+/** RGBA pixels and size of a picture file, turned as its EXIF data say. */
+async function decoded(file) {
+  const bitmap = await createImageBitmap(file, { premultiplyAlpha: "none" }).catch(() => {
+    throw new Failure("notPicture");
+  });
+  const { height, width } = bitmap;
+  if (height * width > MOST_PIXELS) throw new Failure("tooLarge", `${width} × ${height}`);
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return { pixels: context.getImageData(0, 0, width, height).data, size: [height, width] };
+}
+
+// One message after the other: while a picture is opened, none is drawn.
+let last = Promise.resolve();
+addEventListener("message", ({ data }) => {
+  last = last.then(async () => {
+    try {
+      const answer = await handlers[data.type](data);
+      postMessage({ ...answer, id: data.id }, answer.pixels ? [answer.pixels.buffer] : []);
+    } catch (error) {
+      postMessage({ type: "failed", id: data.id, reason: error.reason ?? "failed", detail: error.message });
+    }
+  });
+});
