@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import artcolor
+from artcolor.images import read_provenance
 from artcolor.serve.guard import _HEADERS
 from tests.conftest import ROOT
 
@@ -108,7 +109,9 @@ def test_colors_as_python_does(page: Any, tmp_path: Path, half_onnx: Path) -> No
     def compare(file: str, **options: Any) -> np.ndarray:
         name, found = download(page, tmp_path / file)
         assert name == "Great wave.color.png"
-        expected = np.asarray(artcolor.Colorizer(half_onnx, **options)(picture).convert("RGB")).astype(int)
+        colorizer = artcolor.Colorizer(half_onnx, **options)
+        assert read_provenance(tmp_path / file) == colorizer.provenance
+        expected = np.asarray(colorizer(picture).convert("RGB")).astype(int)
         assert found.shape == expected.shape
         gap = np.abs(found - expected)
         assert gap.max() <= 2 and gap.mean() <= 0.5

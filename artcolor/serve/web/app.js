@@ -2,6 +2,7 @@
  * The page: takes a picture and settings, has worker.js color it, and shows the result.
  */
 
+import { withProvenance } from "./provenance.js";
 import { strings, text } from "./strings.js";
 
 const SETTINGS = ["vividness", "temperature", "strength"];
@@ -12,7 +13,8 @@ const canvas = element("result");
 const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
 
 let name = ""; // of the picture that is shown; empty if there is none
-let loaded = false;
+let shown = {}; // the settings that it is drawn with
+let network = null; // model, sha256 and size, once it is loaded
 let broken = null; // why the model could not be loaded
 let waiting = null; // the file that was opened before the model was there
 let opening = { id: 0, name: "" }; // the newest picture
@@ -52,7 +54,7 @@ function open(file) {
     return;
   }
   setState("loading");
-  if (!loaded) {
+  if (!network) {
     waiting = file;
     return;
   }
@@ -90,8 +92,8 @@ const answers = {
     if (known && done === total) element("status").textContent = strings.starting;
   },
 
-  loaded({ model, defaults }) {
-    loaded = true;
+  loaded({ model, sha256, size, defaults }) {
+    network = { model, sha256, size };
     showProgress(null);
     element("guess").textContent = text("guess", { model });
     for (const id of SETTINGS) showSetting(id, defaults[id] ?? 1);
@@ -108,13 +110,14 @@ const answers = {
     render();
   },
 
-  rendered({ pixels, width, height, decoding }) {
+  rendered({ pixels, width, height, decoding, used }) {
     rendering = false;
     // Another picture is being opened; this is still the one before.
     if (canvas.dataset.state !== "rendering") return;
     canvas.width = width;
     canvas.height = height;
     canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+    shown = decoding;
     element("empty").hidden = true;
     element("settings").disabled = false;
     showProgress(null);
@@ -122,12 +125,12 @@ const answers = {
       sendWanted();
       return;
     }
-    for (const id of SETTINGS) showSetting(id, decoding[id]);
+    for (const id of SETTINGS) showSetting(id, used[id]);
     setState("ready");
   },
 
   failed({ id, reason, detail }) {
-    if (loaded) {
+    if (network) {
       rendering = false;
       if (id < opening.id) return;
       // The picture before can still be changed.
@@ -142,9 +145,11 @@ const answers = {
 };
 
 function download() {
+  const { size, ...made } = network;
+  const options = { size, ...shown };
   canvas.toBlob((blob) => {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
+    link.href = URL.createObjectURL(withProvenance(blob, { ...made, options }));
     link.download = `${name.replace(/\.\w+$/, "")}.color.png`;
     link.click();
     // Some browsers read the content only after the click.

@@ -3,7 +3,7 @@
  *
  * - `load`: fetches the network, then sends `progress` and `loaded` with the network's defaults.
  * - `open` with a `file`: computes what the network predicts of it, then sends `opened` with its size.
- * - `render` with a `decoding`: sends `rendered` with RGBA pixels and the decoding that was used.
+ * - `render` with a `decoding`: sends `rendered` with RGBA pixels, the decoding, and `used`, its values and defaults.
  *
  * Each answer has the `id` of its message; instead of it, `failed` may come, with the `reason` (a key of the strings)
  * and a `detail`.
@@ -44,7 +44,8 @@ const handlers = {
     env.wasm.numThreads = 1;
     env.wasm.wasmBinary = wasm;
     session = await InferenceSession.create(model, { executionProviders: ["wasm"] });
-    return { type: "loaded", model: network.tag ?? network.model, defaults: effective({}, network) };
+    const { tag, model: family, sha256, size } = network;
+    return { type: "loaded", model: tag || family, sha256, size, defaults: effective({}, network) };
   },
 
   async open({ file }) {
@@ -70,7 +71,7 @@ const handlers = {
     const { pixels, size, predicted, light } = picture;
     const colored = join(light, size, predicted.chroma(decoding), predicted.grid, pixels.slice());
     const used = { strength: decoding.strength ?? 1, ...effective(decoding, network) };
-    return { type: "rendered", pixels: colored, height: size[0], width: size[1], decoding: used };
+    return { type: "rendered", pixels: colored, height: size[0], width: size[1], decoding, used };
   },
 };
 
