@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import io
 import shutil
 import threading
 from collections.abc import Iterator
@@ -156,14 +157,49 @@ def test_works_with_the_keyboard(page: Any) -> None:
     page.set_input_files('[data-artcolor="open"]', PICTURE)
     wait(page)
     reached = []
-    for _ in range(6):
+    for _ in range(7):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id"))
         if reached[-1] == "strength":
             page.keyboard.press("End")
             wait(page)
-    assert reached == ["open", "vividness", "temperature", "strength", "reset", "download"]
+    assert reached == ["compare", "open", "vividness", "temperature", "strength", "reset", "download"]
     assert page.inner_text('output[for="strength"]') == "2.00"
+
+
+def test_compares_with_the_original(page: Any) -> None:
+    page.set_input_files('[data-artcolor="open"]', PICTURE)
+    wait(page)
+    frame = page.locator(".frame")
+
+    def shown() -> np.ndarray:
+        return np.asarray(Image.open(io.BytesIO(frame.screenshot())).convert("RGB")).astype(int)
+
+    colored = shown()
+    page.fill('[data-artcolor="compare"]', "100")
+    original = shown()
+    page.fill('[data-artcolor="compare"]', "50")
+    both = shown()
+    middle = both.shape[1] // 2
+    np.testing.assert_array_equal(both[:, : middle - 2], original[:, : middle - 2])
+    np.testing.assert_array_equal(both[:, middle + 2 :], colored[:, middle + 2 :])
+    assert np.abs(original - colored).max() > 20
+
+
+TRANSFER = """([kind, bytes]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], "given.jpg", { type: "image/jpeg" }));
+  const content = { bubbles: true, cancelable: true, [kind === "drop" ? "dataTransfer" : "clipboardData"]: data };
+  document.body.dispatchEvent(kind === "drop" ? new DragEvent(kind, content) : new ClipboardEvent(kind, content));
+}"""
+
+
+def test_takes_dropped_and_pasted_pictures(page: Any) -> None:
+    for kind in ("drop", "paste"):
+        page.evaluate(TRANSFER, [kind, list(PICTURE.read_bytes())])
+        assert page.get_attribute('[data-artcolor="result"]', "data-state") == "loading"
+        wait(page)
+        assert page.inner_text("#status").startswith("given.jpg, ")
 
 
 @pytest.mark.parametrize("width", [390, 1400, 2560])

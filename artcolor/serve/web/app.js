@@ -16,6 +16,7 @@ let name = ""; // of the picture that is shown; empty if there is none
 let shown = {}; // the settings that it is drawn with
 let network = null; // model, sha256 and size, once it is loaded
 let broken = null; // why the model could not be loaded
+let original = null; // of a picture whose colors are not drawn yet
 let waiting = null; // the file that was opened before the model was there
 let opening = { id: 0, name: "" }; // the newest picture
 let sent = 0;
@@ -39,6 +40,17 @@ function showProgress(share) {
   bar.hidden = share === null;
   if (share === undefined) bar.removeAttribute("value");
   else if (share !== null) bar.value = share;
+}
+
+function draw(target, pixels) {
+  target.width = pixels.width;
+  target.height = pixels.height;
+  target.getContext("2d").putImageData(pixels, 0, 0);
+}
+
+/** Shows so many percent of the original, from the left. */
+function compare(percent) {
+  element("original").style.clipPath = `inset(0 ${100 - percent}% 0 0)`;
 }
 
 function showSetting(id, value) {
@@ -102,9 +114,10 @@ const answers = {
     waiting = null;
   },
 
-  opened({ id, width, height }) {
+  opened({ id, pixels, width, height }) {
     if (id !== opening.id) return;
     name = opening.name;
+    original = new ImageData(pixels, width, height);
     canvas.setAttribute("aria-label", strings.pictureLabel);
     element("status").textContent = text("ready", { name, width, height });
     render();
@@ -114,11 +127,13 @@ const answers = {
     rendering = false;
     // Another picture is being opened; this is still the one before.
     if (canvas.dataset.state !== "rendering") return;
-    canvas.width = width;
-    canvas.height = height;
-    canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+    draw(canvas, new ImageData(pixels, width, height));
+    // Only now, so that both always show the same picture.
+    if (original) draw(element("original"), original);
+    original = null;
     shown = decoding;
     element("empty").hidden = true;
+    element("comparison").hidden = false;
     element("settings").disabled = false;
     showProgress(null);
     if (wanted) {
@@ -176,6 +191,8 @@ function start() {
       render();
     });
   }
+  element("compare").addEventListener("input", (event) => compare(event.target.valueAsNumber));
+  compare(element("compare").valueAsNumber);
   element("reset").addEventListener("click", () => {
     for (const id of SETTINGS) delete chosen[id];
     render();

@@ -8,6 +8,7 @@ export const strings = {
   dropHint: "or drop one here, or paste it",
   pictureLabel: "The colored picture",
   emptyLabel: "No picture yet",
+  compare: "Compare with the original",
   vividness: "Vividness",
   vividnessHelp: "More rare and strong colors",
   temperature: "Temperature",

@@ -2,7 +2,7 @@
  * Colors pictures away from the thread that draws the page. It answers to three messages:
  *
  * - `load`: fetches the network, then sends `progress` and `loaded` with the network's defaults.
- * - `open` with a `file`: computes what the network predicts of it, then sends `opened` with its size.
+ * - `open` with a `file`: computes what the network predicts of it, then sends `opened` with its RGBA pixels.
  * - `render` with a `decoding`: sends `rendered` with RGBA pixels, the decoding, and `used`, its values and defaults.
  *
  * Each answer has the `id` of its message; instead of it, `failed` may come, with the `reason` (a key of the strings)
@@ -64,7 +64,7 @@ const handlers = {
     );
     const predicted = new Distribution(logits.data, logits.dims.slice(2), seen, network);
     picture = { pixels, size, predicted, light: lightness(pixels, 4) };
-    return { type: "opened", height: size[0], width: size[1] };
+    return { type: "opened", pixels: pixels.slice(), height: size[0], width: size[1] };
   },
 
   render({ decoding }) {
