@@ -1,16 +1,12 @@
 /**
- * Colors pictures away from the thread that draws the page. It answers to three messages:
- *
- * - `load`: fetches the network, then sends `progress` and `loaded` with the network's defaults.
- * - `open` with a `file`: computes what the network predicts of it, then sends `opened` with its RGBA pixels.
- * - `render` with a `decoding`: sends `rendered` with RGBA pixels, the decoding, and `used`, its values and defaults.
- *
- * Each answer has the `id` of its message; instead of it, `failed` may come, with the `reason` (a key of the strings)
- * and a `detail`.
+ * Colors pictures away from the thread that draws the page, for local.js. Messages are `{id, method, content}`; each is
+ * answered by `{id, answer}` or `{id, failure: {reason, detail}}`, whose reason is a key of the strings. While the
+ * network is fetched, `{progress: {done, total}}` says how many bytes have come.
  */
 
 import { lightness } from "./color.js";
 import { effective, Distribution } from "./decode.js";
+import { Failure } from "./failure.js";
 import { readMetadata } from "./metadata.js";
 import { join, look } from "./planes.js";
 import { InferenceSession, Tensor, env } from "./vendor/ort.wasm.bundle.min.mjs";
@@ -24,19 +20,12 @@ let session = null;
 let network = null;
 let picture = null;
 
-class Failure extends Error {
-  constructor(reason, detail = "") {
-    super(detail);
-    this.reason = reason;
-  }
-}
-
 const handlers = {
-  async load({ id }) {
+  async start() {
     const loaded = [];
     const report = () => {
       const [done, total] = loaded.reduce(([a, b], file) => [a + file.done, b + file.total], [0, 0]);
-      postMessage({ type: "progress", id, done, total });
+      postMessage({ progress: { done, total } });
     };
     const [model, wasm] = await Promise.all([fetched(MODEL, loaded, report), fetched(WASM, loaded, report)]);
     network = readMetadata(model);
@@ -44,8 +33,8 @@ const handlers = {
     env.wasm.numThreads = 1;
     env.wasm.wasmBinary = wasm;
     session = await InferenceSession.create(model, { executionProviders: ["wasm"] });
-    const { tag, model: family, sha256, size } = network;
-    return { type: "loaded", model: tag || family, sha256, size, defaults: effective({}, network) };
+    const { tag, model: family, sha256 } = network;
+    return { model: tag || family, sha256, defaults: { strength: 1, ...effective({}, network) } };
   },
 
   async open({ file }) {
@@ -64,14 +53,15 @@ const handlers = {
     );
     const predicted = new Distribution(logits.data, logits.dims.slice(2), seen, network);
     picture = { pixels, size, predicted, light: lightness(pixels, 4) };
-    return { type: "opened", pixels: pixels.slice(), height: size[0], width: size[1] };
+    return { pixels: pixels.slice(), height: size[0], width: size[1] };
   },
 
-  render({ decoding }) {
+  render({ decoding = {} }) {
     const { pixels, size, predicted, light } = picture;
     const colored = join(light, size, predicted.chroma(decoding), predicted.grid, pixels.slice());
     const used = { strength: decoding.strength ?? 1, ...effective(decoding, network) };
-    return { type: "rendered", pixels: colored, height: size[0], width: size[1], decoding, used };
+    const options = { size: network.size, ...decoding };
+    return { pixels: colored, height: size[0], width: size[1], used, options };
   },
 };
 
@@ -110,13 +100,14 @@ async function decoded(file) {
 
 // One message after the other: while a picture is opened, none is drawn.
 let last = Promise.resolve();
-addEventListener("message", ({ data }) => {
+addEventListener("message", ({ data: { id, method, content } }) => {
   last = last.then(async () => {
     try {
-      const answer = await handlers[data.type](data);
-      postMessage({ ...answer, id: data.id }, answer.pixels ? [answer.pixels.buffer] : []);
+      const answer = await handlers[method](content);
+      postMessage({ id, answer }, answer.pixels ? [answer.pixels.buffer] : []);
     } catch (error) {
-      postMessage({ type: "failed", id: data.id, reason: error.reason ?? "failed", detail: error.message });
+      const failure = { reason: error.reason ?? "failed", detail: error.message };
+      postMessage({ id, failure });
     }
   });
 });
