@@ -1,8 +1,14 @@
 /** Colors pictures in this browser: worker.js computes, so that the page stays responsive. */
 
 import { Failure } from "./failure.js";
+import { withProvenance } from "./provenance.js";
 
 const MOST_PIXELS = 16_777_216;
+const FORMATS = [
+  { format: "png", label: "PNG", lossless: true },
+  { format: "jpeg", label: "JPEG", lossless: false },
+];
+const SUFFIXES = { png: ".png", jpeg: ".jpg" };
 
 export class Engine {
   kind = "browser";
@@ -19,20 +25,65 @@ export class Engine {
   /** Loads the network. `progress` gets `done` and `total` in bytes. */
   async start(progress = () => {}) {
     this.progress = progress;
-    return { mostPixels: MOST_PIXELS, ...(await this.#ask("start", {})) };
+    this.network = await this.#ask("start");
+    return {
+      models: [],
+      formats: FORMATS,
+      regions: false,
+      palette: false,
+      folders: false,
+      mostPixels: MOST_PIXELS,
+      ...this.network,
+    };
   }
 
-  async open(file) {
-    const { pixels, width, height } = await this.#ask("open", { file });
-    return { width, height, shown: [width, height], original: new ImageData(pixels, width, height) };
+  async open(file, name = file.name ?? "") {
+    this.name = name;
+    const { bitmap, width, height } = await this.#ask("open", { file });
+    return { width, height, shown: [width, height], original: bitmap };
   }
 
   async render(wanted) {
-    const { pixels, width, height, used, options } = await this.#ask("render", wanted);
-    return { picture: new ImageData(pixels, width, height), used, options };
+    const { used, options, ...picture } = await this.#ask("render", wanted);
+    return { picture: imageOf(picture), used, options };
   }
 
-  #ask(method, content) {
+  suggest(x, y, k = 5, { hints = [] } = {}) {
+    return this.#ask("suggest", { x, y, k, hints });
+  }
+
+  colorAt(x, y) {
+    return this.#ask("colorAt", { x, y });
+  }
+
+  async alternatives({ decoding, hints }, count = 4, side = 160) {
+    const found = [];
+    // One at a time, so that a slider or click need not wait for all of them.
+    for (let seed = 0; seed < count; seed += 1) {
+      const picture = await this.#ask("alternative", { decoding, hints, seed, side });
+      found.push({ seed, picture: await createImageBitmap(imageOf(picture)) });
+    }
+    return found;
+  }
+
+  async uncertainty() {
+    return { picture: imageOf(await this.#ask("uncertainty")) };
+  }
+
+  /** The file has its provenance in it; so does the file of a server. */
+  async save(wanted, { format = "png", quality, what = "picture" } = {}) {
+    const { blob, options } = await this.#ask("save", { ...wanted, format, quality, what });
+    const { model, sha256 } = this.network;
+    const stem = this.name.replace(/\.\w+$/, "");
+    const name = `${stem}.${what === "layer" ? "layer" : "color"}${SUFFIXES[format]}`;
+    return { blob: await withProvenance(blob, { model, sha256, options }), name };
+  }
+
+  async close() {
+    await this.#ask("close");
+  }
+
+  #ask(method, content = {}) {
     this.sent += 1;
     const id = this.sent;
     return new Promise((resolve, reject) => {
@@ -56,4 +107,8 @@ export class Engine {
     for (const { reject } of this.waiting.values()) reject(failure);
     this.waiting.clear();
   }
+}
+
+function imageOf({ pixels, width, height }) {
+  return new ImageData(pixels, width, height);
 }

@@ -11,6 +11,8 @@ const LONGEST = 32;
 const PILLOW_KEYS = -0.5;
 // Pillow computes with fixed-point weights of so many bits.
 const PRECISION = 2 ** 22;
+const BICUBIC = [2, (distance) => cubic(distance, PILLOW_KEYS)];
+const BILINEAR = [1, (distance) => Math.max(0, 1 - Math.abs(distance))];
 
 /** As Python rounds: halves to the even number. */
 function roundHalfEven(value) {
@@ -37,11 +39,11 @@ export function workingSize(height, width, { size, stride, out_stride }) {
   return [side(height), side(width)];
 }
 
-/** Pillow's weights of a bicubic resize: for each target pixel, the first source pixel and the weights from there on. */
-function resizing(source, target) {
+/** Pillow's weights of a resize: for each target pixel, the first source pixel and the weights from there on. */
+function resizing(source, target, [reach, filter] = BICUBIC) {
   const scale = source / target;
   const stretch = Math.max(1, scale);
-  const support = 2 * stretch;
+  const support = reach * stretch;
   return Array.from({ length: target }, (_, number) => {
     const center = (number + 0.5) * scale;
     const first = Math.max(0, Math.trunc(center - support + 0.5));
@@ -49,7 +51,7 @@ function resizing(source, target) {
     const weights = new Float64Array(last - first);
     let total = 0;
     for (let tap = 0; tap < weights.length; tap += 1) {
-      weights[tap] = cubic((tap + first - center + 0.5) / stretch, PILLOW_KEYS);
+      weights[tap] = filter((tap + first - center + 0.5) / stretch);
       total += weights[tap];
     }
     return { first, weights: weights.map((weight) => weight / total) };
@@ -77,11 +79,17 @@ export function resize(pixels, channels, [height, width], [rows, columns]) {
   return resizedAlong(across, 1, height, rows, columns * channels);
 }
 
+/** Resizes an 8-bit plane linearly, bit for bit as Pillow does. */
+export function bilinear(plane, [height, width], [rows, columns]) {
+  const across = resizedAlong(plane, height, width, columns, 1, BILINEAR);
+  return resizedAlong(across, 1, height, rows, columns, BILINEAR);
+}
+
 /** Resizes the middle axis of `(outer, source, inner)`. */
-function resizedAlong(pixels, outer, source, target, inner) {
+function resizedAlong(pixels, outer, source, target, inner, filter = BICUBIC) {
   if (source === target) return pixels;
   const result = new Uint8ClampedArray(outer * target * inner);
-  const taps = resizing(source, target).map(({ first, weights }) => ({
+  const taps = resizing(source, target, filter).map(({ first, weights }) => ({
     first,
     weights: weights.map((weight) => Math.trunc(weight * PRECISION + (weight < 0 ? -0.5 : 0.5))),
   }));
@@ -148,7 +156,7 @@ function chromaTaps(source, target) {
 /**
  * Brings chroma to full size (bicubic) and joins it with L, within the gamut of sRGB.
  *
- * @param {Float32Array} light L in 0..100 of each pixel, row by row
+ * @param {Float32Array|number} light L in 0..100 of each pixel, row by row; or of all
  * @param {[number, number]} size height and width of the picture
  * @param {Float32Array} ab `(2, h, w)` in Lab units
  * @param {[number, number]} grid h and w
@@ -157,6 +165,7 @@ function chromaTaps(source, target) {
  */
 export function join(light, [height, width], ab, [rows, columns], out) {
   const result = out ?? new Uint8ClampedArray(4 * height * width).fill(255);
+  const same = typeof light === "number";
   const across = chromaTaps(columns, width);
   const wide = new Float32Array(2 * rows * width);
   for (let row = 0; row < 2 * rows; row += 1) {
@@ -177,7 +186,7 @@ export function join(light, [height, width], ab, [rows, columns], out) {
       }
     }
     for (let x = 0; x < width; x += 1) {
-      writeRgb(light[y * width + x], line[x], line[width + x], result, 4 * (y * width + x));
+      writeRgb(same ? light : light[y * width + x], line[x], line[width + x], result, 4 * (y * width + x));
     }
   });
   return result;

@@ -4,21 +4,22 @@
  * network is fetched, `{progress: {done, total}}` says how many bytes have come.
  */
 
-import { lightness } from "./color.js";
-import { effective, Distribution } from "./decode.js";
+import { Coloring } from "./coloring.js";
+import { effective } from "./decode.js";
 import { Failure } from "./failure.js";
 import { readMetadata } from "./metadata.js";
-import { join, look } from "./planes.js";
 import { InferenceSession, Tensor, env } from "./vendor/ort.wasm.bundle.min.mjs";
 
 const MODEL = new URL("./model.onnx", import.meta.url);
 const WASM = new URL("./vendor/ort-wasm-simd-threaded.wasm", import.meta.url);
 // Browsers limit the area of a canvas, and phones their memory; iOS allows 16.7 million pixels.
 const MOST_PIXELS = 16_777_216;
+// Of JPEG files, as artcolor writes them.
+const QUALITY = 95;
 
 let session = null;
 let network = null;
-let picture = null;
+let coloring = null;
 
 const handlers = {
   async start() {
@@ -38,8 +39,10 @@ const handlers = {
   },
 
   async open({ file }) {
-    const { pixels, size } = await decoded(file);
-    const seen = look(pixels, 4, size, network);
+    coloring = null;
+    const { bitmap, pixels, size } = await decoded(file);
+    const found = new Coloring(pixels, size, network);
+    const { seen } = found;
     const scalar = (value) => new Tensor("float32", [value], []);
     // The logits do not depend on how they are decoded; that is done here, so that sliders are quick.
     const { logits } = await session.run(
@@ -51,19 +54,54 @@ const handlers = {
       },
       ["logits"],
     );
-    const predicted = new Distribution(logits.data, logits.dims.slice(2), seen, network);
-    picture = { pixels, size, predicted, light: lightness(pixels, 4) };
-    return { pixels: pixels.slice(), height: size[0], width: size[1] };
+    found.predicted(logits.data, logits.dims.slice(2));
+    coloring = found;
+    return { bitmap, height: size[0], width: size[1] };
   },
 
-  render({ decoding = {} }) {
-    const { pixels, size, predicted, light } = picture;
-    const colored = join(light, size, predicted.chroma(decoding), predicted.grid, pixels.slice());
-    const used = { strength: decoding.strength ?? 1, ...effective(decoding, network) };
-    const options = { size: network.size, ...decoding };
-    return { pixels: colored, height: size[0], width: size[1], used, options };
+  render(wanted) {
+    const [height, width] = opened().size;
+    const pixels = coloring.render(wanted);
+    return { pixels, height, width, used: coloring.used(wanted), options: coloring.stated(wanted) };
+  },
+
+  suggest: ({ x, y, k, hints }) => opened().suggest(x, y, k, hints),
+
+  colorAt({ x, y }) {
+    const { pixels, size } = opened();
+    const [row, column] = [y, x].map((at, axis) => Math.min(Math.trunc(at * size[axis]), size[axis] - 1));
+    const start = 4 * (row * size[1] + column);
+    return `#${Array.from(pixels.subarray(start, start + 3), (value) => value.toString(16).padStart(2, "0")).join("")}`;
+  },
+
+  alternative({ side, ...wanted }) {
+    const { pixels, size } = opened().preview(wanted, side);
+    return { pixels, height: size[0], width: size[1] };
+  },
+
+  uncertainty() {
+    const [height, width] = opened().size;
+    return { pixels: coloring.uncertainty(), height, width };
+  },
+
+  async save({ what, format, quality, ...wanted }) {
+    const [height, width] = opened().size;
+    const pixels = what === "layer" ? coloring.layer(wanted) : coloring.render(wanted);
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+    const blob = await canvas.convertToBlob({ type: `image/${format}`, quality: (quality ?? QUALITY) / 100 });
+    return { blob, options: coloring.stated(wanted) };
+  },
+
+  close() {
+    coloring = null;
   },
 };
+
+function opened() {
+  if (!coloring) throw new Failure("failed", "no picture is open");
+  return coloring;
+}
 
 /** The content of an address. `loaded` gets an entry that counts its bytes. */
 async function fetched(url, loaded, report) {
@@ -94,8 +132,7 @@ async function decoded(file) {
   if (height * width > MOST_PIXELS) throw new Failure("tooLarge", `${width} × ${height}`);
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  return { pixels: context.getImageData(0, 0, width, height).data, size: [height, width] };
+  return { bitmap, pixels: context.getImageData(0, 0, width, height).data, size: [height, width] };
 }
 
 // One message after the other: while a picture is opened, none is drawn.
@@ -104,7 +141,7 @@ addEventListener("message", ({ data: { id, method, content } }) => {
   last = last.then(async () => {
     try {
       const answer = await handlers[method](content);
-      postMessage({ id, answer }, answer.pixels ? [answer.pixels.buffer] : []);
+      postMessage({ id, answer }, [answer?.pixels?.buffer, answer?.bitmap].filter(Boolean));
     } catch (error) {
       const failure = { reason: error.reason ?? "failed", detail: error.message };
       postMessage({ id, failure });
