@@ -12,9 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
+from torch.nn import functional as F
 
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
+from artcolor.models.conditioning import kernel_of, moments_of
+from artcolor.models.guidance import Guidance
 from artcolor.models.heads import DistributionHead
 from artcolor.zoo.graphs import METADATA, NO_DIGEST, SCHEMA, with_digest
 
@@ -22,7 +25,7 @@ __all__ = ["ExportedGraph", "export_onnx", "graph_of", "quiet"]
 
 _OPSET = 20
 _MOST_PICTURES, _LONGEST_SIDE = 64, 8192
-_INPUTS, _OUTPUTS = ("lightness", "vividness", "temperature", "grid"), ("ab", "logits")
+_INPUTS, _OUTPUTS = ("lightness", "vividness", "temperature", "grid"), ("ab", "logits", "embedding")
 
 
 class _Decoded(nn.Module):
@@ -38,7 +41,7 @@ class _Decoded(nn.Module):
         self.network, self.head = model.network, model.distribution_head()
         self._model = [model]
 
-    def forward(self, lightness: Tensor, vividness: Tensor, temperature: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, lightness: Tensor, vividness: Tensor, temperature: Tensor, grid: Tensor) -> tuple[Tensor, ...]:
         """Predicts chroma.
 
         Args:
@@ -50,11 +53,49 @@ class _Decoded(nn.Module):
         Returns:
             ab `(N, 2, h, w)` in Lab units, and logits `(N, Q, h, w)`.
         """
-        logits: Tensor = self.head(self.network(lightness), lightness)
+        return self._decoded(self.head(self.network(lightness), lightness), lightness, vividness, temperature, grid)
+
+    def _decoded(
+        self, logits: Tensor, lightness: Tensor, vividness: Tensor, temperature: Tensor, grid: Tensor
+    ) -> tuple[Tensor, Tensor]:
         rows, columns = (torch.arange(side) < end for side, end in zip(logits.shape[2:], grid, strict=True))
         inside = (rows[:, None] & columns).to(logits.dtype)
         share = vividness.clamp(max=1.0)
         return self.head.weighted_mean(logits, lightness, vividness, temperature, share, inside), logits
+
+
+class _Embedded(_Decoded):
+    """The same, and what the model's kernel knows of each cell.
+
+    Args:
+        model: predicts a distribution.
+    """
+
+    def __init__(self, model: ColorizationModel) -> None:
+        super().__init__(model)
+        self.kernel = kernel_of(model)
+
+    def forward(self, lightness: Tensor, vividness: Tensor, temperature: Tensor, grid: Tensor) -> tuple[Tensor, ...]:
+        """Predicts chroma; see `_Decoded.forward`.
+
+        Returns:
+            ab, logits, and `(N, C, h, w)` with the fields of `Embedding`, in their order. Beyond the picture, it is
+            that of the padding.
+        """
+        (model,) = self._model
+        encoded = model._encode(lightness)
+        logits = model._complete(lightness, encoded, Guidance())
+        found = self._decoded(logits, lightness, vividness, temperature, grid)
+        rows, columns = (
+            torch.minimum(torch.arange(side), end - 1) for side, end in zip(logits.shape[2:], grid, strict=True)
+        )
+        known = (F.avg_pool2d(lightness, model.network.out_stride), *moments_of(self.head, logits, lightness))
+        # As `embedding_of` pads them: the last row and column of the picture go on.
+        padded = [each[:, :, rows][:, :, :, columns] for each in known]
+        made = self.kernel.embed([each.float() for each in model.kernel_features(encoded)], *padded)
+        parts = [*made.near, made.amplitude, made.shared.flatten(2), made.scale.flatten(2), made.noise[..., None]]
+        embedding = torch.cat((*parts, made.mean), dim=2).mT
+        return *found, embedding.reshape(*embedding.shape[:2], *logits.shape[2:])
 
 
 @dataclass(frozen=True)
@@ -70,14 +111,17 @@ class ExportedGraph:
     external: list[str]
 
 
-def export_onnx(model: ColorizationModel, *, tag: str = "", sha256: str = "", half: bool = False) -> bytes:
+def export_onnx(
+    model: ColorizationModel, *, tag: str = "", sha256: str = "", half: bool = False, hints: bool = True
+) -> bytes:
     """Exports a model as a complete ONNX file.
 
     Inputs are `lightness` `(N, 1, H, W)`, L in 0..100 with sides that are multiples of the stride; the numbers
     `vividness` and `temperature`; and `grid`, height and width of the part of the output that the picture covers.
-    Outputs are `ab` `(N, 2, h, w)` in Lab units, padding included, and `logits` `(N, Q, h, w)`. The metadata
-    has an entry `artcolor` with JSON: model, stride, working size, codebook, defaults, the weights' SHA-256, and all
-    that computing chroma from the logits requires.
+    Outputs are `ab` `(N, 2, h, w)` in Lab units, padding included; `logits` `(N, Q, h, w)`; and `embedding`
+    `(N, C, h, w)`, by which hints spread (the fields of `artcolor.models.kernel.Embedding`). The metadata has an entry
+    `artcolor` with JSON: model, stride, working size, codebook, defaults, the weights' SHA-256, and all that computing
+    chroma from the logits, and following hints, requires.
 
     Args:
         model: predicts a distribution.
@@ -85,6 +129,7 @@ def export_onnx(model: ColorizationModel, *, tag: str = "", sha256: str = "", ha
         sha256: SHA-256 of the weights file, for the provenance.
         half: store the kernels in float16, which halves the file; the network computes in float32 all the same.
             Released weights lose nothing, as their kernels are float16 already.
+        hints: with the output `embedding`.
 
     Returns:
         The content of the file.
@@ -98,8 +143,10 @@ def export_onnx(model: ColorizationModel, *, tag: str = "", sha256: str = "", ha
         >>> len(export_onnx(artcolor.cnn(width=16))) > 100_000
         True
     """
-    exported = _exported(model)
+    exported = _exported(model, hints=hints)
     stated = {**_metadata(model, tag, sha256), "head": _decoding(model.distribution_head())}
+    if hints:
+        stated["kernel"] = _spreading(model)
     exported.model.metadata_props[METADATA] = json.dumps(stated)
     # A kernel multiplied by the scale of its BatchNorm would no longer be the float16 of the weights file.
     _optimize(exported.model, fold_norms=not half)
@@ -120,7 +167,7 @@ def graph_of(model: ColorizationModel, *, tag: str, sha256: str) -> ExportedGrap
     Raises:
         ConfigError: as `export_onnx`.
     """
-    exported = _exported(model)
+    exported = _exported(model, hints=False)
     exported.model.metadata_props[METADATA] = json.dumps(_metadata(model, tag, sha256))
     _optimize(exported.model, fold_norms=False)
     state = model.state_dict()
@@ -169,6 +216,21 @@ def _decoding(head: DistributionHead) -> dict[str, Any]:
     }
 
 
+@torch.no_grad()
+def _spreading(model: ColorizationModel) -> dict[str, Any]:
+    """What following hints requires besides the embedding."""
+    kernel = kernel_of(model)
+    features = model.kernel_features(model._encode(torch.zeros(1, 1, 2 * model.network.stride, 2 * model.network.stride)))
+    flat = torch.zeros(1, 1, *features[0].shape[2:])
+    embedding = kernel.embed(features, flat, flat.expand(-1, 2, -1, -1), flat.expand(-1, 3, -1, -1))
+    return {
+        "near": [each.shape[-1] for each in embedding.near],
+        "rank": kernel.rank,
+        "mixing": [[[float(value) for value in row] for row in part] for part in kernel.mixing.detach()],
+        "objects": [[part, factor] for part, factor in kernel.objects.items()],
+    }
+
+
 def _halve(proto: Any) -> None:
     """Stores kernels in float16, and converts them to float32 when the network is loaded."""
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415  (the extra `export`)
@@ -186,7 +248,7 @@ def _halve(proto: Any) -> None:
     proto.graph.node.extend(nodes)
 
 
-def _exported(model: ColorizationModel) -> Any:
+def _exported(model: ColorizationModel, *, hints: bool) -> Any:
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(f"exporting needs {' and '.join(missing)}: pip install 'artcolor[export]'")
@@ -194,7 +256,7 @@ def _exported(model: ColorizationModel) -> Any:
         raise ConfigError(
             f"{model.name} cannot be exported: only models that predict a distribution for pictures of any size can"
         )
-    decoded = _Decoded(model).eval()
+    decoded = (_Embedded if hints else _Decoded)(model).eval()
     stride = model.network.stride
     most = _LONGEST_SIDE // stride
     shapes = {0: Dim("n", max=_MOST_PICTURES), 2: stride * Dim("h", max=most), 3: stride * Dim("w", max=most)}
@@ -211,7 +273,7 @@ def _exported(model: ColorizationModel) -> Any:
             dynamo=True,
             dynamic_shapes=(shapes, None, None, None),
             input_names=_INPUTS,
-            output_names=_OUTPUTS,
+            output_names=_OUTPUTS[: 3 if hints else 2],
             optimize=False,
             opset_version=_OPSET,
         )

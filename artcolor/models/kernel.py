@@ -166,7 +166,8 @@ class ChromaKernel(nn.Module):
         light = lightness / 50 - 1
         hidden = self._hidden(features, light, mean, covariance)
         *near, shared, amplitude, scale, noise = self.out(hidden).split(self._split, dim=1)
-        place = _places(height, width).to(light).expand(len(light), -1, -1, -1)
+        count = light.shape[0]
+        place = _places(height, width).to(light).expand(count, -1, -1, -1)
         learned: list[list[Tensor]] = [*([each] for each in near), []]
         coordinates = [
             torch.cat((*each, place * at.exp(), light * by.exp()), dim=1)
@@ -178,7 +179,7 @@ class ChromaKernel(nn.Module):
         return Embedding(
             [_by_pixel(each) for each in coordinates],
             _by_pixel(amplitude).clamp(-_LARGEST_LOG, _LARGEST_LOG).exp(),
-            _by_pixel(shared).reshape(len(light), height * width, 2, self.rank),
+            _by_pixel(shared).reshape(count, height * width, 2, self.rank),
             root.flatten(1, 2),
             (self.log_noise + noise.flatten(1).clamp(-_LARGEST_LOG, _LARGEST_LOG)).exp(),
             _by_pixel(mean),
@@ -334,6 +335,7 @@ def _by_pixel(values: Tensor) -> Tensor:
 
 
 def _places(height: int, width: int) -> Tensor:
-    short = min(height, width) / _PLACE
-    rows, columns = torch.meshgrid(torch.arange(height) / short, torch.arange(width) / short, indexing="ij")
-    return torch.stack((rows, columns))[None]
+    rows, columns = torch.arange(height), torch.arange(width)
+    # A tensor, because the exporter to ONNX would take the shorter side for the shorter one of all pictures.
+    short = torch.minimum(rows[-1], columns[-1]).add(1) / _PLACE
+    return torch.stack(torch.meshgrid(rows / short, columns / short, indexing="ij"))[None]
