@@ -27,6 +27,10 @@ def export(
     half: Annotated[
         bool, typer.Option("--half", help="Store the weights in 16 bits: half the size, the same colors.")
     ] = False,
+    hints: Annotated[
+        bool,
+        typer.Option("--hints", help="Add what following hints needs: for the page in the browser. Slower elsewhere."),
+    ] = False,
     int8: Annotated[
         bool, typer.Option("--int8", help="Quantize to 8 bits: about twice as fast, slightly different colors.")
     ] = False,
@@ -50,6 +54,8 @@ def export(
         raise ConfigError("--int8 and --pictures FOLDER belong together; give both, or neither")
     if int8 and half:
         raise ConfigError("--int8 and --half exclude each other; give one of them")
+    if int8 and hints:
+        raise ConfigError("--int8 and --hints exclude each other; give one of them")
     from artcolor.batch.disk import check_folders, writing
 
     if out.exists() and not force:
@@ -72,7 +78,7 @@ def export(
 
     backend = TorchBackend(model)
     tag, sha256 = backend.identity()
-    data = export_onnx(backend.model, tag=tag, sha256=sha256, half=half)
+    data = export_onnx(backend.model, tag=tag, sha256=sha256, half=half, hints=hints)
     if int8:
         data = quantize(data, samples)
     with writing(out, len(data)):

@@ -112,16 +112,15 @@ class ExportedGraph:
 
 
 def export_onnx(
-    model: ColorizationModel, *, tag: str = "", sha256: str = "", half: bool = False, hints: bool = True
+    model: ColorizationModel, *, tag: str = "", sha256: str = "", half: bool = False, hints: bool = False
 ) -> bytes:
     """Exports a model as a complete ONNX file.
 
     Inputs are `lightness` `(N, 1, H, W)`, L in 0..100 with sides that are multiples of the stride; the numbers
     `vividness` and `temperature`; and `grid`, height and width of the part of the output that the picture covers.
-    Outputs are `ab` `(N, 2, h, w)` in Lab units, padding included; `logits` `(N, Q, h, w)`; and `embedding`
-    `(N, C, h, w)`, by which hints spread (the fields of `artcolor.models.kernel.Embedding`). The metadata has an entry
-    `artcolor` with JSON: model, stride, working size, codebook, defaults, the weights' SHA-256, and all that computing
-    chroma from the logits, and following hints, requires.
+    Outputs are `ab` `(N, 2, h, w)` in Lab units, padding included, and `logits` `(N, Q, h, w)`. The metadata
+    has an entry `artcolor` with JSON: model, stride, working size, codebook, defaults, the weights' SHA-256, and all
+    that computing chroma from the logits requires.
 
     Args:
         model: predicts a distribution.
@@ -129,7 +128,9 @@ def export_onnx(
         sha256: SHA-256 of the weights file, for the provenance.
         half: store the kernels in float16, which halves the file; the network computes in float32 all the same.
             Released weights lose nothing, as their kernels are float16 already.
-        hints: with the output `embedding`.
+        hints: also compute what following hints requires, for the page in the browser: the output `embedding`
+            `(N, C, h, w)`, all fields of `artcolor.models.kernel.Embedding` in their order, and `kernel` in the
+            metadata. The network `unet` then takes nearly twice the time.
 
     Returns:
         The content of the file.
@@ -219,15 +220,14 @@ def _decoding(head: DistributionHead) -> dict[str, Any]:
 @torch.no_grad()
 def _spreading(model: ColorizationModel) -> dict[str, Any]:
     """What following hints requires besides the embedding."""
-    kernel = kernel_of(model)
-    features = model.kernel_features(model._encode(torch.zeros(1, 1, 2 * model.network.stride, 2 * model.network.stride)))
-    flat = torch.zeros(1, 1, *features[0].shape[2:])
-    embedding = kernel.embed(features, flat, flat.expand(-1, 2, -1, -1), flat.expand(-1, 3, -1, -1))
+    kernel, side = kernel_of(model), 2 * model.network.stride
+    features = model.encode(torch.full((1, 1, side, side), 50.0))
+    embedding = model.embedding(features, model.predict_raw(features))
     return {
         "near": [each.shape[-1] for each in embedding.near],
         "rank": kernel.rank,
-        "mixing": [[[float(value) for value in row] for row in part] for part in kernel.mixing.detach()],
-        "objects": [[part, factor] for part, factor in kernel.objects.items()],
+        "mixing": kernel.mixing.tolist(),
+        "objects": list(kernel.objects.items()),
     }
 
 
