@@ -53,12 +53,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 @pytest.fixture(scope="session")
 def half_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model `cnn` in an ONNX file, with its kernels in float16."""
+    """The model `cnn` in an ONNX file that follows hints, with its kernels in float16."""
     import artcolor
     from artcolor.models.export import export_onnx
 
     path = tmp_path_factory.mktemp("half") / "cnn.onnx"
-    path.write_bytes(export_onnx(artcolor.cnn(weights="DEFAULT"), half=True))
+    path.write_bytes(export_onnx(artcolor.cnn(weights="DEFAULT"), half=True, hints=True))
     return path
 
 

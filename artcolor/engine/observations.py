@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -127,7 +128,7 @@ def _thinned(
     if len(cells) <= count:
         return cells
     # A hash of their numbers, which the page in the browser computes, too (lowbias32 by Chris Wellons, public domain).
-    mixed = np.arange(len(cells), dtype=np.uint32)
+    mixed: np.ndarray[Any, Any] = np.arange(len(cells), dtype=np.uint32)
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1)):
         mixed = (mixed ^ (mixed >> shift)) * np.uint32(factor)
     return np.sort(cells[mixed.argsort()[:count]])

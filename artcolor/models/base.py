@@ -188,6 +188,11 @@ class ColorizationModel(HubModule):
         raw: Tensor = self.head(encoded, lightness)
         return raw
 
+    def _run(self, lightness: Tensor) -> tuple[Any, Tensor]:
+        """Runs the whole inference path, for the exporter: what `_encode` returns, and the raw output."""
+        encoded = self._encode(lightness)
+        return encoded, self._complete(lightness, encoded, Guidance())
+
     @torch.no_grad()
     def predict_raw(self, given: Tensor | Features, guidance: Guidance = Guidance()) -> Tensor:
         """Computes the raw head output for lightness of any size.

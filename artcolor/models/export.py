@@ -17,11 +17,10 @@ from torch.nn import functional as F
 from artcolor.errors import ConfigError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.conditioning import kernel_of, moments_of
-from artcolor.models.guidance import Guidance
 from artcolor.models.heads import DistributionHead
 from artcolor.zoo.graphs import METADATA, NO_DIGEST, SCHEMA, with_digest
 
-__all__ = ["ExportedGraph", "export_onnx", "graph_of", "quiet"]
+__all__ = ["ExportedGraph", "export_onnx", "graph_of", "metadata_of", "quiet"]
 
 _OPSET = 20
 _MOST_PICTURES, _LONGEST_SIDE = 64, 8192
@@ -83,8 +82,7 @@ class _Embedded(_Decoded):
             that of the padding.
         """
         (model,) = self._model
-        encoded = model._encode(lightness)
-        logits = model._complete(lightness, encoded, Guidance())
+        encoded, logits = model._run(lightness)
         found = self._decoded(logits, lightness, vividness, temperature, grid)
         rows, columns = (
             torch.minimum(torch.arange(side), end - 1) for side, end in zip(logits.shape[2:], grid, strict=True)
@@ -145,10 +143,7 @@ def export_onnx(
         True
     """
     exported = _exported(model, hints=hints)
-    stated = {**_metadata(model, tag, sha256), "head": _decoding(model.distribution_head())}
-    if hints:
-        stated["kernel"] = _spreading(model)
-    exported.model.metadata_props[METADATA] = json.dumps(stated)
+    exported.model.metadata_props[METADATA] = json.dumps(metadata_of(model, tag=tag, sha256=sha256, hints=hints))
     # A kernel multiplied by the scale of its BatchNorm would no longer be the float16 of the weights file.
     _optimize(exported.model, fold_norms=not half)
     proto = _proto(exported.model)
@@ -184,6 +179,19 @@ def graph_of(model: ColorizationModel, *, tag: str, sha256: str) -> ExportedGrap
             entry = initializer.external_data.add()
             entry.key, entry.value = "location", "weights"
     return ExportedGraph(proto.SerializeToString(), external)
+
+
+def metadata_of(model: ColorizationModel, *, tag: str = "", sha256: str = "", hints: bool = False) -> dict[str, Any]:
+    """States all that computing colors from the outputs of a complete ONNX file requires; see `export_onnx`.
+
+    Args:
+        model: predicts a distribution.
+        tag: as for `export_onnx`.
+        sha256: as for `export_onnx`.
+        hints: as for `export_onnx`.
+    """
+    stated = {**_metadata(model, tag, sha256), "head": _decoding(model.distribution_head())}
+    return {**stated, "kernel": _spreading(model)} if hints else stated
 
 
 def _metadata(model: ColorizationModel, tag: str, sha256: str) -> dict[str, Any]:

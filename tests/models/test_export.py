@@ -16,7 +16,9 @@ from artcolor.errors import ConfigError, WeightsError
 from artcolor.models.base import ColorizationModel
 from artcolor.models.export import export_onnx
 from artcolor.models.guidance import Decoding, Guidance
+from artcolor.models.kernel import ChromaKernel
 from artcolor.models.quantization import quantize
+from artcolor.zoo import graphs
 from tests.conftest import make_painting
 
 
@@ -105,6 +107,30 @@ def test_kernels_in_float16_take_half_the_space_and_give_the_same_colors(exporte
     np.testing.assert_allclose(found, exact, atol=1e-3)
 
 
+def test_files_for_hints_know_what_the_kernel_knows(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = artcolor.cnn(width=16)
+    model.kernel = ChromaKernel([16], hidden=8, near=(4, 3), rank=5)
+    torch.nn.init.normal_(model.kernel.out.weight)
+    path = tmp_path / "hints.onnx"
+    path.write_bytes(export_onnx(model, hints=True))
+    session = onnxruntime.InferenceSession(path)
+    config = json.loads(session.get_modelmeta().custom_metadata_map["artcolor"])
+    assert (config["kernel"]["near"], config["kernel"]["rank"]) == ([7, 6, 3, 0], 5)
+    assert config["kernel"]["objects"] == [[1, 3.0], [2, 0.15]]
+    # The second and third are padded.
+    for size in ((64, 96), (100, 68), (44, 72)):
+        light = torch.rand(1, 1, *size) * 100
+        (found,) = session.run(["embedding"], graphs.inputs_of(light.numpy(), config, 0, 1))
+        features = model.encode(light)
+        expected = model.embedding(features, model.predict_raw(features))
+        parts = [*expected.near, expected.amplitude, expected.shared.flatten(2), expected.scale.flatten(2)]
+        planes = torch.cat((*parts, expected.noise[..., None], expected.mean), dim=2)[0].mT.detach()
+        height, width = expected.size
+        np.testing.assert_allclose(found[0, :, :height, :width], planes.reshape(-1, height, width), atol=1e-4)
+    assert OnnxBackend(str(path)).identity()[0] == "cnn"
+
+
 def test_eight_bits_are_smaller_and_nearly_the_same(exported: Path, pictures: Path, tmp_path: Path) -> None:
     small = tmp_path / "small.onnx"
     small.write_bytes(quantize(exported.read_bytes(), sorted(pictures.iterdir())))
@@ -129,6 +155,7 @@ def test_the_command_writes_files_that_colorize_reads(pictures: Path, tmp_path: 
         (("cnn", "-o", out, "--int8"), "belong together"),
         (("cnn_report", "-o", tmp_path / "r.onnx"), "cannot be exported"),
         (("cnn", "-o", out, "--half", "--int8", "--pictures", pictures), "exclude each other"),
+        (("cnn", "-o", out, "--hints", "--int8", "--pictures", pictures), "exclude each other"),
         (("nope", "-o", out), "nope"),
         (("cnn", "-o", out), "already exists; --force replaces it"),
         (("cnn", "-o", tmp_path / "c.onnx", "--int8", "--pictures", tmp_path / "none"), "there is no folder"),

@@ -14,6 +14,9 @@ const { join, look, resize, workingSize } = await load("planes.js");
 const { Distribution } = await load("decode.js");
 const { suggestionsAt } = await load("suggest.js");
 const { readMetadata } = await load("metadata.js");
+const { Coloring } = await load("coloring.js");
+const { readHints, writeHints } = await load("hint_files.js");
+const { Generator } = await load("random.js");
 
 const task = JSON.parse(readFileSync(path(folder, "task.json"), "utf8"));
 const answer = {};
@@ -42,12 +45,39 @@ for (const { name, channels, from, to } of task.resizes ?? []) {
 for (const { name, size, grid } of task.joins ?? []) {
   write(`${name}.rgba`, join(floats(`${name}.light`), size, floats(`${name}.ab`), grid));
 }
-answer.lab = (task.colors ?? []).map((color) => rgbToLab(...color));
-answer.errors = (task.damaged ?? []).map((name) => {
+/** What a call returns, or the message of its error. */
+const attempt = (call) => {
   try {
-    return readMetadata(bytes(name));
+    return call();
   } catch (error) {
-    return error.message;
+    return { error: error.message };
   }
-});
+};
+for (const { name, network, size, padded, cases, places, side } of task.colorings ?? []) {
+  const coloring = new Coloring(bytes(`${name}.rgba`), size, network);
+  coloring.predicted(floats(`${name}.logits`), floats(`${name}.embedding`), padded);
+  answer[name] = cases.map((wanted, number) => {
+    write(`${name}.${number}.rgba`, coloring.render(wanted));
+    const preview = coloring.preview(wanted, side);
+    write(`${name}.${number}.small`, preview.pixels);
+    write(`${name}.${number}.layer`, coloring.layer(wanted));
+    return {
+      size: preview.size,
+      options: coloring.stated(wanted),
+      suggestions: places.map(([x, y]) => coloring.suggest(x, y, 5, wanted.hints)),
+    };
+  });
+  write(`${name}.uncertainty`, coloring.uncertainty());
+}
+if (task.random) {
+  for (const [number, { seed, calls }] of task.random.entries()) {
+    const random = new Generator(seed);
+    const values = calls.flatMap(([kind, count]) => [...random[kind](count)]);
+    write(`random${number}`, Float32Array.from(values));
+  }
+}
+answer.hints = (task.hints ?? []).map((given) => attempt(() => readHints(given, [300, 200])));
+answer.written = (task.hints ?? []).map((given) => attempt(() => writeHints(given.hints ?? given, [300, 200])));
+answer.lab = (task.colors ?? []).map((color) => rgbToLab(...color));
+answer.errors = (task.damaged ?? []).map((name) => attempt(() => readMetadata(bytes(name))).error);
 writeFileSync(path(folder, "answer.json"), JSON.stringify(answer));

@@ -5,7 +5,13 @@
 
 import { lightness } from "./color.js";
 import { Distribution, effective } from "./decode.js";
+import { Failure } from "./failure.js";
+import { RADIUS, readHints } from "./hint_files.js";
+import { enforce, observe, withOwnColors } from "./hints.js";
+import { Kernel } from "./kernel.js";
 import { bilinear, join, look, resize } from "./planes.js";
+import { drawn } from "./samples.js";
+import { conditioned } from "./spread.js";
 import { suggestionsAt } from "./suggest.js";
 
 /** L of a layer that holds color alone, as in artcolor/engine/painting.py. */
@@ -30,10 +36,13 @@ export class Coloring {
    * Takes what the network computed from `seen`.
    *
    * @param {Float32Array} logits `(Q, h, w)`, padding included
+   * @param {Float32Array|null} embedding `(C, h, w)`; null if the file has none, and hints are refused
    * @param {[number, number]} padded h and w
    */
-  predicted(logits, padded) {
+  predicted(logits, embedding, padded) {
     this.distribution = new Distribution(logits, padded, this.seen, this.network);
+    this.kernel = embedding && new Kernel(embedding, padded, this.seen.grid, this.network.kernel);
+    this.field = null;
   }
 
   /**
@@ -43,8 +52,17 @@ export class Coloring {
    * @param {[number, number]} [size] height and width at which hints are met exactly
    * @returns {Float32Array} ab `(2, h, w)` in Lab units
    */
-  chroma({ decoding = {} }, size = this.size) {
-    return this.distribution.chroma(decoding);
+  chroma({ decoding = {}, hints = [], seed = null }, size = this.size) {
+    const read = this.#read(hints);
+    const { grid } = this.seen;
+    const ab = this.distribution.chroma(decoding);
+    if (seed !== null) {
+      const field = this.#fieldOf(seed);
+      for (let at = 0; at < ab.length; at += 1) ab[at] += field[at];
+    }
+    if (!read.length) return ab;
+    conditioned(this.kernel, ab, observe(read, grid));
+    return enforce(ab, read, grid, size);
   }
 
   /** The colored picture at full size: RGBA. `atLightness` replaces its L. */
@@ -58,12 +76,12 @@ export class Coloring {
   }
 
   /** What a picture is made of: the settings that differ from their defaults, for the provenance. */
-  stated({ decoding = {}, hints = [], seed = null }) {
-    const chosen = Object.entries(decoding).filter(([name, value]) => value != null && !(name === "strength" && value === 1));
+  stated({ decoding = {}, hints, seed = null }) {
+    const read = this.#read(hints);
     return {
-      ...Object.fromEntries(chosen),
-      ...(hints.length ? { hints } : {}),
-      ...(seed === null ? {} : { seed }),
+      ...(read.length ? { hints: read.map(({ entry }) => changed(entry, { radius: RADIUS })) } : {}),
+      ...changed({ seed }),
+      ...changed(decoding, { strength: 1 }),
       size: this.network.size,
     };
   }
@@ -80,7 +98,9 @@ export class Coloring {
   }
 
   suggest(x, y, k, hints = []) {
-    return suggestionsAt(this.distribution, this.seen, x, y, k);
+    const read = this.#read(hints);
+    const observations = read.length ? observe(read, this.seen.grid) : null;
+    return suggestionsAt(this.distribution, this.seen, x, y, k, observations, this.kernel);
   }
 
   /** How uncertain the colors are, in gray: RGBA at full size. */
@@ -93,6 +113,24 @@ export class Coloring {
     return result;
   }
 
+  /** Hints for this picture, with its own colors where they ask for them. */
+  #read(hints) {
+    const read = withOwnColors(readHints(hints ?? [], this.size), this.pixels, this.size);
+    if (read.length) this.#checkKernel();
+    return read;
+  }
+
+  #fieldOf(seed) {
+    this.#checkKernel();
+    // A slider moves more often than a seed changes.
+    if (this.field?.seed !== seed) this.field = { seed, values: drawn(this.kernel, this.network.kernel.mixing, seed) };
+    return this.field.values;
+  }
+
+  #checkKernel() {
+    if (!this.kernel) throw new Failure("failed", "the network was exported without --hints");
+  }
+
   #reducedTo(side) {
     if (!this.reduced.has(side)) {
       const scale = Math.min(1, side / Math.max(...this.size));
@@ -102,4 +140,9 @@ export class Coloring {
     }
     return this.reduced.get(side);
   }
+}
+
+/** The entries that are there and differ from the defaults. */
+function changed(entries, defaults = {}) {
+  return Object.fromEntries(Object.entries(entries).filter(([name, value]) => value != null && value !== defaults[name]));
 }

@@ -15,7 +15,7 @@ const BICUBIC = [2, (distance) => cubic(distance, PILLOW_KEYS)];
 const BILINEAR = [1, (distance) => Math.max(0, 1 - Math.abs(distance))];
 
 /** As Python rounds: halves to the even number. */
-function roundHalfEven(value) {
+export function roundHalfEven(value) {
   const below = Math.floor(value);
   const rest = value - below;
   if (rest === 0.5) return below + (below % 2);
@@ -133,15 +133,21 @@ export function look(pixels, channels, size, network) {
   return { lightness: result, size: padded, grid: [height, width].map((side) => Math.ceil(side / out_stride)) };
 }
 
-/** For each of `target` pixels, the source pixels and weights that make it, as artcolor enlarges and reduces chroma. */
-function chromaTaps(source, target) {
+/**
+ * For some of `target` pixels, or all, the source pixels and weights that make each, as artcolor enlarges and reduces
+ * chroma.
+ *
+ * @returns {{columns: number[], weights: ArrayLike<number>}[]}
+ */
+export function chromaTaps(source, target, chosen = Array.from({ length: target }, (_, number) => number)) {
   if (target < source) {
-    return resizing(source, target).map(({ first, weights }) => ({
-      columns: Array.from(weights, (_, tap) => first + tap),
-      weights,
-    }));
+    const taps = resizing(source, target);
+    return chosen.map((number) => {
+      const { first, weights } = taps[number];
+      return { columns: Array.from(weights, (_, tap) => first + tap), weights };
+    });
   }
-  return Array.from({ length: target }, (_, number) => {
+  return chosen.map((number) => {
     const center = (number + 0.5) * (source / target) - 0.5;
     const before = Math.floor(center);
     const offsets = [-1, 0, 1, 2];

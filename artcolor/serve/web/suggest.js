@@ -1,9 +1,14 @@
 /**
- * The likeliest colors of a place. The same as `likeliest_colors` in artcolor/engine/suggest.py.
+ * The likeliest colors of a place. The same as `suggest_at` in artcolor/engine/suggest.py.
  */
 
 import { writeRgb } from "./color.js";
+import { inverse2, times2 } from "./linear.js";
+import { plausible, Whole } from "./spread.js";
 
+// Bins are squares of 10 × 10 units, so a distribution over them knows no finer differences.
+const BIN_VARIANCE = 25;
+const LEAST_VARIANCE = 0.01;
 const ROUNDS = 12;
 const DISTINCT = 10;
 const LEAST_PROBABILITY = 0.005;
@@ -16,19 +21,69 @@ const LEAST_PROBABILITY = 0.005;
  * @param {number} x fraction of the width
  * @param {number} y fraction of the height
  * @param {number} k number of colors
- * @returns {{color: string, ab: [number, number], probability: number}[]} at most k, the likeliest first
+ * @param {import("./spread.js").Observations|null} observations what hints say
+ * @param {import("./kernel.js").Kernel|null} kernel needed with observations
+ * @returns {{color: string, ab: [number, number], probability: number}[]} at most k, the likeliest first; where a hint is,
+ *   its color alone
  */
-export function suggestionsAt(predicted, seen, x, y, k = 5) {
+export function suggestionsAt(predicted, seen, x, y, k = 5, observations = null, kernel = null) {
   const [rows, columns] = predicted.grid;
   const side = predicted.network.out_stride;
   const row = Math.min(Math.trunc(y * rows), rows - 1);
   const column = Math.min(Math.trunc(x * columns), columns - 1);
-  const logits = Float64Array.from(
-    { length: predicted.bins },
-    (_, bin) => predicted.logits[bin * predicted.cells + row * columns + column],
-  );
+  const cell = row * columns + column;
+  const logits = Float64Array.from({ length: predicted.bins }, (_, bin) => predicted.logits[bin * predicted.cells + cell]);
   const light = seen.lightness[row * side * seen.size[1] + column * side];
-  return likeliestColors(logits, predicted.network.codebook, light, k);
+  const known = observations?.ab[observations.cells.indexOf(cell)];
+  if (known && !known.some(Number.isNaN)) return [{ color: hexadecimal(light, known), ab: known, probability: 1 }];
+  const telling = observations && plausible(kernel, observations);
+  const message = telling ? messageAt(kernel, telling, cell) : null;
+  return likeliestColors(logits, predicted.network.codebook, light, k, message);
+}
+
+/**
+ * What observations say of one cell, as the factor exp(η · d - ½ dᵀ Λ d) of the probability of the distance d from the
+ * mean.
+ *
+ * @param {import("./kernel.js").Kernel} kernel
+ * @param {import("./spread.js").Observations} observations
+ * @param {number} cell
+ * @returns {{eta: [number, number], precision: [number, number, number, number]}} η, and Λ row by row, in Lab units
+ */
+export function messageAt(kernel, observations, cell) {
+  const whole = new Whole(kernel, observations);
+  const { cells, ab } = observations;
+  const residual = ab.map((color, at) =>
+    color.map((value, c) => (Number.isNaN(value) ? 0 : value - kernel.mean[c][cells[at]])),
+  );
+  const scale = kernel.scaleAt(cell);
+  const [mean, explained] = whole.at(residual, cell);
+  // What the observations add is the quotient of the Gaussians after and before, widened by the bins.
+  const prior = kernel.ownCovariance(cell);
+  const [before, after] = [prior, prior.map((value, at) => value - explained[at])].map((each) =>
+    plusIdentity(times2(times2(scale, each), transposed(scale)), LEAST_VARIANCE),
+  );
+  const [sharp, blunt] = [inverse2(after), inverse2(before)];
+  const added = sharp.map((value, at) => value - blunt[at]);
+  const widened = inverse2(
+    plusIdentity(
+      added.map((value) => BIN_VARIANCE * value),
+      1,
+    ),
+  );
+  return { eta: applied(times2(widened, sharp), mean), precision: times2(widened, added) };
+}
+
+function plusIdentity([a, b, c, d], value) {
+  return [a + value, b, c, d + value];
+}
+
+function transposed([a, b, c, d]) {
+  return [a, c, b, d];
+}
+
+function applied([a, b, c, d], [x, y]) {
+  return [a * x + b * y, c * x + d * y];
 }
 
 /**
@@ -38,10 +93,11 @@ export function suggestionsAt(predicted, seen, x, y, k = 5) {
  * @param {[number, number][]} centers a and b of each bin in Lab units
  * @param {number} light L of the place, 0..100
  * @param {number} k number of colors
+ * @param {{eta: number[], precision: number[]}|null} message what hints say, from `messageAt`
  * @returns {{color: string, ab: [number, number], probability: number}[]} at most k, the likeliest first
  */
-export function likeliestColors(logits, centers, light, k) {
-  const p = softmax(logits);
+export function likeliestColors(logits, centers, light, k, message = null) {
+  const p = message ? softmax(withMessage(logits, centers, message)) : softmax(logits);
   let means = firstMeans(p, centers, k);
   let weights = [];
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -58,6 +114,16 @@ export function likeliestColors(logits, centers, light, k) {
   return merged(means, weights)
     .map(({ mean, probability }) => ({ color: hexadecimal(light, mean), ab: mean, probability }))
     .sort((one, other) => other.probability - one.probability);
+}
+
+function withMessage(logits, centers, { eta, precision }) {
+  const p = softmax(logits);
+  const mean = [0, 1].map((c) => centers.reduce((sum, center, bin) => sum + p[bin] * center[c], 0));
+  return logits.map((value, bin) => {
+    const distance = centers[bin].map((at, c) => at - mean[c]);
+    const [a, b] = applied(precision, distance);
+    return value + eta[0] * distance[0] + eta[1] * distance[1] - 0.5 * (a * distance[0] + b * distance[1]);
+  });
 }
 
 function softmax(logits) {

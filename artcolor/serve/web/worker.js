@@ -44,17 +44,17 @@ const handlers = {
     const found = new Coloring(pixels, size, network);
     const { seen } = found;
     const scalar = (value) => new Tensor("float32", [value], []);
-    // The logits do not depend on how they are decoded; that is done here, so that sliders are quick.
-    const { logits } = await session.run(
+    // The logits do not depend on how they are decoded; that is done later, so that sliders are quick.
+    const { logits, embedding } = await session.run(
       {
         lightness: new Tensor("float32", seen.lightness, [1, 1, ...seen.size]),
         vividness: scalar(0),
         temperature: scalar(1),
         grid: new Tensor("int64", BigInt64Array.from(seen.grid, BigInt), [2]),
       },
-      ["logits"],
+      session.outputNames.filter((name) => name !== "ab"),
     );
-    found.predicted(logits.data, logits.dims.slice(2));
+    found.predicted(logits.data, embedding?.data ?? null, logits.dims.slice(2));
     coloring = found;
     return { bitmap, height: size[0], width: size[1] };
   },
