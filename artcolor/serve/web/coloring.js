@@ -16,6 +16,8 @@ import { suggestionsAt } from "./suggest.js";
 
 /** L of a layer that holds color alone, as in artcolor/engine/painting.py. */
 const LAYER_LIGHTNESS = 60;
+// What seeds add, kept: that of some alternatives.
+const MOST_FIELDS = 12;
 
 export class Coloring {
   /**
@@ -42,7 +44,7 @@ export class Coloring {
   predicted(logits, embedding, padded) {
     this.distribution = new Distribution(logits, padded, this.seen, this.network);
     this.kernel = embedding && new Kernel(embedding, padded, this.seen.grid, this.network.kernel);
-    this.field = null;
+    this.fields = new Map();
   }
 
   /**
@@ -122,9 +124,12 @@ export class Coloring {
 
   #fieldOf(seed) {
     this.#checkKernel();
-    // A slider moves more often than a seed changes.
-    if (this.field?.seed !== seed) this.field = { seed, values: drawn(this.kernel, this.network.kernel.mixing, seed) };
-    return this.field.values;
+    const found = this.fields.get(seed) ?? drawn(this.kernel, this.network.kernel.mixing, seed);
+    // The newest last; sliders move and hints change more often than seeds.
+    this.fields.delete(seed);
+    this.fields.set(seed, found);
+    if (this.fields.size > MOST_FIELDS) this.fields.delete(this.fields.keys().next().value);
+    return found;
   }
 
   #checkKernel() {

@@ -16,6 +16,7 @@ export class Engine {
   constructor() {
     this.waiting = new Map();
     this.sent = 0;
+    this.newest = 0;
     this.worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     this.worker.addEventListener("message", ({ data }) => this.#answered(data));
     // Its modules could not be loaded.
@@ -56,10 +57,13 @@ export class Engine {
     return this.#ask("colorAt", { x, y });
   }
 
+  /** Small pictures of other colorings. A call while another one is not finished ends that one early. */
   async alternatives({ decoding, hints }, count = 4, side = 160) {
+    this.newest += 1;
+    const own = this.newest;
     const found = [];
     // One at a time, so that a slider or click need not wait for all of them.
-    for (let seed = 0; seed < count; seed += 1) {
+    for (let seed = 0; seed < count && own === this.newest; seed += 1) {
       const picture = await this.#ask("alternative", { decoding, hints, seed, side });
       found.push({ seed, picture: await createImageBitmap(imageOf(picture)) });
     }

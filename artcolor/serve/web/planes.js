@@ -66,7 +66,8 @@ function cubic(distance, a) {
 }
 
 /**
- * Resizes 8-bit pixels, bicubic with antialiasing, bit for bit as Pillow does.
+ * Resizes 8-bit pixels, bicubic with antialiasing, bit for bit as Pillow does. Newer versions of Pillow sometimes begin
+ * with the other side, which makes a difference of a step or two, because they round in between.
  *
  * @param {Uint8Array|Uint8ClampedArray} pixels row by row, channels interleaved
  * @param {number} channels
@@ -79,7 +80,7 @@ export function resize(pixels, channels, [height, width], [rows, columns]) {
   return resizedAlong(across, 1, height, rows, columns * channels);
 }
 
-/** Resizes an 8-bit plane linearly, bit for bit as Pillow does. */
+/** Resizes an 8-bit plane linearly, as Pillow does; see `resize`. */
 export function bilinear(plane, [height, width], [rows, columns]) {
   const across = resizedAlong(plane, height, width, columns, 1, BILINEAR);
   return resizedAlong(across, 1, height, rows, columns, BILINEAR);

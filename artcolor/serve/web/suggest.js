@@ -35,7 +35,7 @@ export function suggestionsAt(predicted, seen, x, y, k = 5, observations = null,
   const logits = Float64Array.from({ length: predicted.bins }, (_, bin) => predicted.logits[bin * predicted.cells + cell]);
   const light = seen.lightness[row * side * seen.size[1] + column * side];
   const known = observations?.ab[observations.cells.indexOf(cell)];
-  if (known && !known.some(Number.isNaN)) return [{ color: hexadecimal(light, known), ab: known, probability: 1 }];
+  if (known && !known.some(Number.isNaN)) return [{ color: hexadecimal(light, known), ab: known.map(rounded), probability: 1 }];
   const telling = observations && plausible(kernel, observations);
   const message = telling ? messageAt(kernel, telling, cell) : null;
   return likeliestColors(logits, predicted.network.codebook, light, k, message);
@@ -112,7 +112,7 @@ export function likeliestColors(logits, centers, light, k, message = null) {
     means = sums.map(([a, b, weight], number) => (weight > 0 ? [a / weight, b / weight] : means[number]));
   }
   return merged(means, weights)
-    .map(({ mean, probability }) => ({ color: hexadecimal(light, mean), ab: mean, probability }))
+    .map(({ mean, probability }) => ({ color: hexadecimal(light, mean), ab: mean.map(rounded), probability }))
     .sort((one, other) => other.probability - one.probability);
 }
 
@@ -156,6 +156,10 @@ function merged(means, weights) {
     else if (weights[number] >= LEAST_PROBABILITY) found.push({ mean: means[number], probability: weights[number] });
   }
   return found;
+}
+
+function rounded(value) {
+  return Math.round(100 * value) / 100;
 }
 
 function indexOfMost(values) {
