@@ -60,7 +60,7 @@ for (const { name, network, size, padded, cases, places, side } of task.coloring
     write(`${name}.${number}.rgba`, coloring.render(wanted));
     const preview = coloring.preview(wanted, side);
     write(`${name}.${number}.small`, preview.pixels);
-    write(`${name}.${number}.layer`, coloring.layer(wanted));
+    if (number === 0) write(`${name}.layer`, coloring.layer(wanted));
     return {
       size: preview.size,
       options: coloring.stated(wanted),
@@ -68,6 +68,9 @@ for (const { name, network, size, padded, cases, places, side } of task.coloring
     };
   });
   write(`${name}.uncertainty`, coloring.uncertainty());
+  // Files that were exported without --hints.
+  coloring.predicted(floats(`${name}.logits`), null, padded);
+  answer.without = cases.map((wanted) => attempt(() => coloring.render(wanted) && {}).error);
 }
 if (task.random) {
   for (const [number, { seed, calls }] of task.random.entries()) {

@@ -10,7 +10,7 @@ import { RADIUS, readHints } from "./hint_files.js";
 import { enforce, observe, withOwnColors } from "./hints.js";
 import { Kernel } from "./kernel.js";
 import { bilinear, join, look, resize } from "./planes.js";
-import { drawn } from "./samples.js";
+import { drawing } from "./samples.js";
 import { conditioned } from "./spread.js";
 import { suggestionsAt } from "./suggest.js";
 
@@ -99,6 +99,16 @@ export class Coloring {
     return { pixels: join(small.light, small.size, ab, this.seen.grid, small.pixels.slice()), size: small.size };
   }
 
+  /** Computes what a seed adds, with pauses; afterwards, it takes no time. */
+  *prepare(seed) {
+    this.#checkKernel();
+    const found = this.fields.get(seed) ?? (yield* drawing(this.kernel, this.network.kernel.mixing, seed));
+    // The newest last; sliders move and hints change more often than seeds.
+    this.fields.delete(seed);
+    this.fields.set(seed, found);
+    if (this.fields.size > MOST_FIELDS) this.fields.delete(this.fields.keys().next().value);
+  }
+
   suggest(x, y, k, hints = []) {
     const read = this.#read(hints);
     const observations = read.length ? observe(read, this.seen.grid) : null;
@@ -123,13 +133,9 @@ export class Coloring {
   }
 
   #fieldOf(seed) {
-    this.#checkKernel();
-    const found = this.fields.get(seed) ?? drawn(this.kernel, this.network.kernel.mixing, seed);
-    // The newest last; sliders move and hints change more often than seeds.
-    this.fields.delete(seed);
-    this.fields.set(seed, found);
-    if (this.fields.size > MOST_FIELDS) this.fields.delete(this.fields.keys().next().value);
-    return found;
+    const making = this.prepare(seed);
+    while (!making.next().done);
+    return this.fields.get(seed);
   }
 
   #checkKernel() {

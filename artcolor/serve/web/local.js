@@ -39,8 +39,8 @@ export class Engine {
   }
 
   async open(file, name = file.name ?? "") {
-    this.name = name;
     const { bitmap, width, height } = await this.#ask("open", { file });
+    this.name = name;
     return { width, height, shown: [width, height], original: bitmap };
   }
 
@@ -57,14 +57,14 @@ export class Engine {
     return this.#ask("colorAt", { x, y });
   }
 
-  /** Small pictures of other colorings. A call while another one is not finished ends that one early. */
+  /** Small pictures of other colorings. A newer call makes one that is not finished fail as outdated. */
   async alternatives({ decoding, hints }, count = 4, side = 160) {
     this.newest += 1;
     const own = this.newest;
     const found = [];
-    // One at a time, so that a slider or click need not wait for all of them.
-    for (let seed = 0; seed < count && own === this.newest; seed += 1) {
+    for (let seed = 0; seed < count; seed += 1) {
       const picture = await this.#ask("alternative", { decoding, hints, seed, side });
+      if (own !== this.newest) throw new Failure("outdated");
       found.push({ seed, picture: await createImageBitmap(imageOf(picture)) });
     }
     return found;

@@ -7,16 +7,18 @@ import { Generator } from "./random.js";
 
 const FEATURES = 512;
 const SPREAD = 0.5;
+// Waves between pauses, which come every 20 ms or so.
+const SLICE = 128;
 
 /**
- * What a seed adds to the most typical coloring.
+ * Computes what a seed adds to the most typical coloring, with pauses, in which something else may be done.
  *
  * @param {import("./kernel.js").Kernel} kernel
  * @param {number[][][]} mixing of its parts, from the ONNX file
  * @param {number} seed
- * @returns {Float32Array} `(2, h, w)` in Lab units
+ * @returns {Generator<undefined, Float32Array>} `(2, h, w)` in Lab units
  */
-export function drawn(kernel, mixing, seed) {
+export function* drawing(kernel, mixing, seed) {
   const random = new Generator(seed);
   const count = kernel.cells;
   const total = [new Float32Array(count), new Float32Array(count)];
@@ -26,14 +28,15 @@ export function drawn(kernel, mixing, seed) {
       for (let at = 0; at < count; at += 1) total[c][at] += plane[at] * weight;
     }
   });
-  mixing.forEach(([[p, q], [r, s]], part) => {
-    const [first, second] = kernel.near[part].length ? waves(kernel.near[part], random, count) : constant(random, count);
+  for (const [part, [[p, q], [r, s]]] of mixing.entries()) {
+    const near = kernel.near[part];
+    const [first, second] = near.length ? yield* waves(near, random, count) : constant(random, count);
     const amplitude = kernel.amplitude[part];
     for (let at = 0; at < count; at += 1) {
       total[0][at] += amplitude[at] * (p * first[at] + q * second[at]);
       total[1][at] += amplitude[at] * (r * first[at] + s * second[at]);
     }
-  });
+  }
   const [p, q, r, s] = kernel.scale;
   const field = new Float32Array(2 * count);
   for (let at = 0; at < count; at += 1) {
@@ -43,7 +46,7 @@ export function drawn(kernel, mixing, seed) {
   return field;
 }
 
-function waves(near, random, count) {
+function* waves(near, random, count) {
   const phases = random.uniform(FEATURES);
   const steps = random.normal(near.length * FEATURES);
   const heights = random.normal(2 * FEATURES);
@@ -62,6 +65,7 @@ function waves(near, random, count) {
       sums[0][at] += forA * value;
       sums[1][at] += forB * value;
     }
+    if (wave % SLICE === SLICE - 1) yield;
   }
   return sums;
 }

@@ -39,8 +39,9 @@ const handlers = {
   },
 
   async open({ file }) {
-    coloring = null;
     const { bitmap, pixels, size } = await decoded(file);
+    // Only now: if the file is no picture, the one before stays.
+    coloring = null;
     const found = new Coloring(pixels, size, network);
     const { seen } = found;
     const scalar = (value) => new Tensor("float32", [value], []);
@@ -74,8 +75,16 @@ const handlers = {
     return `#${Array.from(pixels.subarray(start, start + 3), (value) => value.toString(16).padStart(2, "0")).join("")}`;
   },
 
-  alternative({ side, ...wanted }) {
-    const { pixels, size } = opened().preview(wanted, side);
+  async alternative({ side, ...wanted }) {
+    const own = opened();
+    const making = own.prepare(wanted.seed);
+    while (!making.next().done) {
+      // Whatever came meanwhile is done first.
+      await new Promise((resolve) => setTimeout(resolve));
+      await last;
+      if (coloring !== own) throw new Failure("outdated");
+    }
+    const { pixels, size } = own.preview(wanted, side);
     return { pixels, height: size[0], width: size[1] };
   },
 
@@ -135,16 +144,19 @@ async function decoded(file) {
   return { bitmap, pixels: context.getImageData(0, 0, width, height).data, size: [height, width] };
 }
 
-// One message after the other: while a picture is opened, none is drawn.
+async function answer({ id, method, content }) {
+  try {
+    const found = await handlers[method](content);
+    postMessage({ id, answer: found }, [found?.pixels?.buffer, found?.bitmap].filter(Boolean));
+  } catch (error) {
+    postMessage({ id, failure: { reason: error.reason ?? "failed", detail: error.message } });
+  }
+}
+
+// One message after the other: while a picture is opened, none is drawn. Alternatives make room for all others.
 let last = Promise.resolve();
-addEventListener("message", ({ data: { id, method, content } }) => {
-  last = last.then(async () => {
-    try {
-      const answer = await handlers[method](content);
-      postMessage({ id, answer }, [answer?.pixels?.buffer, answer?.bitmap].filter(Boolean));
-    } catch (error) {
-      const failure = { reason: error.reason ?? "failed", detail: error.message };
-      postMessage({ id, failure });
-    }
-  });
+let lastAlternative = Promise.resolve();
+addEventListener("message", ({ data }) => {
+  if (data.method === "alternative") lastAlternative = Promise.all([last, lastAlternative]).then(() => answer(data));
+  else last = last.then(() => answer(data));
 });
