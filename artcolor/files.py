@@ -6,6 +6,7 @@ import io
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -65,6 +66,24 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def unnamed() -> Iterator[BinaryIO]:
+    """Opens a temporary file for writing and reading. Except on Windows it has no name, so that no kill leaves it.
+
+    Example:
+        >>> with unnamed() as file:
+        ...     _ = file.write(b"abc"), file.seek(0)
+        ...     file.read()
+        b'abc'
+    """
+    with tempfile.TemporaryFile(buffering=0) as opened:
+        raw = _Raw(opened.fileno(), "r+b", closefd=False)
+        # Otherwise a number, which libraries do not expect.
+        raw.name = "temporary"
+        with io.BufferedRandom(raw) as file:
+            yield file
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -9,6 +9,7 @@ import importlib.util
 import io
 import tarfile
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -21,22 +22,23 @@ _URL = f"https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-{_VERSION}
 # As `npm view onnxruntime-web@VERSION dist.integrity` prints it.
 _INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 # The bundle has the glue code of the wasm file in it. The wasm file runs with one thread, too.
-_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+_FILES = ("dist/ort.wasm.bundle.min.mjs", "dist/ort-wasm-simd-threaded.wasm")
 # The npm package has no license text; the Python package of the same project has.
 _LICENSES = ("LICENSE", "ThirdPartyNotices.txt")
 _VENDOR = Path(__file__).resolve().parent.parent / "artcolor" / "serve" / "web" / "vendor"
 _SECONDS = 120
 
 
-def fetch(url: str = _URL, integrity: str = _INTEGRITY) -> dict[str, bytes]:
-    """Downloads the package, checks it, and takes the files out that the page needs.
+def fetch(url: str, integrity: str, files: Sequence[str]) -> dict[str, bytes]:
+    """Downloads a package of npm, checks it, and takes files out.
 
     Args:
         url: of the package.
         integrity: `sha512-` and the hash in base64, as npm states it.
+        files: paths in the package.
 
     Returns:
-        Content by name of the file.
+        Content by name of the file, without folders.
 
     Raises:
         ValueError: the package is another than expected.
@@ -48,7 +50,7 @@ def fetch(url: str = _URL, integrity: str = _INTEGRITY) -> dict[str, bytes]:
     if found != integrity:
         raise ValueError(f"{url} has the hash {found}, expected {integrity}")
     with tarfile.open(fileobj=io.BytesIO(package)) as archive:
-        return {name: _content(archive, f"package/dist/{name}") for name in _FILES}
+        return {Path(name).name: _content(archive, f"package/{name}") for name in files}
 
 
 def _content(archive: tarfile.TarFile, name: str) -> bytes:
@@ -80,9 +82,19 @@ def main(
 ) -> None:
     """Fetches the files of onnxruntime-web that the page needs."""
     try:
-        files = {**licenses(), **fetch(url, integrity)}
+        files = {**licenses(), **fetch(url, integrity, _FILES)}
     except (ValueError, OSError) as error:
         raise SystemExit(f"onnxruntime-web was not fetched: {error}") from None
+    save(files, out)
+
+
+def save(files: dict[str, bytes], out: Path) -> None:
+    """Writes files to a folder, and says which.
+
+    Args:
+        files: content by name.
+        out: the folder, which is made if it is missing.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_atomically(out / name, content)

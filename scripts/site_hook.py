@@ -11,9 +11,10 @@ from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.nav import Link, Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
-from sitegen import api, architecture, modulemap, plots, showing, tables
+from sitegen import api, architecture, demo, modulemap, plots, showing, tables
 from sitegen.cache import ROOT
 
 import artcolor
@@ -22,6 +23,7 @@ _MARK = re.compile(r"<!-- site:([\w-]+) ?([\w-]*) -->")
 # Files outside docs/ that are pages, too; links to them are rewritten to the pages.
 _PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
 _API = "api"
+_DEMO = "demo/"
 _published: dict[str, Path] = {}
 
 
@@ -42,6 +44,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             files.append(File.generated(config, uri, content=(ROOT / name).read_text(encoding="utf-8")))
     files.append(File.generated(config, "examples.md", content=_examples()))
     return files
+
+
+def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
+    """Adds the page that colorizes in the browser, which mkdocs does not make, after the home page."""
+    nav.items.insert(1, Link("Color a picture", _DEMO))
+    return nav
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -70,6 +78,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
         "own": lambda name: showing.own_pictures(name, publish),
         "compare": lambda _: showing.compare(publish),
         "network": lambda name: _framed(architecture.draw(artcolor.get_model(name))),
+        "demo": lambda _: demo.button(get_relative_url(_DEMO, page.url)),
         "modules": lambda _: _framed(modulemap.draw()),
         "plot": lambda name: _framed(plots.draw(name)),
     }
@@ -85,11 +94,12 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Copies generated pictures into the site."""
+    """Copies generated pictures and the page that colorizes in the browser into the site."""
     for address, path in _published.items():
         target = Path(config.site_dir) / address
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
+    demo.build(Path(config.site_dir) / _DEMO)
 
 
 def _publish(page: Page, path: Path) -> str:

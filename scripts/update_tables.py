@@ -80,6 +80,25 @@ def install_table() -> str:
     return "".join(lines) + "\n" + measured
 
 
+def page_tables() -> str:
+    """Returns Markdown tables of what the page for browsers weighs and takes, from docs/results/page.json."""
+    found = json.loads((_ROOT / "docs" / "results" / "page.json").read_text(encoding="utf-8"))
+    rows, encodings = found["sizes"], {"bytes": "size", "gzip": "gzip", "brotli": "brotli"}
+    shown = [key for key in encodings if all(key in row for row in rows.values())]
+    sums = {key: sum(row[key] for row in rows.values()) for key in shown}
+    lines = [f"| files | {' | '.join(encodings[key] for key in shown)} |\n", f"|---|{'---|' * len(shown)}\n"]
+    for name, row in (*rows.items(), ("in all", sums)):
+        lines.append(f"| {name} | {' | '.join(_megabytes(row[key]) for key in shown)} |\n")
+    lines += ["\n", "| what, for a picture of one megapixel | median time |\n", "|---|---|\n"]
+    for name, row in found["times"].items():
+        median = row["median"]
+        time = f"{median / 1000:.1f} s" if median >= 1000 else f"{median:.0f} ms"
+        lines.append(f"| {name.removesuffix(', ms')} | {time} |\n")
+    browser, machine = f"headless Chromium {found['chromium']}", found["machine"]
+    measured = f"Measured on {found['date']} in {browser} on {machine}, with the files on the same machine.\n"
+    return "".join((*lines, "\n", measured))
+
+
 SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "zoo"): card.markdown_table,
     ("README.md", "install"): install_table,
@@ -89,6 +108,7 @@ SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/evaluation.md", "crops"): functools.partial(card.figures_table, card.CROPS),
     ("docs/weights.md", "files"): card.files_table,
     ("docs/colorizing.md", "options"): options_table,
+    ("docs/howto/page.md", "page"): page_tables,
     ("docs/hints.md", "gains"): functools.partial(hints_table, "hints.json", ["gain"]),
     ("artcolor/__init__.pyi", "models"): model_imports,
 }
@@ -143,6 +163,10 @@ def _default(value: Any) -> str:
     if value is None:
         return "none"
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else f"`{value}`"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.2f} MB"
 
 
 def _limits(option: Option) -> str:

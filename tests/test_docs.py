@@ -149,6 +149,7 @@ def test_links_and_pictures_exist(page: Path) -> None:
         ("README.md", "zoo"),
         ("docs/weights.md", "files"),
         ("docs/colorizing.md", "options"),
+        ("docs/howto/page.md", "page"),
         ("artcolor/__init__.pyi", "models"),
         ("README.md", "install"),
         ("docs/installation.md", "install"),

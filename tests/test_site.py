@@ -7,7 +7,6 @@ import functools
 import http.server
 import importlib
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -21,9 +20,9 @@ import pytest
 
 from tests.conftest import ROOT
 
-CHROMIUM = shutil.which("chromium")
 WIDTHS = (390, 1400)
 SCHEMES = ("light", "dark")
+DEMO = "demo/"
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +132,27 @@ def test_the_pictures_may_be_shown(site: Path) -> None:
         assert any(stem in shown.name for stem in stems), shown
 
 
+def test_the_page_that_colorizes_is_there_and_small(site: Path) -> None:
+    folder = site / DEMO
+    assert re.search(rf'href="{DEMO}"[^>]*>\s*Color a picture', (site / "index.html").read_text())
+    if not (ROOT / "artcolor" / "serve" / "web" / "vendor").is_dir():
+        assert "was built without the page" in (folder / "index.html").read_text()
+        pytest.skip("needs onnxruntime-web: python scripts/fetch_onnxruntime_web.py")
+    sizes = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    assert sizes[folder / "model.onnx"] <= 11e6
+    assert sum(size for path, size in sizes.items() if path.suffix != ".wasm") <= 16e6
+    assert "md-" not in (folder / "index.html").read_text(), "the theme wraps it"
+
+
+def test_the_site_says_what_the_page_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    demo, page = (importlib.import_module(f"sitegen.{name}") for name in ("demo", "page"))
+    monkeypatch.setattr(page, "WEB", tmp_path)
+    demo.build(tmp_path / "out" / "demo")
+    (written,) = (tmp_path / "out" / "demo").iterdir()
+    assert "python scripts/fetch_onnxruntime_web.py" in written.read_text()
+
+
 def test_arrows_of_the_map_point_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     graph = importlib.import_module("sitegen.modulemap").imports()
@@ -156,17 +176,6 @@ def address(site: Path) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pages_load_and_fit(browser: Any, address: str, site: Path, width: int, scheme: str) -> None:
@@ -178,6 +187,9 @@ def test_pages_load_and_fit(browser: Any, address: str, site: Path, width: int, 
     tab.on("response", lambda answer: wrong.append(answer.url) if answer.status >= 400 else None)
     tab.on("requestfailed", lambda request: wrong.append(request.url))
     for page in pages(site):
+        # It is not of this theme; tests/serve tests it.
+        if page == DEMO:
+            continue
         # Pictures that load when they are scrolled to are asked for at once.
         tab.goto(urljoin(address, page.lstrip("/")))
         tab.evaluate("document.querySelectorAll('img[loading]').forEach(image => image.removeAttribute('loading'))")

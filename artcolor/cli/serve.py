@@ -1,6 +1,7 @@
 """`artcolor serve`."""
 
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -73,9 +74,13 @@ def serve(
     def started(address: str) -> None:
         say(f"artcolor listens on {address}; Ctrl-C ends it")
         if open_:
+            import threading
             import webbrowser
 
-            webbrowser.open(address)
+            # The page takes the token out of its address; what follows # is never sent.
+            page = f"{address}/" if token is None else f"{address}/#token={quote(token, safe='')}"
+            # Some browsers return only when they are closed, and until then they need the server.
+            threading.Thread(target=webbrowser.open, args=[page], daemon=True).start()
 
     with stoppable() as stop:
         run(settings, started)

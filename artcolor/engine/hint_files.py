@@ -12,6 +12,7 @@ from artcolor.engine.hints import Hint, read_palette, shortened
 from artcolor.errors import ConfigError, ImageError
 from artcolor.images import open_picture
 from artcolor.images.picture import at_depth
+from artcolor.images.streams import Source, source_name
 
 __all__ = ["HintFile", "open_hints", "read_hints"]
 
@@ -239,11 +240,11 @@ def _hint(content: Any, where: str, folder: Path | None) -> Hint:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def painted_hints(path: Path, *, largest: int = 200) -> HintFile:
+def painted_hints(source: Source, *, largest: int = 200) -> HintFile:
     """Reads hints that were painted on a transparent layer.
 
     Args:
-        path: of a picture with transparency, of any size. Pixels that are at least half opaque are hints.
+        source: a picture file with transparency, of any size. Pixels that are at least half opaque are hints.
         largest: the most points to make; larger areas become squares of pixels.
 
     Returns:
@@ -254,15 +255,16 @@ def painted_hints(path: Path, *, largest: int = 200) -> HintFile:
         ConfigError: the picture has no transparency, or nothing is painted on it.
         ImageError: it cannot be read.
     """
-    picture = open_picture(path)
+    picture = open_picture(source)
+    name = source_name(source)
     if picture.alpha is None:
         raise ConfigError(
-            f"{path} has no transparency; paint hints on a transparent layer of the picture's size, and export it "
+            f"{name} has no transparency; paint hints on a transparent layer of the picture's size, and export it "
             "as PNG"
         )
     opaque = at_depth(picture.alpha, 8) >= 128
     if not opaque.any():
-        raise ConfigError(f"nothing is painted on {path}: no pixel is at least half opaque")
+        raise ConfigError(f"nothing is painted on {name}: no pixel is at least half opaque")
     pixels = picture.pixels
     height, width = opaque.shape
     step = 1
@@ -284,7 +286,7 @@ def painted_hints(path: Path, *, largest: int = 200) -> HintFile:
         )
         for n in range(len(counts))
     ]
-    return HintFile(hints=hints, name=str(path), size=(width, height))
+    return HintFile(hints=hints, name=name, size=(width, height))
 
 
 def _blocks(opaque: np.ndarray[Any, Any], step: int) -> np.ndarray[Any, Any]:

@@ -8,7 +8,6 @@ and takes layers as Pillow images, whose colors have 8 bits.
 import io
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -19,6 +18,7 @@ from artcolor.color import planes
 from artcolor.engine.drawing import draw_hints, hints_of
 from artcolor.engine.targets import LAYERS_SUFFIXES, opened_for_writing
 from artcolor.images import Picture, save_picture
+from artcolor.images.write import Target
 from artcolor.models.guidance import Decoding, Guidance
 from artcolor.models.heads import DistributionHead
 
@@ -36,7 +36,7 @@ _Layer = tuple[str, str, bool, bytes]
 
 
 def save_layers(
-    session: "Session", path: str | Path, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()
+    session: "Session", path: Target, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()
 ) -> None:
     """Colorizes the picture of a session and writes it as an OpenRaster file with these layers, from the bottom up.
 
@@ -52,7 +52,8 @@ def save_layers(
 
     Args:
         session: of the picture.
-        path: of the file, which ends in `.ora`; one that exists is replaced.
+        path: of the file, which ends in `.ora`; one that exists is replaced. Or a binary file that is open for
+            writing.
         guidance: what a person knows or wants of the colors.
         decoding: how the output becomes chroma.
 
@@ -72,7 +73,7 @@ def save_layers(
     merged = image.to_bytes("png")
     small = image.copy()
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    with opened_for_writing(Path(path), LAYERS_SUFFIXES, session.source) as file, zipfile.ZipFile(file, "w") as archive:
+    with opened_for_writing(path, LAYERS_SUFFIXES, session.source) as file, zipfile.ZipFile(file, "w") as archive:
         # First and not compressed, so that the kind of file can be told from its beginning.
         _add(archive, "mimetype", b"image/openraster")
         dpi = session.original.info.get("dpi", ())

@@ -19,6 +19,7 @@ from artcolor.engine.targets import CARD_SUFFIXES, opened_for_writing
 from artcolor.errors import ImageError
 from artcolor.files import sha256_of
 from artcolor.images import encode
+from artcolor.images.write import Target
 from artcolor.models.guidance import Decoding, Guidance
 from artcolor.models.heads import DistributionHead
 
@@ -80,7 +81,7 @@ code {{ font-size: 13px; }}
 
 
 def save_card(
-    session: "Session", path: str | Path, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()
+    session: "Session", path: Target, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()
 ) -> None:
     """Colorizes the picture of a session and documents it on one HTML page.
 
@@ -90,7 +91,8 @@ def save_card(
 
     Args:
         session: of the picture.
-        path: of the page, which ends in `.html`; one that exists is replaced.
+        path: of the page, which ends in `.html`; one that exists is replaced. Or a binary file that is open for
+            writing.
         guidance: what a person knows or wants of the colors.
         decoding: how the output becomes chroma.
 
@@ -110,7 +112,7 @@ def save_card(
     name = "Picture" if session.source is None else session.source.name
     body = "\n".join(_body(session, name, guidance, decoding))
     page = _PAGE.format(title=html.escape(f"{name}, colorized"), body=body)
-    with opened_for_writing(Path(path), CARD_SUFFIXES, session.source) as file:
+    with opened_for_writing(path, CARD_SUFFIXES, session.source) as file:
         # File names may contain bytes that are not UTF-8.
         file.write(page.encode(errors="backslashreplace"))
 

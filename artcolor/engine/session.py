@@ -18,7 +18,7 @@ from artcolor.engine.hints import Hint
 from artcolor.engine.hints_on_picture import HintedPicture
 from artcolor.engine.inputs import item_of, path_of, read_guidance
 from artcolor.engine.layers import save_layers
-from artcolor.engine.painting import uncertainty_map
+from artcolor.engine.painting import LAYER_LIGHTNESS, uncertainty_map
 from artcolor.engine.predict import on_grid
 from artcolor.engine.result import ColoredImage, check_not_original
 from artcolor.engine.result_card import save_card
@@ -235,6 +235,7 @@ class Session:
         format: str | None = None,
         quality: int | None = None,
         depth: int | None = None,
+        chroma_only: bool = False,
     ) -> None:
         """Colorizes the picture and writes it as the command does, strip by strip, with metadata and provenance.
 
@@ -246,6 +247,7 @@ class Session:
             format: as `artcolor.images.save_picture` takes it.
             quality: as `artcolor.images.save_picture` takes it.
             depth: as `artcolor.images.save_picture` takes it.
+            chroma_only: write the color alone, as a layer for the blend mode "Color".
 
         Raises:
             ConfigError: as for `render`.
@@ -253,21 +255,26 @@ class Session:
                 original.
         """
         check_not_original(self._source, path)
-        guidance, prediction = self._predict(guidance, decoding)
+        painter = self._colorizer
+        if chroma_only:
+            painter = copy.copy(painter)
+            painter.chroma_only = True
+        guidance, prediction = self._predict(guidance, decoding, at_lightness=LAYER_LIGHTNESS if chroma_only else None)
         save_picture(
-            self._colorizer.paint(self._shown, prediction, hints=guidance.hints or ()),
+            painter.paint(self._shown, prediction, hints=guidance.hints or ()),
             path,
             format=format,
             quality=quality,
             depth=depth,
-            provenance=self._colorizer.provenance_of(guidance, decoding),
+            provenance=painter.provenance_of(guidance, decoding),
         )
 
-    def save_layers(self, path: str | Path, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()) -> None:
+    def save_layers(self, path: Target, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()) -> None:
         """Colorizes the picture and writes it as layers for image editors; see `artcolor.engine.layers.save_layers`.
 
         Args:
-            path: of the OpenRaster file, which ends in `.ora`; one that exists is replaced.
+            path: of the OpenRaster file, which ends in `.ora`; one that exists is replaced. Or a binary file that is
+                open for writing.
             guidance: what a person knows or wants of the colors.
             decoding: how the output becomes chroma.
 
@@ -277,11 +284,12 @@ class Session:
         """
         save_layers(self, path, guidance, decoding)
 
-    def save_card(self, path: str | Path, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()) -> None:
+    def save_card(self, path: Target, guidance: Guidance = Guidance(), decoding: Decoding = Decoding()) -> None:
         """Colorizes the picture and documents it on one HTML page; see `artcolor.engine.result_card.save_card`.
 
         Args:
-            path: of the page, which ends in `.html`; one that exists is replaced.
+            path: of the page, which ends in `.html`; one that exists is replaced. Or a binary file that is
+                open for writing.
             guidance: what a person knows or wants of the colors.
             decoding: how the output becomes chroma.
 
@@ -354,7 +362,12 @@ class Session:
     @torch.no_grad()
     @isolated()
     def _predict(
-        self, guidance: Guidance, decoding: Decoding, *, uncertainty: bool = False
+        self,
+        guidance: Guidance,
+        decoding: Decoding,
+        *,
+        uncertainty: bool = False,
+        at_lightness: float | None = None,
     ) -> tuple[Guidance, Prediction]:
         """Returns the guidance with all hints, as a list, and the prediction."""
         _check_kinds(guidance, decoding)
@@ -362,7 +375,7 @@ class Session:
         hints: list[Hint] = []
         for given in self._given(read.hints):
             hints += self._hinted.hints(given)
-            for message in set(self._hinted.unshown(given)) - self._warned:
+            for message in set(self._hinted.unshown(given, at_lightness=at_lightness)) - self._warned:
                 self._warned.add(message)
                 warn(message)
         guidance, decoded = (dataclasses.replace(each, hints=hints or None) for each in (read.stated, read.decoded))

@@ -1,13 +1,17 @@
 """Files that are written, and checks of their names. Does not import torch, so that mistakes are found at once."""
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from artcolor.errors import ImageError
-from artcolor.files import replacing
+from artcolor.files import replacing, unnamed
+
+if TYPE_CHECKING:
+    from artcolor.images.write import Target
 
 __all__ = ["CARD_SUFFIXES", "LAYERS_SUFFIXES", "check_not_original", "check_suffix", "opened_for_writing"]
 
@@ -49,17 +53,25 @@ def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def opened_for_writing(path: Path, suffixes: Sequence[str], source: Path | None) -> Iterator[BinaryIO]:
+def opened_for_writing(target: "Target", suffixes: Sequence[str], source: Path | None) -> Iterator[BinaryIO]:
     """Opens a file that appears under its name once all is written; one that exists is replaced.
 
     Args:
-        path: of the file.
+        target: path of the file; or a binary file that is open for writing, which gets all bytes at once, and only if
+            nothing failed.
         suffixes: as `check_suffix` takes them.
         source: path of the original, which is never replaced; `None` if it is not a file.
 
     Raises:
         ImageError: the suffix is wrong, the file is the original, or it cannot be written.
     """
+    if not isinstance(target, str | PathLike):
+        with unnamed() as file:
+            yield file
+            file.seek(0)
+            shutil.copyfileobj(file, target)
+        return
+    path = Path(target)
     check_suffix(path, suffixes)
     check_not_original(source, path)
     try:

@@ -1,12 +1,13 @@
 """Writing TIFF files strip by strip, without a copy of the picture."""
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -65,7 +66,7 @@ def is_jpeg(picture: Picture, depth: int) -> bool:
 
 
 def write_tiff(
-    path: str,
+    target: str | os.PathLike[str] | BinaryIO,
     pages: Iterable[tuple[Picture, bytes | None]],
     depth: int,
     *,
@@ -78,14 +79,14 @@ def write_tiff(
     or JPEG. All others are compressed with Deflate.
 
     Args:
-        path: path of the file to write.
+        target: path of the file to write, or a file that is open for writing and reading.
         pages: pictures in color, each with its XMP or `None`.
         depth: 8 or 16 bits per channel.
         big: whether to write BigTIFF, which may exceed 4 GB.
         quality: quality of JPEG-compressed pages, 1 to 100; `None` uses that of the original.
     """
     directories = []
-    with TiffWriter(path, bigtiff=big, byteorder="<") as tiff:
+    with TiffWriter(target, bigtiff=big, byteorder="<") as tiff:
         for picture, xmp in pages:
             tags = tiff_tags(picture.info, xmp)
             groups = _groups(tags)
@@ -110,7 +111,12 @@ def write_tiff(
                 metadata=None,
                 extratags=[*_extras(tags, texts[_DATE_TIME]), *((group - 1, "I", 1, 0, True) for group in groups)],
             )
-    _append_directories(path, directories, big)
+    if any(directories):
+        if isinstance(target, str | os.PathLike):
+            with Path(target).open("r+b") as file:
+                _append_directories(file, directories, big)
+        else:
+            _append_directories(target, directories, big)
 
 
 def needs_big(picture: Picture, depth: int) -> bool:
@@ -223,15 +229,14 @@ def _extra(tag: int, value: Any) -> tuple[int, Any, int, Any, bool]:
     return tag, "d", len(floats), floats if len(floats) > 1 else floats[0], True
 
 
-def _append_directories(path: str, directories: list[dict[int, dict[int, Any]]], big: bool) -> None:
+def _append_directories(file: BinaryIO, directories: list[dict[int, dict[int, Any]]], big: bool) -> None:
     """Appends the EXIF and GPS directories, which tifffile does not write, and makes their tags point to them.
 
     tifffile refuses those tags, too, so unused tags whose numbers are one less hold their places.
     """
-    if not any(directories):
-        return
     header = b"II\x2b\0\x08\0\0\0" + bytes(8) if big else b"II\x2a\0\0\0\0\0"
-    with Path(path).open("r+b") as file, TiffFile(file) as tiff:
+    file.seek(0)
+    with TiffFile(file) as tiff:
         for page, groups in zip(tiff.pages, directories, strict=True):
             assert isinstance(page, TiffPage)
             for group, values in groups.items():

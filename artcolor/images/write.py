@@ -4,17 +4,16 @@ import contextlib
 import importlib
 import itertools
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Protocol, cast
+from typing import IO, Any, BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image
 
 from artcolor.errors import ImageError
-from artcolor.files import replacing
+from artcolor.files import replacing, unnamed
 from artcolor.images import high_bit_depth
 from artcolor.images.formats import Format, check_target, format_of
 from artcolor.images.jp2 import jp2_boxes
@@ -152,13 +151,12 @@ def _whole(path: Path, file: Writable | None) -> Iterator[BinaryIO]:
         with replacing(path) as opened:
             yield opened
         return
-    # Some encoders go to and fro, or need a path.
-    with tempfile.NamedTemporaryFile(prefix="artcolor-") as temporary:
-        yield cast(BinaryIO, temporary)
-        temporary.flush()
-        with open(temporary.name, "rb") as written:  # noqa: PTH123
-            while chunk := written.read(1 << 20):
-                file.write(chunk)
+    # Some encoders go to and fro.
+    with unnamed() as temporary:
+        yield temporary
+        temporary.seek(0)
+        while chunk := temporary.read(1 << 20):
+            file.write(chunk)
 
 
 def check_settings(
@@ -297,7 +295,8 @@ def _write_tiff(file: BinaryIO, pictures: Iterator[Picture], first: Picture, dep
         raise ImageError(f"{options.path}: TIFF is written without loss here and has no quality")
     pages = ((picture, _xmp(picture, options)) for picture in pictures)
     big = needs_big(first, depth) or bool(first.info.get("big_tiff"))
-    write_tiff(file.name, pages, depth, big=big, quality=options.quality)
+    # It is read again, too.
+    write_tiff(file if file.readable() else file.name, pages, depth, big=big, quality=options.quality)
 
 
 def _xmp(picture: Picture, options: _Options) -> bytes | None:

@@ -11,9 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from artcolor.errors import ConfigError, ImageError, UnsupportedError
 from artcolor.serve import session_api
@@ -21,9 +20,12 @@ from artcolor.serve.colorize import colorize
 from artcolor.serve.description import describe, docs_page
 from artcolor.serve.folders import colorize_folder
 from artcolor.serve.guard import Drain, Guard
+from artcolor.serve.memory import Memory, Room
 from artcolor.serve.messages import message
 from artcolor.serve.metrics import Counting, Metrics
-from artcolor.serve.models import local_entries
+from artcolor.serve.models import defaults_of, local_entries
+from artcolor.serve.page import page_routes
+from artcolor.serve.pictures import written_formats
 from artcolor.serve.places import Places
 from artcolor.serve.sessions import Sessions
 from artcolor.serve.settings import Settings
@@ -32,7 +34,6 @@ from artcolor.serve.state import State, state_of
 __all__ = ["make_app"]
 
 _LOG = logging.getLogger(__name__)
-_WEB = Path(__file__).with_name("web")
 _STATUS: tuple[tuple[type[Exception], int], ...] = ((UnsupportedError, 415), (ImageError, 422), (ConfigError, 422))
 
 
@@ -51,8 +52,9 @@ def make_app(settings: Settings) -> Starlette:
         ...     client.get("/healthz").json()
         {'status': 'ok'}
     """
-    places, sessions = Places(settings), Sessions(settings)
-    metrics = Metrics(lambda: places.taken, lambda: len(sessions))
+    memory, sessions = Memory(settings), Sessions(settings)
+    places = Places(settings, memory)
+    metrics = Metrics(lambda: places.taken, lambda: len(sessions), lambda: memory.taken)
     app = Starlette(
         routes=_routes(),
         middleware=[
@@ -68,18 +70,19 @@ def make_app(settings: Settings) -> Starlette:
         },
         lifespan=_lifespan,
     )
-    app.state.artcolor = State(settings, places, sessions, metrics)
+    app.state.artcolor = State(settings, places, memory, Room(settings), sessions, metrics)
     return app
 
 
 def _routes() -> list[BaseRoute]:
     session = "/api/sessions/{id}"
-    routes: list[BaseRoute] = [
+    return [
         Route("/api/colorize", colorize, methods=["POST"]),
         Route("/api/folder", colorize_folder, methods=["POST"]),
         Route("/api/sessions", session_api.start, methods=["POST"]),
         Route(session, session_api.close, methods=["DELETE"]),
         Route(f"{session}/guidance", session_api.guide, methods=["PUT"]),
+        Route(f"{session}/original", session_api.original),
         Route(f"{session}/result", session_api.result),
         Route(f"{session}/uncertainty", session_api.uncertainty),
         Route(f"{session}/alternatives", session_api.alternatives),
@@ -89,11 +92,8 @@ def _routes() -> list[BaseRoute]:
         Route("/api/docs", _docs),
         Route("/healthz", _health),
         Route("/metrics", _metrics),
+        *page_routes(),
     ]
-    # A page that cannot compute would only disappoint; both files are fetched or made (.gitignore).
-    if (_WEB / "model.onnx").is_file() and (_WEB / "vendor").is_dir():
-        return [*routes, Mount("/", StaticFiles(directory=_WEB, html=True))]
-    return [*routes, Route("/", _to_docs)]
 
 
 def _cors(settings: Settings) -> list[Middleware]:
@@ -138,11 +138,25 @@ async def _metrics(request: Request) -> Response:
 async def _models(request: Request) -> Response:
     settings = state_of(request).settings
     listed = [
-        {"name": entry.key, "model": entry.model, "parameters": entry.parameters, "license": entry.license}
+        {
+            "name": entry.key,
+            "model": entry.model,
+            "sha256": entry.sha256,
+            "parameters": entry.parameters,
+            "license": entry.license,
+            "defaults": defaults_of(entry),
+        }
         for entry in local_entries()
     ]
-    # The path of a weights file would tell about the machine.
-    return JSONResponse({"default": Path(settings.model).name, "models": listed})
+    answer = {
+        # The path of a weights file would tell about the machine.
+        "default": Path(settings.model).name,
+        "models": listed,
+        "formats": written_formats(),
+        "max_bytes": settings.max_bytes,
+        "max_pixels": settings.max_pixels,
+    }
+    return JSONResponse(answer)
 
 
 async def _openapi(request: Request) -> Response:
@@ -151,10 +165,6 @@ async def _openapi(request: Request) -> Response:
 
 async def _docs(request: Request) -> Response:
     return Response(docs_page(), media_type="text/html")
-
-
-async def _to_docs(request: Request) -> Response:
-    return RedirectResponse("/api/docs")
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -1,6 +1,5 @@
 """`POST /api/colorize`: a picture in, the same picture in color out."""
 
-import contextlib
 import dataclasses
 import io
 import json
@@ -14,11 +13,12 @@ from starlette.responses import Response
 from artcolor.batch.pipe import colorize_stream
 from artcolor.batch.saving import Saving
 from artcolor.images import Provenance
+from artcolor.serve.hints import hints_of
+from artcolor.serve.memory import File, FileAnswer
 from artcolor.serve.models import check_model, make_colorizer
-from artcolor.serve.options import COLORING, SAVING, check_hints, check_size, from_query
+from artcolor.serve.options import COLORING, SAVING, check_size, from_query
 from artcolor.serve.pictures import check_picture, media_type
-from artcolor.serve.settings import Settings
-from artcolor.serve.state import state_of
+from artcolor.serve.state import State, state_of
 from artcolor.serve.uploads import NamedBytes, Upload, read_upload
 
 __all__ = ["colorize", "colorize_upload", "picture_of", "provenance_headers"]
@@ -36,45 +36,47 @@ async def colorize(request: Request) -> Response:
     """
     state = state_of(request)
     with state.places.take() as place:
-        upload = await read_upload(request, state.settings)
-        return await place.run(request, colorize_upload, upload, request.query_params, state.settings)
+        upload = await read_upload(request, state.settings, place)
+        colored = await place.run(request, colorize_upload, upload, request.query_params, state)
+    return FileAnswer(colored, state.memory, state.settings)
 
 
-def colorize_upload(upload: Upload, query: QueryParams, settings: Settings) -> Response:
+def colorize_upload(upload: Upload, query: QueryParams, state: State) -> File:
     """Colorizes the picture of an upload.
 
     Args:
         upload: the picture, with hints and reference.
         query: holds options.
-        settings: of the server.
+        state: of the server.
 
     Returns:
-        The answer, as of `colorize`.
+        The colored picture.
 
     Raises:
-        HTTPException: there is no picture (400), or it is too large (413).
+        HTTPException: there is no picture (400), it is too large (413), or the server is busy with others (503).
         ConfigError: an option or a hint makes no sense.
         ImageError: the picture or the reference cannot be read, or the result cannot be written.
     """
+    settings = state.settings
     options = from_query(query, COLORING | SAVING, ["model"])
     saving = Saving(**{name: options.pop(name) for name in SAVING if name in options}, max_pixels=settings.max_pixels)
     check_size(options, settings)
     model = query.get("model", settings.model)
     check_model(model, settings)
     picture = picture_of(upload)
-    suffix = check_picture(picture, settings, allow_truncated=saving.allow_truncated)
-    if upload.hints is not None:
-        check_hints(upload.hints)
-        options["hints"] = upload.hints
-    with contextlib.ExitStack() as files:
-        if upload.reference is not None:
-            check_picture(upload.reference[0], settings)
-            options["reference"] = files.enter_context(NamedBytes(*upload.reference))
+    suffix, pixels = check_picture(picture, settings, allow_truncated=saving.allow_truncated)
+    if (hints := hints_of(upload, settings, state.room)) is not None:
+        options["hints"] = hints
+    if upload.reference is not None:
+        options["reference"] = NamedBytes(*upload.reference)
+        pixels = max(pixels, check_picture(options["reference"], settings)[1])
+    # The reference is reduced before the picture is read.
+    with state.room.take(pixels):
         colorizer = make_colorizer(model, settings, options)
-    colored = io.BytesIO()
-    colorize_stream(colorizer, picture, colored, dataclasses.replace(saving, format=saving.format or suffix))
+        colored = io.BytesIO()
+        colorize_stream(colorizer, picture, colored, dataclasses.replace(saving, format=saving.format or suffix))
     headers = provenance_headers(colorizer.provenance)
-    return Response(colored.getvalue(), headers=headers, media_type=media_type(saving.format or suffix))
+    return File(colored.getvalue(), media_type(saving.format or suffix), headers)
 
 
 def picture_of(upload: Upload) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from artcolor import __version__
 from artcolor.engine.options import DEFAULT_MODEL
 from artcolor.models.options import Option
-from artcolor.serve.options import ALTERNATIVES, COLORING, GUIDANCE, PLACE, SAVING, SIDE, SIZE
+from artcolor.serve.options import ALTERNATIVES, COLORING, GUIDANCE, MAP, PLACE, RESULT, SAVING, SIDE, SIZE
 
 __all__ = ["describe", "docs_page"]
 
@@ -16,14 +16,16 @@ _Options = dict[str, tuple[Any, Option]]
 _MODEL: _Options = {"model": (str, Option("A model or weights, as /api/models lists them.", default=DEFAULT_MODEL))}
 _BINARY = {"type": "string", "format": "binary"}
 _PICTURE = {"image/*": {"schema": _BINARY}}
+_DOCUMENTS = {"image/openraster": {"schema": _BINARY}, "text/html": {"schema": {"type": "string"}}}
 _HINTS = {"type": "object", "description": "As in a hints file; see docs/hints.md. It cannot name files."}
+_PAINTED = {**_BINARY, "description": "Painted hints; the type of the part must begin with image/."}
 _UPLOAD = {
     "application/octet-stream": {"schema": _BINARY},
     "multipart/form-data": {
         "schema": {
             "type": "object",
             "required": ["picture"],
-            "properties": {"picture": _BINARY, "hints": _HINTS, "reference": _BINARY},
+            "properties": {"picture": _BINARY, "hints": {"oneOf": [_HINTS, _PAINTED]}, "reference": _BINARY},
         }
     },
 }
@@ -63,7 +65,6 @@ def describe() -> dict[str, Any]:
         >>> sorted(describe()["paths"])[:2]
         ['/api/colorize', '/api/folder']
     """
-    saved = {name: SAVING[name] for name in ("format", "quality", "depth")}
     preview = SIDE | {name: SAVING[name] for name in ("format", "quality")}
     guidance = {"hints": _HINTS, **{name: _schema(*each) for name, each in GUIDANCE.items()}}
     guidance_body = {"application/json": {"schema": {"type": "object", "properties": guidance}}}
@@ -86,15 +87,20 @@ def describe() -> dict[str, Any]:
                 "Replace the guidance, and preview the result.", _PICTURE, preview, body=guidance_body, in_session=True
             )
         },
-        f"{session}/result": {"get": _operation("The result at full size.", _PICTURE, saved, in_session=True)},
+        f"{session}/original": {"get": _operation("The original, reduced.", _PICTURE, preview, in_session=True)},
+        f"{session}/result": {
+            "get": _operation("The result at full size.", _PICTURE | _DOCUMENTS, RESULT, in_session=True)
+        },
         f"{session}/uncertainty": {
-            "get": _operation("A map of the model's uncertainty.", {"image/png": {"schema": _BINARY}}, in_session=True)
+            "get": _operation(
+                "A map of the model's uncertainty.", {"image/png": {"schema": _BINARY}}, MAP, in_session=True
+            )
         },
         f"{session}/alternatives": {
             "get": _operation("Other colorings, each with its seed.", _JSON, ALTERNATIVES, in_session=True)
         },
         f"{session}/suggestions": {"get": _operation("Likely colors of a place.", _JSON, PLACE, in_session=True)},
-        "/api/models": {"get": _operation("List the models.", _JSON)},
+        "/api/models": {"get": _operation("List models, formats and limits.", _JSON)},
         "/healthz": {"get": _operation("Tell that the server answers.", _JSON)},
         "/metrics": {"get": _operation("Counters for Prometheus.", {"text/plain": {"schema": {"type": "string"}}})},
     }
@@ -149,6 +155,8 @@ def _schema(kind: Any, option: Option) -> dict[str, Any]:
     kinds = {kind, *typing.get_args(kind)}
     if kind is Any:
         return {"type": "array", "items": {"type": "string"}}
+    if typing.get_origin(kind) is typing.Literal:
+        return {"type": "string", "enum": list(typing.get_args(kind)), "default": option.default}
     names = {bool: "boolean", int: "integer", float: "number", str: "string"}
     schema: dict[str, Any] = {"type": next(name for found, name in names.items() if found in kinds)}
     limits = {"minimum": option.minimum, "maximum": option.maximum, "default": option.default}

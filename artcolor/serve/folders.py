@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from artcolor.images import SUFFIXES, output_suffix
 from artcolor.images.formats import UNSUPPORTED
 from artcolor.images.walk import is_left_out
 from artcolor.serve.colorize import colorize_upload, picture_of
+from artcolor.serve.memory import File, FileAnswer
 from artcolor.serve.messages import message
 from artcolor.serve.settings import Settings
 from artcolor.serve.state import state_of
@@ -44,24 +46,29 @@ async def colorize_folder(request: Request) -> Response:
     """
     state = state_of(request)
     settings, report = state.settings, list[dict[str, Any]]()
+    until = time.monotonic() + settings.folder_seconds
     with state.places.take() as place:
         if state.folder.locked():
             # Its results are in memory, and may be large.
             raise HTTPException(503, "the server is busy with another folder; try again", {"Retry-After": "10"})
         async with state.folder:
-            upload = await read_upload(request, settings)
-            if upload.hints is not None:
+            upload = await read_upload(request, settings, place)
+            if upload.hints is not None or upload.painted is not None:
                 raise HTTPException(422, "hints are for one picture; send it to /api/colorize")
             results = io.BytesIO()
             with _opened(upload, settings) as folder, zipfile.ZipFile(results, "w") as colored:
                 for entry in _pictures(folder):
+                    if time.monotonic() > until:
+                        text = f"the time of {settings.folder_seconds:g} s is over; send the rest in another ZIP file"
+                        report.append({"file": entry.filename, "status": "failed", "message": text})
+                        continue
                     try:
                         picture = Upload(_content(folder, entry), reference=upload.reference)
-                        answer = await place.run(request, colorize_upload, picture, request.query_params, settings)
+                        answer = await place.run(request, colorize_upload, picture, request.query_params, state)
                         result = _name(entry.filename, request.query_params.get("format"))
                         if result in colored.namelist():
                             raise ImageError(f"another result has the name {result}; rename one of the originals")
-                        colored.writestr(result, answer.body)
+                        colored.writestr(result, answer.data)
                         report.append({"file": entry.filename, "status": "colorized", "result": result})
                     except (ImageError, HTTPException) as error:
                         if isinstance(error, HTTPException) and error.status_code != 413:
@@ -73,7 +80,7 @@ async def colorize_folder(request: Request) -> Response:
                 if not report:
                     raise HTTPException(422, "the ZIP file has no pictures")
                 colored.writestr(_REPORT, json.dumps({"files": report}, ensure_ascii=False, indent=1))
-    return Response(results.getvalue(), media_type="application/zip")
+    return FileAnswer(File(results.getvalue(), "application/zip"), state.memory, settings)
 
 
 def _opened(upload: Upload, settings: Settings) -> zipfile.ZipFile:

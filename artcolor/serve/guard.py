@@ -59,8 +59,8 @@ class Guard:
                     headers[name] = value
                 if "access-control-allow-origin" not in headers:
                     headers["Cross-Origin-Resource-Policy"] = "same-origin"
-                if private:
-                    headers["Cache-Control"] = "no-store"
+                # Files of the page have an ETag; a new version must not run with parts of the old one.
+                headers["Cache-Control"] = "no-store" if private else "no-cache"
             await send(message)
 
         refusal = self._refusal(scope, private=private)

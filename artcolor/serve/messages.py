@@ -8,6 +8,8 @@ __all__ = ["message"]
 
 # The library's messages say what to do in Python or on the command line, which clients of the server do not use.
 _WORDS = {
+    "the bytes given are": "the file is",
+    "the bytes given": "the file",
     "allow_truncated (--allow-truncated) reads": "allow_truncated=true reads",
     "; if you trust the file, allow more with max_pixels": "",
     "; on the command line, repeat --palette": "; repeat palette for each color",

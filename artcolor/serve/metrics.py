@@ -15,11 +15,12 @@ class Metrics:
     Args:
         places: returns the number of requests that wait or are worked on.
         sessions: returns the number of sessions.
+        held: returns the number of bytes of files that are held.
     """
 
     media_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, places: Callable[[], int], sessions: Callable[[], int]) -> None:
+    def __init__(self, places: Callable[[], int], sessions: Callable[[], int], held: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "artcolor_requests", "Answered requests.", ("endpoint", "status"), registry=self._registry
@@ -30,6 +31,7 @@ class Metrics:
         for name, text, value in (
             ("artcolor_places", "Requests that wait or are worked on.", places),
             ("artcolor_sessions", "Sessions that are kept.", sessions),
+            ("artcolor_held_bytes", "Bytes of bodies and answers that are held.", held),
         ):
             Gauge(name, text, registry=self._registry).set_function(value)
 

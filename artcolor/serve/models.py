@@ -12,12 +12,25 @@ from artcolor.zoo.manifest import Entry, entries
 from artcolor.zoo.names import unknown_name
 from artcolor.zoo.places import find
 
-__all__ = ["check_model", "local_entries", "make_colorizer"]
+__all__ = ["check_model", "defaults_of", "local_entries", "make_colorizer"]
 
 
 def local_entries() -> list[Entry]:
     """Lists the released weights that need not be downloaded."""
     return [entry for entry in entries().values() if find(entry) is not None]
+
+
+def defaults_of(entry: Entry) -> dict[str, float]:
+    """Returns how released weights decode colors if a request does not say it.
+
+    Args:
+        entry: of the weights.
+
+    Returns:
+        Strength; and vividness and temperature if the model predicts a distribution.
+    """
+    head = entry.config["head"]
+    return {name: head[name] for name in ("vividness", "temperature") if name in head} | {"strength": 1.0}
 
 
 def check_model(name: str, settings: Settings) -> None:

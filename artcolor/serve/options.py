@@ -3,7 +3,7 @@
 import dataclasses
 import typing
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from starlette.datastructures import QueryParams
 
@@ -17,11 +17,12 @@ __all__ = [
     "ALTERNATIVES",
     "COLORING",
     "GUIDANCE",
+    "MAP",
     "PLACE",
+    "RESULT",
     "SAVING",
     "SIDE",
     "SIZE",
-    "check_hints",
     "check_size",
     "from_query",
 ]
@@ -42,9 +43,14 @@ SIZE: dict[str, tuple[Any, Option]] = {"size": COLORING["size"]}
 """Options with which a session starts."""
 
 SIDE: dict[str, tuple[Any, Option]] = {
-    "side": (int, Option("Longer side of the preview in pixels.", 1, 4096, default=1024))
+    "side": (int, Option("Longer side of the preview in pixels.", 1, 2048, default=1024))
 }
 """Options of a preview."""
+
+MAP: dict[str, tuple[Any, Option]] = {
+    "side": (int, Option("Longer side of the map in pixels. Default: that of the picture.", 1, 2048))
+}
+"""Options of the map of uncertainty."""
 
 ALTERNATIVES: dict[str, tuple[Any, Option]] = {
     "count": (int, Option("Number of alternatives.", 1, 16, default=4)),
@@ -73,6 +79,13 @@ def _saving() -> dict[str, tuple[Any, Option]]:
 
 SAVING: dict[str, tuple[Any, Option]] = _saving()
 """Fields of `Saving` that a query may hold → type and what there is to say of it."""
+
+_WHAT = "The picture; its color alone as a layer; layers as an OpenRaster file; or a card, an HTML page."
+RESULT: dict[str, tuple[Any, Option]] = {
+    "what": (Literal["picture", "layer", "ora", "card"], Option(_WHAT, default="picture")),
+    **{name: SAVING[name] for name in ("format", "quality", "depth")},
+}
+"""Options of the result of a session."""
 
 
 def from_query(
@@ -109,6 +122,10 @@ def from_query(
 
 def _value(name: str, text: str, kind: Any, option: Option) -> Any:
     kinds = {kind, *typing.get_args(kind)}
+    if typing.get_origin(kind) is Literal:
+        if text not in kinds:
+            raise ConfigError(f"{name} must be one of {', '.join(typing.get_args(kind))}, not {text[:50]!r}")
+        return text
     try:
         if bool in kinds:
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
@@ -138,22 +155,3 @@ def check_size(options: Mapping[str, Any], settings: Settings) -> None:
     size = options.get("size")
     if size is not None and size > settings.max_size:
         raise ConfigError(f"size must be at most {settings.max_size}, not {size}")
-
-
-def check_hints(hints: Any) -> None:
-    """Checks that hints name no file of the server.
-
-    Args:
-        hints: what a hints file says, as JSON: an object, or a list of hints.
-
-    Raises:
-        ConfigError: they name a file, or are neither.
-    """
-    if not isinstance(hints, dict | list):
-        raise ConfigError("hints must be an object, as in a hints file, or a list of hints")
-    if isinstance(hints, dict) and hints.get("reference") is not None:
-        raise ConfigError("hints cannot name a reference here; send it as the part 'reference' of a form")
-    every = hints.get("hints", []) if isinstance(hints, dict) else hints
-    for number, hint in enumerate(every if isinstance(every, list) else ()):
-        if isinstance(hint, dict) and hint.get("mask") is not None:
-            raise ConfigError(f"hints[{number}] names a mask, which cannot be sent; give a polygon")

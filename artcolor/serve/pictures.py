@@ -1,7 +1,9 @@
 """Limits of pictures, checked by their headers; and the kinds of files that are sent back."""
 
+import importlib.util
 import math
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from starlette.exceptions import HTTPException
@@ -9,10 +11,15 @@ from starlette.exceptions import HTTPException
 from artcolor.images import FORMATS, Source, format_of, open_file, output_suffix
 from artcolor.serve.settings import Settings
 
-__all__ = ["check_picture", "media_type"]
+__all__ = ["check_picture", "media_type", "written_formats"]
+
+_LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")
+_LABELS = {"WEBP": "WebP", "HEIF": "HEIC", "JPEG2000": "JPEG 2000"}
 
 
-def check_picture(source: Source, settings: Settings, *, allow_truncated: bool = False, single: bool = False) -> str:
+def check_picture(
+    source: Source, settings: Settings, *, allow_truncated: bool = False, single: bool = False
+) -> tuple[str, int]:
     """Checks a picture before it is decoded.
 
     Args:
@@ -22,7 +29,7 @@ def check_picture(source: Source, settings: Settings, *, allow_truncated: bool =
         single: refuse several pages or frames.
 
     Returns:
-        The suffix of a file of the same format, or of the nearest that can be written.
+        The suffix of a file of the same format, or of the nearest that can be written; and the number of pixels.
 
     Raises:
         HTTPException: it has too many pixels (413), or several pages or frames (422).
@@ -34,7 +41,22 @@ def check_picture(source: Source, settings: Settings, *, allow_truncated: bool =
             raise HTTPException(413, f"the picture has {pixels} pixels in all; the limit is {settings.max_pixels}")
         if single and file.frames > 1:
             raise HTTPException(422, f"the file has {file.frames} pages or frames; send it to /api/colorize instead")
-        return output_suffix(FORMATS[file.format].suffixes[0])
+        return output_suffix(FORMATS[file.format].suffixes[0]), pixels
+
+
+def written_formats() -> list[dict[str, Any]]:
+    """Lists the formats in which results can be written here: suffix, name, and what they hold."""
+    heif = importlib.util.find_spec("pillow_heif") is not None
+    return [
+        {
+            "format": each.suffixes[0].removeprefix("."),
+            "label": _LABELS.get(each.name, each.name),
+            "lossless": each.name not in _LOSSY,
+            "deep": each.deep,
+        }
+        for each in FORMATS.values()
+        if each.writes and (each.name != "HEIF" or heif)
+    ]
 
 
 def media_type(suffix: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from artcolor.serve.memory import Memory
 from artcolor.serve.settings import Settings
 
 __all__ = ["Place", "Places"]
@@ -24,9 +25,11 @@ class Places:
 
     Args:
         settings: `threads`, `queue` and `seconds` count.
+        memory: counts the bodies of requests.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, memory: Memory) -> None:
+        self._memory = memory
         self._threads = ThreadPoolExecutor(settings.threads, "artcolor")
         self._largest, self._seconds = settings.threads + settings.queue, settings.seconds
         self._lock = threading.Lock()
@@ -50,7 +53,7 @@ class Places:
             if self._taken >= self._largest:
                 raise HTTPException(503, "the server is busy; try again", {"Retry-After": str(_RETRY_AFTER)})
             self._taken += 1
-        return Place(self._threads, self._seconds, self._give_back)
+        return Place(self._threads, self._seconds, self._memory, self._give_back)
 
     def _give_back(self) -> None:
         with self._lock:
@@ -67,12 +70,16 @@ class Place:
     Args:
         threads: run functions.
         seconds: limit of one function.
+        memory: counts the body of the request.
         give_back: is called once the place is free.
     """
 
-    def __init__(self, threads: ThreadPoolExecutor, seconds: float, give_back: Callable[[], None]) -> None:
-        self._threads, self._seconds, self._give_back = threads, seconds, give_back
+    def __init__(
+        self, threads: ThreadPoolExecutor, seconds: float, memory: Memory, give_back: Callable[[], None]
+    ) -> None:
+        self._threads, self._seconds, self._memory, self._give_back = threads, seconds, memory, give_back
         self._running: Future[object] | None = None
+        self._held = 0
 
     def __enter__(self) -> Self:
         return self
@@ -80,9 +87,25 @@ class Place:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         # A thread cannot be stopped, so the place is taken until it is done.
         if self._running is None or self._running.cancel() or self._running.done():
-            self._give_back()
+            self._free()
         else:
-            self._running.add_done_callback(lambda _: self._give_back())
+            self._running.add_done_callback(lambda _: self._free())
+
+    def _free(self) -> None:
+        self._memory.give_back(self._held)
+        self._give_back()
+
+    def hold(self, count: int) -> None:
+        """Counts bytes of the body, which are held as long as the place.
+
+        Args:
+            count: of them.
+
+        Raises:
+            HTTPException: the server holds too many already (503).
+        """
+        self._memory.take(count)
+        self._held += count
 
     async def run(self, request: Request, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Runs a function in a thread.
@@ -114,11 +137,8 @@ class Place:
         answer.add_done_callback(lambda late: late.cancelled() or late.exception())
         if gone in done:
             raise HTTPException(400, "the client hung up")
-        raise HTTPException(
-            503,
-            f"the picture took longer than {self._seconds:g} s; send a smaller one",
-            {"Retry-After": str(_RETRY_AFTER)},
-        )
+        # It would take as long again, so there is no Retry-After.
+        raise HTTPException(503, f"the picture took longer than {self._seconds:g} s; send a smaller one")
 
 
 async def _gone(request: Request) -> None:

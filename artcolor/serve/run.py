@@ -7,6 +7,7 @@ import uvicorn
 
 from artcolor.errors import ConfigError
 from artcolor.serve.app import make_app
+from artcolor.serve.connections import limited_connections
 from artcolor.serve.models import make_colorizer
 from artcolor.serve.settings import Settings
 
@@ -28,21 +29,32 @@ def run(settings: Settings, started: Callable[[str], None]) -> None:
     make_colorizer(settings.model, settings)
     with _listening(settings) as listener:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        # The system accepts connections from now on, and the server answers them a moment later.
-        started(f"http://{host}:{listener.getsockname()[1]}")
-        make_server(settings).run(sockets=[listener])
+        address = f"http://{host}:{listener.getsockname()[1]}"
+        make_server(settings, lambda: started(address)).run(sockets=[listener])
 
 
-def make_server(settings: Settings) -> uvicorn.Server:
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, listens: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listens = listens
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._listens()
+
+
+def make_server(settings: Settings, started: Callable[[], None] = lambda: None) -> uvicorn.Server:
     """Makes a server that does not run yet.
 
     Args:
         settings: of the server.
+        started: is called once the server answers.
     """
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             make_app(settings),
-            http="h11",
+            http=limited_connections(settings),
             ws="none",
             log_level="warning",
             access_log=False,
@@ -52,7 +64,8 @@ def make_server(settings: Settings) -> uvicorn.Server:
             # A request may take `seconds` to arrive, and as long again to be answered.
             timeout_graceful_shutdown=round(2 * settings.seconds) + 5,
             h11_max_incomplete_event_size=32 << 10,
-        )
+        ),
+        started,
     )
 
 

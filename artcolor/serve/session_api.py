@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,30 +11,36 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from artcolor.engine.painting import in_rgb
 from artcolor.errors import ConfigError
+from artcolor.images import Picture, save_picture
 from artcolor.models.guidance import Decoding, Guidance, guided
+from artcolor.models.head_settings import effective
 from artcolor.serve.colorize import picture_of, provenance_headers
+from artcolor.serve.hints import check_hints, hints_of
+from artcolor.serve.memory import File, FileAnswer, Room
 from artcolor.serve.models import check_model
 from artcolor.serve.options import (
     ALTERNATIVES,
     GUIDANCE,
+    MAP,
     PLACE,
+    RESULT,
     SAVING,
     SIDE,
     SIZE,
-    check_hints,
     check_size,
     from_query,
 )
 from artcolor.serve.pictures import check_picture, media_type
 from artcolor.serve.sessions import Kept
-from artcolor.serve.settings import Settings
 from artcolor.serve.state import State, state_of
-from artcolor.serve.uploads import JSON_BYTES, Upload, json_of, read_body, read_upload
+from artcolor.serve.uploads import JSON_BYTES, NamedBytes, Upload, json_of, read_body, read_upload
 
-__all__ = ["alternatives", "close", "guide", "result", "start", "suggestions", "uncertainty"]
+__all__ = ["alternatives", "close", "guide", "original", "result", "start", "suggestions", "uncertainty"]
 
 _PLACE = ("x", "y")
+_DOCUMENTS = {"ora": ("layers.ora", "image/openraster"), "card": ("card.html", "text/html")}
 
 
 async def start(request: Request) -> Response:
@@ -44,33 +51,43 @@ async def start(request: Request) -> Response:
             hold `model` and `size`.
 
     Returns:
-        JSON with the id of the session, and width and height of the picture.
+        JSON with the id of the session; width, height and format of the picture; and what will color it.
     """
     state = state_of(request)
     with state.places.take() as place:
-        upload = await read_upload(request, state.settings)
-        kept = await place.run(request, _started, upload, request.query_params, state.settings)
-    height, width = kept.session.original.pixels.shape[:2]
+        upload = await read_upload(request, state.settings, place)
+        kept, described = await place.run(request, _started, upload, request.query_params, state)
     name = state.sessions.add(kept)
-    return JSONResponse({"id": name, "width": width, "height": height, "seconds": state.settings.session_seconds}, 201)
+    return JSONResponse({"id": name, "seconds": state.settings.session_seconds, **described}, 201)
 
 
-def _started(upload: Upload, query: QueryParams, settings: Settings) -> Kept:
+def _started(upload: Upload, query: QueryParams, state: State) -> tuple[Kept, dict[str, Any]]:
     from artcolor.engine.session import Session  # noqa: PLC0415  (imports torch)
 
+    settings = state.settings
     options = from_query(query, SIZE, ["model"])
     check_size(options, settings)
     model = query.get("model", settings.model)
     check_model(model, settings)
     picture = picture_of(upload)
-    suffix = check_picture(picture, settings, single=True)
-    reference = None if upload.reference is None else upload.reference[0]
-    if reference is not None:
-        check_picture(reference, settings)
-    session = Session(picture, model, size=options.get("size"), device=settings.device)
-    kept = Kept(session, suffix, reference)
-    kept.guidance, kept.decoding = _guidance(kept, {} if upload.hints is None else {"hints": upload.hints})
-    return kept
+    suffix, pixels = check_picture(picture, settings, single=True)
+    if upload.reference is not None:
+        check_picture(NamedBytes(*upload.reference), settings)
+    hints = hints_of(upload, settings, state.room)
+    with state.room.take(pixels):
+        session = Session(picture, model, size=options.get("size"), device=settings.device)
+    kept = Kept(session, suffix, upload.reference)
+    kept.guidance, kept.decoding = _guidance(kept, {"hints": hints})
+    height, width = session.original.pixels.shape[:2]
+    made = session.colorizer.provenance
+    return kept, {
+        "width": width,
+        "height": height,
+        "format": suffix.removeprefix("."),
+        "model": made.model,
+        "sha256": made.weights_sha256,
+        "defaults": _used(kept, Decoding()),
+    }
 
 
 async def guide(request: Request) -> Response:
@@ -86,11 +103,12 @@ async def guide(request: Request) -> Response:
     state = state_of(request)
     kept = state.sessions.get(request.path_params["id"])
     with state.places.take() as place:
-        body = await read_body(request, state.settings, JSON_BYTES)
-        return await place.run(request, _guided, kept, json_of(body, "the guidance"), request.query_params)
+        given = json_of(await read_body(request, state.settings, place, JSON_BYTES), "the guidance")
+        preview = await place.run(request, _guided, kept, given, request.query_params)
+    return FileAnswer(preview, state.memory, state.settings)
 
 
-def _guided(kept: Kept, given: Any, query: QueryParams) -> Response:
+def _guided(kept: Kept, given: Any, query: QueryParams) -> File:
     options = from_query(query, SIDE | {name: SAVING[name] for name in ("format", "quality")})
     if not isinstance(given, dict):
         raise ConfigError("the guidance must be an object")
@@ -105,7 +123,19 @@ def _guided(kept: Kept, given: Any, query: QueryParams) -> Response:
         # Only what could be rendered is kept.
         kept.guidance, kept.decoding = guidance, decoding
     data = shown.to_bytes(format, quality=options.get("quality"))
-    return Response(data, headers=provenance_headers(shown.provenance), media_type=media_type(format))
+    headers = provenance_headers(shown.provenance) | {"X-Artcolor-Used": json.dumps(_used(kept, decoding))}
+    return File(data, media_type(format), headers)
+
+
+def _used(kept: Kept, decoding: Decoding) -> dict[str, float]:
+    """How colors are decoded, with the defaults of the weights."""
+    from artcolor.models.heads import DistributionHead  # noqa: PLC0415  (imports torch)
+
+    used, head = {"strength": decoding.strength}, kept.session.colorizer.model.head
+    if isinstance(head, DistributionHead):
+        found = effective(decoding, vividness=head.vividness, temperature=head.temperature)
+        used |= dict(zip(("vividness", "temperature"), found, strict=True))
+    return used
 
 
 def _guidance(kept: Kept, given: dict[str, Any]) -> tuple[Guidance, Decoding]:
@@ -114,50 +144,87 @@ def _guidance(kept: Kept, given: dict[str, Any]) -> tuple[Guidance, Decoding]:
         check_hints(given["hints"])
     guidance, decoding = guided(given)
     if kept.reference is not None:
-        guidance = dataclasses.replace(guidance, reference=kept.reference)
+        guidance = dataclasses.replace(guidance, reference=NamedBytes(*kept.reference))
     return guidance, decoding
 
 
-async def result(request: Request) -> Response:
-    """Answers with the picture of a session, colored at full size.
+async def original(request: Request) -> Response:
+    """Answers with the picture of a session as it was sent, reduced, in sRGB and upright, as previews are.
 
     Args:
-        request: the query may hold `format`, `quality` and `depth`.
+        request: the query may hold `side`, `format` and `quality`.
 
     Returns:
-        The picture, in the format of the original unless the query says otherwise.
+        The picture, as PNG unless the query says otherwise.
+    """
+    return await _worked(request, _original)
+
+
+def _original(kept: Kept, query: QueryParams, room: Room) -> File:
+    options = from_query(query, SIDE | {name: SAVING[name] for name in ("format", "quality")})
+    format = options.get("format", "png")
+    with kept.lock:
+        shown = kept.preview(options.get("side", SIDE["side"][1].default)).original
+    # Metadata stay out of what is only shown.
+    picture = in_rgb(Picture(shown.pixels, shown.alpha))
+    save_picture(picture, file := io.BytesIO(), format=format, quality=options.get("quality"))
+    return File(file.getvalue(), media_type(format))
+
+
+async def result(request: Request) -> Response:
+    """Answers with the result of a session: the picture, colored at full size, or another file that shows it.
+
+    Args:
+        request: the query may hold `what`, and `format`, `quality` and `depth` of a picture or layer.
+
+    Returns:
+        The picture, in the format of the original unless the query says otherwise; the color alone, as PNG unless the
+        query says otherwise; layers as an OpenRaster file; or a card as an HTML page.
     """
     return await _worked(request, _result)
 
 
-def _result(kept: Kept, query: QueryParams) -> Response:
-    options = from_query(query, {name: SAVING[name] for name in ("format", "quality", "depth")})
-    format = options.pop("format", kept.suffix)
-    file = io.BytesIO()
-    with kept.lock:
-        kept.session.save(file, kept.guidance, kept.decoding, format=format, **options)
-        headers = provenance_headers(kept.session.colorizer.provenance_of(kept.guidance, kept.decoding))
-    return Response(file.getvalue(), headers=headers, media_type=media_type(format))
+def _result(kept: Kept, query: QueryParams, room: Room) -> File:
+    options = from_query(query, RESULT)
+    what = options.pop("what", "picture")
+    if what in _DOCUMENTS and options:
+        raise ConfigError(f"{' and '.join(sorted(options))} cannot be chosen for {what}")
+    format = options.pop("format", "png" if what == "layer" else kept.suffix)
+    session, file = kept.session, io.BytesIO()
+    with room.take(kept.pixels), kept.lock:
+        made = session.colorizer.provenance_of(kept.guidance, kept.decoding)
+        if what == "layer":
+            made = dataclasses.replace(made, options={**made.options, "chroma_only": True})
+        headers = provenance_headers(made)
+        if what in _DOCUMENTS:
+            save = session.save_layers if what == "ora" else session.save_card
+            save(file, kept.guidance, kept.decoding)
+            # Nothing that a client sent is shown as a page of the server.
+            name, kind = _DOCUMENTS[what]
+            headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        else:
+            alone, kind = what == "layer", media_type(format)
+            session.save(file, kept.guidance, kept.decoding, format=format, chroma_only=alone, **options)
+    return File(file.getvalue(), kind, headers)
 
 
 async def uncertainty(request: Request) -> Response:
     """Answers with a map of how uncertain the model is of its colors, as PNG.
 
     Args:
-        request: the path names the session.
+        request: the path names the session; the query may hold `side`.
 
     Returns:
-        The map, as large as the picture.
+        The map, as large as the picture unless the query says otherwise.
     """
     return await _worked(request, _uncertainty)
 
 
-def _uncertainty(kept: Kept, query: QueryParams) -> Response:
-    from_query(query, {})
-    with kept.lock:
-        found = kept.session.uncertainty()
-    found.save(file := io.BytesIO(), "PNG")
-    return Response(file.getvalue(), media_type="image/png")
+def _uncertainty(kept: Kept, query: QueryParams, room: Room) -> File:
+    side = from_query(query, MAP).get("side")
+    with room.take(kept.pixels if side is None else 0), kept.lock:
+        (kept.session if side is None else kept.preview(side)).uncertainty().save(file := io.BytesIO(), "PNG")
+    return File(file.getvalue(), "image/png")
 
 
 async def alternatives(request: Request) -> Response:
@@ -173,7 +240,7 @@ async def alternatives(request: Request) -> Response:
     return await _worked(request, _alternatives)
 
 
-def _alternatives(kept: Kept, query: QueryParams) -> Response:
+def _alternatives(kept: Kept, query: QueryParams, room: Room) -> Response:
     defaults = {name: option.default for name, (_, option) in ALTERNATIVES.items()}
     options = defaults | from_query(query, ALTERNATIVES)
     found = []
@@ -198,7 +265,7 @@ async def suggestions(request: Request) -> Response:
     return await _worked(request, _suggestions)
 
 
-def _suggestions(kept: Kept, query: QueryParams) -> Response:
+def _suggestions(kept: Kept, query: QueryParams, room: Room) -> Response:
     options = from_query(query, PLACE)
     for name in _PLACE:
         if name not in options:
@@ -226,8 +293,9 @@ async def close(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _worked(request: Request, function: Callable[[Kept, QueryParams], Response]) -> Response:
+async def _worked(request: Request, function: Callable[[Kept, QueryParams, Room], File | Response]) -> Response:
     state: State = state_of(request)
     kept = state.sessions.get(request.path_params["id"])
     with state.places.take() as place:
-        return await place.run(request, function, kept, request.query_params)
+        answer = await place.run(request, function, kept, request.query_params, state.room)
+    return FileAnswer(answer, state.memory, state.settings) if isinstance(answer, File) else answer

@@ -25,7 +25,7 @@ class Kept:
     Attributes:
         session: renders the picture.
         suffix: of a file in the format of the original.
-        reference: bytes of a colored picture that the colors follow; `None` without one.
+        reference: bytes and name of a colored picture that the colors follow; `None` without one.
         guidance: what the client said last.
         decoding: how the output becomes chroma, as the client said last.
         used: when, by `time.monotonic`.
@@ -34,12 +34,27 @@ class Kept:
 
     session: "Session"
     suffix: str
-    reference: bytes | None = None
+    reference: tuple[bytes, str] | None = None
     guidance: Guidance = field(default_factory=Guidance)
     decoding: Decoding = field(default_factory=Decoding)
     used: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
     _previews: "dict[int, Session]" = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of the picture."""
+        height, width = self.session.original.pixels.shape[:2]
+        return int(height * width)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the picture, its previews and the reference."""
+        count = 0 if self.reference is None else len(self.reference[0])
+        for each in (self.session, *list(self._previews.values())):
+            picture = each.original
+            count += picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
+        return count
 
     def preview(self, side: int) -> "Session":
         """The session at a reduced size; the last two are kept, as pages show a preview and small alternatives.
@@ -58,10 +73,11 @@ class Sessions:
     """The newest sessions, each until it was not used for a while.
 
     Args:
-        settings: `sessions` and `session_seconds` count.
+        settings: `sessions`, `session_bytes` and `session_seconds` count.
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._most_bytes = settings.session_bytes
         self._largest, self._seconds = settings.sessions, settings.session_seconds
         self._kept: dict[str, Kept] = {}
         self._lock = threading.Lock()
@@ -72,7 +88,7 @@ class Sessions:
             return len(self._kept)
 
     def add(self, kept: Kept) -> str:
-        """Keeps a session, in place of the oldest if there are too many.
+        """Keeps a session, in place of the oldest if there are too many or they are too large.
 
         Args:
             kept: the session.
@@ -83,10 +99,13 @@ class Sessions:
         name = secrets.token_urlsafe(16)
         with self._lock:
             self._remove_old()
-            while len(self._kept) >= self._largest:
-                del self._kept[next(iter(self._kept))]
             self._kept[name] = kept
+            while len(self._kept) > self._largest or (len(self._kept) > 1 and self._bytes() > self._most_bytes):
+                del self._kept[next(iter(self._kept))]
         return name
+
+    def _bytes(self) -> int:
+        return sum(kept.bytes for kept in self._kept.values())
 
     def get(self, name: str) -> Kept:
         """Finds a session.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
+from artcolor.serve.memory import Memory, Room
 from artcolor.serve.metrics import Metrics
 from artcolor.serve.places import Places
 from artcolor.serve.sessions import Sessions
@@ -20,6 +21,8 @@ class State:
     Attributes:
         settings: of the server.
         places: threads and the queue for them.
+        memory: counts the files that are held.
+        room: for large pictures.
         sessions: pictures that are kept.
         metrics: what is counted.
         folder: is held by the one request that colorizes a folder.
@@ -27,6 +30,8 @@ class State:
 
     settings: Settings
     places: Places
+    memory: Memory
+    room: Room
     sessions: Sessions
     metrics: Metrics
     folder: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -62,6 +62,13 @@ def test_is_an_openraster_file(session: artcolor.Session, tmp_path: Path) -> Non
     assert max(pixels(archive, "Thumbnails/thumbnail.png").shape) == 256
 
 
+def test_an_open_file_gets_the_same_bytes(session: artcolor.Session, tmp_path: Path) -> None:
+    for save, name in ((session.save_layers, "a.ora"), (session.save_card, "a.html")):
+        save(tmp_path / name)
+        save(file := io.BytesIO())
+        assert file.getvalue() == (tmp_path / name).read_bytes()
+
+
 def test_layers_are_what_the_session_renders(session: artcolor.Session, tmp_path: Path) -> None:
     decoding = Decoding(vividness=0.5)
     archive = written(session, tmp_path / "a.ora", Guidance(), decoding)

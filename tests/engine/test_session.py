@@ -78,13 +78,14 @@ def test_refuses_what_the_model_does_not_accept(session: artcolor.Session) -> No
         artcolor.Session(torch.zeros(2, 1, 8, 8))
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
-def test_saves_as_the_command_does(suffix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("suffix", "alone"), [(".png", False), (".tif", False), (".jpg", False), (".png", True)])
+def test_saves_as_the_command_does(suffix: str, alone: bool, tmp_path: Path) -> None:
     deep = np.linspace(0, 65535, 60 * 80).astype(np.uint16).reshape(60, 80)
     Image.fromarray(deep).save(tmp_path / "in.png", dpi=(300, 300))
-    artcolor.Session(tmp_path / "in.png").save(tmp_path / f"a{suffix}", decoding=Decoding(vividness=0.5))
+    session, decoding = artcolor.Session(tmp_path / "in.png"), Decoding(vividness=0.5)
+    session.save(tmp_path / f"a{suffix}", decoding=decoding, chroma_only=alone)
     with artcolor.images.open_file(tmp_path / "in.png") as file:
-        colorizer = artcolor.Colorizer(vividness=0.5)
+        colorizer = artcolor.Colorizer(vividness=0.5, chroma_only=alone)
         artcolor.images.save_pictures(
             colorizer.pictures(file), tmp_path / f"b{suffix}", provenance=colorizer.provenance
         )

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -159,3 +160,22 @@ def test_pictures_are_no_sources() -> None:
     pictures = (Image.new("L", (2, 2)), np.zeros((2, 2)), None, 3.0, ["a.png"])
     assert [is_source(each) for each in pictures] == [False] * 5
     assert all(is_source(each) for each in ("a.png", Path("a.png"), b"", bytearray(), memoryview(b""), io.BytesIO()))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no files without a name")
+def test_a_kill_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, painting: Image.Image) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+
+    class Target(io.BytesIO):
+        def write(self, data, /) -> int:
+            assert not list((tmp_path / "temporary").iterdir())
+            return super().write(data)
+
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = "1888:08:01 12:00:00"
+    painting.info["exif"] = exif.tobytes()
+    for suffix in (".tif", ".png", ".jpg", ".webp", ".jp2"):
+        save_picture(painting, target := Target(), format=suffix)
+        save_picture(painting, path := tmp_path / f"a{suffix}")
+        assert target.getvalue() == path.read_bytes(), suffix

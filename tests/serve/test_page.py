@@ -1,10 +1,6 @@
-"""The page in Chromium without a server's help: the same pixels as Python, sliders, download, and no other origin."""
+"""The page in Chromium without a server's help: the same pixels as Python, settings, view, files, and mistakes."""
 
-import functools
-import http.server
 import io
-import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,208 +11,310 @@ from PIL import Image
 
 import artcolor
 from artcolor.images import read_provenance
-from artcolor.serve.guard import _HEADERS
 from tests.conftest import ROOT
+from tests.serve.browsing import add_hint, choose, hosted, move, opened, part, pixels, place, read, save, wait
 
-WEB = ROOT / "artcolor" / "serve" / "web"
-CHROMIUM = shutil.which("chromium")
 PICTURE = ROOT / "docs" / "pictures" / "hokusai_ejiri.jpg"
-TIMEOUT = 60_000
-
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)"),
-    pytest.mark.skipif(
-        not (WEB / "vendor").is_dir(), reason="needs onnxruntime-web: python scripts/fetch_onnxruntime_web.py"
-    ),
-]
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}
-
-    def end_headers(self) -> None:
-        for name, value in _HEADERS.items():
-            self.send_header(name, value)
-        super().end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+AXE = ROOT / ".cache" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, half_onnx: Path) -> Path:
-    folder = tmp_path_factory.mktemp("page") / "web"
-    shutil.copytree(WEB, folder, ignore=shutil.ignore_patterns("model.onnx"))
-    shutil.copy(half_onnx, folder / "model.onnx")
-    return folder
+def address(built_page: Path) -> Iterator[str]:
+    with hosted(built_page) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gray PNG, because browsers and Pillow decode JPEG files a little differently."""
+    path = tmp_path_factory.mktemp("picture") / "Great wave.png"
+    Image.open(PICTURE).convert("L").resize((240, 160)).save(path)
+    return path
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    """The page, whose test fails if it asks another origin or writes errors to the console."""
-    context = browser.new_context(accept_downloads=True)
-    context.set_default_timeout(TIMEOUT)
-    tab = context.new_page()
-    wrong: list[str] = []
-    tab.on("request", lambda request: request.url.startswith((address, "blob:", "data:")) or wrong.append(request.url))
-    tab.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
-    tab.on("pageerror", lambda error: wrong.append(str(error)))
-    tab.goto(address)
-    yield tab
-    context.close()
-    assert not wrong
-
-
-def wait(page: Any, state: str = "ready") -> None:
-    page.wait_for_selector(f'[data-artcolor="result"][data-state="{state}"]')
-
-
-def download(page: Any, path: Path) -> tuple[str, np.ndarray]:
-    with page.expect_download() as started:
-        page.click('[data-artcolor="download"]')
-    started.value.save_as(path)
-    return started.value.suggested_filename, np.asarray(Image.open(path).convert("RGB")).astype(int)
-
-
-def move(page: Any, name: str, value: float) -> None:
-    slider = page.locator(f'[data-artcolor="{name}"]')
-    slider.fill(str(value))
-    wait(page)
-
-
-def test_colors_as_python_does(page: Any, tmp_path: Path, half_onnx: Path) -> None:
-    # PNG, because browsers and Pillow decode JPEG files a little differently.
-    picture = tmp_path / "Great wave.png"
-    Image.open(PICTURE).convert("L").resize((420, 291)).save(picture)
-
+def test_colors_and_saves_as_python_does(
+    browser: Any, address: str, small: Path, half_onnx: Path, tmp_path: Path
+) -> None:
     def compare(file: str, **options: Any) -> np.ndarray:
-        name, found = download(page, tmp_path / file)
-        assert name == "Great wave.color.png"
+        assert save(tab, tmp_path / file) == "Great wave.color.png"
         colorizer = artcolor.Colorizer(half_onnx, **options)
         assert read_provenance(tmp_path / file) == colorizer.provenance
-        expected = np.asarray(colorizer(picture).convert("RGB")).astype(int)
-        assert found.shape == expected.shape
+        found, expected = read(tmp_path / file), np.asarray(colorizer(small).convert("RGB")).astype(int)
         gap = np.abs(found - expected)
-        assert gap.max() <= 2 and gap.mean() <= 0.5
+        assert found.shape == expected.shape and gap.max() <= 2 and gap.mean() <= 0.5
+        np.testing.assert_array_equal(found, pixels(tab))
         return found
 
-    assert page.locator('[data-artcolor="download"]').is_disabled()
-    # Before the model is loaded, too.
-    page.set_input_files('[data-artcolor="open"]', picture)
-    wait(page)
-    plain = compare("plain.png")
-    assert np.ptp(plain, axis=2).mean() > 5
-    move(page, "vividness", 0.5)
-    muted = compare("muted.png", vividness=0.5)
-    assert np.ptp(muted, axis=2).mean() < np.ptp(plain, axis=2).mean()
-    move(page, "temperature", 0.6)
-    move(page, "strength", 1.5)
-    compare("all.png", vividness=0.5, temperature=0.6, strength=1.5)
-    move(page, "strength", 0)
-    assert np.ptp(download(page, tmp_path / "gray.png")[1], axis=2).max() <= 1
-    page.click("#reset")
-    wait(page)
-    np.testing.assert_array_equal(download(page, tmp_path / "again.png")[1], plain)
+    with opened(browser, address) as tab:
+        assert tab.locator(part("download")).is_disabled()
+        # Before the model is loaded, too.
+        choose(tab, small)
+        assert "guess of the model cnn" in tab.inner_text("#guess")
+        plain = compare("plain.png")
+        assert np.ptp(plain, axis=2).mean() > 5
+        move(tab, "vividness", 0.5)
+        assert np.ptp(pixels(tab), axis=2).mean() < np.ptp(plain, axis=2).mean()
+        move(tab, "temperature", 0.6)
+        move(tab, "strength", 1.5)
+        settings = {"vividness": 0.5, "temperature": 0.6, "strength": 1.5}
+        strong = compare("all.png", **settings)
+
+        tab.select_option(part("format"), "jpeg")
+        tab.fill(part("quality"), "100")
+        assert save(tab, tmp_path / "a.jpg") == "Great wave.color.jpg"
+        assert read_provenance(tmp_path / "a.jpg") == artcolor.Colorizer(half_onnx, **settings).provenance
+        assert np.abs(read(tmp_path / "a.jpg") - strong).mean() < 4
+        large = (tmp_path / "a.jpg").stat().st_size
+        tab.fill(part("quality"), "60")
+        save(tab, tmp_path / "a.jpg")
+        assert (tmp_path / "a.jpg").stat().st_size < large / 2
+
+        assert save(tab, tmp_path / "layer.png", "download-layer") == "Great wave.layer.png"
+        layer = read(tmp_path / "layer.png")
+        assert layer.shape == plain.shape and np.ptp(layer.mean(axis=2)) < np.ptp(plain.mean(axis=2)) / 2
+        assert read_provenance(tmp_path / "layer.png").model == artcolor.Colorizer(half_onnx).provenance.model
+
+        move(tab, "strength", 0)
+        assert np.ptp(pixels(tab), axis=2).max() <= 1
+        tab.click("#reset")
+        wait(tab)
+        np.testing.assert_array_equal(pixels(tab), plain)
+        # A slider that was moved is one step.
+        tab.click(part("undo"))
+        wait(tab)
+        assert tab.input_value(part("strength")) == "0"
 
 
-def test_mistakes_are_told_and_the_picture_before_stays(page: Any, tmp_path: Path) -> None:
+def test_mistakes_are_told_and_the_picture_before_stays(
+    browser: Any, address: str, small: Path, tmp_path: Path
+) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
-    page.set_input_files('[data-artcolor="open"]', tmp_path / "notes.txt")
-    wait(page, "error")
-    assert "notes.txt is no picture" in page.inner_text("#status")
-    assert page.locator('[data-artcolor="strength"]').is_disabled()
-    page.set_input_files('[data-artcolor="open"]', PICTURE)
-    wait(page)
     Image.new("L", (4100, 4100)).save(tmp_path / "large.png")
-    page.set_input_files('[data-artcolor="open"]', tmp_path / "large.png")
-    wait(page, "error")
-    assert "large.png is too large" in page.inner_text("#status")
-    move(page, "strength", 0.5)
-    assert download(page, tmp_path / "a.png")[0] == f"{PICTURE.stem}.color.png"
+    with opened(browser, address) as tab:
+        tab.set_input_files(part("open"), tmp_path / "notes.txt")
+        wait(tab, "error")
+        assert "notes.txt is no picture" in tab.inner_text("#status")
+        assert tab.locator(part("strength")).is_disabled()
+        choose(tab, small)
+        plain = pixels(tab)
+        tab.set_input_files(part("open"), tmp_path / "large.png")
+        wait(tab, "error")
+        assert "large.png is too large" in tab.inner_text("#status")
+        np.testing.assert_array_equal(pixels(tab), plain)
+        move(tab, "strength", 0.5)
+        assert tab.inner_text("#status").startswith("Great wave.png, 240 × 160")
+        assert save(tab, tmp_path / "a.png") == "Great wave.color.png"
+        # The newest of several that are opened at once.
+        tab.evaluate(OPEN_BOTH, [list(small.read_bytes()), list(PICTURE.read_bytes())])
+        tab.locator("#status", has_text="second, 480 × 324").wait_for()
+        assert pixels(tab).shape == (324, 480, 3)
 
 
-def test_works_with_the_keyboard(page: Any) -> None:
-    page.set_input_files('[data-artcolor="open"]', PICTURE)
-    wait(page)
-    reached = []
-    for _ in range(7):
-        page.keyboard.press("Tab")
-        reached.append(page.evaluate("document.activeElement.id"))
-        if reached[-1] == "strength":
-            page.keyboard.press("End")
-            wait(page)
-    assert reached == ["compare", "open", "vividness", "temperature", "strength", "reset", "download"]
-    assert page.inner_text('output[for="strength"]') == "2.00"
-
-
-def test_compares_with_the_original(page: Any) -> None:
-    page.set_input_files('[data-artcolor="open"]', PICTURE)
-    wait(page)
-    frame = page.locator(".frame")
-
-    def shown() -> np.ndarray:
-        return np.asarray(Image.open(io.BytesIO(frame.screenshot())).convert("RGB")).astype(int)
-
-    colored = shown()
-    page.fill('[data-artcolor="compare"]', "100")
-    original = shown()
-    page.fill('[data-artcolor="compare"]', "50")
-    both = shown()
-    middle = both.shape[1] // 2
-    np.testing.assert_array_equal(both[:, : middle - 2], original[:, : middle - 2])
-    np.testing.assert_array_equal(both[:, middle + 2 :], colored[:, middle + 2 :])
-    assert np.abs(original - colored).max() > 20
-
-
-TRANSFER = """([kind, bytes]) => {
+OPEN_BOTH = """files => files.forEach((bytes, number) => {
   const data = new DataTransfer();
-  data.items.add(new File([new Uint8Array(bytes)], "given.jpg", { type: "image/jpeg" }));
-  const content = { bubbles: true, cancelable: true, [kind === "drop" ? "dataTransfer" : "clipboardData"]: data };
-  document.body.dispatchEvent(kind === "drop" ? new DragEvent(kind, content) : new ClipboardEvent(kind, content));
-}"""
+  data.items.add(new File([new Uint8Array(bytes)], ["first", "second"][number]));
+  document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
+})"""
 
 
-def test_takes_dropped_and_pasted_pictures(page: Any) -> None:
-    for kind in ("drop", "paste"):
-        page.evaluate(TRANSFER, [kind, list(PICTURE.read_bytes())])
-        assert page.get_attribute('[data-artcolor="result"]', "data-state") == "loading"
-        wait(page)
-        assert page.inner_text("#status").startswith("given.jpg, ")
-
-
-@pytest.mark.parametrize("width", [390, 1400, 2560])
-def test_fits_the_window(page: Any, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    page.set_input_files('[data-artcolor="open"]', PICTURE)
-    wait(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator("[data-text]:empty").count() == 0
-
-
-def test_says_that_the_model_is_missing(browser: Any, address: str, folder: Path) -> None:
+def test_says_that_the_model_is_missing(browser: Any, address: str) -> None:
     tab = browser.new_page()
     tab.route("**/model.onnx", lambda route: route.fulfill(status=404))
     tab.goto(address)
     wait(tab, "error")
     assert "could not be loaded (model.onnx: 404)" in tab.inner_text("#status")
-    tab.set_input_files('[data-artcolor="open"]', PICTURE)
+    tab.set_input_files(part("open"), PICTURE)
     wait(tab, "error")
     tab.close()
+
+
+TRANSFER = """([kind, bytes]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], `${kind}.jpg`, { type: "image/jpeg" }));
+  const content = { bubbles: true, cancelable: true, [kind === "drop" ? "dataTransfer" : "clipboardData"]: data };
+  document.body.dispatchEvent(kind === "drop" ? new DragEvent(kind, content) : new ClipboardEvent(kind, content));
+}"""
+
+
+def test_takes_dropped_and_pasted_pictures_and_paintings(browser: Any, address: str) -> None:
+    with opened(browser, address) as tab:
+        tab.locator(part("sample")).nth(3).wait_for()
+        assert all(
+            tab.locator(f"{part('sample')} img").nth(n).evaluate("each => each.decode()") is None for n in (0, 3)
+        )
+        tab.locator(part("sample")).nth(3).click()
+        wait(tab)
+        assert "hokusai_great_wave.jpg, " in tab.inner_text("#status")
+        for kind in ("drop", "paste"):
+            tab.evaluate(TRANSFER, [kind, list(PICTURE.read_bytes())])
+            assert tab.get_attribute(part("result"), "data-state") == "loading"
+            wait(tab)
+            assert tab.inner_text("#status").startswith(f"{kind}.jpg, ")
+
+
+def screen(tab: Any, selector: str = "#stage") -> np.ndarray:
+    shot = tab.locator(selector).screenshot()
+    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
+
+
+def test_compares_zooms_and_pans(browser: Any, address: str, small: Path) -> None:
+    with opened(browser, address) as tab:
+        choose(tab, small)
+        tab.click("#zoom-pixels")
+        assert tab.inner_text("#zoom-pixels") == "100 %"
+        # One pixel of the picture is one of the screen; the divider hides a few.
+        np.testing.assert_array_equal(screen(tab, "#sheet")[:50, 4:], pixels(tab)[:50, 4:])
+        tab.click("#zoom-fit")
+        colored = screen(tab, "#sheet")
+        move(tab, "compare", 100)
+        original = screen(tab, "#sheet")
+        move(tab, "compare", 50)
+        both = screen(tab, "#sheet")
+        middle = both.shape[1] // 2
+        np.testing.assert_array_equal(both[:50, 9 : middle - 9], original[:50, 9 : middle - 9])
+        np.testing.assert_array_equal(both[:50, middle + 9 : -9], colored[:50, middle + 9 : -9])
+        assert np.abs(original - colored).max() > 20
+        # The handle can be dragged.
+        x, y = place(tab, 0.5, 0.5)
+        tab.mouse.move(x, y)
+        tab.mouse.down()
+        tab.mouse.move(x + colored.shape[1] / 4, y, steps=3)
+        tab.mouse.up()
+        assert float(tab.input_value(part("compare"))) == pytest.approx(75, abs=1)
+
+        # The place under the pointer stays there.
+        x, y = place(tab, 0.25, 0.25)
+        tab.mouse.move(x, y)
+        tab.mouse.wheel(0, -400)
+        assert np.allclose(place(tab, 0.25, 0.25), (x, y), atol=1.5)
+        wide = tab.locator("#sheet").bounding_box()["width"]
+        assert wide == pytest.approx(2 * colored.shape[1], rel=0.05)
+        before = place(tab, 0, 0)
+        tab.mouse.down()
+        tab.mouse.move(x + 40, y + 30, steps=3)
+        tab.mouse.up()
+        assert np.subtract(place(tab, 0, 0), before) == pytest.approx([40, 30], abs=1)
+        assert tab.locator(part("draft")).count() == 0, "dragging is no click"
+        tab.focus("#stage")
+        for key, change in (("+", 1.25), ("-", 1), ("0", colored.shape[1] / wide)):
+            tab.keyboard.press(key)
+            assert tab.locator("#sheet").bounding_box()["width"] == pytest.approx(wide * change, rel=0.02)
+
+
+def test_shows_other_guesses_and_where_it_is_unsure(browser: Any, address: str, small: Path) -> None:
+    with opened(browser, address) as tab:
+        choose(tab, small)
+        typical = pixels(tab)
+        alternatives = tab.locator(f"{part('alternative')}:enabled")
+        alternatives.nth(3).wait_for()
+        assert alternatives.count() == 4
+        alternatives.nth(1).click()
+        wait(tab)
+        assert alternatives.nth(1).get_attribute("aria-pressed") == "true"
+        other = pixels(tab)
+        assert np.abs(other - typical).max() > 5
+        tab.click(part("typical"))
+        wait(tab)
+        np.testing.assert_array_equal(pixels(tab), typical)
+        tab.click(part("undo"))
+        wait(tab)
+        np.testing.assert_array_equal(pixels(tab), other)
+
+        tab.click(part("uncertainty"))
+        tab.wait_for_selector("#map[data-ready]")
+        marked = screen(tab, "#sheet")[:50]
+        assert tab.locator("#legend").is_visible()
+        tab.click(part("uncertainty"))
+        assert np.abs(screen(tab, "#sheet")[:50] - marked).max() > 50
+
+
+def test_has_no_barriers_and_fits_the_window(browser: Any, address: str, small: Path) -> None:
+    with opened(browser, address, has_touch=True) as tab:
+        if AXE.is_file():
+            tab.evaluate(AXE.read_text(encoding="utf-8"))
+
+        def check(state: str, widths: tuple[int, ...] = (390, 1400, 2560)) -> None:
+            for width in widths:
+                tab.set_viewport_size({"width": width, "height": 900})
+                assert tab.evaluate("document.documentElement.scrollWidth") <= width, state
+                for scheme in ("light", "dark"):
+                    tab.emulate_media(color_scheme=scheme)
+                    if AXE.is_file() and width != 2560:
+                        found = tab.evaluate("axe.run().then(({ violations }) => violations)")
+                        serious = [each for each in found if each["impact"] in ("serious", "critical")]
+                        assert not serious, (state, width, scheme, serious)
+
+        tab.locator("#status", has_text="Ready").wait_for()
+        check("empty")
+        choose(tab, small)
+        tab.locator(f"{part('alternative')}:enabled").nth(3).wait_for()
+        check("ready")
+        add_hint(tab, 0.3, 0.4)
+        check("popover")
+        assert tab.locator("[data-text]:empty").count() == 0
+        sizes = tab.eval_on_selector_all(
+            "button", "all => all.filter(b => b.offsetParent).map(b => Math.min(b.offsetWidth, b.offsetHeight))"
+        )
+        assert min(sizes) >= 24
+    if not AXE.is_file():
+        pytest.skip("without axe-core: python scripts/fetch_axe.py; the rest of this test has passed")
+
+
+def test_works_with_the_keyboard(browser: Any, address: str, small: Path) -> None:
+    def focused() -> str:
+        name: str = tab.evaluate("document.activeElement.id || document.activeElement.dataset.artcolor")
+        return name
+
+    with opened(browser, address) as tab:
+        tab.keyboard.press("Tab")
+        assert tab.evaluate("document.activeElement.dataset.opens") == "open"
+        choose(tab, small)
+        plain = pixels(tab)
+        reached = []
+        tab.focus("#stage")
+        for _ in range(16):
+            tab.keyboard.press("Tab")
+            reached.append(focused())
+            if reached[-1] == "strength":
+                tab.keyboard.press("End")
+                wait(tab)
+        assert reached[0] == "compare"
+        assert [each for each in reached if each in ("vividness", "temperature", "strength", "reset")] == [
+            "vividness",
+            "temperature",
+            "strength",
+            "reset",
+        ]
+        assert tab.inner_text('output[for="strength"]') == "2.00"
+        tab.keyboard.press("Control+z")
+        wait(tab)
+        np.testing.assert_array_equal(pixels(tab), plain)
+
+        tab.focus("#hint-add")
+        tab.keyboard.press("Enter")
+        tab.locator(part("suggestion")).first.wait_for()
+        assert focused() == "popover"
+        tab.keyboard.press("Tab")
+        tab.keyboard.press("Tab")
+        assert focused() == "suggestion"
+        tab.keyboard.press("Enter")
+        wait(tab)
+        tab.keyboard.press("Escape")
+        assert focused() == "hint" and tab.locator("#popover").is_hidden()
+        label = tab.get_attribute(part("hint"), "aria-label")
+        tab.keyboard.press("Shift+ArrowLeft")
+        wait(tab)
+        assert tab.get_attribute(part("hint"), "aria-label") != label
+        tab.keyboard.press("Enter")
+        assert tab.locator("#popover").is_visible()
+        tab.keyboard.press("Escape")
+        tab.keyboard.press("Delete")
+        wait(tab)
+        assert tab.locator(part("hint")).count() == 0 and focused() == "stage"
+        for _ in range(2):
+            tab.keyboard.press("Control+z")
+            wait(tab)
+        assert tab.get_attribute(part("hint"), "aria-label") == label
+        tab.keyboard.press("Control+Shift+z")
+        wait(tab)
+        assert tab.get_attribute(part("hint"), "aria-label") != label

@@ -1,17 +1,20 @@
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
+from artcolor.serve.memory import Memory, Room
 from artcolor.serve.places import Places
 from artcolor.serve.settings import Settings
 
 
 def test_a_client_that_hangs_up_in_the_queue_is_not_served() -> None:
-    places, started, done, run = Places(Settings(threads=1, queue=1)), threading.Event(), threading.Event(), []
+    settings = Settings(threads=1, queue=1)
+    places, started, done, run = Places(settings, Memory(settings)), threading.Event(), threading.Event(), []
 
     def work() -> str:
         started.set()
@@ -41,3 +44,24 @@ def test_a_client_that_hangs_up_in_the_queue_is_not_served() -> None:
     places.close()
     assert run == []
     assert places.taken == 0
+
+
+def test_large_pictures_are_worked_on_one_after_the_other() -> None:
+    room, together, sums = Room(Settings(max_pixels=100)), [], []
+
+    def work(pixels: int) -> None:
+        with room.take(pixels):
+            together.append(pixels)
+            sums.append(sum(together))
+            together.remove(pixels)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(work, [10, 70, 100, 40, 1] * 20))
+    assert max(sums) == 100
+    room = Room(Settings(max_pixels=100, seconds=0))
+    with room.take(60), room.take(40), pytest.raises(HTTPException) as busy, room.take(1):
+        pass
+    assert busy.value.status_code == 503
+    # A picture that is larger than the room has it for itself.
+    with room.take(200):
+        pass

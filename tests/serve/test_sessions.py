@@ -1,11 +1,18 @@
 import base64
 import io
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
+from artcolor.batch.pipe import colorize_stream
+from artcolor.engine.colorizer import Colorizer
 from artcolor.engine.session import Session
 from artcolor.images import read_provenance
 from artcolor.models.guidance import Decoding, Guidance
@@ -104,10 +111,91 @@ def test_uncertainty(client: httpx.Client, session: str) -> None:
 
 def test_a_reference_stays(client: httpx.Client, painting) -> None:
     painting.save(reference := io.BytesIO(), "PNG")
-    session = client.post("/api/sessions", files={"picture": PICTURE, "reference": reference.getvalue()}).json()["id"]
+    files = {"picture": ("a.jpg", PICTURE), "reference": ("/home/me/mood.png", reference.getvalue())}
+    session = f"/api/sessions/{client.post('/api/sessions', files=files).json()['id']}"
+    wanted = client.post("/api/colorize", files=files).content
     for _ in range(2):
-        answer = client.put(f"/api/sessions/{session}/guidance", json={})
-        assert "reference" in answer.headers["x-artcolor-options"]
+        answer = client.put(f"{session}/guidance", json={})
+        assert json.loads(answer.headers["x-artcolor-options"])["reference"] == "mood.png"
+        assert client.get(f"{session}/result").content == wanted
+        assert client.get(f"{session}/alternatives?count=1&side=20").status_code == 200
+
+
+def test_says_what_colors(client: httpx.Client) -> None:
+    listed = {each["name"]: each for each in client.get("/api/models").json()["models"]}
+    for model, decoding in (
+        ("unet", {"vividness": 2.0, "temperature": 0.2, "strength": 1.0}),
+        ("ae_report", {"strength": 1.0}),
+    ):
+        started = client.post(f"/api/sessions?model={model}", content=PICTURE).json()
+        assert (started["width"], started["height"], started["format"]) == (96, 80, "jpg")
+        assert started["defaults"] == decoding
+        entry = listed[started["model"]]
+        assert (entry["sha256"], entry["defaults"]) == (started["sha256"], decoding)
+        preview = client.put(f"/api/sessions/{started['id']}/guidance", json={"strength": 0.5})
+        assert json.loads(preview.headers["x-artcolor-used"]) == decoding | {"strength": 0.5}
+
+
+def test_the_original_and_the_map_as_large_as_the_preview(client: httpx.Client, painting) -> None:
+    deep = np.linspace(0, 65535, 60 * 80).astype(np.uint16).reshape(60, 80)
+    tifffile.imwrite(file := io.BytesIO(), deep)
+    session = start(client, file.getvalue())
+    shown = opened(client.get(f"{session}/original?side=40").content)
+    assert (shown.format, shown.size, shown.mode) == ("PNG", (40, 30), "RGB")
+    np.testing.assert_allclose(np.asarray(shown)[..., 0], np.asarray(shown)[..., 2])
+    assert opened(client.get(f"{session}/original?format=jpg").content).size == (80, 60)
+    assert opened(client.get(f"{session}/uncertainty?side=40").content).size == (40, 30)
+    painting.save(file := io.BytesIO(), "PNG")
+    shown = np.asarray(opened(client.get(f"{start(client, file.getvalue())}/original").content))
+    np.testing.assert_array_equal(shown, np.asarray(painting))
+
+
+def test_further_results(client: httpx.Client, session: str, tmp_path: Path) -> None:
+    client.put(f"{session}/guidance", json={"hints": [POINT]})
+    same, guidance = Session(PICTURE), Guidance(hints=[POINT])
+    layer = client.get(f"{session}/result?what=layer")
+    same.save(file := io.BytesIO(), guidance, format="png", chroma_only=True)
+    assert layer.content == file.getvalue()
+    found = read_provenance(layer.content)
+    assert found is not None and found.options["chroma_only"]
+    assert json.loads(layer.headers["x-artcolor-options"])["chroma_only"]
+    for what, kind, save in (
+        ("ora", "image/openraster", same.save_layers),
+        ("card", "text/html; charset=utf-8", same.save_card),
+    ):
+        answer = client.get(f"{session}/result?what={what}")
+        assert answer.headers["content-type"] == kind
+        assert answer.headers["content-disposition"].startswith("attachment")
+        save(file := io.BytesIO(), guidance)
+        assert answer.content == file.getvalue()
+        assert client.get(f"{session}/result?what={what}&format=png").status_code == 422
+    answer = client.get(f"{session}/result?what=psd")
+    assert answer.status_code == 422 and "must be one of picture, layer, ora, card" in answer.json()["error"]
+
+
+def test_painted_hints(client: httpx.Client, tmp_path: Path) -> None:
+    layer = Image.new("RGBA", (96, 80))
+    layer.paste((39, 64, 139, 255), (40, 30, 46, 36))
+    layer.save(tmp_path / "hints.png")
+    files = {"picture": PICTURE, "hints": ("hints.png", (tmp_path / "hints.png").read_bytes(), "image/png")}
+    answer = client.post("/api/colorize", files=files)
+    assert answer.status_code == 200, answer.text
+    colorize_stream(Colorizer(hints=tmp_path / "hints.png"), PICTURE, file := io.BytesIO())
+    assert answer.content == file.getvalue()
+    session = client.post("/api/sessions", files=files).json()["id"]
+    assert client.get(f"/api/sessions/{session}/result").content == file.getvalue()
+    Image.new("RGBA", (96, 80)).save(empty := io.BytesIO(), "PNG")
+    for wrong, status in ((b"no picture", 422), (empty.getvalue(), 422), (gray(), 422)):
+        answer = client.post("/api/colorize", files=files | {"hints": ("a.png", wrong, "image/png")})
+        assert answer.status_code == status, answer.text
+
+
+def test_several_pages_are_refused(client: httpx.Client) -> None:
+    page = opened(gray())
+    page.save(pages := io.BytesIO(), "TIFF", save_all=True, append_images=[page])
+    answer = client.post("/api/sessions", content=pages.getvalue())
+    assert answer.status_code == 422
+    assert answer.json()["error"] == "the file has 2 pages or frames; send it to /api/colorize instead"
 
 
 def test_the_newest_are_kept(client: httpx.Client) -> None:

@@ -1,38 +1,34 @@
-/**
- * The page: takes a picture and settings, has worker.js color it, and shows the result.
- */
+/** The page: connects its parts with each other and with what colors pictures. */
 
-import { withProvenance } from "./provenance.js";
+import { Alternatives } from "./alternatives.js";
+import { Compare } from "./compare.js";
+import { draw, element } from "./dom.js";
+import { connectDownloads } from "./downloads.js";
+import { findEngine } from "./engine.js";
+import { Eyedropper } from "./eyedropper.js";
+import { Failure } from "./failure.js";
+import { HintEditor } from "./hint-editor.js";
+import { connectHints } from "./hints-panel.js";
+import { connectOpening } from "./opening.js";
+import { Overlay } from "./overlay.js";
+import { Popover } from "./popover.js";
+import { Project } from "./project.js";
+import { connectServer, tokenOfAddress, withToken } from "./server.js";
+import { connectSettings } from "./settings.js";
 import { strings, text } from "./strings.js";
+import { Viewer } from "./viewer.js";
 
-const SETTINGS = ["vividness", "temperature", "strength"];
 const MEGABYTE = 1e6;
 
-const element = (id) => document.getElementById(id);
 const canvas = element("result");
-const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+const stage = element("stage");
 
-let name = ""; // of the picture that is shown; empty if there is none
-let shown = {}; // the settings that it is drawn with
-let network = null; // model, sha256 and size, once it is loaded
-let broken = null; // why the model could not be loaded
-let original = null; // of a picture whose colors are not drawn yet
-let waiting = null; // the file that was opened before the model was there
-let opening = { id: 0, name: "" }; // the newest picture
-let sent = 0;
-let wanted = null; // the newest decoding that is not yet sent
-let rendering = false;
-const chosen = {}; // settings that were moved; the others follow the network's defaults
+let broken = null; // why nothing can be colored
+let waiting = null; // the picture that was opened before the engine was there
 
-function ask(type, content = {}) {
-  sent += 1;
-  worker.postMessage({ type, id: sent, ...content });
-  return sent;
-}
-
-function setState(state, message) {
-  canvas.dataset.state = state;
-  if (message !== undefined) element("status").textContent = message;
+function say(message, failed = false) {
+  element("status").textContent = message;
+  element("status").classList.toggle("failed", failed);
 }
 
 function showProgress(share) {
@@ -42,170 +38,163 @@ function showProgress(share) {
   else if (share !== null) bar.value = share;
 }
 
-function draw(target, pixels) {
-  target.width = pixels.width;
-  target.height = pixels.height;
-  target.getContext("2d").putImageData(pixels, 0, 0);
+function loadingProgress({ done, total }) {
+  if (broken) return;
+  const known = total >= done;
+  const [read, all] = [done, total].map((bytes) => (bytes / MEGABYTE).toFixed(1));
+  if (known && done === total) say(strings.starting);
+  else say(known ? text("loadingModelOf", { done: read, total: all }) : text("loadingModel", { done: read }));
+  showProgress(known && done < total ? done / total : undefined);
 }
 
-/** Shows so many percent of the original, from the left. */
-function compare(percent) {
-  element("original").style.clipPath = `inset(0 ${100 - percent}% 0 0)`;
+function setUsable(usable) {
+  for (const group of document.querySelectorAll("fieldset.needs-picture")) group.disabled = !usable;
+  element("points").inert = !usable;
 }
 
-function showSetting(id, value) {
-  const slider = element(id);
-  slider.value = value;
-  document.querySelector(`output[for="${id}"]`).textContent = Number(value).toFixed(2);
-}
-
-function open(file) {
-  if (!file) return;
-  if (broken) {
-    setState("error", broken);
-    return;
-  }
-  setState("loading");
-  if (!network) {
-    waiting = file;
-    return;
-  }
-  const given = file.name || strings.fallbackName;
-  element("settings").disabled = true;
-  wanted = null;
-  showProgress(undefined);
-  setState("loading", text("opening", { name: given }));
-  opening = { id: ask("open", { file }), name: given };
-}
-
-/** Draws anew. While the worker draws, only the newest settings are kept. */
-function render() {
-  setState("rendering");
-  wanted = { ...chosen };
-  if (!rendering) sendWanted();
-}
-
-function sendWanted() {
-  rendering = wanted !== null;
-  if (rendering) ask("render", { decoding: wanted });
-  wanted = null;
-}
-
-const answers = {
-  progress({ done, total }) {
-    // One file failed, and the other is still coming.
-    if (broken) return;
-    const [read, all] = [done, total].map((bytes) => (bytes / MEGABYTE).toFixed(1));
-    const known = total >= done;
-    element("status").textContent = known
-      ? text("loadingModelOf", { done: read, total: all })
-      : text("loadingModel", { done: read });
-    showProgress(known && done < total ? done / total : undefined);
-    if (known && done === total) element("status").textContent = strings.starting;
-  },
-
-  loaded({ model, sha256, size, defaults }) {
-    network = { model, sha256, size };
-    showProgress(null);
-    element("guess").textContent = text("guess", { model });
-    for (const id of SETTINGS) showSetting(id, defaults[id] ?? 1);
-    if (waiting) open(waiting);
-    else element("status").textContent = strings.idle;
-    waiting = null;
-  },
-
-  opened({ id, pixels, width, height }) {
-    if (id !== opening.id) return;
-    name = opening.name;
-    original = new ImageData(pixels, width, height);
-    canvas.setAttribute("aria-label", strings.pictureLabel);
-    element("status").textContent = text("ready", { name, width, height });
-    render();
-  },
-
-  rendered({ pixels, width, height, decoding, used }) {
-    rendering = false;
-    // Another picture is being opened; this is still the one before.
-    if (canvas.dataset.state !== "rendering") return;
-    draw(canvas, new ImageData(pixels, width, height));
-    // Only now, so that both always show the same picture.
-    if (original) draw(element("original"), original);
-    original = null;
-    shown = decoding;
-    element("empty").hidden = true;
-    element("comparison").hidden = false;
-    element("settings").disabled = false;
-    showProgress(null);
-    if (wanted) {
-      sendWanted();
-      return;
-    }
-    for (const id of SETTINGS) showSetting(id, used[id]);
-    setState("ready");
-  },
-
-  failed({ id, reason, detail }) {
-    if (network) {
-      rendering = false;
-      if (id < opening.id) return;
-      // The picture before can still be changed.
-      element("settings").disabled = !name;
-      setState("error", text(reason, { name: opening.name, detail }));
-    } else {
-      broken = text("notLoaded", { detail });
-      setState("error", broken);
-    }
-    showProgress(null);
-  },
-};
-
-function download() {
-  const { size, ...made } = network;
-  const options = { size, ...shown };
-  canvas.toBlob((blob) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(withProvenance(blob, { ...made, options }));
-    link.download = `${name.replace(/\.\w+$/, "")}.color.png`;
-    link.click();
-    // Some browsers read the content only after the click.
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  }, "image/png");
-}
-
-function start() {
+function fillTexts() {
   document.title = strings.title;
   for (const place of document.querySelectorAll("[data-text]")) place.textContent = strings[place.dataset.text];
-  canvas.setAttribute("aria-label", strings.emptyLabel);
-  worker.addEventListener("message", ({ data }) => answers[data.type](data));
-  // Its modules could not be loaded.
-  worker.addEventListener("error", () => answers.failed({ detail: "worker.js" }));
-  element("open").addEventListener("change", (event) => {
-    open(event.target.files[0]);
-    // Otherwise, choosing the same file once more would be no change.
-    event.target.value = "";
-  });
-  for (const id of SETTINGS) {
-    element(id).addEventListener("input", (event) => {
-      chosen[id] = event.target.valueAsNumber;
-      showSetting(id, chosen[id]);
-      render();
-    });
+  for (const place of document.querySelectorAll("[data-label]")) {
+    place.setAttribute("aria-label", strings[place.dataset.label]);
+    if (place.matches("button")) place.title = strings[place.dataset.label];
   }
-  element("compare").addEventListener("input", (event) => compare(event.target.valueAsNumber));
-  compare(element("compare").valueAsNumber);
-  element("reset").addEventListener("click", () => {
-    for (const id of SETTINGS) delete chosen[id];
-    render();
+}
+
+/** Says what goes on, and shows what was drawn. */
+function connectPicture(project, viewer, compare) {
+  let failed = false;
+  project.addEventListener("phase", ({ detail: name }) => {
+    const { phase, picture, info } = project;
+    canvas.dataset.state = phase;
+    if (phase === "loading") {
+      failed = false;
+      setUsable(false);
+      showProgress(undefined);
+      say(text("opening", { name }));
+    } else if (phase !== "rendering") {
+      setUsable(Boolean(picture));
+      showProgress(null);
+    }
+    if (phase === "ready" && (picture.isNew || failed)) {
+      const ready = text("ready", picture);
+      const { hints } = project.state;
+      const again = picture.isNew && hints.length ? ` ${text("restored", { count: hints.length })}` : "";
+      say(`${ready}.${again}`);
+      picture.isNew = false;
+      failed = false;
+    }
+    if (info) element("guess").textContent = text("guess", info);
   });
-  element("download").addEventListener("click", download);
-  addEventListener("dragover", (event) => event.preventDefault());
-  addEventListener("drop", (event) => {
-    event.preventDefault();
-    open(event.dataTransfer.files[0]);
+  project.addEventListener("picture", () => {
+    project.picture.isNew = true;
   });
-  addEventListener("paste", (event) => open(event.clipboardData.files[0]));
+  project.addEventListener("result", () => {
+    draw(canvas, project.result.picture);
+    // Only now, so that both always show the same picture.
+    if (!project.fresh) return;
+    draw(element("original"), project.picture.original);
+    viewer.show(...project.picture.shown);
+    stage.classList.add("has-picture");
+    stage.tabIndex = 0;
+    canvas.setAttribute("aria-label", text("pictureLabel", project.picture));
+    element("welcome").hidden = true;
+    element("divider").hidden = false;
+    compare.reveal();
+  });
+  project.addEventListener("failure", ({ detail: { failure, name } }) => {
+    failed = project.phase === "error";
+    say(text(failure.reason, { name, detail: failure.detail }), true);
+    showProgress(null);
+  });
+}
+
+function connectZoom(viewer) {
+  element("zoom-in").addEventListener("click", () => viewer.zoomIn());
+  element("zoom-out").addEventListener("click", () => viewer.zoomOut());
+  element("zoom-fit").addEventListener("click", () => viewer.fit());
+  element("zoom-pixels").addEventListener("click", () => viewer.showPixels());
+}
+
+function breakDown(error) {
+  const { reason, detail } = error instanceof Failure ? error : { reason: "notLoaded", detail: error.message };
+  broken = text(reason, { name: "", detail });
+  canvas.dataset.state = "error";
+  showProgress(null);
+  say(broken, true);
+}
+
+function connect(engine) {
+  const call = withToken(engine);
+  const project = new Project(engine, call);
+  let eyedropper = null;
+  let editor = null;
+  const viewer = new Viewer(
+    { stage, sheet: element("sheet"), original: element("original"), divider: element("divider") },
+    {
+      onClick(x, y) {
+        if (project.phase === "loading" || !project.picture) return;
+        if (eyedropper.picking) eyedropper.take(x, y);
+        else editor.begin(x, y);
+      },
+      onZoom(percent, fitted) {
+        element("zoom-pixels").textContent = text("percent", { value: percent });
+        element("zoom-fit").setAttribute("aria-pressed", fitted);
+      },
+    },
+  );
+  const compare = new Compare(viewer);
+  connectZoom(viewer);
+  connectPicture(project, viewer, compare);
+  editor = new HintEditor(project, viewer);
+  eyedropper = new Eyedropper(editor, say);
+  new Popover(editor, eyedropper);
+  const { importHints } = connectHints(project, editor, say);
+  new Alternatives(project);
+  new Overlay(project, viewer);
+  const showSettings = connectSettings(project);
+  const showFormats = connectDownloads(project, say);
+  project.addEventListener("model", showSettings);
+  return { project, call, importHints, showSettings, showFormats };
+}
+
+async function start() {
+  fillTexts();
+  setUsable(false);
   showProgress(undefined);
-  ask("load");
+  say(strings.starting);
+  let project = null;
+  let importHints = () => {};
+  connectOpening(
+    (file, name) => {
+      const picture = [file, name || strings.fallbackName];
+      if (broken) say(broken, true);
+      else if (project?.info) project.open(...picture);
+      else waiting = picture;
+      if (waiting) canvas.dataset.state = "loading";
+    },
+    (file) => project?.picture && importHints(file),
+  );
+  try {
+    const engine = await findEngine();
+    const parts = connect(engine);
+    ({ project, importHints } = parts);
+    const token = tokenOfAddress();
+    if (token) await engine.token(token);
+    await project.start(loadingProgress);
+    parts.showSettings();
+    parts.showFormats();
+    if (engine.kind === "server") connectServer(project, parts.call, say, showProgress);
+    else navigator.serviceWorker?.register("service-worker.js", { updateViaCache: "none" }).catch(() => {});
+  } catch (error) {
+    breakDown(error);
+    return;
+  }
+  showProgress(null);
+  element("guess").textContent = text("guess", project.info);
+  if (waiting) project.open(...waiting);
+  else say(strings.idle);
+  waiting = null;
 }
 
 start();

@@ -1,6 +1,6 @@
 /**
- * Where the colors of a picture come from, as XMP in a PNG file. The same as artcolor/images/provenance.py, so that
- * `artcolor inspect` reads it.
+ * Where the colors of a picture come from, as XMP in a PNG or JPEG file. The same as artcolor/images/provenance.py, so
+ * that `artcolor inspect` reads it.
  */
 
 // Of artcolor; tests compare it with the package's.
@@ -8,6 +8,10 @@ const VERSION = "0.1.0";
 // The signature and the first chunk, IHDR.
 const HEAD = 33;
 const KEYWORD = "XML:com.adobe.xmp";
+const NAMESPACE = "http://ns.adobe.com/xap/1.0/\0";
+// Bytes that a segment of a JPEG file can hold, its length included.
+const SEGMENT = 65535;
+const [APP0, APP1] = [0xffe0, 0xffe1];
 
 const CRC = Uint32Array.from({ length: 256 }, (_, value) => {
   for (let bit = 0; bit < 8; bit += 1) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
@@ -15,15 +19,40 @@ const CRC = Uint32Array.from({ length: 256 }, (_, value) => {
 });
 
 /**
- * Adds where the colors come from to a PNG file.
+ * Adds where the colors come from to a picture file.
  *
- * @param {Blob} png without XMP
+ * @param {Blob} file PNG or JPEG, without XMP
  * @param {{model: string, sha256: string, options: object}} made tag and hash of the weights, and what was chosen
- * @returns {Blob}
+ * @returns {Promise<Blob>}
  */
-export function withProvenance(png, made) {
-  const chunk = textChunk(KEYWORD, packet(made));
-  return new Blob([png.slice(0, HEAD), chunk, png.slice(HEAD)], { type: png.type });
+export async function withProvenance(file, made) {
+  const [place, part] = file.type === "image/jpeg" ? await jpegPart(file, made) : [HEAD, textChunk(packet(made))];
+  return new Blob([file.slice(0, place), part, file.slice(place)], { type: file.type });
+}
+
+/** Where XMP belongs in a JPEG file, and its segment. As in Python, one that is too long has no lists. */
+async function jpegPart(file, made) {
+  const head = new DataView(await file.slice(0, 6).arrayBuffer());
+  // The segment of JFIF comes first.
+  const place = head.getUint16(2) === APP0 ? 4 + head.getUint16(4) : 2;
+  const whole = segment(packet(made));
+  const fits = whole.length <= SEGMENT + 2;
+  return [place, fits ? whole : segment(packet({ ...made, options: withoutLists(made.options) }))];
+}
+
+function segment(content) {
+  const bytes = new TextEncoder().encode(`\0\0\0\0${NAMESPACE}${content}`);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, APP1);
+  view.setUint16(2, bytes.length - 2);
+  return bytes;
+}
+
+function withoutLists(options) {
+  const entries = Object.entries(options).map(([name, value]) =>
+    Array.isArray(value) ? [`${name}_left_out`, value.length] : [name, value],
+  );
+  return Object.fromEntries(entries);
 }
 
 function packet({ model, sha256, options }) {
@@ -50,8 +79,8 @@ function escaped(value) {
 }
 
 /** An uncompressed iTXt chunk without language. */
-function textChunk(keyword, content) {
-  const typed = new TextEncoder().encode(`iTXt${keyword}\0\0\0\0\0${content}`);
+function textChunk(content) {
+  const typed = new TextEncoder().encode(`iTXt${KEYWORD}\0\0\0\0\0${content}`);
   const chunk = new Uint8Array(typed.length + 8);
   const view = new DataView(chunk.buffer);
   view.setUint32(0, typed.length - 4);

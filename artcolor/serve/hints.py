@@ -1,0 +1,57 @@
+"""Hints in requests. None of them can name a file."""
+
+from typing import Any
+
+from artcolor.engine.hint_files import painted_hints
+from artcolor.errors import ConfigError
+from artcolor.serve.memory import Room
+from artcolor.serve.pictures import check_picture
+from artcolor.serve.settings import Settings
+from artcolor.serve.uploads import NamedBytes, Upload
+
+__all__ = ["check_hints", "hints_of"]
+
+
+def hints_of(upload: Upload, settings: Settings, room: Room) -> Any:
+    """The hints in a request.
+
+    Args:
+        upload: what the request carries.
+        settings: limit the pixels of painted hints.
+        room: for the painted picture.
+
+    Returns:
+        An object as in a hints file, or a list of hints; `None` without hints.
+
+    Raises:
+        ConfigError: they name a file, are of no such kind, or nothing is painted.
+        HTTPException: the painted picture is too large (413).
+        ImageError: it cannot be read.
+    """
+    if upload.painted is not None:
+        _, pixels = check_picture(NamedBytes(*upload.painted), settings, single=True)
+        with room.take(pixels):
+            found = painted_hints(NamedBytes(*upload.painted))
+        return {"size": list(found.size or ()), "hints": [hint.to_json() for hint in found.hints]}
+    if upload.hints is not None:
+        check_hints(upload.hints)
+    return upload.hints
+
+
+def check_hints(hints: Any) -> None:
+    """Checks that hints name no file of the server.
+
+    Args:
+        hints: what a hints file says, as JSON: an object, or a list of hints.
+
+    Raises:
+        ConfigError: they name a file, or are neither.
+    """
+    if not isinstance(hints, dict | list):
+        raise ConfigError("hints must be an object, as in a hints file, or a list of hints")
+    if isinstance(hints, dict) and hints.get("reference") is not None:
+        raise ConfigError("hints cannot name a reference here; send it as the part 'reference' of a form")
+    every = hints.get("hints", []) if isinstance(hints, dict) else hints
+    for number, hint in enumerate(every if isinstance(every, list) else ()):
+        if isinstance(hint, dict) and hint.get("mask") is not None:
+            raise ConfigError(f"hints[{number}] names a mask, which cannot be sent; give a polygon")

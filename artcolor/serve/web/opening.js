@@ -1,0 +1,58 @@
+/** The ways to open a picture: choose, photograph, drop, paste, or take one of the free paintings. */
+
+import { element, make, onFile } from "./dom.js";
+import { text } from "./strings.js";
+
+/**
+ * @param {(file: Blob, name: string) => void} open
+ * @param {(file: File) => void} importHints for a hints file that is dropped
+ */
+export function connectOpening(open, importHints) {
+  const take = (file) => file && open(file, file.name);
+  for (const button of document.querySelectorAll("[data-opens]")) {
+    button.addEventListener("click", () => element(button.dataset.opens).click());
+  }
+  onFile(element("open"), take);
+  onFile(element("camera"), take);
+  const stage = element("stage");
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    stage.classList.add("dropping");
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) stage.classList.remove("dropping");
+  });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    stage.classList.remove("dropping");
+    const [file] = event.dataTransfer.files;
+    if (file && /\.json$/i.test(file.name)) importHints(file);
+    else take(file);
+  });
+  addEventListener("paste", (event) => take(event.clipboardData.files[0]));
+  showSamples(open);
+}
+
+async function showSamples(open) {
+  const list = new URL("./samples/samples.json", import.meta.url);
+  const answer = await fetch(list).catch(() => null);
+  if (!answer?.ok) return;
+  const samples = await answer.json();
+  const buttons = samples.map(({ file, title, artist, year }) => {
+    const address = new URL(file, list);
+    const button = make(
+      "button",
+      { type: "button", className: "sample", data: { artcolor: "sample" } },
+      make("img", { src: address, alt: "", loading: "lazy" }),
+      make("span", { textContent: title }),
+      make("small", { textContent: text("painted", { artist, year }) }),
+    );
+    button.addEventListener("click", async () => {
+      const picture = await fetch(address);
+      open(await picture.blob(), file);
+    });
+    return button;
+  });
+  element("samples").replaceChildren(...buttons);
+  element("samples-place").hidden = !buttons.length;
+}

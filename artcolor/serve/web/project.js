@@ -1,0 +1,193 @@
+/**
+ * The picture that a person works on: what was chosen for it (hints, settings, seed), its steps, and its drawing by an
+ * engine. Tells of changes by events: `picture` (another one is open), `result` (drawn anew), `state` (what was chosen
+ * has changed), `phase` (see `phase`) and `failure` (with `detail`, a Failure).
+ */
+
+import { Failure } from "./failure.js";
+import { sendable } from "./guidance.js";
+import { History } from "./history.js";
+import { forget, keep, keyOf, restored } from "./store.js";
+
+const NOTHING = Object.freeze({ hints: [], decoding: {}, seed: null });
+
+export class Project extends EventTarget {
+  /** "empty", "loading", "rendering", "ready" or "error". */
+  phase = "empty";
+  /** What `start` of the engine said. */
+  info = null;
+  /** `{name, width, height, shown, original}` of the open picture. */
+  picture = null;
+  /** `{picture, used}` as last drawn. */
+  result = null;
+  #history = new History(NOTHING);
+  #changes = 0;
+  #rendering = null;
+  #opening = null;
+  #next = null;
+  #call;
+
+  /**
+   * @param {object} engine
+   * @param {(action: () => Promise) => Promise} call runs what needs the engine, once more after a token was entered
+   */
+  constructor(engine, call = (action) => action()) {
+    super();
+    this.engine = engine;
+    this.#call = call;
+  }
+
+  get state() {
+    return this.#history.state;
+  }
+
+  get canUndo() {
+    return this.#history.canUndo;
+  }
+
+  get canRedo() {
+    return this.#history.canRedo;
+  }
+
+  /** Counts changes, so that answers to older questions can be ignored. */
+  get version() {
+    return this.#changes;
+  }
+
+  /** What an engine is asked for. */
+  get wanted() {
+    const { hints, decoding, seed } = this.state;
+    return { decoding, hints: sendable(hints, this.info), seed };
+  }
+
+  async start(progress) {
+    this.info = await this.#call(() => this.engine.start(progress));
+    return this.info;
+  }
+
+  /** Asks the engine for something else of the open picture; `null` if something has changed in the meantime. */
+  async ask(action) {
+    const asked = this.version;
+    try {
+      const answer = await this.#call(() => action(this.engine));
+      return asked === this.version ? answer : null;
+    } catch (error) {
+      if (asked !== this.version) return null;
+      throw error;
+    }
+  }
+
+  /** Opens a picture. Of several while one is being opened, only the newest is taken. */
+  async open(file, name) {
+    this.#next = { file, name };
+    this.#setPhase("loading", name);
+    if (this.#opening) return;
+    this.#opening = this.#openNext();
+    await this.#opening;
+    this.#opening = null;
+  }
+
+  async #openNext() {
+    while (this.#next) {
+      await this.#rendering;
+      const { file, name } = this.#next;
+      this.#next = null;
+      this.#changes += 1;
+      try {
+        const [opened, key] = await Promise.all([this.#call(() => this.engine.open(file, name)), keyOf(file)]);
+        this.picture?.original.close?.();
+        this.picture = { ...opened, name, file, key };
+        this.#history = new History({ ...NOTHING, ...restored(key) });
+        this.fresh = true;
+        this.#tell("picture");
+        this.#tell("state");
+        await this.#draw();
+      } catch (error) {
+        if (!this.#next) this.#fail(error, name);
+      }
+    }
+  }
+
+  /** Opens the same picture again, for another model. */
+  async useModel(model) {
+    Object.assign(this.info, await this.#call(() => this.engine.useModel(model)));
+    this.#tell("model");
+    if (this.picture) await this.open(this.picture.file, this.picture.name);
+  }
+
+  /**
+   * Changes what was chosen, and draws anew.
+   *
+   * @param {object} patch of `hints`, `decoding` and `seed`
+   * @param {string | null} key changes with the same key are one step, until `seal`
+   */
+  change(patch, key = null) {
+    this.#history.push({ ...this.state, ...patch }, key);
+    this.#changed();
+  }
+
+  seal() {
+    this.#history.seal();
+  }
+
+  undo() {
+    if (this.#history.undo()) this.#changed();
+  }
+
+  redo() {
+    if (this.#history.redo()) this.#changed();
+  }
+
+  #changed() {
+    this.#changes += 1;
+    if (this.state.hints.length || this.state.seed !== null || Object.keys(this.state.decoding).length) {
+      keep(this.picture.key, this.state);
+    } else {
+      forget(this.picture.key);
+    }
+    this.#tell("state");
+    // While a picture is drawn, only the newest state waits.
+    if (!this.#opening) this.#setPhase("rendering");
+    this.#rendering ??= this.#draw().finally(() => {
+      this.#rendering = null;
+    });
+  }
+
+  async #draw() {
+    let drawn;
+    do {
+      drawn = this.version;
+      try {
+        this.result = await this.#call(() => this.engine.render(this.wanted));
+      } catch (error) {
+        if (drawn !== this.version) continue;
+        this.#fail(error, this.picture.name);
+        return;
+      }
+      this.#tell("result");
+      this.fresh = false;
+    } while (drawn !== this.version);
+    if (!this.#next) this.#setPhase("ready");
+  }
+
+  #fail(error, name) {
+    this.phase = "error";
+    this.#tell("phase");
+    this.fail(error, name);
+  }
+
+  /** Tells of a failure; one that nobody expected is shown as well. */
+  fail(error, name = this.picture?.name ?? "") {
+    const failure = error instanceof Failure ? error : new Failure("failed", error.message);
+    this.dispatchEvent(new CustomEvent("failure", { detail: { failure, name } }));
+  }
+
+  #setPhase(phase, name = "") {
+    this.phase = phase;
+    this.#tell("phase", name);
+  }
+
+  #tell(type, detail = null) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

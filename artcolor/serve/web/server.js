@@ -1,0 +1,87 @@
+/** What only a server offers: a token, other models, and folders. */
+
+import { element, make, offer, onFile } from "./dom.js";
+import { strings, text } from "./strings.js";
+
+/**
+ * Runs what needs the engine; if that needs a token, asks for it and tries once more.
+ *
+ * @param {object} engine
+ * @returns {(action: () => Promise) => Promise}
+ */
+export function withToken(engine) {
+  let asking = null;
+  const call = async (action) => {
+    try {
+      return await action();
+    } catch (error) {
+      if (error.reason !== "needsToken") throw error;
+      // Several calls may need it at the same time.
+      asking ??= askToken().finally(() => {
+        asking = null;
+      });
+      const token = await asking;
+      if (!token) throw error;
+      await engine.token(token);
+      return call(action);
+    }
+  };
+  return call;
+}
+
+/** The token of an address that ends in `#token=...`; it is removed from the address, which others may see. */
+export function tokenOfAddress() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token) history.replaceState(null, "", location.pathname + location.search);
+  return token;
+}
+
+function askToken() {
+  const dialog = element("token-dialog");
+  const field = element("token");
+  field.value = "";
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    const form = element("token-form");
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      dialog.close("given");
+    };
+    element("token-cancel").onclick = () => dialog.close("");
+    dialog.onclose = () => resolve(dialog.returnValue === "given" ? field.value : "");
+  });
+}
+
+/** Shows what this server offers. */
+export function connectServer(project, call, say, showProgress) {
+  const { models, folders } = project.info;
+  element("model-place").hidden = models.length < 2;
+  const select = element("model");
+  select.replaceChildren(...models.map((name) => make("option", { value: name, textContent: name })));
+  select.addEventListener("change", () => project.useModel(select.value).catch((error) => project.fail(error)));
+
+  element("folder-place").hidden = !folders;
+  element("folder-open").addEventListener("click", () => element("folder-file").click());
+  onFile(element("folder-file"), async (file) => {
+    element("folder-open").disabled = true;
+    say(text("folderRuns", { name: file.name }));
+    showProgress(undefined);
+    const report = ({ done, total }) => {
+      showProgress(total ? done / total : undefined);
+      if (total) say(text("folderProgress", { done, total }));
+    };
+    try {
+      const { decoding } = project.state;
+      const { blob, name } = await call(() => project.engine.folder(file, { decoding }, report));
+      offer(blob, name);
+      say(text("saved", { name, model: project.info.model }));
+    } catch (error) {
+      project.fail(error, file.name);
+    } finally {
+      element("folder-open").disabled = false;
+      showProgress(null);
+    }
+  });
+  element("intro").textContent = strings.introServer;
+}

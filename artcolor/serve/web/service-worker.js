@@ -1,0 +1,107 @@
+/**
+ * Keeps the page in the browser, so that it works without a network.
+ *
+ * A version is installed as a whole or not at all, and each file is checked by its hash. While a page of an older
+ * version is open, that version stays; the next time the page is loaded, the new one takes over.
+ */
+
+// scripts/make_page.py writes here. Where it did not, such as on a server, the page is not kept: this worker then
+// removes what an earlier page left behind at the same address.
+const PAGE = { version: "", files: {} };
+// Several pages may share an origin, and caches belong to origins.
+const PREFIX = `artcolor ${registration.scope} `;
+const NAME = PREFIX + PAGE.version;
+const TAKE_OVER = "take over";
+// A new version that does not take over soon must not keep people from the old one.
+const MOST_RELOADS = 10;
+let reloads = 0;
+
+const addressOf = (path) => new URL(path, registration.scope).href;
+
+/** Path of a file of the page that is asked for, or null. The empty path is the page itself. */
+function pathOf({ method, headers, url }) {
+  const address = url.replace(/[?#].*/, "");
+  if (method !== "GET" || headers.has("Range") || !address.startsWith(registration.scope)) return null;
+  const path = address.slice(registration.scope.length).replace(/^index\.html$/, "");
+  return Object.hasOwn(PAGE.files, path) ? path : null;
+}
+
+async function ownCaches() {
+  return (await caches.keys()).filter((name) => name.startsWith(PREFIX));
+}
+
+async function install() {
+  const isNew = !(await caches.has(NAME));
+  const cache = await caches.open(NAME);
+  const keep = async ([path, hash]) => cache.put(addressOf(path), await load(path, hash));
+  try {
+    await Promise.all(Object.entries(PAGE.files).map(keep));
+  } catch (error) {
+    if (isNew) await caches.delete(NAME);
+    throw error;
+  }
+}
+
+/** A file with this SHA-256: from an older version if that has it, otherwise from the host. */
+async function load(path, hash) {
+  const address = addressOf(path);
+  for (const name of await ownCaches()) {
+    const answer = await caches.match(address, { cacheName: name });
+    if (answer && (await hashOf(await answer.clone().arrayBuffer())) === hash) return answer;
+  }
+  const integrity = `sha256-${hash}`;
+  // The browser's own cache has what the page has just loaded, but it may be of an older version.
+  const answer = await fetch(address, { integrity }).catch(() => fetch(address, { integrity, cache: "reload" }));
+  const content = await answer.arrayBuffer();
+  const headers = new Headers(answer.headers);
+  // The content is no longer compressed.
+  headers.delete("Content-Encoding");
+  headers.set("Content-Length", content.byteLength);
+  // A new answer, because browsers refuse to show a page from one that was redirected.
+  return new Response(content, { headers });
+}
+
+async function hashOf(content) {
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+  return btoa(String.fromCharCode(...hash));
+}
+
+async function removeCaches(isKept) {
+  for (const name of await ownCaches()) if (!isKept(name)) await caches.delete(name);
+}
+
+async function answer({ request, clientId, replacesClientId }, path) {
+  if (request.mode === "navigate" && registration.waiting && reloads < MOST_RELOADS) {
+    // Another open page would get files of two versions. The one that is loaded anew would not, but it does not make
+    // room by itself. Browsers differ in how they name it.
+    const pages = await clients.matchAll({ type: "window" });
+    if (pages.every(({ id }) => id === clientId || id === replacesClientId)) {
+      reloads += 1;
+      registration.waiting.postMessage(TAKE_OVER);
+      return new Response("", { headers: { "Content-Type": "text/html", Refresh: "0" } });
+    }
+  }
+  return (await caches.match(addressOf(path), { cacheName: NAME })) ?? fetch(request);
+}
+
+async function end() {
+  await removeCaches(() => false);
+  const pages = await clients.matchAll({ type: "window" });
+  await registration.unregister();
+  for (const page of pages) page.navigate(page.url);
+}
+
+if (PAGE.version) {
+  addEventListener("install", (event) => event.waitUntil(install()));
+  addEventListener("activate", (event) => event.waitUntil(removeCaches((name) => name === NAME)));
+  addEventListener("message", (event) => {
+    if (event.data === TAKE_OVER) event.waitUntil(skipWaiting());
+  });
+  addEventListener("fetch", (event) => {
+    const path = pathOf(event.request);
+    if (path !== null) event.respondWith(answer(event, path));
+  });
+} else {
+  addEventListener("install", (event) => event.waitUntil(skipWaiting()));
+  addEventListener("activate", (event) => event.waitUntil(end()));
+}
