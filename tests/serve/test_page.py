@@ -158,7 +158,7 @@ def screen(tab: Any, selector: str = "#stage") -> np.ndarray:
 
 
 def test_compares_zooms_and_pans(browser: Any, address: str, small: Path) -> None:
-    with opened(browser, address) as tab:
+    with opened(browser, address, has_touch=True) as tab:
         choose(tab, small)
         tab.click("#zoom-pixels")
         assert tab.inner_text("#zoom-pixels") == "100 %"
@@ -195,6 +195,19 @@ def test_compares_zooms_and_pans(browser: Any, address: str, small: Path) -> Non
         tab.mouse.up()
         assert np.subtract(place(tab, 0, 0), before) == pytest.approx([40, 30], abs=1)
         assert tab.locator(part("draft")).count() == 0, "dragging is no click"
+        # Two fingers that move apart, and one that taps.
+        wide = tab.locator("#sheet").bounding_box()["width"]
+        session = tab.context.new_cdp_session(tab)
+        for kind, gap in (("touchStart", 40), ("touchMove", 50), ("touchMove", 60), ("touchEnd", 0)):
+            points = [{"x": 500 - gap, "y": 300, "id": 0}, {"x": 500 + gap, "y": 300, "id": 1}]
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points if gap else []})
+        assert tab.locator("#sheet").bounding_box()["width"] == pytest.approx(1.5 * wide, rel=0.05)
+        assert tab.locator(part("draft")).count() == 0
+        tab.touchscreen.tap(500, 300)
+        assert tab.locator(part("draft")).count() == 1
+        tab.keyboard.press("Escape")
+        assert tab.locator(part("draft")).count() == 0
+        wide = tab.locator("#sheet").bounding_box()["width"]
         tab.focus("#stage")
         for key, change in (("+", 1.25), ("-", 1), ("0", colored.shape[1] / wide)):
             tab.keyboard.press(key)

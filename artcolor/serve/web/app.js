@@ -13,7 +13,7 @@ import { connectOpening } from "./opening.js";
 import { Overlay } from "./overlay.js";
 import { Popover } from "./popover.js";
 import { Project } from "./project.js";
-import { connectServer, tokenOfAddress, withToken } from "./server.js";
+import { connectServer, withToken } from "./server.js";
 import { connectSettings } from "./settings.js";
 import { strings, text } from "./strings.js";
 import { Viewer } from "./viewer.js";
@@ -40,6 +40,8 @@ function showProgress(share) {
 
 function loadingProgress({ done, total }) {
   if (broken) return;
+  // Not each step is to be read aloud.
+  element("status").setAttribute("aria-live", "off");
   const known = total >= done;
   const [read, all] = [done, total].map((bytes) => (bytes / MEGABYTE).toFixed(1));
   if (known && done === total) say(strings.starting);
@@ -117,7 +119,9 @@ function connectZoom(viewer) {
 }
 
 function breakDown(error) {
-  const { reason, detail } = error instanceof Failure ? error : { reason: "notLoaded", detail: error.message };
+  const known = error instanceof Failure && error.reason !== "failed";
+  const { reason, detail } = known ? error : { reason: "notLoaded", detail: error.message };
+  element("status").removeAttribute("aria-live");
   broken = text(reason, { name: "", detail });
   canvas.dataset.state = "error";
   showProgress(null);
@@ -129,6 +133,7 @@ function connect(engine) {
   const project = new Project(engine, call);
   let eyedropper = null;
   let editor = null;
+  let popover = null;
   const viewer = new Viewer(
     { stage, sheet: element("sheet"), original: element("original"), divider: element("divider") },
     {
@@ -137,9 +142,11 @@ function connect(engine) {
         if (eyedropper.picking) eyedropper.take(x, y);
         else editor.begin(x, y);
       },
+      onLeave: () => editor.close(),
       onZoom(percent, fitted) {
         element("zoom-pixels").textContent = text("percent", { value: percent });
         element("zoom-fit").setAttribute("aria-pressed", fitted);
+        popover?.move();
       },
     },
   );
@@ -148,7 +155,7 @@ function connect(engine) {
   connectPicture(project, viewer, compare);
   editor = new HintEditor(project, viewer);
   eyedropper = new Eyedropper(editor, say);
-  new Popover(editor, eyedropper);
+  popover = new Popover(editor, eyedropper);
   const { importHints } = connectHints(project, editor, say);
   new Alternatives(project);
   new Overlay(project, viewer);
@@ -174,14 +181,15 @@ async function start() {
       if (waiting) canvas.dataset.state = "loading";
     },
     (file) => project?.picture && importHints(file),
+    say,
   );
   try {
     const engine = await findEngine();
+    element("intro").textContent = engine.kind === "server" ? strings.introServer : strings.intro;
     const parts = connect(engine);
     ({ project, importHints } = parts);
-    const token = tokenOfAddress();
-    if (token) await engine.token(token);
     await project.start(loadingProgress);
+    element("status").removeAttribute("aria-live");
     parts.showSettings();
     parts.showFormats();
     if (engine.kind === "server") connectServer(project, parts.call, say, showProgress);

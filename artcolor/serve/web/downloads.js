@@ -4,6 +4,13 @@ import { element, make, offer, stem } from "./dom.js";
 import { writeHints } from "./hint_files.js";
 import { strings, text } from "./strings.js";
 
+// Beside the picture; not every engine writes all of them.
+const OTHERS = [
+  ["download-layer", { what: "layer", format: "png" }],
+  ["download-ora", { what: "ora" }],
+  ["download-card", { what: "card" }],
+];
+
 /**
  * @param {import("./project.js").Project} project
  * @param {(message: string) => void} say
@@ -42,13 +49,19 @@ export function connectDownloads(project, say) {
     const how = chosen.lossless ? {} : { quality: quality.valueAsNumber };
     save(currentTarget, { format: chosen.format, ...how, what: "picture" });
   });
-  element("download-layer").addEventListener("click", ({ currentTarget }) => {
-    save(currentTarget, { format: "png", what: "layer" });
-  });
+  for (const [id, how] of OTHERS) {
+    element(id).addEventListener("click", ({ currentTarget }) => save(currentTarget, how));
+  }
   element("hints-export").addEventListener("click", () => {
     const { name, width, height } = project.picture;
     const content = writeHints(project.state.hints, [height, width]);
     offer(new Blob([content], { type: "application/json" }), `${stem(name)}.hints.json`);
+  });
+  project.addEventListener("picture", () => {
+    // Where it can be written, the format of the original.
+    const same = project.info.formats.find((each) => each.format === project.picture.format);
+    if (same) format.value = same.format;
+    showQuality();
   });
   project.addEventListener("state", () => {
     element("hints-export").disabled = !project.state.hints.length;
@@ -57,6 +70,7 @@ export function connectDownloads(project, say) {
   /** Lists the formats that the engine writes. */
   return () => {
     format.replaceChildren(...project.info.formats.map((each) => make("option", { value: each.format, textContent: each.label })));
+    for (const [id, { what }] of OTHERS) element(id).hidden = !(project.info.saves ?? ["layer"]).includes(what);
     showQuality();
   };
 }

@@ -25,13 +25,14 @@ export class Eyedropper {
     onFile(element("reference-file"), (file) => this.open(file));
     this.canvas.addEventListener("click", (event) => this.#clicked(event));
     this.canvas.addEventListener("keydown", (event) => this.#key(event));
-    addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this.picking) this.#setPicking(false);
-    });
   }
 
   fromPicture() {
     this.#setPicking(!this.picking);
+  }
+
+  stop() {
+    this.#setPicking(false);
   }
 
   /** Takes the color that is shown at a place of the picture. */

@@ -6,8 +6,9 @@ import { text } from "./strings.js";
 /**
  * @param {(file: Blob, name: string) => void} open
  * @param {(file: File) => void} importHints for a hints file that is dropped
+ * @param {(message: string, failed: boolean) => void} say
  */
-export function connectOpening(open, importHints) {
+export function connectOpening(open, importHints, say) {
   const take = (file) => file && open(file, file.name);
   for (const button of document.querySelectorAll("[data-opens]")) {
     button.addEventListener("click", () => element(button.dataset.opens).click());
@@ -30,10 +31,10 @@ export function connectOpening(open, importHints) {
     else take(file);
   });
   addEventListener("paste", (event) => take(event.clipboardData.files[0]));
-  showSamples(open);
+  showSamples(open, say);
 }
 
-async function showSamples(open) {
+async function showSamples(open, say) {
   const list = new URL("./samples/samples.json", import.meta.url);
   const answer = await fetch(list).catch(() => null);
   if (!answer?.ok) return;
@@ -48,8 +49,9 @@ async function showSamples(open) {
       make("small", { textContent: text("painted", { artist, year }) }),
     );
     button.addEventListener("click", async () => {
-      const picture = await fetch(address);
-      open(await picture.blob(), file);
+      const answer = await fetch(address).catch(() => null);
+      if (answer?.ok) open(await answer.blob(), file);
+      else say(text("notFetched", { name: title }), true);
     });
     return button;
   });

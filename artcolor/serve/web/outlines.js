@@ -17,12 +17,13 @@ export function drawOutlines(svg, picture, hints, current) {
   const { width, height } = picture;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const corners = (points) => points.map(([x, y]) => `${x * width},${y * height}`).join(" ");
-  const shapes = hints.filter((hint) => hint.polyline || hint.polygon).map((hint) => {
+  const shapes = hints.filter((hint) => hint.polyline || hint.polygon).flatMap((hint) => {
     const shape = hint.polyline ? "polyline" : "polygon";
     const color = hint.color === undefined ? null : hexOf(hint.color);
-    const drawn = shaped(shape, { points: corners(hint[shape]), class: hint.polyline ? "stroke" : "region" });
+    const points = corners(hint[shape]);
+    const drawn = shaped(shape, { points, class: hint.polyline ? "stroke" : "region" });
     if (color) drawn.style.setProperty("--color", color);
-    return drawn;
+    return [shaped(shape, { points, class: "under" }), drawn];
   });
   if (current && isPoint(current)) {
     const radius = (current.radius ?? RADIUS) * Math.min(width, height);

@@ -56,9 +56,9 @@ export class Overlay {
       least = Math.min(least, pixels.data[at]);
       most = Math.max(most, pixels.data[at]);
     }
-    const scale = OPACITY / Math.max(most - least, 1);
+    const range = Math.max(most - least, 1);
     for (let at = 0; at < pixels.data.length; at += 4) {
-      const opacity = (pixels.data[at] - least) * scale;
+      const opacity = OPACITY * ((pixels.data[at] - least) / range) ** 1.5;
       pixels.data.set(COLOR, at);
       pixels.data[at + 3] = opacity;
     }

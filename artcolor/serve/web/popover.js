@@ -51,12 +51,12 @@ export class Popover {
     element("pick-reference").addEventListener("click", () => this.eyedropper.fromReference());
     element("pick-screen").hidden = !("EyeDropper" in globalThis);
     element("pick-screen").addEventListener("click", () => this.eyedropper.fromScreen());
-    this.window.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
-      this.#close();
+    // Wherever the focus is: a tap on the picture leaves it there.
+    addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+      if (this.eyedropper.picking) this.eyedropper.stop();
+      else if (!this.window.hidden) this.#close();
     });
-    addEventListener("resize", () => this.#move());
   }
 
   #close() {
@@ -75,7 +75,7 @@ export class Popover {
     element("hint-own").hidden = !isColored(colorOn(element("original"), current.x, current.y));
     this.#show();
     this.#suggest();
-    this.#move();
+    this.move();
     if (opened || !this.window.contains(document.activeElement)) this.window.focus({ preventScroll: true });
   }
 
@@ -112,7 +112,7 @@ export class Popover {
       place.replaceChildren(...found.map((each) => this.#suggestion(each)));
       if (!found.length) place.append(make("p", { textContent: strings.noSuggestions }));
       this.#show();
-      this.#move();
+      this.move();
     } catch (error) {
       if (asked === this.#asked) project.fail(error);
     } finally {
@@ -135,15 +135,19 @@ export class Popover {
     return button;
   }
 
-  /** Beside the point, where there is room. On narrow windows the style places it at the bottom. */
-  #move() {
+  /** Beside the point, where there is room, and if possible not over the buttons below the picture. On narrow windows the style places it at the bottom. */
+  move() {
     const point = this.editor.button;
     if (this.window.hidden || !point) return;
     const at = point.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = this.window;
     const right = at.right + GAP;
-    const left = right + width < innerWidth - GAP ? right : at.left - GAP - width;
-    const top = Math.min(Math.max(at.top + at.height / 2 - height / 3, GAP), innerHeight - height - GAP);
+    const before = at.left - GAP - width;
+    // Without room on either side, at the border of the window.
+    const left = right + width < innerWidth - GAP ? right : before < GAP ? innerWidth - width - GAP : before;
+    const { bottom } = this.editor.viewer.stage.getBoundingClientRect();
+    const lowest = bottom - height > GAP ? Math.min(bottom, innerHeight - GAP) : innerHeight - GAP;
+    const top = Math.min(at.top + at.height / 2 - height / 3, lowest - height);
     this.window.style.setProperty("--left", `${Math.max(left, GAP)}px`);
     this.window.style.setProperty("--top", `${Math.max(top, GAP)}px`);
   }

@@ -97,15 +97,24 @@ export class Project extends EventTarget {
         const [opened, key] = await Promise.all([this.#call(() => this.engine.open(file, name)), keyOf(file)]);
         this.picture?.original.close?.();
         this.picture = { ...opened, name, file, key };
+        const { model = this.info.model, sha256 = this.info.sha256, defaults = this.info.defaults } = opened;
+        Object.assign(this.info, { model, sha256, defaults });
         this.#history = new History({ ...NOTHING, ...restored(key) });
         this.fresh = true;
         this.#tell("picture");
         this.#tell("state");
         await this.#draw();
       } catch (error) {
+        await this.#reopen();
         if (!this.#next) this.#fail(error, name);
       }
     }
+  }
+
+  /** A server has one session for a page: after a picture that it could not open, the one before is sent again. */
+  async #reopen() {
+    if (!this.picture || this.engine.kind !== "server") return;
+    await this.#call(() => this.engine.open(this.picture.file, this.picture.name)).catch(() => {});
   }
 
   /** Opens the same picture again, for another model. */
@@ -176,9 +185,11 @@ export class Project extends EventTarget {
     this.fail(error, name);
   }
 
-  /** Tells of a failure; one that nobody expected is shown as well. */
+  /** Tells of a failure. */
   fail(error, name = this.picture?.name ?? "") {
     const failure = error instanceof Failure ? error : new Failure("failed", error.message);
+    // Something newer was asked for.
+    if (failure.reason === "outdated") return;
     this.dispatchEvent(new CustomEvent("failure", { detail: { failure, name } }));
   }
 

@@ -1,7 +1,7 @@
 /** What only a server offers: a token, other models, and folders. */
 
 import { element, make, offer, onFile } from "./dom.js";
-import { strings, text } from "./strings.js";
+import { text } from "./strings.js";
 
 /**
  * Runs what needs the engine; if that needs a token, asks for it and tries once more.
@@ -11,35 +11,29 @@ import { strings, text } from "./strings.js";
  */
 export function withToken(engine) {
   let asking = null;
-  const call = async (action) => {
+  const call = async (action, again = false) => {
     try {
       return await action();
     } catch (error) {
       if (error.reason !== "needsToken") throw error;
       // Several calls may need it at the same time.
-      asking ??= askToken().finally(() => {
+      asking ??= askToken(again).finally(() => {
         asking = null;
       });
       const token = await asking;
       if (!token) throw error;
       await engine.token(token);
-      return call(action);
+      return call(action, true);
     }
   };
   return call;
 }
 
-/** The token of an address that ends in `#token=...`; it is removed from the address, which others may see. */
-export function tokenOfAddress() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token) history.replaceState(null, "", location.pathname + location.search);
-  return token;
-}
-
-function askToken() {
+function askToken(again) {
   const dialog = element("token-dialog");
   const field = element("token");
   field.value = "";
+  element("token-error").hidden = !again;
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -65,12 +59,12 @@ export function connectServer(project, call, say, showProgress) {
   element("folder-open").addEventListener("click", () => element("folder-file").click());
   onFile(element("folder-file"), async (file) => {
     element("folder-open").disabled = true;
-    say(text("folderRuns", { name: file.name }));
-    showProgress(undefined);
     const report = ({ done, total }) => {
-      showProgress(total ? done / total : undefined);
-      if (total) say(text("folderProgress", { done, total }));
+      const sent = done >= total;
+      showProgress(sent ? undefined : done / total);
+      say(sent ? text("folderRuns", { name: file.name }) : text("folderSent", { percent: Math.round((100 * done) / total) }));
     };
+    report({ done: 0, total: file.size });
     try {
       const { decoding } = project.state;
       const { blob, name } = await call(() => project.engine.folder(file, { decoding }, report));
@@ -83,5 +77,4 @@ export function connectServer(project, call, say, showProgress) {
       showProgress(null);
     }
   });
-  element("intro").textContent = strings.introServer;
 }

@@ -23,14 +23,15 @@ export class Viewer {
 
   /**
    * @param {{stage: HTMLElement, sheet: HTMLElement, original: HTMLElement, divider: HTMLElement}} parts
-   * @param {{onClick: (x: number, y: number) => void, onZoom: (percent: number, fitted: boolean) => void}} actions
-   *   positions are fractions of the picture
+   * @param {{onClick: (x: number, y: number) => void, onLeave: () => void,
+   *   onZoom: (percent: number, fitted: boolean) => void}} actions positions are fractions of the picture; `onLeave`
+   *   is for clicks beside it
    */
-  constructor(parts, { onClick, onZoom }) {
+  constructor(parts, { onClick, onLeave, onZoom }) {
     Object.assign(this, parts);
     this.onZoom = onZoom;
     followPointers(this.stage, {
-      onClick: (at) => this.#ifInside(at, onClick),
+      onClick: (at) => this.#clicked(at, onClick, onLeave),
       onPan: (by) => this.panBy(by),
       onPinch: (factor, at, by) => {
         this.zoomBy(factor, this.#onStage(at));
@@ -159,6 +160,7 @@ export class Viewer {
     this.divider.style.top = `${top}px`;
     this.divider.style.height = `${Math.min(this.#at[1] + height, this.stage.clientHeight) - top}px`;
     this.divider.style.setProperty("--share", `${this.#share * 100}%`);
+    this.divider.classList.toggle("aside", this.#share === 0 || this.#share === 1);
     // At the borders nothing of the other picture may be seen.
     const cut = this.#share === 0 ? 0 : this.#share === 1 ? 1 : (place - this.#at[0]) / width;
     this.original.style.clipPath = `inset(0 ${100 * (1 - cut)}% 0 0)`;
@@ -173,9 +175,10 @@ export class Viewer {
     return place.map((value, axis) => (value - this.#at[axis]) / (this.#size[axis] * this.#scale));
   }
 
-  #ifInside(place, action) {
+  #clicked(place, onClick, onLeave) {
     const [x, y] = this.#fractions(this.#onStage(place));
-    if (x >= 0 && x <= 1 && y >= 0 && y <= 1) action(x, y);
+    if (x >= 0 && x <= 1 && y >= 0 && y <= 1) onClick(x, y);
+    else onLeave();
   }
 
   #wheel(event) {
