@@ -137,7 +137,7 @@ TRANSFER = """([kind, bytes]) => {
 
 
 def test_takes_dropped_and_pasted_pictures_and_paintings(browser: Any, address: str) -> None:
-    with opened(browser, address) as tab:
+    with opened(browser, address, reduced_motion="no-preference") as tab:
         tab.locator(part("sample")).nth(3).wait_for()
         assert all(
             tab.locator(f"{part('sample')} img").nth(n).evaluate("each => each.decode()") is None for n in (0, 3)
@@ -145,6 +145,8 @@ def test_takes_dropped_and_pasted_pictures_and_paintings(browser: Any, address: 
         tab.locator(part("sample")).nth(3).click()
         wait(tab)
         assert "hokusai_great_wave.jpg, " in tab.inner_text("#status")
+        # The colors are drawn over the original, from the right to the left.
+        tab.wait_for_selector(f'{part("compare")}[aria-valuetext="0 % original"]')
         for kind in ("drop", "paste"):
             tab.evaluate(TRANSFER, [kind, list(PICTURE.read_bytes())])
             assert tab.get_attribute(part("result"), "data-state") == "loading"

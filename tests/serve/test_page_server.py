@@ -15,6 +15,7 @@ from tests.serve.serving import gray, serving
 def test_offers_what_the_server_can(browser: Any, tmp_path: Path) -> None:
     picture, notes, folder = tmp_path / "old.tif", tmp_path / "notes.txt", tmp_path / "two.zip"
     tifffile.imwrite(picture, np.linspace(0, 65535, 96 * 80).reshape(80, 96).astype(np.uint16))
+    region = tmp_path / "region.json"
     notes.write_text("no picture")
     with zipfile.ZipFile(folder, "w") as archive:
         for number in (1, 2):
@@ -44,6 +45,14 @@ def test_offers_what_the_server_can(browser: Any, tmp_path: Path) -> None:
         assert tab.input_value(part("format")) == "tif"
         assert save(tab, tmp_path / "new.tif") == "old.color.tif"
         assert tifffile.imread(tmp_path / "new.tif").dtype == np.uint16
+
+        # Regions, which the browser alone does not take.
+        region.write_text('{"hints": [{"polygon": [[0, 0], [1, 0], [1, 1]], "color": "teal"}]}')
+        before = pixels(tab)
+        tab.set_input_files(part("hints-file"), region)
+        tab.get_by_text("Hints in region.json: 1.", exact=True).wait_for()
+        wait(tab)
+        assert np.abs(pixels(tab) - before).max() > 5
 
         # A picture that cannot be read; the one before can still be changed.
         tab.set_input_files(part("open"), notes)

@@ -51,7 +51,7 @@ export class Alternatives {
       this.#showOthers(found);
     } catch (error) {
       // The picture itself is there; it is enough that the strip stays as it was.
-      this.#made = basis;
+      if (error.reason !== "outdated") this.#made = basis;
       this.project.fail(error);
     } finally {
       this.strip.removeAttribute("aria-busy");
@@ -61,7 +61,8 @@ export class Alternatives {
   #showOthers(found) {
     while (this.others.length < found.length) {
       const at = this.others.length;
-      const button = this.#button("alternative", text("alternative", { number: at + 1 }), () => this.#choose(this.seeds[at]));
+      const label = text("alternative", { number: at + 1 });
+      const button = this.#button("alternative", label, () => this.#choose(this.seeds[at]));
       this.others.push(button);
       this.strip.append(button);
     }

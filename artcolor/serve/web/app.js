@@ -114,6 +114,7 @@ function connectPicture(project, viewer, compare) {
 function connectZoom(viewer) {
   element("zoom-in").addEventListener("click", () => viewer.zoomIn());
   element("zoom-out").addEventListener("click", () => viewer.zoomOut());
+  element("zoom-pixels").title = strings.zoomPixels;
   element("zoom-fit").addEventListener("click", () => viewer.fit());
   element("zoom-pixels").addEventListener("click", () => viewer.showPixels());
 }

@@ -69,7 +69,8 @@ export function connectDownloads(project, say) {
 
   /** Lists the formats that the engine writes. */
   return () => {
-    format.replaceChildren(...project.info.formats.map((each) => make("option", { value: each.format, textContent: each.label })));
+    const { formats } = project.info;
+    format.replaceChildren(...formats.map((each) => make("option", { value: each.format, textContent: each.label })));
     for (const [id, { what }] of OTHERS) element(id).hidden = !(project.info.saves ?? ["layer"]).includes(what);
     showQuality();
   };

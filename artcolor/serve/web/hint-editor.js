@@ -45,8 +45,8 @@ export class HintEditor extends EventTarget {
 
   /** The element of the point that is edited. */
   get button() {
-    const points = [...this.place.children];
-    return points.find((point) => (this.draft ? point.dataset.artcolor === "draft" : this.#numberOf(point) === this.selected));
+    const number = this.draft ? null : this.selected;
+    return [...this.place.children].find((point) => this.#numberOf(point) === number);
   }
 
   /** Begins a point. It becomes a hint once it has a color. */
@@ -130,7 +130,8 @@ export class HintEditor extends EventTarget {
       this.selected = null;
       this.#tell();
     }
-    const shown = this.project.state.hints.map((hint, number) => ({ hint, number })).filter(({ hint }) => isPoint(hint));
+    const { hints } = this.project.state;
+    const shown = hints.map((hint, number) => ({ hint, number })).filter(({ hint }) => isPoint(hint));
     if (this.draft) shown.push({ hint: this.draft, number: null });
     while (this.place.children.length > shown.length) this.place.lastElementChild.remove();
     while (this.place.children.length < shown.length) this.place.append(this.#point());
@@ -151,7 +152,8 @@ export class HintEditor extends EventTarget {
     point.setAttribute("aria-expanded", chosen);
     const color = hint.keep ? strings[`keep_${hint.keep}`] : (hint.color?.toString() ?? strings.noColor);
     const [x, y] = [hint.x, hint.y].map((at) => Math.round(at * 100));
-    point.setAttribute("aria-label", text("hintLabel", { number: (number ?? this.project.state.hints.length) + 1, color, x, y }));
+    const place = (number ?? this.project.state.hints.length) + 1;
+    point.setAttribute("aria-label", text("hintLabel", { number: place, color, x, y }));
   }
 
   #point() {

@@ -135,7 +135,10 @@ export class Popover {
     return button;
   }
 
-  /** Beside the point, where there is room, and if possible not over the buttons below the picture. On narrow windows the style places it at the bottom. */
+  /**
+   * Moves it beside the point, where there is room, and if possible not over the buttons below the picture. On narrow
+   * windows the style places it at the bottom.
+   */
   move() {
     const point = this.editor.button;
     if (this.window.hidden || !point) return;

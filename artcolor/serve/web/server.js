@@ -62,7 +62,8 @@ export function connectServer(project, call, say, showProgress) {
     const report = ({ done, total }) => {
       const sent = done >= total;
       showProgress(sent ? undefined : done / total);
-      say(sent ? text("folderRuns", { name: file.name }) : text("folderSent", { percent: Math.round((100 * done) / total) }));
+      const percent = Math.round((100 * done) / total);
+      say(sent ? text("folderRuns", { name: file.name }) : text("folderSent", { percent }));
     };
     report({ done: 0, total: file.size });
     try {

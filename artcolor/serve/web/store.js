@@ -26,9 +26,10 @@ export async function keyOf(file) {
 /** What was kept for a picture, or `null`. */
 export function restored(key) {
   try {
-    return JSON.parse(localStorage.getItem(PREFIX + key))?.state ?? null;
+    const { hints, decoding, seed } = JSON.parse(localStorage.getItem(PREFIX + key)).state;
+    return Array.isArray(hints) ? { hints, decoding, seed } : null;
   } catch {
-    // Not allowed, or damaged: as if there were nothing.
+    // Nothing was kept, it is damaged, or asking is not allowed.
     return null;
   }
 }

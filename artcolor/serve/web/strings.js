@@ -110,7 +110,7 @@ export const strings = {
 
   model: "Model",
   folder: "Folder",
-  folderHelp: "Colorize all pictures of a ZIP file with the settings above.",
+  folderHelp: "Colorize all pictures of a ZIP file with the chosen settings.",
   folderOpen: "Open a ZIP file",
   folderRuns: "Coloring {name} …",
   folderSent: "Sending the folder: {percent} %",

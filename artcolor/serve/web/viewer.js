@@ -1,6 +1,6 @@
 /**
- * Shows a picture on a stage: zoom, pan, and the original beside the result. The stage is the visible part; the sheet is
- * the picture with all that lies on it, at the size that the zoom gives it.
+ * Shows a picture on a stage: zoom, pan, and the original beside the result. The stage is the visible part; the sheet
+ * is the picture with all that lies on it, at the size that the zoom gives it.
  */
 
 import { followPointers } from "./pointers.js";
@@ -117,7 +117,8 @@ export class Viewer {
   }
 
   #fittedScale() {
-    const room = [this.stage.clientWidth, this.stage.clientHeight].map((side) => Math.max(side - 2 * this.#margin(), 1));
+    const { clientWidth, clientHeight } = this.stage;
+    const room = [clientWidth, clientHeight].map((side) => Math.max(side - 2 * this.#margin(), 1));
     return Math.min(room[0] / this.#size[0], room[1] / this.#size[1], MOST_FITTED);
   }
 
