@@ -1,17 +1,20 @@
 """The Dockerfile and compose.yaml, as far as can be checked without Docker."""
 
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from artcolor.cli.app import app
+from artcolor.errors import ConfigError
 from tests.conftest import ROOT
 
 
@@ -23,8 +26,12 @@ def test_hadolint_finds_nothing() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def service_of(name: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "compose.yaml").read_text())["services"][name]
+
+
 def test_what_compose_runs_exists() -> None:
-    (service,) = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()
+    service = service_of("artcolor")
     stages = re.findall(r"^FROM \S+ AS (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert service["build"]["target"] == f"${{ARTCOLOR_TARGET:-{stages[-1]}}}", "as `docker build .` does"
     assert "onnx" in stages
@@ -34,6 +41,26 @@ def test_what_compose_runs_exists() -> None:
     mounted = {volume.split(":")[1] for volume in service["volumes"]}
     assert mounted == {argument for argument in arguments if argument.startswith("/")}
     assert service["read_only"]
+
+
+def test_the_server_is_shut_off() -> None:
+    service, dockerfile = service_of("serve"), (ROOT / "Dockerfile").read_text()
+    assert service["ports"] == ["127.0.0.1:7860:7860"], "only this machine reaches it"
+    assert service["environment"] == {"ARTCOLOR_TOKEN": "${ARTCOLOR_TOKEN:-}"}
+    assert service["read_only"] and service["tmpfs"] == "/tmp"
+    assert service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"volumes", "privileged", "network_mode", "user"} & service.keys()
+    stage = re.search(
+        rf"^FROM \S+ AS {service['build']['target']}\n(.+?)(?=^FROM|\Z)", dockerfile, re.MULTILINE | re.DOTALL
+    )
+    assert stage is not None and "HEALTHCHECK" in stage[1]
+    command, *arguments = json.loads(re.search(r"^CMD (.+)$", stage[1], re.MULTILINE)[1])
+    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output
+    assert all(argument in shown for argument in arguments if argument.startswith("-"))
+    # Without a token, or with an empty one, the command refuses that address.
+    for token in (None, ""):
+        refused = CliRunner().invoke(app, [command, *arguments], env={"ARTCOLOR_TOKEN": token})
+        assert isinstance(refused.exception, ConfigError) and "--token" in str(refused.exception)
 
 
 def test_the_build_gets_all_it_copies() -> None:

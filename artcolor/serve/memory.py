@@ -17,6 +17,8 @@ __all__ = ["File", "FileAnswer", "Memory", "Room"]
 
 _LOG = logging.getLogger(__name__)
 _PIECE = 1 << 18
+# The part of all room below which a picture is small.
+_SMALL = 16
 # Who takes an answer more slowly is cut off; it would hold the memory of others.
 _BYTES_PER_SECOND = 100_000
 
@@ -82,8 +84,8 @@ class Room:
         Raises:
             HTTPException: it takes too long (503).
         """
-        # What is larger than the whole room gets all of it.
-        pixels = min(pixels, self._largest)
+        # What is larger than the whole room gets all of it; small pictures need not wait.
+        pixels = min(pixels, self._largest) if pixels > self._largest // _SMALL else 0
         with self._changed:
             if not self._changed.wait_for(lambda: self._taken + pixels <= self._largest, self._seconds):
                 raise HTTPException(503, "the server is busy with large pictures; try again", {"Retry-After": "10"})

@@ -40,11 +40,13 @@ def page_routes() -> list[BaseRoute]:
     """Makes the routes of the page, which match what no other route does.
 
     The page asks for `backend.json`. Hosts of static files have a file of that name; here, it says that there is a
-    server, and whether it wants a token.
+    server, whether it wants a token, and whether there are sample pictures.
     """
     return [Route("/backend.json", _backend), Mount("/", _Files(directory=_WEB, html=True))]
 
 
 async def _backend(request: Request) -> Response:
     token = state_of(request).settings.token is not None
-    return JSONResponse({"api": "api", "version": __version__, "token": token})
+    # The wheel has none: the license of the reproductions is not that of artcolor.
+    samples = (_WEB / "samples").is_dir()
+    return JSONResponse({"api": "api", "version": __version__, "token": token, "samples": samples})

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import functools
 import io
 import json
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from artcolor.models.guidance import Decoding, Guidance, guided
 from artcolor.models.head_settings import effective
 from artcolor.serve.colorize import picture_of, provenance_headers
 from artcolor.serve.hints import check_hints, hints_of
-from artcolor.serve.memory import File, FileAnswer, Room
+from artcolor.serve.memory import File, FileAnswer
 from artcolor.serve.models import check_model
 from artcolor.serve.options import (
     ALTERNATIVES,
@@ -33,6 +34,7 @@ from artcolor.serve.options import (
     from_query,
 )
 from artcolor.serve.pictures import check_picture, media_type
+from artcolor.serve.places import Place
 from artcolor.serve.sessions import Kept
 from artcolor.serve.state import State, state_of
 from artcolor.serve.uploads import JSON_BYTES, NamedBytes, Upload, json_of, read_body, read_upload
@@ -56,12 +58,10 @@ async def start(request: Request) -> Response:
     state = state_of(request)
     with state.places.take() as place:
         upload = await read_upload(request, state.settings, place)
-        kept, described = await place.run(request, _started, upload, request.query_params, state)
-    name = state.sessions.add(kept)
-    return JSONResponse({"id": name, "seconds": state.settings.session_seconds, **described}, 201)
+        return JSONResponse(await place.run(request, _started, upload, request.query_params, state), 201)
 
 
-def _started(upload: Upload, query: QueryParams, state: State) -> tuple[Kept, dict[str, Any]]:
+def _started(upload: Upload, query: QueryParams, state: State) -> dict[str, Any]:
     from artcolor.engine.session import Session  # noqa: PLC0415  (imports torch)
 
     settings = state.settings
@@ -74,20 +74,23 @@ def _started(upload: Upload, query: QueryParams, state: State) -> tuple[Kept, di
     if upload.reference is not None:
         check_picture(NamedBytes(*upload.reference), settings)
     hints = hints_of(upload, settings, state.room)
+    # Within it, so that those who wait for room see the memory that this one takes.
     with state.room.take(pixels):
+        state.sessions.make_room(3 * pixels)
         session = Session(picture, model, size=options.get("size"), device=settings.device)
-    kept = Kept(session, suffix, upload.reference)
-    kept.guidance, kept.decoding = _guidance(kept, {"hints": hints})
-    height, width = session.original.pixels.shape[:2]
-    made = session.colorizer.provenance
-    return kept, {
-        "width": width,
-        "height": height,
-        "format": suffix.removeprefix("."),
-        "model": made.model,
-        "sha256": made.weights_sha256,
-        "defaults": _used(kept, Decoding()),
-    }
+        kept = Kept(session, suffix, upload.reference)
+        kept.guidance, kept.decoding = _guidance(kept, {"hints": hints})
+        made, (height, width) = session.colorizer.provenance, session.original.pixels.shape[:2]
+        return {
+            "id": state.sessions.add(kept),
+            "seconds": settings.session_seconds,
+            "width": width,
+            "height": height,
+            "format": suffix.removeprefix("."),
+            "model": made.model,
+            "sha256": made.weights_sha256,
+            "defaults": _used(kept, Decoding()),
+        }
 
 
 async def guide(request: Request) -> Response:
@@ -101,14 +104,12 @@ async def guide(request: Request) -> Response:
         The preview.
     """
     state = state_of(request)
-    kept = state.sessions.get(request.path_params["id"])
     with state.places.take() as place:
         given = json_of(await read_body(request, state.settings, place, JSON_BYTES), "the guidance")
-        preview = await place.run(request, _guided, kept, given, request.query_params)
-    return FileAnswer(preview, state.memory, state.settings)
+        return await _worked(request, place, functools.partial(_guided, given))
 
 
-def _guided(kept: Kept, given: Any, query: QueryParams) -> File:
+def _guided(given: Any, kept: Kept, query: QueryParams) -> File:
     options = from_query(query, SIDE | {name: SAVING[name] for name in ("format", "quality")})
     if not isinstance(given, dict):
         raise ConfigError("the guidance must be an object")
@@ -118,10 +119,9 @@ def _guided(kept: Kept, given: Any, query: QueryParams) -> File:
         raise ConfigError(f"the guidance has unknown entries: {', '.join(unknown)[:100]}; there are {known}")
     guidance, decoding = _guidance(kept, given)
     format = options.get("format", "png")
-    with kept.lock:
-        shown = kept.preview(options.get("side", SIDE["side"][1].default)).render(guidance, decoding)
-        # Only what could be rendered is kept.
-        kept.guidance, kept.decoding = guidance, decoding
+    shown = kept.preview(options.get("side", SIDE["side"][1].default)).render(guidance, decoding)
+    # Only what could be rendered is kept.
+    kept.guidance, kept.decoding = guidance, decoding
     data = shown.to_bytes(format, quality=options.get("quality"))
     headers = provenance_headers(shown.provenance) | {"X-Artcolor-Used": json.dumps(_used(kept, decoding))}
     return File(data, media_type(format), headers)
@@ -157,14 +157,14 @@ async def original(request: Request) -> Response:
     Returns:
         The picture, as PNG unless the query says otherwise.
     """
-    return await _worked(request, _original)
+    with state_of(request).places.take() as place:
+        return await _worked(request, place, _original)
 
 
-def _original(kept: Kept, query: QueryParams, room: Room) -> File:
+def _original(kept: Kept, query: QueryParams) -> File:
     options = from_query(query, SIDE | {name: SAVING[name] for name in ("format", "quality")})
     format = options.get("format", "png")
-    with kept.lock:
-        shown = kept.preview(options.get("side", SIDE["side"][1].default)).original
+    shown = kept.preview(options.get("side", SIDE["side"][1].default)).original
     # Metadata stay out of what is only shown.
     picture = in_rgb(Picture(shown.pixels, shown.alpha))
     save_picture(picture, file := io.BytesIO(), format=format, quality=options.get("quality"))
@@ -181,30 +181,30 @@ async def result(request: Request) -> Response:
         The picture, in the format of the original unless the query says otherwise; the color alone, as PNG unless the
         query says otherwise; layers as an OpenRaster file; or a card as an HTML page.
     """
-    return await _worked(request, _result)
+    with state_of(request).places.take() as place:
+        return await _worked(request, place, _result)
 
 
-def _result(kept: Kept, query: QueryParams, room: Room) -> File:
+def _result(kept: Kept, query: QueryParams) -> File:
     options = from_query(query, RESULT)
     what = options.pop("what", "picture")
     if what in _DOCUMENTS and options:
         raise ConfigError(f"{' and '.join(sorted(options))} cannot be chosen for {what}")
     format = options.pop("format", "png" if what == "layer" else kept.suffix)
     session, file = kept.session, io.BytesIO()
-    with room.take(kept.pixels), kept.lock:
-        made = session.colorizer.provenance_of(kept.guidance, kept.decoding)
-        if what == "layer":
-            made = dataclasses.replace(made, options={**made.options, "chroma_only": True})
-        headers = provenance_headers(made)
-        if what in _DOCUMENTS:
-            save = session.save_layers if what == "ora" else session.save_card
-            save(file, kept.guidance, kept.decoding)
-            # Nothing that a client sent is shown as a page of the server.
-            name, kind = _DOCUMENTS[what]
-            headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        else:
-            alone, kind = what == "layer", media_type(format)
-            session.save(file, kept.guidance, kept.decoding, format=format, chroma_only=alone, **options)
+    made = session.colorizer.provenance_of(kept.guidance, kept.decoding)
+    if what == "layer":
+        made = dataclasses.replace(made, options={**made.options, "chroma_only": True})
+    headers = provenance_headers(made)
+    if what in _DOCUMENTS:
+        save = session.save_layers if what == "ora" else session.save_card
+        save(file, kept.guidance, kept.decoding)
+        # Nothing that a client sent is shown as a page of the server.
+        name, kind = _DOCUMENTS[what]
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    else:
+        alone, kind = what == "layer", media_type(format)
+        session.save(file, kept.guidance, kept.decoding, format=format, chroma_only=alone, **options)
     return File(file.getvalue(), kind, headers)
 
 
@@ -217,13 +217,14 @@ async def uncertainty(request: Request) -> Response:
     Returns:
         The map, as large as the picture unless the query says otherwise.
     """
-    return await _worked(request, _uncertainty)
+    with state_of(request).places.take() as place:
+        return await _worked(request, place, _uncertainty)
 
 
-def _uncertainty(kept: Kept, query: QueryParams, room: Room) -> File:
+def _uncertainty(kept: Kept, query: QueryParams) -> File:
     side = from_query(query, MAP).get("side")
-    with room.take(kept.pixels if side is None else 0), kept.lock:
-        (kept.session if side is None else kept.preview(side)).uncertainty().save(file := io.BytesIO(), "PNG")
+    found = (kept.session if side is None else kept.preview(side)).uncertainty()
+    found.save(file := io.BytesIO(), "PNG")
     return File(file.getvalue(), "image/png")
 
 
@@ -237,19 +238,19 @@ async def alternatives(request: Request) -> Response:
         JSON with the alternatives: each with `seed`, which gives this coloring as part of the guidance, and `picture`,
         a JPEG file as a data URL.
     """
-    return await _worked(request, _alternatives)
+    with state_of(request).places.take() as place:
+        return await _worked(request, place, _alternatives)
 
 
-def _alternatives(kept: Kept, query: QueryParams, room: Room) -> Response:
+def _alternatives(kept: Kept, query: QueryParams) -> Response:
     defaults = {name: option.default for name, (_, option) in ALTERNATIVES.items()}
     options = defaults | from_query(query, ALTERNATIVES)
     found = []
-    with kept.lock:
-        shown = kept.preview(options["side"])
-        for seed in range(1, options["count"] + 1):
-            made = shown.render(dataclasses.replace(kept.guidance, seed=seed), kept.decoding)
-            picture = base64.b64encode(made.to_bytes("jpg")).decode()
-            found.append({"seed": seed, "picture": f"data:image/jpeg;base64,{picture}"})
+    shown = kept.preview(options["side"])
+    for seed in range(1, options["count"] + 1):
+        made = shown.render(dataclasses.replace(kept.guidance, seed=seed), kept.decoding)
+        picture = base64.b64encode(made.to_bytes("jpg")).decode()
+        found.append({"seed": seed, "picture": f"data:image/jpeg;base64,{picture}"})
     return JSONResponse({"alternatives": found})
 
 
@@ -262,21 +263,21 @@ async def suggestions(request: Request) -> Response:
     Returns:
         JSON with the suggestions, the likeliest first.
     """
-    return await _worked(request, _suggestions)
+    with state_of(request).places.take() as place:
+        return await _worked(request, place, _suggestions)
 
 
-def _suggestions(kept: Kept, query: QueryParams, room: Room) -> Response:
+def _suggestions(kept: Kept, query: QueryParams) -> Response:
     options = from_query(query, PLACE)
     for name in _PLACE:
         if name not in options:
             raise ConfigError(f"{name} is missing; it is a fraction of the picture, 0 to 1")
-    with kept.lock:
-        kept.session.hints[:] = kept.session.all_hints(Guidance(hints=kept.guidance.hints))
-        try:
-            found = kept.session.suggest(**options)
-        finally:
-            # The guidance has them, and they would count twice.
-            kept.session.hints.clear()
+    kept.session.hints[:] = kept.session.all_hints(Guidance(hints=kept.guidance.hints))
+    try:
+        found = kept.session.suggest(**options)
+    finally:
+        # The guidance has them, and they would count twice.
+        kept.session.hints.clear()
     return JSONResponse({"suggestions": [dataclasses.asdict(each) for each in found]})
 
 
@@ -293,9 +294,13 @@ async def close(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _worked(request: Request, function: Callable[[Kept, QueryParams, Room], File | Response]) -> Response:
-    state: State = state_of(request)
-    kept = state.sessions.get(request.path_params["id"])
-    with state.places.take() as place:
-        answer = await place.run(request, function, kept, request.query_params, state.room)
+async def _worked(request: Request, place: Place, function: Callable[[Kept, QueryParams], File | Response]) -> Response:
+    state, name = state_of(request), request.path_params["id"]
+    state.sessions.get(name)
+
+    def work() -> File | Response:
+        with state.sessions.using(name, state.room) as kept:
+            return function(kept, request.query_params)
+
+    answer = await place.run(request, work)
     return FileAnswer(answer, state.memory, state.settings) if isinstance(answer, File) else answer

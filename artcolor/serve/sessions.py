@@ -1,14 +1,17 @@
 """Pictures that are kept between requests, with the network's features of them."""
 
+import contextlib
 import secrets
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 
 from artcolor.models.guidance import Decoding, Guidance
+from artcolor.serve.memory import Room
 from artcolor.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -100,12 +103,25 @@ class Sessions:
         with self._lock:
             self._remove_old()
             self._kept[name] = kept
-            while len(self._kept) > self._largest or (len(self._kept) > 1 and self._bytes() > self._most_bytes):
-                del self._kept[next(iter(self._kept))]
+            self._shrink(0)
         return name
 
-    def _bytes(self) -> int:
-        return sum(kept.bytes for kept in self._kept.values())
+    def make_room(self, count: int) -> None:
+        """Forgets the oldest sessions if there is no memory for a further one.
+
+        Args:
+            count: bytes that it will have.
+        """
+        with self._lock:
+            self._shrink(count)
+
+    def _shrink(self, count: int) -> None:
+        # Without a further one, the newest stays in any case.
+        fewest = 0 if count else 1
+        while len(self._kept) > self._largest or (
+            len(self._kept) > fewest and sum(kept.bytes for kept in self._kept.values()) + count > self._most_bytes
+        ):
+            del self._kept[next(iter(self._kept))]
 
     def get(self, name: str) -> Kept:
         """Finds a session.
@@ -123,6 +139,23 @@ class Sessions:
             kept = self._kept[name]
             kept.used = time.monotonic()
             return kept
+
+    @contextlib.contextmanager
+    def using(self, name: str, room: Room) -> Iterator[Kept]:
+        """Gives a session to one user at a time.
+
+        Args:
+            name: its id.
+            room: for its picture.
+
+        Raises:
+            HTTPException: there is no such session, or not any more (404), or no room (503).
+        """
+        with room.take(self.get(name).pixels):
+            # Only now, so that those who wait do not hold the picture.
+            kept = self.get(name)
+            with kept.lock:
+                yield kept
 
     def remove(self, name: str) -> None:
         """Forgets a session.

@@ -56,10 +56,10 @@ def test_large_pictures_are_worked_on_one_after_the_other() -> None:
             together.remove(pixels)
 
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(work, [10, 70, 100, 40, 1] * 20))
+        list(threads.map(work, [10, 70, 100, 40, 7] * 20))
     assert max(sums) == 100
     room = Room(Settings(max_pixels=100, seconds=0))
-    with room.take(60), room.take(40), pytest.raises(HTTPException) as busy, room.take(1):
+    with room.take(60), room.take(40), room.take(6), pytest.raises(HTTPException) as busy, room.take(7):
         pass
     assert busy.value.status_code == 503
     # A picture that is larger than the room has it for itself.

@@ -40,7 +40,7 @@ def test_the_page_loads_without_the_token(client: httpx.Client) -> None:
             assert "default-src 'none'" in answer.headers["content-security-policy"]
             same = client.get(f"/{path.name}", headers={"if-none-match": answer.headers["etag"]})
             assert (same.status_code, same.content) == (304, b"")
-    assert client.get("/backend.json").json() == {"api": "api", "version": __version__, "token": True}
+    assert client.get("/backend.json").json() == {"api": "api", "version": __version__, "token": True, "samples": True}
     assert client.get("/api/models").status_code == 401
     with serving(model="cnn") as other:
         assert other.get("/backend.json").json()["token"] is False

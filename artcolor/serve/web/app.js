@@ -173,7 +173,7 @@ async function start() {
   say(strings.starting);
   let project = null;
   let importHints = () => {};
-  connectOpening(
+  const showSamples = connectOpening(
     (file, name) => {
       const picture = [file, name || strings.fallbackName];
       if (broken) say(broken, true);
@@ -185,7 +185,8 @@ async function start() {
     say,
   );
   try {
-    const engine = await findEngine();
+    const { engine, samples } = await findEngine();
+    if (samples) showSamples();
     element("intro").textContent = engine.kind === "server" ? strings.introServer : strings.intro;
     const parts = connect(engine);
     ({ project, importHints } = parts);

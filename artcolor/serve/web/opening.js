@@ -7,6 +7,7 @@ import { text } from "./strings.js";
  * @param {(file: Blob, name: string) => void} open
  * @param {(file: File) => void} importHints for a hints file that is dropped
  * @param {(message: string, failed: boolean) => void} say
+ * @returns {() => void} shows the free paintings, which not every host has
  */
 export function connectOpening(open, importHints, say) {
   const take = (file) => file && open(file, file.name);
@@ -31,7 +32,7 @@ export function connectOpening(open, importHints, say) {
     else take(file);
   });
   addEventListener("paste", (event) => take(event.clipboardData.files[0]));
-  showSamples(open, say);
+  return () => showSamples(open, say);
 }
 
 async function showSamples(open, say) {
