@@ -5,7 +5,7 @@
  */
 export async function findEngine() {
   // Hosts of static files have this file, too, so that asking never fails; a server answers it by itself.
-  const answer = await fetch(new URL("./backend.json", import.meta.url));
+  const answer = await fetch(new URL("./backend.json", import.meta.url), { cache: "no-store" });
   const backend = answer.ok ? await answer.json() : { api: null };
   const { Engine } = await import(backend.api ? "./remote.js" : "./local.js");
   return { engine: new Engine(backend), samples: Boolean(backend.samples) };

@@ -11,6 +11,9 @@ const PAGE = { version: "", files: {} };
 // Several pages may share an origin, and caches belong to origins.
 const PREFIX = `artcolor ${registration.scope} `;
 const NAME = PREFIX + PAGE.version;
+// Says whether a server is behind the page. This is asked anew each time, but not for long.
+const BACKEND = "backend.json";
+const PATIENCE = 2000;
 const TAKE_OVER = "take over";
 // A new version that does not take over soon must not keep people from the old one.
 const MOST_RELOADS = 10;
@@ -34,12 +37,12 @@ async function install() {
   const isNew = !(await caches.has(NAME));
   const cache = await caches.open(NAME);
   const keep = async ([path, hash]) => cache.put(addressOf(path), await load(path, hash));
-  try {
-    await Promise.all(Object.entries(PAGE.files).map(keep));
-  } catch (error) {
-    if (isNew) await caches.delete(NAME);
-    throw error;
-  }
+  // All have come to an end before the cache is given up.
+  const ended = await Promise.allSettled(Object.entries(PAGE.files).map(keep));
+  const failure = ended.find(({ status }) => status === "rejected");
+  if (!failure) return;
+  if (isNew) await caches.delete(NAME);
+  throw failure.reason;
 }
 
 /** A file with this SHA-256: from an older version if that has it, otherwise from the host. */
@@ -47,7 +50,8 @@ async function load(path, hash) {
   const address = addressOf(path);
   for (const name of await ownCaches()) {
     const answer = await caches.match(address, { cacheName: name });
-    if (answer && (await hashOf(await answer.clone().arrayBuffer())) === hash) return answer;
+    const content = await answer?.arrayBuffer();
+    if (content && (await hashOf(content)) === hash) return new Response(content, { headers: answer.headers });
   }
   const integrity = `sha256-${hash}`;
   // The browser's own cache has what the page has just loaded, but it may be of an older version.
@@ -70,7 +74,8 @@ async function removeCaches(isKept) {
   for (const name of await ownCaches()) if (!isKept(name)) await caches.delete(name);
 }
 
-async function answer({ request, clientId, replacesClientId }, path) {
+async function answer(event, path) {
+  const { request, clientId, replacesClientId } = event;
   if (request.mode === "navigate" && registration.waiting && reloads < MOST_RELOADS) {
     // Another open page would get files of two versions. The one that is loaded anew would not, but it does not make
     // room by itself. Browsers differ in how they name it.
@@ -81,9 +86,28 @@ async function answer({ request, clientId, replacesClientId }, path) {
       return new Response("", { headers: { "Content-Type": "text/html", Refresh: "0" } });
     }
   }
+  if (path === BACKEND) {
+    const server = await findServer();
+    if (server) {
+      event.waitUntil(end());
+      return server;
+    }
+  }
   return (await caches.match(addressOf(path), { cacheName: NAME })) ?? fetch(request);
 }
 
+/** The answer of a server that is now at the address of the page, or null. */
+async function findServer() {
+  try {
+    const found = await fetch(addressOf(BACKEND), { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    return found.ok && (await found.clone().json()).api ? found : null;
+  } catch {
+    // There is no network.
+    return null;
+  }
+}
+
+/** Leaves the address to what is there now. */
 async function end() {
   await removeCaches(() => false);
   const pages = await clients.matchAll({ type: "window" });
