@@ -9,6 +9,7 @@ import { Eyedropper } from "./eyedropper.js";
 import { Failure } from "./failure.js";
 import { HintEditor } from "./hint-editor.js";
 import { connectHints } from "./hints-panel.js";
+import { keepOffline } from "./offline.js";
 import { connectOpening } from "./opening.js";
 import { Overlay } from "./overlay.js";
 import { Popover } from "./popover.js";
@@ -195,7 +196,7 @@ async function start() {
     parts.showSettings();
     parts.showFormats();
     if (engine.kind === "server") connectServer(project, parts.call, say, showProgress);
-    else navigator.serviceWorker?.register("service-worker.js", { updateViaCache: "none" }).catch(() => {});
+    else keepOffline(() => !project.picture && !waiting);
   } catch (error) {
     breakDown(error);
     return;

@@ -1,8 +1,8 @@
 /**
  * Keeps the page in the browser, so that it works without a network.
  *
- * A version is installed as a whole or not at all, and each file is checked by its hash. While a page of an older
- * version is open, that version stays; the next time the page is loaded, the new one takes over.
+ * A version is installed as a whole or not at all, and each file is checked by its hash. The next time the page is
+ * loaded, it lets a new version take over (offline.js).
  */
 
 // scripts/make_page.py writes here. Where it did not, such as on a server, the page is not kept: this worker then
@@ -15,9 +15,6 @@ const NAME = PREFIX + PAGE.version;
 const BACKEND = "backend.json";
 const PATIENCE = 2000;
 const TAKE_OVER = "take over";
-// A new version that does not take over soon must not keep people from the old one.
-const MOST_RELOADS = 10;
-let reloads = 0;
 
 const addressOf = (path) => new URL(path, registration.scope).href;
 
@@ -75,17 +72,6 @@ async function removeCaches(isKept) {
 }
 
 async function answer(event, path) {
-  const { request, clientId, replacesClientId } = event;
-  if (request.mode === "navigate" && registration.waiting && reloads < MOST_RELOADS) {
-    // Another open page would get files of two versions. The one that is loaded anew would not, but it does not make
-    // room by itself. Browsers differ in how they name it.
-    const pages = await clients.matchAll({ type: "window" });
-    if (pages.every(({ id }) => id === clientId || id === replacesClientId)) {
-      reloads += 1;
-      registration.waiting.postMessage(TAKE_OVER);
-      return new Response("", { headers: { "Content-Type": "text/html", Refresh: "0" } });
-    }
-  }
   if (path === BACKEND) {
     const server = await findServer();
     if (server) {
@@ -93,7 +79,7 @@ async function answer(event, path) {
       return server;
     }
   }
-  return (await caches.match(addressOf(path), { cacheName: NAME })) ?? fetch(request);
+  return (await caches.match(addressOf(path), { cacheName: NAME })) ?? fetch(event.request);
 }
 
 /** The answer of a server that is now at the address of the page, or null. */
