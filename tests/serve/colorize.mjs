@@ -10,7 +10,7 @@ const floats = (name) => new Float32Array(bytes(name).buffer);
 const write = (name, array) => writeFileSync(path(folder, name), new Uint8Array(array.buffer, 0, array.byteLength));
 
 const { lightness, rgbToLab } = await load("color.js");
-const { join, look, resize, workingSize } = await load("planes.js");
+const { join, look, resize, roundHalfEven, workingSize } = await load("planes.js");
 const { Distribution } = await load("decode.js");
 const { suggestionsAt } = await load("suggest.js");
 const { readMetadata } = await load("metadata.js");
@@ -81,6 +81,7 @@ if (task.random) {
 }
 answer.hints = (task.hints ?? []).map((given) => attempt(() => readHints(given, [300, 200])));
 answer.written = (task.hints ?? []).map((given) => attempt(() => writeHints(given.hints ?? given, [300, 200])));
+answer.rounded = (task.numbers ?? []).map(roundHalfEven);
 answer.lab = (task.colors ?? []).map((color) => rgbToLab(...color));
 answer.errors = (task.damaged ?? []).map((name) => attempt(() => readMetadata(bytes(name))).error);
 writeFileSync(path(folder, "answer.json"), JSON.stringify(answer));

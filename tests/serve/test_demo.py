@@ -123,7 +123,8 @@ def test_a_new_version_replaces_the_old_one_as_a_whole(tab: Any, host: Host, own
     strings.write_bytes(newer)
     assert tab.evaluate(UPDATE)
     host.stop()
-    tab.reload()
+    # The page loads itself anew, which may be before it is complete.
+    tab.reload(wait_until="commit")
     wait_for_title(tab, "The next version")
     assert len(caches(tab)) == 1 and caches(tab) != before
     choose(tab, PAINTINGS / "bellini_pesaro.jpg")

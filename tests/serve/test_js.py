@@ -154,7 +154,9 @@ def test_resizing_is_that_of_pillow_and_joining_stays_in_gamut(tmp_path: Path) -
         (tmp_path / f"join{number}.ab").write_bytes(ab.tobytes())
         joins.append({"name": f"join{number}", "size": size, "grid": grid})
     colors = [(0, 0, 0), (255, 255, 255), (39, 64, 139), (200, 1, 7)]
-    answer = run(tmp_path, {"resizes": resizes, "joins": joins, "colors": colors})
+    numbers = [-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, -0.6, 0.4, 7]
+    answer = run(tmp_path, {"resizes": resizes, "joins": joins, "colors": colors, "numbers": numbers})
+    assert answer["rounded"] == [round(number) for number in numbers]
     for task in resizes:
         before = np.fromfile(tmp_path / f"{task['name']}.pixels", np.uint8).reshape(*task["from"], task["channels"])
         found = np.fromfile(tmp_path / f"{task['name']}.resized", np.uint8).reshape(*task["to"], task["channels"])

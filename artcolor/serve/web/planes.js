@@ -18,7 +18,7 @@ const BILINEAR = [1, (distance) => Math.max(0, 1 - Math.abs(distance))];
 export function roundHalfEven(value) {
   const below = Math.floor(value);
   const rest = value - below;
-  if (rest === 0.5) return below + (below % 2);
+  if (rest === 0.5) return below + Math.abs(below % 2);
   return rest < 0.5 ? below : below + 1;
 }
 

@@ -109,7 +109,7 @@ export class Whole {
   spread(residual) {
     const { kernel } = this;
     const weights = solve(this.factor, this.size, this.scaled(residual));
-    const [a, b] = [new Float32Array(kernel.cells), new Float32Array(kernel.cells)];
+    const [a, b] = [new Float64Array(kernel.cells), new Float64Array(kernel.cells)];
     const common = new Float64Array(kernel.rank);
     this.observations.cells.forEach((cell, at) => {
       const { aa, ab, bb } = kernel.column(cell);
@@ -183,7 +183,7 @@ function spreadLocally(kernel, { cells, ab }, rest) {
     scaled[n + at] = r * a + s * b;
   });
   const [weightsA, weightsB] = [scaled.subarray(0, n), scaled.subarray(n)].map((half) => solve(matrix, n, half));
-  const [a, b] = [new Float32Array(kernel.cells), new Float32Array(kernel.cells)];
+  const [a, b] = [new Float64Array(kernel.cells), new Float64Array(kernel.cells)];
   cells.forEach((cell, at) => {
     const { squared } = kernel.column(cell);
     const [forA, forB] = [weightsA[at], weightsB[at]];
