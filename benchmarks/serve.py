@@ -1,11 +1,12 @@
 """Measure `artcolor serve`; prints a Markdown table.
 
     python benchmarks/serve.py
-    python benchmarks/serve.py --repeat 50 --posts 400 --mutated 0
+    python benchmarks/serve.py --repeat 50 --posts 400 --mutated 0 --small
 
 The server runs in a separate process, on loopback. Time is that of colorizing a JPEG file to JPEG, in this process and
 over HTTP, by turns. Memory is the largest resident memory of the server. Mutated requests are those of
-tests/serve/test_mutated.py, which fails if one is answered with 500 or leaves a session or a place behind.
+tests/serve/test_mutated.py, which fails if one is answered with 500 or leaves a session or a place behind. Large
+pictures have 8000 x 8000 pixels; four clients at once send them, first to be colorized, then into sessions.
 """
 
 import argparse
@@ -29,7 +30,13 @@ from artcolor.serve.models import make_colorizer
 from artcolor.serve.settings import Settings
 
 COMMAND = [sys.executable, "-c", "from artcolor.cli import main; main()"]
-BARS = {"p50 above in-process, ms": 10, "peak memory, MB": 1500}
+BARS = {
+    "p50 above in-process, ms": 10,
+    "peak memory, MB": 1500,
+    "peak memory with large pictures, MB": 1500,
+    "peak memory with large sessions, MB": 1500,
+}
+LARGE, AT_ONCE = 8000, 4
 
 
 def painted(width, height):
@@ -74,6 +81,30 @@ def peak(process):
     return int(Path(f"/proc/{process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 
 
+def large(model, work):
+    """Returns the peak memory of a server while several clients send large pictures."""
+    picture = Image.open(io.BytesIO(painted(LARGE, LARGE)))
+    Image.merge("RGB", [picture, picture, picture]).save(file := io.BytesIO(), "JPEG", quality=85)
+    with server(model) as (process, client), ThreadPoolExecutor(AT_ONCE) as threads:
+        statuses = list(threads.map(lambda _: work(client, file.getvalue()), range(AT_ONCE)))
+        assert set(statuses) <= {200, 404, 503} and 200 in statuses, statuses
+        return peak(process)
+
+
+def colorized(client, picture):
+    return client.post("/api/colorize", content=picture).status_code
+
+
+def in_session(client, picture):
+    """Status of the result; 404 if the session had to make room for another one."""
+    started = client.post("/api/sessions", content=picture)
+    if started.status_code != 201:
+        return started.status_code
+    session = f"/api/sessions/{started.json()['id']}"
+    client.put(f"{session}/guidance", json={"vividness": 1})
+    return client.get(f"{session}/result").status_code
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=DEFAULT_MODEL)
@@ -81,6 +112,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=30)
     parser.add_argument("--posts", type=int, default=200, help="posts at once")
     parser.add_argument("--mutated", type=int, default=20_000, help="mutated requests; 0 leaves them out")
+    parser.add_argument("--small", action="store_true", help="leave out large pictures")
     options = parser.parse_args()
     picture = painted(*options.size)
     wanted = in_process(options.model, picture)
@@ -112,6 +144,9 @@ def main():
         assert post().content == wanted, "the server gives other bytes afterwards"
         rows += [(f"pictures of {options.posts} posts at once", counts[200]), ("answers with 503", counts[503])]
         rows += [("peak memory, MB", peak(process))]
+    if not options.small:
+        rows += [("peak memory with large pictures, MB", large(options.model, colorized))]
+        rows += [("peak memory with large sessions, MB", large(options.model, in_session))]
     if options.mutated:
         environment = {**os.environ, "ARTCOLOR_MUTATED_REQUESTS": str(options.mutated)}
         test = "tests/serve/test_mutated.py"

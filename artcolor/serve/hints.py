@@ -11,6 +11,11 @@ from artcolor.serve.uploads import NamedBytes, Upload
 
 __all__ = ["check_hints", "hints_of"]
 
+# Regions take milliseconds each, and the memory of points grows with the square of their number.
+_MOST = 1000
+_MOST_CORNERS = 5000
+_SHAPES = ("polyline", "polygon")
+
 
 def hints_of(upload: Upload, settings: Settings, room: Room) -> Any:
     """The hints in a request.
@@ -39,19 +44,27 @@ def hints_of(upload: Upload, settings: Settings, room: Room) -> Any:
 
 
 def check_hints(hints: Any) -> None:
-    """Checks that hints name no file of the server.
+    """Checks that hints name no file of the server, and are not too many.
 
     Args:
         hints: what a hints file says, as JSON: an object, or a list of hints.
 
     Raises:
-        ConfigError: they name a file, or are neither.
+        ConfigError: they name a file, are too many, or are neither.
     """
     if not isinstance(hints, dict | list):
         raise ConfigError("hints must be an object, as in a hints file, or a list of hints")
     if isinstance(hints, dict) and hints.get("reference") is not None:
         raise ConfigError("hints cannot name a reference here; send it as the part 'reference' of a form")
     every = hints.get("hints", []) if isinstance(hints, dict) else hints
+    corners = 0
+    if isinstance(every, list) and len(every) > _MOST:
+        raise ConfigError(f"there are {len(every)} hints; the limit is {_MOST}")
     for number, hint in enumerate(every if isinstance(every, list) else ()):
-        if isinstance(hint, dict) and hint.get("mask") is not None:
+        if not isinstance(hint, dict):
+            continue
+        if hint.get("mask") is not None:
             raise ConfigError(f"hints[{number}] names a mask, which cannot be sent; give a polygon")
+        corners += sum(len(shape) for shape in map(hint.get, _SHAPES) if isinstance(shape, list))
+    if corners > _MOST_CORNERS:
+        raise ConfigError(f"the shapes of hints have {corners} corners; the limit is {_MOST_CORNERS}")

@@ -109,6 +109,8 @@ def test_mistakes_in_options(client: httpx.Client, query: str, words: str) -> No
         ('{"reference": "/etc/passwd"}', 422, "cannot name a reference"),
         ('{"hints": [{"mask": "/etc/passwd", "color": "red"}]}', 422, "names a mask"),
         ('[{"x": 2, "y": 0, "color": "red"}]', 422, "hints[0]"),
+        (json.dumps(HINTS["hints"] * 1001), 422, "the limit is 1000"),
+        (json.dumps([{"polyline": [[0, 0]] * 3000, "color": "red"}] * 2), 422, "have 6000 corners"),
     ],
 )
 def test_mistakes_in_hints(client: httpx.Client, hints: str, status: int, words: str) -> None:
@@ -153,6 +155,10 @@ def test_models_description_and_metrics(client: httpx.Client) -> None:
     names = {each["name"] for each in description["paths"]["/api/colorize"]["post"]["parameters"]}
     assert {"model", "vividness", "seed", "format", "quality"} <= names
     assert "device" not in names
+    result = description["paths"]["/api/sessions/{id}/result"]["get"]
+    what = next(each for each in result["parameters"] if each["name"] == "what")
+    assert what["schema"]["enum"] == ["picture", "layer", "ora", "card"]
+    assert {"image/*", "image/openraster", "text/html"} == result["responses"]["200"]["content"].keys()
     page = client.get("/api/docs")
     assert "<script" not in page.text and "/api/sessions/{id}/guidance" in page.text
     assert client.get("/healthz").json() == {"status": "ok"}

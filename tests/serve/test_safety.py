@@ -60,6 +60,14 @@ def test_posts_from_other_sites_are_refused(client: httpx.Client) -> None:
     assert client.post("/api/colorize", content=picture, headers={"origin": own}).status_code == 200
 
 
+def test_behind_a_proxy_with_tls(client: httpx.Client) -> None:
+    # The server sees HTTP; browsers say HTTPS.
+    seen = {"host": "art.example", "origin": FRIEND, "sec-fetch-site": "same-origin"}
+    assert client.post("/api/colorize", content=gray(), headers=seen).status_code == 200
+    assert client.get("/", headers={"host": "art.example", "sec-fetch-site": "none"}).status_code == 200
+    assert client.get("/", headers={"host": "other.example"}).status_code == 421
+
+
 def test_cors_only_for_those_named(client: httpx.Client) -> None:
     answer = client.post("/api/colorize", content=gray(), headers={"origin": FRIEND, "sec-fetch-site": "cross-site"})
     assert answer.headers["access-control-allow-origin"] == FRIEND
@@ -78,6 +86,7 @@ def test_headers(client: httpx.Client) -> None:
         headers = client.get(path).headers
         assert "unsafe-inline" not in headers["content-security-policy"]
         assert "default-src 'none'" in headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cross-origin-resource-policy"] == "same-origin"
         assert "server" not in headers
