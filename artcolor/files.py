@@ -86,6 +86,22 @@ def unnamed() -> Iterator[BinaryIO]:
             yield file
 
 
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds a file's lock, which the system gives back when the process ends. There are no locks on Windows.
+
+    Args:
+        path: of the file, which is made if it is not there.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    with _Raw(path, "ab") as file:
+        if not file.lock():
+            raise BlockingIOError(f"{path} is locked by another process")
+        yield
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Writes `data` into the file `path`, whole or not at all."""
     with replacing(path) as file:

@@ -32,8 +32,9 @@ ALLOWED = {
     "data": MODELS,
     "evaluate": MODELS | {"engine", "data"},
     "train": MODELS | {"data", "evaluate"},
+    "video": MODELS | {"engine"},
     "serve": MODELS | {"engine", "batch"},
-    "cli": MODELS | {"engine", "batch", "serve", "data", "evaluate", "train"},
+    "cli": MODELS | {"engine", "batch", "video", "serve", "data", "evaluate", "train"},
     "hubconf": MODELS,
 }
 FAMILIES = {path.stem for path in (PACKAGE / "models").glob("*.py") if "@register_model(" in path.read_text()}
@@ -86,7 +87,7 @@ def test_each_step_of_the_road_exists_once() -> None:
     assert {path for path in decoding if not path.startswith("images/")} == set()
     assert "Image.open(" not in "".join(path.read_text() for path in SOURCES)
     # Pixels become L, and chroma becomes pixels.
-    color = {f"color/{name}.py" for name in ("planes", "srgb", "lab")}
+    color = {f"color/{name}.py" for name in ("planes", "srgb", "lab", "yuv")}
     assert callers("lightness_of", "linear_of", "linear_to_lightness") <= color
     assert callers("lab_to_linear_in_gamut", "outside_gamut", "largest_scale") <= color
     # A network runs.

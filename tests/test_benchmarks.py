@@ -1,3 +1,4 @@
+import re
 import runpy
 import subprocess
 import sys
@@ -52,3 +53,20 @@ def test_sources_weighs_pictures_as_another_split_mixes_them(tmp_path: Path) -> 
     assert (books, museum) == pytest.approx((psnr[3], psnr[:3].mean()), abs=0.006)
     assert every == pytest.approx(psnr.mean(), abs=0.0006)
     assert as_test == pytest.approx(0.75 * psnr[3] + 0.25 * psnr[:3].mean(), abs=0.0006)
+
+
+def test_video_measures_steadiness_cuts_speed_and_memory(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = "--model cnn --count 1 --frames 6 --shots 6 --long 12 --threads 1"
+    monkeypatch.setattr(sys, "argv", ["video.py", "--pictures", str(ROOT / "docs" / "pictures"), *options.split()])
+    runpy.run_path(str(ROOT / "benchmarks" / "video.py"), run_name="__main__")
+    shown = capsys.readouterr().out
+    for clip in ("still", "pan, 1.5 px a frame", "pan, 4.5 px a frame", "zoom, 1 % a frame", "all clips"):
+        (line,) = re.findall(
+            rf"### Steady: {re.escape(clip)}\n.*?\| averaged along the motion \|(.*?)\|\n", shown, re.S
+        )
+        assert float(line.split("|")[1]) < 0.5
+    assert re.search(r"^F1 (1\.000|0\.9\d\d);", shown, re.M)
+    for heading in ("Mean color of a place in two shots", "Speed at 720 × 576 with 1 threads", "Memory of a shot"):
+        assert f"### {heading}" in shown

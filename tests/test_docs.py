@@ -22,6 +22,7 @@ from artcolor.cli.app import app
 from artcolor.train.trainer import Trainer
 from tests.conftest import ROOT, make_painting
 from tests.hub_server import HubServer, point_client_to
+from tests.video.clips import make
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Indented ones stand in tabs and lists.
@@ -76,6 +77,12 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             make_painting(number, 320, 280).save(file)
             lines.append(f"{split}/{file.name},{split},nobody,{('baroque', 'cubism')[number % 2]}")
         (tmp_path / name / "metadata.csv").write_text("\n".join(lines) + "\n")
+
+    make(tmp_path / "film.mp4", "libx264", frames=4, size=(96, 64))
+    make(tmp_path / "film.mkv", "libx264", frames=4, size=(96, 64))
+    (tmp_path / "frames").mkdir()
+    for number in range(3):
+        make_painting(0).convert("L").save(tmp_path / "frames" / f"f{number}.png")
 
     server = HubServer()
     point_client_to(server, tmp_path / ".hub", monkeypatch)

@@ -9,7 +9,7 @@ import typer
 from rich.logging import RichHandler
 
 from artcolor import __version__
-from artcolor.cli import colorize, evaluate, export, inspect, publish, serve, train, zoo
+from artcolor.cli import colorize, evaluate, export, inspect, publish, raw, serve, train, zoo
 from artcolor.cli.help import EXIT_CODES, Group
 from artcolor.cli.output import ERR, OUT, accept_any_encoding, complain
 from artcolor.errors import NO_TORCH, ArtcolorError, ConfigError
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for group in (colorize, serve, inspect, zoo, export, train, evaluate, publish):
+for group in (colorize, raw, serve, inspect, zoo, export, train, evaluate, publish):
     app.add_typer(group.app)
 
 

@@ -15,7 +15,8 @@ from artcolor.cli.options import with_options
 from artcolor.cli.output import Showing
 from artcolor.cli.request import Request
 from artcolor.engine.options import DEFAULT_MODEL, OPTIONS
-from artcolor.models.options import FILES, MANY
+from artcolor.models.options import FILES, FILMS, MANY
+from artcolor.video import is_film
 
 app = typer.Typer()
 
@@ -27,7 +28,7 @@ def colorize(
         list[str] | None,
         typer.Argument(
             metavar="IN",
-            help="Pictures, folders and patterns such as '*.png'; - is standard input.",
+            help="Pictures, films, folders and patterns such as '*.png'; - is standard input.",
             show_default=False,
         ),
     ] = None,
@@ -100,9 +101,32 @@ def colorize(
             rich_help_panel=MANY,
         ),
     ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Codec of films: h264, hevc, vp9, av1, prores, ffv1, or a name of FFmpeg. Default: the original's.",
+            rich_help_panel=FILMS,
+        ),
+    ] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Quality of films, smaller is better. Default: 16 with h264, 18 with hevc, 24 with vp9 and av1.",
+            rich_help_panel=FILMS,
+        ),
+    ] = None,
+    sequence: Annotated[
+        bool,
+        typer.Option(
+            "--sequence", help="The pictures of each folder are the numbered frames of a film.", rich_help_panel=FILMS
+        ),
+    ] = False,
     **options: Any,
 ) -> None:
-    """Colorize pictures, and folders with their sub-folders.
+    """Colorize pictures and films, and folders of pictures with their sub-folders.
 
     Originals are never changed. Files that cannot be colorized are reported, and the others are colorized.
 
@@ -127,10 +151,24 @@ def colorize(
         report=report,
         watch=watch,
         workers=workers,
+        codec=codec,
+        crf=crf,
+        sequence=sequence,
         showing=Showing(quiet=quiet, verbose=verbose, json=as_json),
     )
     check_options(request)
-    if PIPE in (*sources, target):
+    films = any(map(is_film, sources)) and not sequence
+    if not films:
+        request.refuse(("codec", "crf"), "pictures")
+    if films:
+        from artcolor.cli.film import colorize_films
+
+        colorize_films(request)
+    elif sequence:
+        from artcolor.cli.film import colorize_sequences
+
+        colorize_sequences(request)
+    elif PIPE in (*sources, target):
         from artcolor.cli.pipe import colorize_pipe
 
         colorize_pipe(request)

@@ -4,28 +4,31 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from artcolor.cli.help import COLORIZING, Command
-from artcolor.cli.output import complain, say
+from artcolor.cli.output import complain, extra, say
 from artcolor.errors import ConfigError, ImageError
+from artcolor.video import is_film
+
+if TYPE_CHECKING:
+    from artcolor.images import Provenance
 
 app = typer.Typer()
 
 
 @app.command(cls=Command, rich_help_panel=COLORIZING)
 def inspect(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Pictures.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Pictures and films.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")] = False,
     hints: Annotated[bool, typer.Option("--hints", help="Print the hints of one picture as a hints file.")] = False,
 ) -> None:
-    """Tell whether artcolor colorized a picture, and how.
+    """Tell whether artcolor colorized a picture or a film, and how.
 
     The exit status is 1 if a file cannot be read or does not state that artcolor colorized it.
     """
-    from artcolor.images import read_provenance
     from artcolor.zoo import manifest
 
     if hints:
@@ -34,7 +37,7 @@ def inspect(
     unknown = 0
     for path in files:
         try:
-            found = read_provenance(path)
+            found = _provenance_of(path)
         except ImageError as error:
             complain("failed", error)
             unknown += 1
@@ -57,6 +60,17 @@ def inspect(
         say(f"  source type: {found.source_type}")
     if unknown:
         raise typer.Exit(1)
+
+
+def _provenance_of(path: Path) -> "Provenance | None":
+    if is_film(path):
+        with extra("video"):
+            from artcolor.video.write import read_provenance as read_provenance_of_film
+
+        return read_provenance_of_film(path)
+    from artcolor.images import read_provenance
+
+    return read_provenance(path)
 
 
 def _print_hints(files: Sequence[Path]) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,12 +12,12 @@ import typer
 from artcolor.batch.saving import Saving
 from artcolor.cli.completion import COMPLETE
 from artcolor.engine.options import OPTIONS
-from artcolor.models.options import COLOR, FILES, MANY, Option
+from artcolor.models.options import COLOR, FILES, FILMS, MANY, Option
 
 _F = TypeVar("_F", bound=Callable[..., None])
 # By the type of the value.
 _PLACEHOLDERS = {int: "N", float: "X", Path: "PATH", list[str]: "COLOR"}
-_PANELS = (None, COLOR, FILES, MANY)
+_PANELS = (None, COLOR, FILES, MANY, FILMS)
 
 
 def with_options(command: _F) -> _F:
@@ -29,12 +29,28 @@ def with_options(command: _F) -> _F:
     Returns:
         The same function, with a signature that lists all options.
     """
+    return _with(command, [*_coloring(), *_saving()])
+
+
+def with_coloring_options(*left_out: str) -> Callable[[_F], _F]:
+    """Makes a decorator that replaces `**options` by a command-line option for each of `OPTIONS`.
+
+    Args:
+        *left_out: names of those that the command does not have.
+
+    Returns:
+        As `with_options`.
+    """
+    return lambda command: _with(command, [each for each in _coloring() if each.name not in left_out])
+
+
+def _with(command: _F, generated: Iterable[inspect.Parameter]) -> _F:
     own = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for parameter in inspect.signature(command).parameters.values()
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
-    parameters = sorted([*_parameters(), *own], key=lambda parameter: _PANELS.index(_shown(parameter).rich_help_panel))
+    parameters = sorted([*generated, *own], key=lambda parameter: _PANELS.index(_shown(parameter).rich_help_panel))
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return command
@@ -44,9 +60,12 @@ def _shown(parameter: inspect.Parameter) -> Any:
     return typing.get_args(parameter.annotation)[1]
 
 
-def _parameters() -> Iterator[inspect.Parameter]:
+def _coloring() -> Iterator[inspect.Parameter]:
     for name, (kind, option) in OPTIONS.items():
         yield _parameter(name, option.command or kind, option, option.default)
+
+
+def _saving() -> Iterator[inspect.Parameter]:
     hints = typing.get_type_hints(Saving, include_extras=True)
     for field in dataclasses.fields(Saving):
         kind, option = typing.get_args(hints[field.name])

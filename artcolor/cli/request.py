@@ -31,6 +31,9 @@ class Request:
         report: where the report goes.
         watch: keep looking for new pictures.
         workers: number of threads; `None` is one per core.
+        codec: of films; `None` is that of the original.
+        crf: quality of films.
+        sequence: folders hold the numbered frames of films.
         showing: what is printed.
     """
 
@@ -46,6 +49,9 @@ class Request:
     report: Path | None
     watch: bool
     workers: int | None
+    codec: str | None
+    crf: int | None
+    sequence: bool
     showing: Showing
 
     @property
@@ -77,7 +83,9 @@ class Request:
         if name in self.options:
             return bool(self.options[name] != OPTIONS[name][1].default)
         holder = next(each for each in (self, self.saving, self.showing) if hasattr(each, name))
-        return bool(getattr(holder, name))
+        value = getattr(holder, name)
+        # 0 is a value.
+        return value is not None and value is not False
 
     def colorizer(self, **changes: Any) -> "Colorizer":
         """Loads the model.

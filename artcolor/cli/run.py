@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,11 @@ from rich.progress import Progress
 from artcolor.cli.checks import check_jobs
 from artcolor.cli.documents import plan_documents, write_documents
 from artcolor.cli.inputs import listed
-from artcolor.cli.output import ERR
+from artcolor.cli.output import ERR, complain
 from artcolor.cli.request import Request
 from artcolor.cli.stopping import stoppable
 from artcolor.errors import ConfigError, ImageError
+from artcolor.video import is_film
 
 if TYPE_CHECKING:
     from artcolor.batch.plan import Job, Outcome
@@ -50,8 +52,12 @@ def colorize_files(request: Request) -> None:
             hints=request.options["hints"],
             into_folder=request.into_folder,
         )
+    films = _films_in(inputs)
     if not jobs:
-        raise ImageError(f"there are no pictures in {', '.join(map(str, inputs))}")
+        what = f", but films, such as {min(films)}; name films themselves" if films else ""
+        raise ImageError(f"there are no pictures in {', '.join(map(str, inputs))}{what}")
+    if films and not request.showing.quiet:
+        complain("warning", f"films in folders are left out, such as {min(films)}; name films themselves")
     documents = plan_documents(jobs, request)
     check_jobs(jobs, request)
 
@@ -72,6 +78,12 @@ def colorize_files(request: Request) -> None:
     request.showing.say(summary)
     if tally is not None and tally.counts["failed"]:
         raise typer.Exit(1)
+
+
+def _films_in(inputs: Sequence[Path]) -> list[Path]:
+    """The films in folders, where only pictures are looked for."""
+    folders = (walked for path in inputs if path.is_dir() for walked in os.walk(path))
+    return [Path(folder, name) for folder, _, names in folders for name in names if is_film(Path(name))]
 
 
 def _run(

@@ -15,8 +15,8 @@ from artcolor.engine.hints import Hint
 from artcolor.engine.inputs import Item, item_of, read_guidance
 from artcolor.engine.options import DEFAULT_MODEL, Options, checked
 from artcolor.engine.painting import LAYER_LIGHTNESS, in_rgb, painted, uncertainty_map
-from artcolor.engine.sequence import SteadyChroma
 from artcolor.engine.stated import numbered, stated_options
+from artcolor.engine.steady import SteadyChroma
 from artcolor.errors import ConfigError, ImageError
 from artcolor.images import Picture, Provenance
 from artcolor.images.colored import is_colored
@@ -210,7 +210,14 @@ class Colorizer:
         """What the network sees of a picture: L `(1, 1, h, w)` in 0..100 at the working size."""
         return self.backend.look(picture.pixels)
 
-    def predict(self, seen: Sequence[Any], *, uncertainty: bool = False, frame: int = 0) -> list[Prediction]:
+    def predict(
+        self,
+        seen: Sequence[Any],
+        *,
+        uncertainty: bool = False,
+        frame: int = 0,
+        hints: Sequence[Hint] | None = None,
+    ) -> list[Prediction]:
         """Predicts the chroma of pictures, with this colorizer's guidance and decoding.
 
         With hints, call it on what `for_picture` returns.
@@ -219,6 +226,7 @@ class Colorizer:
             seen: from `look`, of any sizes.
             uncertainty: compute the entropy, too.
             frame: number of the page or frame that these are, for hints that name one.
+            hints: in place of this colorizer's own.
 
         Returns:
             A prediction for each; its first dimension is the samples.
@@ -227,8 +235,9 @@ class Colorizer:
             ConfigError: the model predicts no distribution, of which there could be an entropy.
             WeightsError: the network's output is not finite.
         """
+        guidance = self._guidance if hints is None else dataclasses.replace(self._guidance, hints=hints or None)
         return self.backend.predict(
-            seen, self._guidance, self.decoding, uncertainty=uncertainty, batch_size=self.batch_size, frame=frame
+            seen, guidance, self.decoding, uncertainty=uncertainty, batch_size=self.batch_size, frame=frame
         )
 
     def paint(

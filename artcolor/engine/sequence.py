@@ -1,55 +1,182 @@
-"""Colors that stay where an animation stands still."""
+"""Colors that hold still over the frames of a film or an animation."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sized
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from artcolor.color.srgb import Floats
+from artcolor.engine.averaging import Motion, Moving, RunningMean, averaged
+from artcolor.engine.hints import Hint
+from artcolor.engine.scenes import Scenes, Shift
+from artcolor.engine.steady import SteadyChroma
+from artcolor.engine.tracking import tracked
 
-# Lightness that changes by less than this is noise or dithering, by more it is movement.
-_NOISE = 2.0
+if TYPE_CHECKING:
+    from artcolor.engine.colorizer import Colorizer
+    from artcolor.models.guidance import Prediction
+
+__all__ = ["AHEAD", "CHUNK", "Sequence"]
+
+CHUNK = 32
+"""So many frames are finished at once."""
+AHEAD = 16
+"""So many frames after them are read before; those further ahead would weigh 1 % in the mean."""
+# All of it would make the colors less accurate than those of single frames; half leaves them more accurate.
+_GIVEN_BACK, _MOST_GAIN = 0.5, 1.2
 
 
-class SteadyChroma:
-    """Takes chroma frame by frame and lets it change only where lightness does.
+class Sequence:
+    """Colors the frames of shots so that what is seen keeps its colors while it moves.
 
-    Networks look at each frame alone, and a movement in one corner changes a little what they make of all others,
-    which flickers. Here chroma is `w · before + (1 - w) · predicted` with `w = exp(-(ΔL / 2)²)`: where nothing moves it
-    is that of the frame before, exactly; where something does, it is new; and a slow fade takes a few frames.
+    Networks look at each frame alone, and grain, exposure and motion change a little what they make of all of it,
+    which flickers. With `motion`, chroma is averaged along the motion, over the frames before and after, where the
+    motion is sure; a shot that shows the place of an earlier one gets its mood; and hints that name a frame follow what
+    they are on through the shot. Without, chroma is held where lightness stands still (`SteadyChroma`).
+
+    Args:
+        colorizer: predicts each frame, with its guidance and decoding.
+        motion: finds motion, such as `artcolor.video.motion.Motion()`; `None` follows none.
+        sample: which of the samples.
+        state: what `state` was after an earlier shot of the film, to continue there.
 
     Example:
-        >>> steady, still = SteadyChroma(), np.zeros((1, 1, 8, 8))
-        >>> first = steady(still, np.full((1, 2, 2, 2), 5.0))
-        >>> np.unique(steady(still, np.full((1, 2, 2, 2), 9.0))).tolist()
-        [5.0]
+        >>> from artcolor import Colorizer
+        >>> colorizer = Colorizer("cnn")
+        >>> looks = [colorizer.backend.look(np.full((90, 120), light, np.uint8)) for light in (90, 90, 92)]
+        >>> first, second, third = Sequence(colorizer).colors(looks)
+        >>> first.shape, bool((first == second).all())
+        ((1, 2, 48, 64), True)
     """
 
-    def __init__(self) -> None:
-        self._lightness: Floats | None = None
-        self._ab: Floats | None = None
+    def __init__(
+        self, colorizer: "Colorizer", *, motion: Motion | None = None, sample: int = 0, state: Any = None
+    ) -> None:
+        self._colorizer, self._motion, self._sample = colorizer, motion, sample
+        self._hints: list[Hint] = list(colorizer.guidance.hints or ())
+        self.state = state
 
-    def __call__(self, lightness: Floats, ab: Floats) -> Floats:
-        """Steadies the next frame.
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the shots so far have shown, to be stored as JSON; a shot counts once all its colors were taken."""
+        return self._scenes.state
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        self._scenes = Scenes(state)
+
+    def colors(self, looks: Iterable[Any], *, first: int = 0, size: tuple[int, int] | None = None) -> Iterator[Floats]:
+        """Colors the frames of one shot.
+
+        It reads no more than `CHUNK + AHEAD` frames ahead of what it yields; without `motion`, none. If hints name
+        frames of the shot, `looks` is read twice; an iterator is then kept in memory.
 
         Args:
-            lightness: `(1, 1, H, W)`, L in 0..100, as the network saw it.
-            ab: `(1, 2, h, w)`, what it predicted; H and W are at least h and w.
+            looks: what the network sees of each frame, from `Colorizer.look`; all of one size. If it has a length,
+                hints for frames after the shot are known to be for others.
+            first: number of the shot's first frame in the film, for hints that name one.
+            size: height and width of the frames in pixels, which hints are met exactly at; `None` is the size of
+                `looks`.
 
-        Returns:
-            `(1, 2, h, w)`.
+        Yields:
+            Chroma of each frame in Lab units, `(1, 2, h, w)` float32, on the grid of the network's output.
+
+        Raises:
+            ConfigError: the model does not accept the colorizer's guidance.
+            WeightsError: the network's output is not finite.
         """
-        if self._lightness is not None and self._ab is not None and self._lightness.shape == lightness.shape:
-            change = _averaged(np.abs(lightness - self._lightness), (ab.shape[-2], ab.shape[-1]))
-            keep = np.exp(-((change / _NOISE) ** 2))
-            ab = keep * self._ab + (1 - keep) * ab
-        self._lightness, self._ab = lightness, ab
-        return ab
+        if self._motion is None:
+            yield from self._held(looks, first, size)
+            return
+        stop = first + len(looks) if isinstance(looks, Sized) else None
+        own = [each for each in self._hints if each.frame is not None and each.frame >= first]
+        own = [each for each in own if stop is None or (each.frame or 0) < stop]
+        hints = {}
+        if own:
+            looks = list(looks) if isinstance(looks, Iterator) else looks
+            every = (np.asarray(look)[0, 0] for look in looks)
+            hints = tracked(own, every, self._motion, first=first)
+        frames = itertools.count(first)
+        shift: Shift | None = None
+        places: list[tuple[Floats, list[Floats]]] = []
+        gain = 1.0
+        for lights, alone, colors in self._averaged(looks, first, self._motion, hints):
+            if shift is None:
+                gain = _gain(alone, colors)
+            colors = [each * np.float32(gain) for each in colors]
+            if shift is None:
+                # What a person says of the colors stands.
+                shift = Shift() if self._hints else self._scenes.shift(lights[0], colors)
+            colors = [shift(each) for each in colors]
+            # The beginning and the end.
+            places[1:] = [(lights[-1], colors)] if places else []
+            places = places or [(lights[0], colors)]
+            for light, values, frame in zip(lights, colors, frames, strict=False):
+                ab = np.ascontiguousarray(values.transpose(2, 0, 1)[None])
+                yield self._exact(ab, self._of_frame(frame, hints), size or light.shape, frame)
+        for light, colors in places:
+            self._scenes.add(light, colors)
+
+    def _of_frame(self, frame: int, followed: dict[int, list[Hint]]) -> list[Hint]:
+        return [*(each for each in self._hints if each.frame is None), *followed.get(frame, ())]
+
+    def _exact(self, ab: Floats, hints: list[Hint], size: tuple[int, ...], frame: int) -> Floats:
+        if not hints:
+            return ab
+        # Hints have imported torch.
+        from torch import from_numpy  # noqa: PLC0415
+
+        from artcolor.engine.observations import enforce  # noqa: PLC0415
+
+        met: Floats = enforce(from_numpy(ab), hints, (size[0], size[1]), frame=frame).numpy()
+        return met
+
+    def _held(self, looks: Iterable[Any], first: int, size: tuple[int, int] | None) -> Iterator[Floats]:
+        steady = SteadyChroma()
+        for frame, look in enumerate(looks, start=first):
+            (prediction,) = self._colorizer.predict([look], frame=frame)
+            light = np.asarray(prediction.lightness[:1])
+            ab = steady(light, np.asarray(prediction.ab)[self._sample][None]).astype(np.float32)
+            yield self._exact(ab, self._hints, size or light.shape[2:], frame)
+
+    def _averaged(
+        self, looks: Iterable[Any], first: int, motion: Motion, hints: dict[int, list[Hint]]
+    ) -> Iterator[tuple[list[Floats], list[Floats], list[Floats]]]:
+        """Yields L `(h, w)` of several frames, their chroma `(h, w, 2)` as predicted, and its averages."""
+        window: list[Moving] = []
+        lights: list[Floats] = []
+        mean = RunningMean()
+        for prediction in self._predicted(looks, first, hints):
+            light = np.asarray(prediction.lightness)[0, 0]
+            values = np.asarray(prediction.ab)[self._sample].transpose(1, 2, 0).astype(np.float32, order="C")
+            step = None
+            if lights:
+                step = motion.between(lights[-1], light).on_grid((values.shape[0], values.shape[1]))
+            window.append(Moving(values, step))
+            lights.append(light)
+            if len(window) == CHUNK + AHEAD:
+                yield lights[:CHUNK], _values(window[:CHUNK]), averaged(window, CHUNK, mean)
+                del window[:CHUNK], lights[:CHUNK]
+        if window:
+            yield lights, _values(window), averaged(window, len(window), mean)
+
+    def _predicted(self, looks: Iterable[Any], first: int, hints: dict[int, list[Hint]]) -> Iterator["Prediction"]:
+        numbered = enumerate(looks, start=first)
+        # Each frame has hints of its own.
+        count = 1 if hints else self._colorizer.batch_size
+        while batch := list(itertools.islice(numbered, count)):
+            frame = batch[0][0]
+            own = self._of_frame(frame, hints) if hints else None
+            yield from self._colorizer.predict([look for _, look in batch], frame=frame, hints=own)
 
 
-def _averaged(plane: Floats, size: tuple[int, int]) -> Floats:
-    """Means over the cells of a grid of this height and width."""
-    for axis, cells in zip((-2, -1), size, strict=True):
-        side = plane.shape[axis]
-        starts = np.arange(cells) * side // cells
-        counts = np.diff(starts, append=side)
-        shape = (-1, 1) if axis == -2 else (-1,)
-        plane = np.add.reduceat(plane, starts, axis=axis) / counts.reshape(shape).astype(plane.dtype)
-    return plane
+def _values(frames: list[Moving]) -> list[Floats]:
+    return [each.values for each in frames]
+
+
+def _gain(alone: list[Floats], averages: list[Floats]) -> float:
+    """A factor on chroma that gives back some of what averaging takes, as colors of different hue cancel out."""
+    before, after = (float(np.mean([np.linalg.norm(each, axis=-1).mean() for each in x])) for x in (alone, averages))
+    return math.pow(min(max(before / max(after, 1e-3), 1.0), _MOST_GAIN), _GIVEN_BACK)

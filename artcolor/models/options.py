@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 __all__ = ["ModelOptions", "Option"]
 
-COLOR, FILES, MANY = "Color", "Files", "Many pictures"
+COLOR, FILES, MANY, FILMS = "Color", "Files", "Many pictures", "Films"
 """Headings of groups of options in the help of the command."""
 
 

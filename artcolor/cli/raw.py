@@ -1,0 +1,81 @@
+"""`artcolor pipe`."""
+
+import re
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from artcolor.cli.checks import check_device
+from artcolor.cli.completion import complete_models
+from artcolor.cli.help import COLORIZING, EXIT_CODES, Command
+from artcolor.cli.inputs import check_open
+from artcolor.cli.options import with_coloring_options
+from artcolor.cli.output import extra
+from artcolor.cli.stopping import stoppable
+from artcolor.engine.options import DEFAULT_MODEL
+from artcolor.errors import ConfigError
+from artcolor.zoo.names import check_name
+
+app = typer.Typer()
+
+_LARGEST = 1 << 16
+
+
+class PixelFormat(StrEnum):
+    """Pixels that come in."""
+
+    gray = "gray"
+    rgb24 = "rgb24"
+
+
+@app.command(cls=Command, rich_help_panel=COLORIZING, epilog=EXIT_CODES)
+@with_coloring_options("samples", "skip_colored", "chroma_only", "hints", "size")
+def pipe(
+    size: Annotated[str, typer.Option(metavar="WxH", help="Width and height of the frames: 720x576.")],
+    pix_fmt: Annotated[
+        PixelFormat, typer.Option("--pix-fmt", metavar="NAME", help="Pixels that come in: gray or rgb24.")
+    ] = PixelFormat.gray,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="A model or weights, as `artcolor models` lists them, or the path of a weights or ONNX file.",
+            autocompletion=complete_models,
+        ),
+    ] = DEFAULT_MODEL,
+    **options: Any,
+) -> None:
+    """Colorize raw frames from standard input to standard output, where they are rgb24.
+
+    ffmpeg -i IN -f rawvideo -pix_fmt gray - | artcolor pipe --size 720x576 |
+    ffmpeg -f rawvideo -pix_fmt rgb24 -s 720x576 -r 25 -i - OUT
+    """
+    width_and_height = _size(size)
+    check_name(model)
+    check_device(options["device"])
+    for stream, name in ((sys.stdin, "standard input"), (sys.stdout, "standard output")):
+        check_open(stream, name)
+        if stream.isatty():
+            raise ConfigError(f"{name} is a terminal; artcolor pipe stands between two programs, as its --help shows")
+    with extra("video"):
+        from artcolor.video.raw import colorize_raw
+    from artcolor.engine.colorizer import Colorizer
+
+    with stoppable() as stop:
+        colorizer = Colorizer(model, **options)
+        colorize_raw(colorizer, sys.stdin.buffer, sys.stdout.buffer, width_and_height, pix_fmt.value)
+        sys.stdout.buffer.flush()
+    if stop.status is not None:
+        raise typer.Exit(stop.status)
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    width, height = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not (0 < width < _LARGEST and 0 < height < _LARGEST):
+        raise ConfigError(f"--size {text} is no width and height in pixels; write it like 720x576")
+    return width, height

@@ -1,0 +1,19 @@
+"""Films, numbered frames and streams of raw frames (extra `video`)."""
+
+from pathlib import Path
+
+SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
+"""Of films that are read and written."""
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file is a film by its suffix.
+
+    Args:
+        path: of a file, existing or not.
+
+    Example:
+        >>> is_film(Path("a.MP4")), is_film(Path("a.png"))
+        (True, False)
+    """
+    return path.suffix.lower() in SUFFIXES

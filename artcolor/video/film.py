@@ -1,0 +1,188 @@
+"""Colorizing films: from shots to colors to frames to a file."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from artcolor.engine.colorizer import Colorizer
+from artcolor.errors import UnsupportedError
+from artcolor.files import replacing, sha256_of
+from artcolor.images import Picture
+from artcolor.images.notices import about, warn
+from artcolor.video.encode import Encoding, ShotEncoder, choose, time_base_of
+from artcolor.video.planes import Painter
+from artcolor.video.read import Facts, Losses, facts_of, frames_of, gray_frame, survey
+from artcolor.video.segments import Joined, write_packets
+from artcolor.video.steady import Looks, sequence_of
+from artcolor.video.work import Work, working
+from artcolor.video.write import check_copies, join
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, the number of frames done, and that of all."""
+
+
+@dataclass(frozen=True)
+class FilmReport:
+    """What was done with a film.
+
+    Attributes:
+        frames: number of frames.
+        shots: number of shots.
+        resumed: number of shots that an earlier run had finished.
+        encoder: FFmpeg's name of it.
+        losses: what could not be read of the original.
+    """
+
+    frames: int
+    shots: int
+    resumed: int
+    encoder: str
+    losses: Losses
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A film that is being colorized."""
+
+    facts: Facts
+    encoding: Encoding
+    colorizer: Colorizer
+    work: Work
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    pass
+
+
+def check_film(source: Path, target: Path, *, codec: str | None = None, crf: int | None = None) -> None:
+    """Finds out whether a film can be colorized, without a network.
+
+    Args:
+        source: the film.
+        target: the result; its suffix decides the container.
+        codec: as `colorize_film` takes it.
+        crf: as `colorize_film` takes it.
+
+    Raises:
+        ImageError: it cannot be read, or has no moving picture.
+        UnsupportedError: it is interlaced or HDR, or has streams that the result cannot hold.
+        ConfigError: codec, quality and container do not go together.
+    """
+    facts = facts_of(source)
+    with about(str(source)):
+        check_copies(facts, choose(facts, target, codec=codec, crf=crf))
+
+
+def colorize_film(
+    colorizer: Colorizer,
+    source: Path,
+    target: Path,
+    *,
+    codec: str | None = None,
+    crf: int | None = None,
+    provenance: bool = True,
+    progress: Progress = _silent,
+) -> FilmReport:
+    """Colorizes a film, shot by shot.
+
+    The brightness of the original (Y') goes through untouched, as far as the codec allows; sound, subtitles,
+    timestamps, chapters and metadata are kept. Finished shots wait in a hidden folder beside the result. If the run is
+    ended, the next one with the same settings goes on after the last finished shot.
+
+    Args:
+        colorizer: predicts the colors.
+        source: the film.
+        target: the result; its suffix decides the container. It is replaced at the end, as a whole.
+        codec: name of a codec (`h264`) or of an encoder of FFmpeg (`libx264`); `None` is that of the original.
+        crf: quality of the codec, the smaller the better; `None` is nearly transparent.
+        provenance: state in the file that its colors were computed, and how.
+        progress: called after each frame.
+
+    Returns:
+        What was done.
+
+    Raises:
+        ImageError: the film cannot be read, or has no moving picture.
+        UnsupportedError: it is interlaced or HDR, or has streams that the result cannot hold.
+        ConfigError: codec, quality and container do not go together.
+        OSError: the result cannot be written.
+    """
+    facts = facts_of(source)
+    encoding = choose(facts, target, codec=codec, crf=crf)
+    with about(str(source)):
+        copies = check_copies(facts, encoding)
+        given = colorizer
+        if colorizer.guidance.hints:
+            colorizer = colorizer.for_picture(Picture(gray_frame(next(frames_of(facts)), facts)))
+        stated = colorizer.provenance
+        settings = {
+            "source": sha256_of(source),
+            "encoding": encoding.stated(),
+            "coloring": [stated.version, stated.model, stated.weights_sha256, dict(stated.options)],
+        }
+        with working(target, settings) as work:
+            run = _Run(facts, encoding, colorizer, work)
+            seen = work.survey
+            if seen is None:
+                seen = work.survey = survey(facts, functools.partial(progress, "looking for shots"))
+            if not seen.even and encoding.container == "avi":
+                raise UnsupportedError(
+                    f"{source}: the frames are not evenly spaced, which AVI does not hold; name a result in .mkv"
+                )
+            _tell(seen.losses)
+            given.check_frames(seen.frames)
+            resumed = work.finished
+            _colorize_shots(run, seen.borders, functools.partial(progress, "colorizing"))
+            shots = [work.shot(number) for number in range(len(seen.borders) - 1)]
+            unit = time_base_of(encoding, facts)
+            end = round(seen.end * facts.time_base / unit)
+            with replacing(target) as file:
+                join(facts, encoding, copies, Joined(shots, unit, end), file, stated if provenance else None)
+            work.done = True
+    return FilmReport(seen.frames, len(shots), resumed, encoding.encoder, seen.losses)
+
+
+def _tell(losses: Losses) -> None:
+    if losses.cut_off:
+        warn("it is cut off; what there is of it is colorized")
+    if losses.damaged:
+        warn(f"{losses.damaged} parts are damaged; frames may be missing or look damaged")
+
+
+def _colorize_shots(run: _Run, borders: tuple[int, ...], progress: Callable[[int, int], None]) -> None:
+    work, facts = run.work, run.facts
+    first = work.finished
+    if first == len(borders) - 1:
+        return
+    sequence = sequence_of(run.colorizer, work.state)
+    painter = Painter(facts.levels, facts.tags, run.encoding.target, facts.rotation)
+    # The film is decoded twice at once: the network may look many frames ahead, and whole frames would fill the memory.
+    ahead, behind = (frames_of(facts, borders[first]) for _ in range(2))
+    progress(borders[first], borders[-1])
+    for number, (start, stop) in enumerate(itertools.pairwise(borders)):
+        if number < first:
+            continue
+        again = functools.partial(_again, run, start, stop)
+        looks = Looks(stop - start, _looks(run, itertools.islice(ahead, stop - start)), again)
+        colors = sequence.colors(looks, first=start, size=facts.upright)
+        encode = ShotEncoder(run.encoding, facts)
+        with work.writing_shot(number) as file:
+            for done, (ab, frame) in enumerate(zip(colors, itertools.islice(behind, stop - start), strict=True)):
+                write_packets(file, encode(painter(frame, np.asarray(ab)[0])))
+                progress(start + done + 1, borders[-1])
+            write_packets(file, encode(None))
+        work.finish(sequence.state)
+
+
+def _looks(run: _Run, frames: Iterator[Any]) -> Iterator[Any]:
+    for frame in frames:
+        yield run.colorizer.backend.look(gray_frame(frame, run.facts))
+
+
+def _again(run: _Run, start: int, stop: int) -> Iterator[Any]:
+    return _looks(run, itertools.islice(frames_of(run.facts, start), stop - start))

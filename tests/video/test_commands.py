@@ -1,0 +1,161 @@
+"""The command with films, numbered frames and raw frames."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from artcolor.cli.app import app
+from artcolor.cli.app import main as run_main
+from artcolor.images import open_picture, read_provenance
+from tests.video.clips import frames_of, gray, make
+
+SIZE = (96, 64)
+COLORING = ("--model", "cnn", "--size", "64")
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Runs the command within this process, as importing torch takes seconds."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["artcolor", *map(str, arguments)])
+        try:
+            run_main()
+        except SystemExit as stop:
+            status = stop.code
+        out, err = capfd.readouterr()
+        return int(status or 0), out, " ".join(err.split())
+
+    return run
+
+
+def test_films(command: Command, tmp_path: Path) -> None:
+    first = make(tmp_path / "a.mkv", frames=3, size=SIZE)
+    second = make(tmp_path / "b.mp4", "libx264", frames=3, size=SIZE, sound="aac")
+    status, out, err = command("colorize", first, second, *COLORING, "--json")
+    assert status == 0, err
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["status"] for line in lines] == ["colorized"] * 2
+    target = tmp_path / "b.color.mp4"
+    assert lines[1]["results"] == [str(target)]
+    status, out, _ = command("inspect", target, "--json")
+    assert status == 0
+    assert json.loads(out)["coloring"]["model"] == "cnn.art_v1"
+    assert command("inspect", second)[0] == 1
+    # All of *.*, as shells expand it the second time: results are no originals.
+    status, out, _ = command("colorize", *sorted(tmp_path.iterdir()), *COLORING, "--resume")
+    assert (status, "0 of 2 colorized, 2 existed" in out) == (0, True)
+    status, out, _ = command("colorize", first, *COLORING, "--force", "--no-provenance", "--report", tmp_path / "r.csv")
+    assert (status, f"1 of 1 colorized into {tmp_path / 'a.color.mkv'}" in out) == (0, True)
+    assert command("inspect", tmp_path / "a.color.mkv")[0] == 1
+    assert "a.color.mkv,colorized" in (tmp_path / "r.csv").read_text()
+
+
+def test_mistakes_are_told(command: Command, tmp_path: Path) -> None:
+    film = make(tmp_path / "a.mkv", frames=2, size=SIZE)
+    picture = tmp_path / "p.png"
+    Image.new("L", (8, 8)).save(picture)
+    (tmp_path / "folder").mkdir()
+    film_in_folder = tmp_path / "folder" / "b.mkv"
+    film_in_folder.write_bytes(film.read_bytes())
+    (tmp_path / "c.mkv").write_bytes(film.read_bytes())
+    for arguments, message in (
+        ((film, picture), f"films and pictures go into separate commands, but {picture} is no film"),
+        ((film, "-o", tmp_path / "x.png"), "x.png is not the name of a film; use one of .mp4, .mkv, .mov, .webm, .avi"),
+        ((film, tmp_path / "c.mkv", "-o", tmp_path / "x.mkv"), "2 results need a folder; choose another -o"),
+        ((film, "-o", film, "--force"), f"would replace the original {film}"),
+        ((film, "--quality", 80), "--quality cannot be combined with films; leave it out"),
+        ((film, "--samples", 2, "--model", "vae"), "--samples cannot be combined with films"),
+        ((picture, "--crf", 0), "--crf cannot be combined with pictures; leave it out"),
+        ((film, "--codec", "nosuch"), "there is no codec 'nosuch'"),
+        ((film, "--sequence"), f"--sequence takes folders of numbered frames, and {film} is none"),
+        ((tmp_path / "folder",), "there are no pictures in"),
+        ((tmp_path / "folder",), f"but films, such as {film_in_folder}; name films themselves"),
+    ):
+        status, out, err = command("colorize", *arguments)
+        assert status == 1, arguments
+        assert message in err, arguments
+        assert out == ""
+
+
+def test_films_in_folders_are_named(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.new("L", (8, 8)).save(folder / "p.png")
+    (folder / "a.mkv").write_bytes(b"")
+    status, _, err = command("colorize", folder, "-o", tmp_path / "out", *COLORING)
+    assert status == 0
+    assert f"warning: films in folders are left out, such as {folder / 'a.mkv'}; name films themselves" in err
+
+
+def test_a_film_that_is_cut_off_is_a_failure(command: Command, tmp_path: Path) -> None:
+    film = make(tmp_path / "a.mkv", frames=54, size=SIZE, shots=1)
+    data = film.read_bytes()
+    film.write_bytes(data[: len(data) // 3])
+    status, out, err = command("colorize", film, *COLORING)
+    assert status == 1
+    assert "1 of 1 colorized" in out
+    assert "it is cut off; what there is of it is colorized" in err
+    assert 8 < len(frames_of(tmp_path / "a.color.mkv")) < 30
+    assert command("colorize", film, *COLORING, "--force", "--allow-truncated")[0] == 0
+
+
+def test_numbered_frames(command: Command, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for number in range(8, 12):
+        Image.fromarray(gray(number, SIZE, number // 10)).save(folder / f"f{number}.png")
+    status, said, err = command("colorize", folder, "--sequence", "-o", out, *COLORING)
+    assert status == 0, err
+    assert f"1 of 1 colorized into {out}" in said
+    assert sorted(path.name for path in out.iterdir()) == ["f10.png", "f11.png", "f8.png", "f9.png"]
+    assert [path.name for path in tmp_path.glob(".*")] == []
+    assert np.ptp(open_picture(out / "f9.png").pixels.astype(int), axis=2).max() > 5
+    assert read_provenance(out / "f9.png") is not None
+    status, _, err = command("colorize", folder, "--sequence", "-o", out, *COLORING)
+    assert status == 1
+    assert "already exists; --force replaces it, and --resume skips it" in err
+    Image.new("L", (9, 9)).save(folder / "f12.png")
+    status, _, err = command("colorize", folder, "--sequence", "-o", out, *COLORING, "--force")
+    assert status == 1
+    assert "f12.png is 9x9, the frames before are 96x64; make them alike, or leave out --sequence" in err
+
+
+def test_raw_frames(tmp_path: Path) -> None:
+    frames = [gray(number, SIZE, number // 3) for number in range(5)]
+    data = b"".join(map(np.ndarray.tobytes, frames))
+    code = [sys.executable, "-c", "from artcolor.cli import main; main()", "pipe", "--size", "96x64", "-m", "cnn"]
+    done = subprocess.run(code, input=data + b"more", capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"standard input ends within frame 6: 4 of 6144 bytes; is the size 96x64" in done.stderr.replace(b"\n", b" ")
+    colored = np.frombuffer(done.stdout, np.uint8).reshape(5, 64, 96, 3)
+    luma = colored @ [0.2126, 0.7152, 0.0722]
+    assert np.abs(luma - np.stack(frames)).mean() < 6
+    assert np.ptp(colored.astype(int), axis=3).max() > 5
+    in_color = colored.tobytes()
+    again = subprocess.run([*code, "--pix-fmt", "rgb24"], input=in_color, capture_output=True, check=True)
+    assert len(again.stdout) == len(in_color)
+
+
+def test_without_the_extra_the_message_names_it(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"")
+    code = (
+        f"import sys\nsys.modules['av'] = None\nsys.argv = ['artcolor', 'colorize', {str(tmp_path / 'a.mp4')!r}]\n"
+        "from artcolor.cli import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "pip install 'artcolor[video]'" in done.stderr
+
+
+def test_help_lists_pipe() -> None:
+    assert "--size" in CliRunner().invoke(app, ["pipe", "--help"]).output
