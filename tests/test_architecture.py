@@ -33,8 +33,9 @@ ALLOWED = {
     "evaluate": MODELS | {"engine", "data"},
     "train": MODELS | {"data", "evaluate"},
     "video": MODELS | {"engine"},
+    "iiif": MODELS | {"engine", "batch"},
     "serve": MODELS | {"engine", "batch"},
-    "cli": MODELS | {"engine", "batch", "video", "serve", "data", "evaluate", "train"},
+    "cli": MODELS | {"engine", "batch", "iiif", "video", "serve", "data", "evaluate", "train"},
     "hubconf": MODELS,
 }
 FAMILIES = {path.stem for path in (PACKAGE / "models").glob("*.py") if "@register_model(" in path.read_text()}

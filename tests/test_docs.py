@@ -6,6 +6,7 @@ what a test cannot have: a Hub on loopback, this checkout for GitHub, the CPU fo
 """
 
 import importlib
+import json
 import re
 import shlex
 import textwrap
@@ -22,6 +23,7 @@ from artcolor.cli.app import app
 from artcolor.train.trainer import Trainer
 from tests.conftest import ROOT, make_painting
 from tests.hub_server import HubServer, point_client_to
+from tests.iiif.host import manifest
 from tests.video.clips import make
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -69,6 +71,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     page, next_page = (make_painting(number).convert("L") for number in (4, 5))
     page.save(tmp_path / "scan.tif", save_all=True, append_images=[next_page])
     make_painting(6).save(tmp_path / "mood.jpg")
+    (tmp_path / "letters.json").write_text(json.dumps(manifest("https://museum.org/iiif", "portrait", "harbor")))
     for name in ("art", "my-paintings"):
         lines = ["file_name,split,artist,style"]
         for number, split in enumerate(("train", "train", "train", "train", "val", "val", "test", "test")):

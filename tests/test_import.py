@@ -18,7 +18,9 @@ def test_import_brings_no_torch() -> None:
     assert not modules & {"torch", "torchvision", "timm", "numpy", "PIL"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["colorize", "--help"], ["train", "--help"], ["serve", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["colorize", "--help"], ["train", "--help"], ["serve", "--help"], ["iiif", "--help"]]
+)
 def test_help_brings_no_torch(arguments: list[str]) -> None:
     code = (
         f"sys.argv = ['artcolor', *{arguments}]\n"

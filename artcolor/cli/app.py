@@ -9,7 +9,7 @@ import typer
 from rich.logging import RichHandler
 
 from artcolor import __version__
-from artcolor.cli import colorize, evaluate, export, inspect, publish, raw, serve, train, zoo
+from artcolor.cli import colorize, evaluate, export, iiif, inspect, publish, raw, serve, train, zoo
 from artcolor.cli.help import EXIT_CODES, Group
 from artcolor.cli.output import ERR, OUT, accept_any_encoding, complain
 from artcolor.errors import NO_TORCH, ArtcolorError, ConfigError
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for group in (colorize, raw, serve, inspect, zoo, export, train, evaluate, publish):
+for group in (colorize, raw, iiif, serve, inspect, zoo, export, train, evaluate, publish):
     app.add_typer(group.app)
 
 
@@ -33,6 +33,9 @@ def main() -> None:
         # Typer breaks descriptions to the width of the terminal, and shells take each line as a value.
         os.environ["COLUMNS"] = "1000"
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=ERR, show_path=False)])
+    for name in ("botocore", "aiobotocore", "s3fs", "gcsfs"):
+        # At the level of information they say where they found credentials.
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         # Otherwise it has the name of the file that runs, such as artcolor.exe.
         app(prog_name="artcolor")

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from artcolor.batch.addresses import as_address
 from artcolor.batch.saving import Saving
+from artcolor.cli.inputs import PIPE
 from artcolor.cli.output import grouped_warnings
 from artcolor.cli.request import Request
 from artcolor.engine.options import DEVICES
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 NEED_DISTRIBUTION = ("vividness", "temperature", "palette", "samples", "seed", "spread", "uncertainty")
 """Options for models that predict a distribution of colors."""
 
+# They write files beside results.
+_LOCAL = ("samples", "layers", "card", "watch")
 # The driver of CUDA, which torch loads, by `sys.platform`.
 _DRIVER = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
 # The driver of AMD's GPUs, which torch calls cuda, too.
@@ -46,6 +50,10 @@ def check_options(request: Request) -> None:
         raise ConfigError("--force replaces existing results and --resume skips them; give only one of them")
     if request.showing.quiet and request.showing.verbose:
         raise ConfigError("--quiet and --verbose contradict each other; give only one of them")
+    if any(map(as_address, filter(None, (*request.inputs, request.out, request.report)))):
+        request.refuse(_LOCAL, "addresses in stores")
+        if PIPE in (*request.inputs, request.out):
+            raise ConfigError("- cannot be combined with addresses in stores; give files")
     check_name(request.model)
     check_device(options["device"])
     guided(options)
@@ -53,7 +61,7 @@ def check_options(request: Request) -> None:
     for name in ("hints", "reference"):
         if options[name] is not None and not os.path.exists(options[name]):  # noqa: PTH110 (never raises)
             raise ImageError(f"--{name}: there is no file {options[name]}")
-    if request.report is not None:
+    if request.report is not None and as_address(request.report) is None:
         from artcolor.batch.report import check_report
 
         check_report(request.report)
@@ -145,7 +153,7 @@ def check_jobs(jobs: Sequence["Job"], request: Request) -> None:
     check_results(jobs, request.samples, uncertainty=saving.uncertainty)
     if saving.format is not None or len(jobs) == 1:
         check_settings(jobs[0].target, format=saving.format, quality=saving.quality, depth=saving.depth)
-    existing = {job: list(filter(result_exists, _results(job, request))) for job in jobs}
+    existing = {job: list(filter(result_exists, results_of(job, request))) for job in jobs}
     if saving.resume and all({*result_paths(job.target, request.samples)} <= {*existing[job]} for job in jobs):
         return
     if not saving.force and not saving.resume and all(existing.values()):
@@ -156,7 +164,13 @@ def check_jobs(jobs: Sequence["Job"], request: Request) -> None:
     check_folders(job.target.parent for job in jobs)
 
 
-def _results(job: "Job", request: Request) -> list[Path]:
+def results_of(job: "Job", request: Request) -> list[Path]:
+    """Lists the paths that a job may write: its results, and what belongs to them.
+
+    Args:
+        job: of the run.
+        request: what was asked for.
+    """
     from artcolor.batch.names import map_path, result_paths, sheet_path
 
     maps = [map_path(job.target)] if request.saving.uncertainty else []

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from artcolor.batch.addresses import path_of
 from artcolor.batch.saving import Saving
 from artcolor.cli.checks import check_options
 from artcolor.cli.completion import complete_models
@@ -148,7 +149,7 @@ def colorize(
         files_from=files_from,
         layers=layers,
         card=card,
-        report=report,
+        report=None if report is None else path_of(str(report)),
         watch=watch,
         workers=workers,
         codec=codec,

@@ -7,6 +7,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from artcolor.batch.addresses import without_secrets
+
 COLORIZING, ZOO, TRAINING, MAINTAINING = "Colorize", "Models", "Train and evaluate", "Maintain artcolor"
 """Headings of groups of commands in the help."""
 
@@ -48,7 +50,7 @@ class Group(TyperGroup):
         name = args[0]
         if not ctx.resilient_parsing and self.get_command(ctx, name) is None and _is_input(name):
             command = shlex.join([ctx.command_path, "colorize", *args])
-            ctx.fail(f"{name} is not a command. To colorize it:\n{command}")
+            ctx.fail(without_secrets(f"{name} is not a command. To colorize it:\n{command}"))
         return super().resolve_command(ctx, args)
 
 

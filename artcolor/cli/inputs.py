@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from artcolor.batch.addresses import as_address, path_of, without_secrets
 from artcolor.errors import ConfigError, ImageError
 
 __all__ = ["PIPE", "STANDARD_INPUT", "listed", "output_path", "paths_of"]
@@ -29,7 +30,7 @@ def paths_of(given: Sequence[str]) -> list[Path]:
         given: paths, patterns, and `-`.
 
     Returns:
-        Paths that exist, and `-`.
+        Paths that exist, addresses in stores, and `-`.
 
     Raises:
         ConfigError: an input is an address.
@@ -41,10 +42,12 @@ def paths_of(given: Sequence[str]) -> list[Path]:
 def _expanded(text: str) -> Iterator[Path]:
     if not text:
         raise ConfigError("an input is empty; give the path of a picture or folder")
-    path = Path(text)
-    if path == PIPE or os.path.lexists(path):
+    path = path_of(text)
+    if as_address(path) is not None or path == PIPE or os.path.lexists(path):
         yield path
         return
+    if text.startswith("file:/"):
+        text = str(path)
     _check_address(text, "download the picture and give its path")
     if glob.has_magic(text):
         found = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (keeps the path as it was written)
@@ -80,13 +83,16 @@ def output_path(given: str | None) -> tuple[Path | None, bool]:
         return None, False
     if not given:
         raise ConfigError("-o is empty; give a file or a folder, or leave it out")
-    _check_address(given, "give a file or a folder as -o")
-    return Path(given), given.endswith(("/", os.sep))
+    path = path_of(given)
+    if as_address(path) is None and not given.startswith("file:/"):
+        _check_address(given, "give a file or a folder as -o")
+    return path, given.endswith(("/", os.sep))
 
 
 def _check_address(text: str, remedy: str) -> None:
     if _ADDRESS.match(text):
-        raise ConfigError(f"{text[:100]} is an address, and artcolor uses no network here; {remedy}")
+        shown = without_secrets(text)[:100]
+        raise ConfigError(f"{shown} is an address, and artcolor uses no network here; {remedy}")
 
 
 def check_open(stream: object, name: str) -> None:
@@ -126,7 +132,7 @@ def listed(source: Path) -> list[Path]:
         data = data.decode("utf-16", "surrogatepass").encode(errors="surrogatepass")
     data = data.removeprefix(codecs.BOM_UTF8)
     names = data.split(b"\0") if b"\0" in data else [line.removesuffix(b"\r") for line in data.split(b"\n")]
-    paths = [Path(os.fsdecode(each)) for each in names if each.strip()]
+    paths = [path_of(os.fsdecode(each)) for each in names if each.strip()]
     if not paths:
         raise ConfigError(f"{name} lists no files; give one path a line")
     return paths

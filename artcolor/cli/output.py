@@ -5,7 +5,7 @@ import io
 import logging
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import typer
@@ -49,9 +49,13 @@ class Showing:
         """Whether a progress bar is shown; on the terminal that shows a line for each file, it would mix with them."""
         return not self.quiet and not (OUT.is_terminal and (self.verbose or self.json))
 
-    def warnings(self) -> contextlib.AbstractContextManager[None]:
-        """Within it, warnings are collected as by `grouped_warnings`, and dropped if only errors are printed."""
-        return grouped_warnings(show=not self.quiet)
+    def warnings(self, named: Callable[[str], str] = str) -> contextlib.AbstractContextManager[None]:
+        """Within it, warnings are collected as by `grouped_warnings`, and dropped if only errors are printed.
+
+        Args:
+            named: as `grouped_warnings` takes it.
+        """
+        return grouped_warnings(show=not self.quiet, named=named)
 
 
 def complain(kind: str, what: object) -> None:
@@ -111,8 +115,9 @@ class _Grouped(logging.Handler):
         else:
             self._files.setdefault(record.getMessage(), []).append("")
 
-    def show(self) -> None:
-        for message, files in self._files.items():
+    def show(self, named: Callable[[str], str]) -> None:
+        for message, paths in self._files.items():
+            message, files = named(message), [named(path) for path in paths]
             if len(files) > 1 and files[0]:
                 complain("warning", f"{len(files)} files, for example {files[0]}: {message}")
             else:
@@ -120,11 +125,12 @@ class _Grouped(logging.Handler):
 
 
 @contextlib.contextmanager
-def grouped_warnings(*, show: bool = True) -> Iterator[None]:
+def grouped_warnings(*, show: bool = True, named: Callable[[str], str] = str) -> Iterator[None]:
     """Within it, warnings of the package are collected; at its end each is printed once, with the number of files.
 
     Args:
         show: print them; otherwise they are dropped.
+        named: gives files in a text other names (see `artcolor.batch.mirror.Mirror.named`).
     """
     logger, handler = logging.getLogger("artcolor"), _Grouped()
     logger.addHandler(handler)
@@ -136,7 +142,7 @@ def grouped_warnings(*, show: bool = True) -> Iterator[None]:
         logger.propagate = True
         logger.removeHandler(handler)
         if show:
-            handler.show()
+            handler.show(named)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.progress import Progress
 
-from artcolor.cli.checks import check_jobs
+from artcolor.cli.checks import check_jobs, results_of
 from artcolor.cli.documents import plan_documents, write_documents
 from artcolor.cli.inputs import listed
 from artcolor.cli.output import ERR, complain
@@ -20,6 +20,7 @@ from artcolor.errors import ConfigError, ImageError
 from artcolor.video import is_film
 
 if TYPE_CHECKING:
+    from artcolor.batch.mirror import Mirror
     from artcolor.batch.plan import Job, Outcome
     from artcolor.cli.record import Record
     from artcolor.engine.colorizer import Colorizer
@@ -41,10 +42,19 @@ def colorize_files(request: Request) -> None:
     if not inputs:
         raise ConfigError("there is nothing to colorize; name pictures or folders, or give a list with --files-from")
 
+    from artcolor.batch.mirror import Mirror
+
+    with Mirror() as mirror:
+        _colorize(request, inputs, mirror)
+
+
+def _colorize(request: Request, given: Sequence[Path], mirror: "Mirror") -> None:
     from artcolor.batch.plan import plan_jobs
     from artcolor.cli.record import Record
 
-    with request.showing.warnings():
+    with request.showing.warnings(mirror.named):
+        request = dataclasses.replace(request, out=mirror.output(request.out))
+        inputs = [mirror.input(each) for each in given]
         jobs = plan_jobs(
             inputs,
             request.out,
@@ -58,6 +68,9 @@ def colorize_files(request: Request) -> None:
         raise ImageError(f"there are no pictures in {', '.join(map(str, inputs))}{what}")
     if films and not request.showing.quiet:
         complain("warning", f"films in folders are left out, such as {min(films)}; name films themselves")
+    mirror.prepare(jobs, [path for job in jobs for path in results_of(job, request)])
+    if request.report is not None:
+        request = dataclasses.replace(request, report=mirror.report(request.report, resume=request.saving.resume))
     documents = plan_documents(jobs, request)
     check_jobs(jobs, request)
 
@@ -65,13 +78,13 @@ def colorize_files(request: Request) -> None:
     with stoppable() as stop:
         # Each job has its own hints.
         colorizer = request.colorizer(hints=None)
-        with request.showing.warnings(), Record(request, colorizer) as record:
+        with request.showing.warnings(mirror.named), Record(request, colorizer) as record:
             tally = record.tally
-            _run(request, jobs, documents, colorizer, record)
+            _run(request, jobs, documents, colorizer, record, mirror)
     summary = "nothing was colorized"
     if tally is not None:
         tally.tell_existing()
-        summary = tally.summary(_where(request, jobs, tally.last), len(jobs))
+        summary = tally.summary(mirror.named(_where(request, inputs, jobs, tally.last)), len(jobs))
     if stop.status is not None:
         request.showing.say(f"interrupted: {summary}; the same command with --resume continues")
         raise typer.Exit(stop.status)
@@ -92,9 +105,8 @@ def _run(
     documents: Mapping[str, Path],
     colorizer: "Colorizer",
     record: "Record",
+    mirror: "Mirror",
 ) -> None:
-    from artcolor.batch.run import run_jobs
-
     with contextlib.ExitStack() as stack:
         session = None
         if documents:
@@ -109,7 +121,7 @@ def _run(
         shown = Progress(console=ERR, transient=True, redirect_stdout=False, disable=not request.showing.bar)
         bar = stack.enter_context(shown)
         task = bar.add_task("colorizing", total=len(jobs))
-        outcomes = run_jobs(colorizer, jobs, request.saving, workers=request.workers)
+        outcomes = mirror.run_jobs(colorizer, jobs, request.saving, workers=request.workers)
         for outcome in stack.enter_context(contextlib.closing(outcomes)):
             bar.advance(task)
             record.add(outcome, jobs, alone=len(jobs) == 1)
@@ -119,7 +131,7 @@ def _run(
                 write_documents(documents, session, guidance, colorizer.decoding)
 
 
-def _where(request: Request, jobs: "Sequence[Job]", last: "Outcome | None") -> str:
+def _where(request: Request, inputs: Sequence[Path], jobs: "Sequence[Job]", last: "Outcome | None") -> str:
     """Says where the results are."""
     from artcolor.batch.names import beside, sheet_path
 
@@ -129,6 +141,6 @@ def _where(request: Request, jobs: "Sequence[Job]", last: "Outcome | None") -> s
         return f"into {first} to {others[-1].name}, and {sheet}" if others else f"into {first}"
     if request.out is not None:
         return f"into {request.out}"
-    if len(request.inputs) == 1 and request.files_from is None:
-        return f"into {beside(request.inputs[0])}"
+    if len(inputs) == 1 and request.files_from is None:
+        return f"into {beside(inputs[0])}"
     return "beside the originals"

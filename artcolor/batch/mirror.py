@@ -1,0 +1,369 @@
+"""Colorizes what lies in object stores, by way of a private temporary folder.
+
+Runs are planned, checked, resumed and reported by names. So the folder holds, for each file in a store that matters, an
+empty file of the same name; all code for local files works on it unchanged. A few originals at a time are downloaded in
+place of their empty files, colorized, and emptied again, and each result is uploaded once it is complete. A store shows
+an upload when it is complete, so nobody sees half a file there.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import tempfile
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from artcolor.batch.addresses import STORES, Address, as_address, without_secrets
+from artcolor.errors import ArtcolorError, ConfigError, ImageError
+from artcolor.images.formats import SUFFIXES, UNSUPPORTED
+from artcolor.images.notices import warn
+
+if TYPE_CHECKING:
+    from artcolor.batch.plan import Job, Outcome
+    from artcolor.batch.saving import Saving
+    from artcolor.engine.colorizer import Colorizer
+
+__all__ = ["Mirror"]
+
+# Originals that are downloaded before they are colorized together, and transfers at once.
+_AT_ONCE, _TRANSFERS = 16, 8
+# So many results are looked for one by one; where there are more, their folder is listed.
+_FEW = 32
+_LONGEST_NAME = 255
+
+
+class Mirror:
+    """A temporary folder with the names of files in stores; without addresses, it makes no folder and changes nothing.
+
+    Example:
+        >>> with Mirror() as mirror:
+        ...     mirror.input(Path("a.png"))
+        PosixPath('a.png')
+    """
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._stores: dict[str, Any] = {}
+        self._uploads: list[Path] = []
+        self._cleanup = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Uploads the report, removes the folder, and names addresses in errors.
+
+        Raises:
+            ArtcolorError: in place of one that speaks of the folder; or the report cannot be uploaded.
+        """
+        with self._cleanup:
+            for path in self._uploads:
+                if path.exists() and path.stat().st_size:
+                    self._upload(path)
+        if isinstance(error, ArtcolorError) and str(error) != self.named(error):
+            raise type(error)(self.named(error)) from error
+
+    def named(self, text: object) -> str:
+        """Returns a text with addresses in place of paths in the folder.
+
+        Args:
+            text: of a message.
+        """
+        if self._folder is None:
+            return str(text)
+        named = str(text)
+        for scheme in STORES:
+            named = named.replace(f"{self._folder / scheme}{os.sep}", f"{scheme}://")
+        return named
+
+    def input(self, given: Path) -> Path:
+        """Returns the path of an input; of one in a store, names are listed.
+
+        Args:
+            given: a path, or an address in its place.
+
+        Raises:
+            ConfigError: the package of the store is missing.
+            ImageError: there is no such file or folder, or the store does not answer.
+        """
+        address = as_address(given)
+        if address is None:
+            return given
+        path = self.path(given)
+        with _explained(address, "read"):
+            store = self._store(address.scheme)
+            if not store.exists(address.key):
+                raise ImageError(f"there is no file or folder {address}")
+            if not store.isdir(address.key):
+                _touch(path)
+                return path
+            found = store.find(address.key)
+        path.mkdir(parents=True, exist_ok=True)
+        for key in found:
+            self._add(address.scheme, str(key))
+        return path
+
+    def path(self, given: Path) -> Path:
+        """Returns the path in the folder that stands for an address; a path stays as it is.
+
+        Args:
+            given: a path, or an address in its place.
+
+        Raises:
+            ConfigError: the package of the store is missing.
+        """
+        address = as_address(given)
+        if address is None:
+            return given
+        self._store(address.scheme)
+        if self._folder is None:
+            # A link in the path, as on macOS, would be resolved in some messages and not in others.
+            made = self._cleanup.enter_context(
+                tempfile.TemporaryDirectory(prefix="artcolor-", ignore_cleanup_errors=True)
+            )
+            self._folder = Path(os.path.realpath(made))
+        return self._folder / address.scheme / address.key
+
+    def output(self, given: Path | None) -> Path | None:
+        """Returns the path of the output; a folder that is in a store is known as one, whatever its name.
+
+        Args:
+            given: a path, or an address in its place; `None` stays.
+
+        Raises:
+            ConfigError: the package of the store is missing.
+            ImageError: the store does not answer.
+        """
+        address = None if given is None else as_address(given)
+        if given is None or address is None:
+            return given
+        path = self.path(given)
+        with _explained(address, "read"):
+            if self._store(address.scheme).isdir(address.key):
+                path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def report(self, given: Path, *, resume: bool) -> Path:
+        """Returns where a report is written; one in a store is uploaded when the run ends.
+
+        Args:
+            given: a path, or an address in its place.
+            resume: continue the report that is there.
+
+        Raises:
+            ConfigError: the package of the store is missing.
+            ImageError: the store does not answer.
+        """
+        path, address = self.path(given), as_address(given)
+        if address is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._uploads.append(path)
+            with _explained(address, "read"):
+                exists = resume and self._store(address.scheme).exists(address.key)
+            if exists:
+                self._download(path)
+        return path
+
+    def prepare(self, jobs: "Sequence[Job]", results: Iterable[Path]) -> None:
+        """Notes which results exist in stores, and downloads the original if it is the only one.
+
+        Args:
+            jobs: of the run.
+            results: paths of all that the run may write.
+
+        Raises:
+            ImageError: a store does not answer.
+        """
+        wanted = [path for path in results if self._address(path) is not None]
+        if wanted:
+            first = self._address(wanted[0])
+            assert first is not None
+            with _explained(first, "read"):
+                for path in self._existing(wanted):
+                    _touch(path)
+        if len(jobs) == 1 and not jobs[0].found and self._address(jobs[0].source) is not None:
+            self._download(jobs[0].source)
+
+    def run_jobs(
+        self, colorizer: "Colorizer", jobs: "Sequence[Job]", saving: "Saving", *, workers: int | None = None
+    ) -> "Generator[Outcome, None, None]":
+        """Does what `artcolor.batch.run.run_jobs` does, for files in stores, too.
+
+        Args:
+            colorizer: colorizes the pictures.
+            jobs: planned with paths from `input` and `path`.
+            saving: how results are written.
+            workers: as `run_jobs` takes them.
+
+        Yields:
+            The outcome of each job, in which addresses stand for paths in the folder.
+        """
+        from artcolor.batch.names import result_exists, result_paths  # noqa: PLC0415  (imports what reads pictures)
+        from artcolor.batch.run import run_jobs  # noqa: PLC0415
+
+        if self._folder is None:
+            yield from run_jobs(colorizer, jobs, saving, workers=workers)
+            return
+        samples = colorizer.guidance.samples
+        with ThreadPoolExecutor(_TRANSFERS, "artcolor-transfer") as pool:
+            for window in _windows(jobs):
+                missing = [
+                    job
+                    for job in window
+                    if not (saving.resume and all(map(result_exists, result_paths(job.target, samples))))
+                ]
+                failed = dict(zip(missing, pool.map(self._fetched, missing), strict=True))
+                for job, error in failed.items():
+                    if error is not None:
+                        yield self._outcome(_failed(job, error))
+                ready = [job for job in window if failed.get(job) is None]
+                with contextlib.closing(run_jobs(colorizer, ready, saving, workers=workers)) as outcomes:
+                    stored = [pool.submit(self._stored, outcome, saving) for outcome in outcomes] if ready else []
+                for each in stored:
+                    yield self._outcome(each.result())
+                for job in missing:
+                    self._empty(job.source)
+
+    def _fetched(self, job: "Job") -> ImageError | None:
+        try:
+            if self._address(job.source) is not None and not job.source.stat().st_size:
+                self._download(job.source)
+        except ImageError as error:
+            return error
+        return None
+
+    def _stored(self, outcome: "Outcome", saving: "Saving") -> "Outcome":
+        """Uploads the results of a job."""
+        from artcolor.batch.names import map_path  # noqa: PLC0415
+
+        if outcome.status != "colorized":
+            return outcome
+        maps = [map_path(outcome.job.target)] if saving.uncertainty else []
+        try:
+            # As on disk, a map appears before its result.
+            for path in (*maps, *outcome.results):
+                if self._address(path) is not None and path.exists() and path.stat().st_size:
+                    self._upload(path)
+                    self._empty(path)
+        except ImageError as error:
+            return dataclasses.replace(outcome, status="failed", error=error)
+        return outcome
+
+    def _outcome(self, outcome: "Outcome") -> "Outcome":
+        job, error = outcome.job, outcome.error
+        other = job.usual_name_of
+        job = dataclasses.replace(
+            job,
+            source=self._named_path(job.source),
+            target=self._named_path(job.target),
+            usual_name_of=None if other is None else self._named_path(other),
+        )
+        if error is not None and str(error) != self.named(error):
+            error = type(error)(self.named(error))
+        return dataclasses.replace(outcome, job=job, error=error)
+
+    def _named_path(self, path: Path) -> Path:
+        address = self._address(path)
+        return path if address is None else cast(Path, address)
+
+    def _address(self, path: Path) -> Address | None:
+        if self._folder is None or not path.is_relative_to(self._folder):
+            return None
+        scheme, *parts = path.relative_to(self._folder).parts
+        return Address(f"{scheme}://{'/'.join(parts)}")
+
+    def _store(self, scheme: str) -> Any:
+        if scheme not in self._stores:
+            import fsspec  # noqa: PLC0415  (takes a tenth of a second)
+
+            try:
+                self._stores[scheme] = fsspec.filesystem(
+                    scheme, use_listings_cache=False, skip_instance_cache=scheme != "memory"
+                )
+            except ImportError as error:
+                raise ConfigError(
+                    f"{scheme}:// needs {STORES[scheme]}, which is not installed: pip install 'artcolor[{scheme}]'"
+                ) from error
+        return self._stores[scheme]
+
+    def _add(self, scheme: str, key: str) -> None:
+        """Adds the name of a file that was found in a folder."""
+        key = key.lstrip("/")
+        if os.path.splitext(key)[1].lower() not in {*SUFFIXES, *UNSUPPORTED}:  # noqa: PTH122
+            return
+        names = key.split("/")
+        if any(name in ("", ".", "..") or "\0" in name or len(os.fsencode(name)) > _LONGEST_NAME for name in names):
+            warn(f"{scheme}://{key} is left out, as no file here can have this name")
+            return
+        assert self._folder is not None
+        try:
+            _touch(self._folder / scheme / key)
+        except OSError:
+            # In a store, a file and a folder may have the same name.
+            warn(f"{scheme}://{key} is left out, as no file here can have this name")
+
+    def _existing(self, paths: Sequence[Path]) -> Iterator[Path]:
+        addresses = {path: address for path in paths if (address := self._address(path)) is not None}
+        if len(addresses) <= _FEW:
+            yield from (path for path, each in addresses.items() if self._store(each.scheme).exists(each.key))
+            return
+        schemes = {each.scheme for each in addresses.values()}
+        for scheme in schemes:
+            keys = {each.key: path for path, each in addresses.items() if each.scheme == scheme}
+            folder = os.path.commonpath([os.path.dirname(key) for key in keys])  # noqa: PTH120 (of keys)
+            found = {str(key).lstrip("/") for key in self._store(scheme).find(folder)}
+            yield from (path for key, path in keys.items() if key in found)
+
+    def _download(self, path: Path) -> None:
+        address = self._address(path)
+        assert address is not None
+        with _explained(address, "read"):
+            self._store(address.scheme).get_file(address.key, str(path))
+
+    def _upload(self, path: Path) -> None:
+        address = self._address(path)
+        assert address is not None
+        with _explained(address, "written"):
+            self._store(address.scheme).put_file(str(path), address.key)
+
+    def _empty(self, path: Path) -> None:
+        """Frees the space of a file in the folder; only its name is needed."""
+        if self._address(path) is not None and path.exists():
+            path.write_bytes(b"")
+
+
+def _touch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def _windows(jobs: "Sequence[Job]") -> "Iterator[Sequence[Job]]":
+    rest = iter(jobs)
+    while window := list(itertools.islice(rest, _AT_ONCE)):
+        yield window
+
+
+def _failed(job: "Job", error: ImageError) -> "Outcome":
+    from artcolor.batch.plan import Outcome  # noqa: PLC0415
+
+    return Outcome(job, "failed", error=error)
+
+
+@contextlib.contextmanager
+def _explained(address: Address, what: str) -> Iterator[None]:
+    """Turns what packages of stores raise into errors of artcolor. Their exceptions have no common base."""
+    try:
+        yield
+    except ArtcolorError:
+        raise
+    except FileNotFoundError as error:
+        raise ImageError(f"{address} cannot be {what}: there is no such file or bucket") from error
+    except Exception as error:
+        reason = without_secrets(" ".join(str(error).split())) or type(error).__name__
+        raise ImageError(f"{address} cannot be {what}: {reason}") from error

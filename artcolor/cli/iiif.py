@@ -1,0 +1,219 @@
+"""`artcolor iiif`."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from artcolor.batch.saving import Saving
+from artcolor.cli.checks import check_options
+from artcolor.cli.completion import complete_models
+from artcolor.cli.help import COLORIZING, EXIT_CODES, Command
+from artcolor.cli.options import with_options
+from artcolor.cli.output import ERR, Showing, complain
+from artcolor.cli.request import Request
+from artcolor.cli.stopping import stoppable
+from artcolor.engine.options import DEFAULT_MODEL
+from artcolor.errors import ConfigError, DataError, ImageError
+from artcolor.models.options import FILES, MANY
+
+if TYPE_CHECKING:
+    from artcolor.iiif.fetch import Fetcher
+    from artcolor.iiif.manifest import Manifest
+    from artcolor.iiif.pictures import LocalPictures
+
+app = typer.Typer()
+
+# A manifest shows one coloring of each picture, which is whole.
+_REFUSED = ("samples", "hints", "chroma_only", "uncertainty")
+_FETCHING = "Fetch"
+
+
+@app.command(cls=Command, rich_help_panel=COLORIZING, epilog=EXIT_CODES)
+@with_options
+def iiif(
+    manifest: Annotated[
+        str, typer.Argument(metavar="MANIFEST", help="A IIIF manifest: a file, or with --fetch its address.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the colored pictures and the new manifest.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="A model or weights, as `artcolor models` lists them, or the path of a weights or ONNX file.",
+            autocompletion=complete_models,
+        ),
+    ] = DEFAULT_MODEL,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the pictures, named like their identifiers in the manifest. Default: that of the manifest.",
+        ),
+    ] = None,
+    base_url: Annotated[
+        str, typer.Option(metavar="URL", help="Address under which the folder of the results will be found.")
+    ] = "http://localhost:8000/",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each picture.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object for each picture, one a line, and nothing else.")
+    ] = False,
+    fetch: Annotated[
+        bool,
+        typer.Option(
+            "--fetch",
+            help="Fetch pictures that are not in the folder from the addresses in the manifest.",
+            rich_help_panel=MANY,
+        ),
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST",
+            help="Host in the own network to fetch from, too: a name, or name:port; repeat.",
+            rich_help_panel=MANY,
+        ),
+    ] = None,
+    rate: Annotated[
+        float,
+        typer.Option(min=0.01, max=100, metavar="X", help="Most requests a second to one host.", rich_help_panel=MANY),
+    ] = 2.0,
+    report: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write a CSV with one row per picture.", rich_help_panel=FILES)
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Threads that read, write, and on the CPU run the network. Default: one per core, at most 8.",
+            rich_help_panel=MANY,
+        ),
+    ] = None,
+    **options: Any,
+) -> None:
+    """Colorize the pictures of a IIIF manifest, and write a manifest that shows gray and color as a choice.
+
+    Pictures come from a folder, and with --fetch from their servers. One that cannot be colorized is reported, and
+    stays as it is in the new manifest.
+    """
+    saving = Saving(**{field.name: options.pop(field.name) for field in dataclasses.fields(Saving)})
+    request = Request(
+        inputs=[Path(manifest)],
+        out=out,
+        into_folder=True,
+        model=model,
+        saving=saving,
+        options=options,
+        files_from=None,
+        layers=None,
+        card=None,
+        report=report,
+        watch=False,
+        workers=workers,
+        codec=None,
+        crf=None,
+        sequence=False,
+        showing=Showing(quiet=quiet, verbose=verbose, json=as_json),
+    )
+    request.refuse(_REFUSED, "artcolor iiif")
+    check_options(request)
+    if not base_url.startswith(("http://", "https://")):
+        raise ConfigError(f"--base-url must begin with https:// or http://, not {base_url[:100]!r}")
+    if allow_host and not fetch:
+        raise ConfigError("--allow-host says what --fetch may fetch; add --fetch, or leave it out")
+
+    from artcolor.iiif.fetch import Fetcher, Limits
+
+    fetcher = Fetcher(Limits(pause=1 / rate), allow_hosts=allow_host or ()) if fetch else None
+    path = None if manifest.startswith(("http://", "https://")) else Path(manifest)
+    read = _manifest(manifest, path, fetcher)
+    _check_out(request, path)
+    _colorize(request, read, _local(images, path, out), fetcher, base_url)
+
+
+def _manifest(given: str, path: Path | None, fetcher: "Fetcher | None") -> "Manifest":
+    from artcolor.iiif.manifest import Manifest
+
+    if path is None:
+        if fetcher is None:
+            raise ConfigError("the manifest is at an address, and nothing is fetched without --fetch; add it")
+        return Manifest.parse(fetcher.read(given, fetcher.limits.max_bytes_of_json), "the manifest")
+    try:
+        return Manifest.parse(path.read_bytes(), given)
+    except OSError as error:
+        raise DataError(f"the manifest {given} cannot be read: {error.strerror or error}") from error
+
+
+def _check_out(request: Request, given: Path | None) -> None:
+    from artcolor.iiif.run import MANIFEST
+
+    assert request.out is not None
+    target = request.out / MANIFEST
+    if not target.exists():
+        return
+    if given is not None and given.samefile(target):
+        raise ImageError(f"{target} is the manifest of the originals, and would be replaced; choose another -o")
+    if not request.saving.force and not request.saving.resume:
+        raise ImageError(
+            f"{target} already exists; --force replaces the results, and --resume keeps and completes them"
+        )
+
+
+def _local(images: Path | None, manifest: Path | None, out: Path) -> "LocalPictures | None":
+    from artcolor.iiif.pictures import LocalPictures
+
+    if images is not None:
+        return LocalPictures(images, leave_out=out)
+    return LocalPictures(manifest.parent, leave_out=out) if manifest is not None else None
+
+
+def _colorize(
+    request: Request, manifest: "Manifest", local: "LocalPictures | None", fetcher: "Fetcher | None", base: str
+) -> None:
+    import contextlib
+
+    from rich.progress import Progress
+
+    from artcolor.cli.record import Record
+    from artcolor.iiif.run import MANIFEST, colorize_manifest, plan_pictures, write_manifest
+
+    assert request.out is not None
+    jobs = plan_pictures(manifest, request.out, format=request.saving.format or "jpg")
+    for sentence in () if request.showing.quiet else manifest.left_out:
+        complain("warning", f"left as it is: {sentence}")
+    done, tally = [], None
+    with stoppable() as stop:
+        colorizer = request.colorizer()
+        bar = Progress(console=ERR, transient=True, redirect_stdout=False, disable=not request.showing.bar)
+        with request.showing.warnings(), Record(request, colorizer) as record, bar:
+            tally, task = record.tally, bar.add_task("colorizing", total=len(jobs))
+            outcomes = colorize_manifest(
+                colorizer, jobs, request.saving, local=local, fetcher=fetcher, workers=request.workers
+            )
+            with contextlib.closing(outcomes):
+                for job, outcome in outcomes:
+                    bar.advance(task)
+                    record.add(outcome, [outcome.job])
+                    if outcome.results:
+                        done.append(job)
+    if tally is None:
+        raise typer.Exit(stop.status or 1)
+    tally.tell_existing()
+    summary = tally.summary(f"into {request.out}", len(jobs))
+    if done:
+        order = {id(job): number for number, job in enumerate(jobs)}
+        write_manifest(manifest, sorted(done, key=lambda job: order[id(job)]), request.out, base)
+        summary += f"; {request.out / MANIFEST} shows them"
+    if stop.status is not None:
+        request.showing.say(f"interrupted: {summary}; the same command with --resume continues")
+        raise typer.Exit(stop.status)
+    request.showing.say(summary)
+    if tally.counts["failed"]:
+        raise typer.Exit(1)

@@ -1,0 +1,253 @@
+"""What lies in object stores: in the memory of this process, and in S3, for which moto's server stands in."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from artcolor.batch.addresses import Address, path_of, without_secrets
+from artcolor.cli.app import app
+from artcolor.errors import ArtcolorError, ConfigError
+from artcolor.images import read_provenance
+from tests.batch.runs import rows
+from tests.conftest import ROOT, make_painting
+
+SECRET = "wJalrXUtnFEMI"
+
+
+def colorize(*arguments: object) -> Result:
+    done = CliRunner().invoke(app, ["colorize", "-m", "cnn", *map(str, arguments)])
+    assert done.exception is None or isinstance(done.exception, SystemExit | ArtcolorError), done.exception
+    assert "/artcolor-" not in f"{done.output}{done.exception}"
+    return done
+
+
+def encoded(seed: int, format: str = "PNG", mode: str = "L") -> bytes:
+    make_painting(seed, 60, 50).convert(mode).save(file := io.BytesIO(), format)
+    return file.getvalue()
+
+
+def names(store: Any, root: str) -> list[str]:
+    return sorted(str(key).lstrip("/").removeprefix(f"{root}/") for key in store.find(root))
+
+
+def fill(store: Any, root: str) -> None:
+    """Three pictures, a damaged one, and what is no picture."""
+    for number, name in enumerate(("a.png", "sub/b.png", "sub/deep er/ü.png")):
+        store.pipe_file(f"{root}/{name}", encoded(number))
+    store.pipe_file(f"{root}/bad.jpg", b"\xff\xd8\xff no picture")
+    store.pipe_file(f"{root}/notes.txt", b"no picture")
+    store.pipe_file(f"{root}/.hidden.png", b"no picture")
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    store = fsspec.filesystem("memory")
+    store.store.clear()
+    yield store
+    store.store.clear()
+
+
+@pytest.fixture(scope="module")
+def s3_address() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An empty bucket `museum`."""
+    settings = {"AWS_ENDPOINT_URL": s3_address, "AWS_ACCESS_KEY_ID": "me", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in (settings | {"AWS_SECRET_ACCESS_KEY": SECRET}).items():
+        monkeypatch.setenv(name, value)
+    store = fsspec.filesystem("s3", use_listings_cache=False, skip_instance_cache=True)
+    if store.exists("museum"):
+        store.rm("museum", recursive=True)
+    store.mkdir("museum")
+    return store
+
+
+@pytest.mark.parametrize("scheme", ["memory", "s3"])
+def test_a_folder_is_colorized_resumed_and_reported(scheme: str, request: Any, tmp_path: Path) -> None:
+    store = request.getfixturevalue(scheme)
+    fill(store, "museum/scans")
+    scans, out, report = (f"{scheme}://museum/{name}" for name in ("scans", "color", "report.csv"))
+    first = colorize(scans, "-o", out, "--report", report)
+    assert first.exit_code == 1
+    assert f"failed: {scans}/bad.jpg" in first.output
+    assert f"3 of 4 colorized into {out}, 1 failed" in first.output
+    results = ["a.png", "sub/b.png", "sub/deep er/ü.png"]
+    assert names(store, "museum/color") == results
+    for name in results:
+        assert read_provenance(store.cat_file(f"museum/color/{name}")) is not None
+    assert store.cat_file("museum/scans/a.png") == encoded(0)
+    (tmp_path / "report.csv").write_bytes(store.cat_file("museum/report.csv"))
+    table = {row["file"]: (row["status"], row["result"]) for row in rows(tmp_path / "report.csv")}
+    assert table[f"{scans}/sub/b.png"] == ("colorized", f"{out}/sub/b.png")
+    assert table[f"{scans}/bad.jpg"] == ("failed", "")
+    # Only what is missing is colorized again, and the report goes on.
+    store.rm("museum/color/a.png")
+    store.pipe_file("museum/scans/bad.jpg", encoded(4, "JPEG"))
+    before = store.cat_file("museum/color/sub/b.png")
+    again = colorize(scans, "-o", out, "--report", report, "--resume", "--json")
+    assert again.exit_code == 0, again.output
+    said = [json.loads(line) for line in again.stdout.splitlines() if line.startswith("{")]
+    assert {Path(each["file"]).name: each["status"] for each in said} == {
+        "a.png": "colorized",
+        "bad.jpg": "colorized",
+        "b.png": "exists",
+        "ü.png": "exists",
+    }
+    assert store.cat_file("museum/color/sub/b.png") == before
+    (tmp_path / "report.csv").write_bytes(store.cat_file("museum/report.csv"))
+    assert {row["file"]: row["status"] for row in rows(tmp_path / "report.csv")}[f"{scans}/bad.jpg"] == "colorized"
+    assert len(rows(tmp_path / "report.csv")) == 6
+    refused = colorize(scans, "-o", out)
+    assert refused.exit_code == 1
+    assert f"all 4 results already exist, for example {out}/a.png" in str(refused.exception)
+    assert colorize(scans, "-o", out, "--force").exit_code == 0
+    assert not list(Path(tempfile.gettempdir()).glob("artcolor-*/memory"))
+
+
+def test_results_in_the_folder_of_the_originals(memory: Any) -> None:
+    fill(memory, "scans")
+    memory.rm("/scans/bad.jpg")
+    assert colorize("memory://scans", "-o", "memory://scans/color").exit_code == 0
+    second = colorize("memory://scans", "-o", "memory://scans/color", "--resume")
+    assert "0 of 3 colorized, 3 existed" in second.output
+    assert "would mix results with originals" in str(colorize("memory://scans", "-o", "memory://scans").exception)
+    # Without an output, they lie beside them.
+    beside = colorize("memory://scans/sub", "--format", "jpg")
+    assert "2 of 2 colorized into memory://scans/sub.color" in beside.output
+    assert names(memory, "scans/sub.color") == ["b.jpg", "deep er/ü.jpg"]
+
+
+def test_single_files_and_paths(memory: Any, tmp_path: Path) -> None:
+    memory.pipe_file("/a.png", encoded(1))
+    local = tmp_path / "local.png"
+    local.write_bytes(encoded(2))
+    done = colorize("memory://a.png", "-o", tmp_path / "a.png")
+    assert f"1 of 1 colorized into {tmp_path / 'a.png'}" in done.output
+    assert Image.open(tmp_path / "a.png").mode == "RGB"
+    assert colorize(local, "-o", "memory://out/b.jpg", "--uncertainty", "-m", "vae").exit_code == 0
+    assert names(memory, "out") == ["b.jpg", "b.jpg.uncertainty.png"]
+    assert local.read_bytes() == encoded(2)
+    assert "into memory://a.color.png" in colorize("memory://a.png").output
+    assert "memory://a.color.png already exists; --force" in str(colorize("memory://a.png").exception)
+    assert "would replace the original memory://a.png" in str(
+        colorize("memory://a.png", "-o", "memory://a.png", "--force").exception
+    )
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"memory://a.png\n{local}\nfile://{local}\n")
+    done = colorize("--files-from", listed, "-o", "memory://both/", "-v")
+    assert "2 of 2 colorized into memory://both" in done.output
+    assert f"{local} colorized into memory://both/local.png" in done.output
+    done = colorize(f"file://{local}", "-o", f"file://{tmp_path}/sub/c.png", "--report", f"file://{tmp_path}/r.csv")
+    assert f"into {tmp_path / 'sub' / 'c.png'}" in done.output
+    assert rows(tmp_path / "r.csv")[0]["file"] == str(local)
+
+
+def test_mistakes(memory: Any, tmp_path: Path) -> None:
+    memory.pipe_file("/scans/a.png", encoded(1))
+    memory.pipe_file("/scans/bad.png", b"no picture")
+
+    def message(*arguments: object) -> str:
+        done = colorize(*arguments)
+        assert done.exit_code
+        return f"{done.exception} {done.output}"
+
+    assert "there is no file or folder memory://nowhere/a.png" in message("memory://nowhere/a.png", "-o", tmp_path)
+    assert "memory://scans/bad.png" in message("memory://scans/bad.png", "-o", tmp_path / "x.png")
+    assert "--samples cannot be combined with addresses in stores" in message("memory://scans", "--samples", 2)
+    assert "--watch cannot be combined" in message("memory://scans", "--watch", "-o", tmp_path)
+    assert "- cannot be combined with addresses" in message("memory://scans/a.png", "-o", "-")
+    assert "names no file or folder" in message("s3://")
+    assert "on another machine" in message("file://server/share/a.png")
+    assert "uses no network here" in message("https://a.org/a.png")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"s3://me:{SECRET}@museum/a.png",
+        f"s3://museum/a.png?X-Amz-Signature={SECRET}",
+        f"gs://museum/a.png?key={SECRET}",
+        f"https://me:{SECRET}@museum.org/a.png",
+        f"https://museum.org/a.png?X-Amz-Signature={SECRET}",
+    ],
+)
+def test_credentials_in_addresses_are_not_shown(address: str, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(1))
+    given = (
+        [address],
+        [tmp_path / "a.png", "-o", address],
+        [tmp_path / "a.png", "-o", tmp_path / "b.png", "--report", address],
+    )
+    for arguments in given[: 2 if address.startswith("https") else 3]:
+        done = colorize(*arguments)
+        assert done.exit_code
+        assert SECRET not in f"{done.output}{done.exception}"
+    assert SECRET not in CliRunner().invoke(app, [address]).output
+    assert SECRET not in without_secrets(f"cannot reach {address}: denied")
+
+
+def test_addresses() -> None:
+    address = path_of("s3://museum//scans/a b.png")
+    assert isinstance(address, Address)
+    assert (str(address), str(address.parent / "c.png")) == ("s3://museum/scans/a b.png", "s3://museum/scans/c.png")
+    assert str(path_of(str(Path("gs://museum/a.png")))) == "gs://museum/a.png"
+    assert path_of("file:///tmp/a%20b.png") == Path("/tmp/a b.png")
+    for wrong in ("s3://", "memory://", "s3://museum/../x", "s3://me@museum/a"):
+        with pytest.raises(ConfigError):
+            path_of(wrong)
+
+
+def test_a_store_that_cannot_be_reached_or_refuses(s3: Any, s3_address: str, monkeypatch: Any, tmp_path: Path) -> None:
+    s3.pipe_file("museum/a.png", encoded(1))
+    done = colorize("s3://museum/a.png", "-o", "s3://no-such-bucket/a.png")
+    assert done.exit_code == 1
+    assert "s3://no-such-bucket/a.png cannot be written: there is no such file or bucket" in done.output
+    # Nothing listens there any more.
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    done = colorize("s3://museum/a.png", "-o", tmp_path / "a.png")
+    assert "s3://museum/a.png cannot be read" in f"{done.exception}{done.output}"
+    assert SECRET not in f"{done.exception}{done.output}"
+
+
+def test_the_command_logs_no_credentials(s3: Any, tmp_path: Path) -> None:
+    s3.pipe_file("museum/a.png", encoded(1))
+    code = "from artcolor.cli import main; main()"
+    command = [sys.executable, "-c", code, "colorize", "-m", "cnn", "s3://museum/a.png", "-o", "s3://museum/b.png"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"1 of 1 colorized into s3://museum/b.png\n", done.stdout)
+    assert "credential" not in done.stderr.lower()
+    assert SECRET not in done.stderr
+    assert s3.exists("museum/b.png")
+
+
+def test_without_the_package_of_a_store_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    done = colorize("gs://museum/a.png", "-o", "x.png")
+    assert "gs:// needs gcsfs, which is not installed: pip install 'artcolor[gs]'" in str(done.exception)
