@@ -361,7 +361,7 @@ def cuts(args):
     right = wrong = missed = 0
     rows = []
     every = list(pictures_of(args, args.shots).values())
-    for seed in range(3):
+    for seed in range(args.films):
         rng = np.random.default_rng(seed)
         gray, true, dissolves, blacks = film([every[n] for n in rng.permutation(len(every))], rng)
         begun = time.perf_counter()
@@ -392,6 +392,7 @@ def parsed():
     parser.add_argument("--pictures", type=Path, default=Path("docs/pictures"))
     parser.add_argument("--count", type=int, default=6, help="pictures to make clips from")
     parser.add_argument("--shots", type=int, default=30, help="pictures to make films with cuts from")
+    parser.add_argument("--films", type=int, default=3, help="films with cuts to make")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--frames", type=int, default=40, help="of a clip")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)

@@ -58,7 +58,7 @@ def test_sources_weighs_pictures_as_another_split_mixes_them(tmp_path: Path) -> 
 def test_video_measures_steadiness_cuts_speed_and_memory(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = "--model cnn --count 1 --frames 6 --shots 6 --long 12 --threads 1"
+    options = "--model cnn --count 1 --frames 5 --films 1 --shots 6 --long 6 --threads 1"
     monkeypatch.setattr(sys, "argv", ["video.py", "--pictures", str(ROOT / "docs" / "pictures"), *options.split()])
     runpy.run_path(str(ROOT / "benchmarks" / "video.py"), run_name="__main__")
     shown = capsys.readouterr().out

@@ -19,10 +19,24 @@ class Step(Protocol):
     """Motion from one frame to the next on a grid; `artcolor.video.motion.Step` is one."""
 
     def to_later(self, values: Floats) -> tuple[Floats, Floats]:
-        """Moves `(h, w, k)` of the earlier frame to the later one; also returns how sure that is, `(h, w, 1)`."""
+        """Moves values of the earlier frame to where the things are in the later one.
+
+        Args:
+            values: `(h, w, k)`, float32.
+
+        Returns:
+            `(h, w, k)`, and how sure each cell is, `(h, w, 1)` in 0..1.
+        """
 
     def to_earlier(self, values: Floats) -> tuple[Floats, Floats]:
-        """Moves `(h, w, k)` of the later frame to the earlier one; also returns how sure that is, `(h, w, 1)`."""
+        """Moves values of the later frame to where the things are in the earlier one.
+
+        Args:
+            values: `(h, w, k)`, float32.
+
+        Returns:
+            `(h, w, k)`, and how sure each cell is, `(h, w, 1)` in 0..1.
+        """
 
 
 class Flow(Protocol):
@@ -41,7 +55,15 @@ class Motion(Protocol):
     """Finds motion; `artcolor.video.motion.Motion` is one."""
 
     def between(self, earlier: Floats, later: Floats) -> Flow:
-        """Finds the motion between two frames, each `(h, w)` of L in 0..100."""
+        """Finds the motion between two frames.
+
+        Args:
+            earlier: `(h, w)`, L in 0..100 of a frame.
+            later: the same of the next frame.
+
+        Returns:
+            The motion in both directions.
+        """
 
     def outlines(self, inside: npt.NDArray[np.bool_]) -> list[list[tuple[float, float]]]:
         """Finds polygons around the areas of a region `(h, w)`, in fractions of width and height."""
@@ -73,7 +95,15 @@ class Mean:
     weight: Floats
 
     def with_frame(self, values: Floats, weight: float | Floats = 1.0) -> "Mean":
-        """Takes the values of a frame, too."""
+        """Takes the values of a frame, too.
+
+        Args:
+            values: `(h, w, k)`.
+            weight: how much they count, a number or `(h, w, 1)`.
+
+        Returns:
+            The mean of both.
+        """
         total = self.weight + weight
         return Mean(values + (self.values - values) * (self.weight / total), total)
 
@@ -103,7 +133,14 @@ class RunningMean:
         self._mean: Mean | None = None
 
     def add(self, frame: Moving) -> Mean:
-        """Takes the next frame, and returns the mean up to it."""
+        """Takes the next frame.
+
+        Args:
+            frame: its values, and the motion since the frame before.
+
+        Returns:
+            The mean up to it.
+        """
         if self._mean is None or frame.step is None:
             self._mean = _single(frame.values)
         else:

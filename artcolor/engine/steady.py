@@ -47,7 +47,19 @@ class SteadyChroma:
 
 
 def cell_means(plane: Floats, size: tuple[int, int]) -> Floats:
-    """Means over the cells of a grid of this height and width, of the last two axes of `plane`."""
+    """Computes means over the cells of a grid.
+
+    Args:
+        plane: `(..., H, W)`.
+        size: height and width of the grid, at most H and W.
+
+    Returns:
+        `(..., h, w)`.
+
+    Example:
+        >>> cell_means(np.arange(4.0).reshape(2, 2), (1, 1)).tolist()
+        [[1.5]]
+    """
     for axis, cells in zip((-2, -1), size, strict=True):
         side = plane.shape[axis]
         starts = np.arange(cells) * side // cells

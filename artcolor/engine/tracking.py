@@ -38,7 +38,15 @@ class Field:
 
     @staticmethod
     def of(flow: Floats, sure: Floats) -> "Field":
-        """Reduces motion `(H, W, 2)` in pixels, and how sure it is, `(H, W)`."""
+        """Reduces motion to a grid.
+
+        Args:
+            flow: `(H, W, 2)`, x and y in pixels.
+            sure: `(H, W)` in 0..1.
+
+        Returns:
+            The mean motion of cells of four by four pixels.
+        """
         height, width = sure.shape
         grid = max(1, height // _CELL), max(1, width // _CELL)
         scaled = flow.transpose(2, 0, 1) / np.array([width, height], np.float32)[:, None, None]
