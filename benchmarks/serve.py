@@ -6,7 +6,8 @@
 The server runs in a separate process, on loopback. Time is that of colorizing a JPEG file to JPEG, in this process and
 over HTTP, by turns. Memory is the largest resident memory of the server. Mutated requests are those of
 tests/serve/test_mutated.py, which fails if one is answered with 500 or leaves a session or a place behind. Large
-pictures have 8000 x 8000 pixels; four clients at once send them, first to be colorized, then into sessions.
+pictures have 8000 x 8000 pixels; four clients at once send them, first to be colorized, then into sessions, then with
+16 bits a channel into sessions and to be colorized.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import tifffile
 from PIL import Image
 
 from artcolor.batch.pipe import colorize_stream
@@ -35,6 +37,7 @@ BARS = {
     "peak memory, MB": 1500,
     "peak memory with large pictures, MB": 1500,
     "peak memory with large sessions, MB": 1500,
+    "peak memory with 16 bits a channel, MB": 1500,
 }
 LARGE, AT_ONCE = 8000, 4
 
@@ -81,12 +84,26 @@ def peak(process):
     return int(Path(f"/proc/{process.pid}/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def large(model, work):
-    """Returns the peak memory of a server while several clients send large pictures."""
+def in_color():
+    """Returns a large JPEG file."""
     picture = Image.open(io.BytesIO(painted(LARGE, LARGE)))
     Image.merge("RGB", [picture, picture, picture]).save(file := io.BytesIO(), "JPEG", quality=85)
+    return file.getvalue()
+
+
+def deep():
+    """Returns a large TIFF file with 16 bits a channel, without grain, which could not be compressed."""
+    x = np.linspace(0, 9, LARGE, dtype=np.float32)
+    gray = (20000 + 15000 * np.sin(x)[None, :] + 12000 * np.cos(x)[:, None]).astype(np.uint16)
+    kind = {"compression": "zlib", "predictor": True, "photometric": "rgb"}
+    tifffile.imwrite(file := io.BytesIO(), np.stack([gray] * 3, -1), **kind)
+    return file.getvalue()
+
+
+def large(model, work, picture):
+    """Returns the peak memory of a server while several clients send large pictures."""
     with server(model) as (process, client), ThreadPoolExecutor(AT_ONCE) as threads:
-        statuses = list(threads.map(lambda _: work(client, file.getvalue()), range(AT_ONCE)))
+        statuses = list(threads.map(lambda _: work(client, picture), range(AT_ONCE)))
         assert set(statuses) <= {200, 404, 503} and 200 in statuses, statuses
         return peak(process)
 
@@ -103,6 +120,11 @@ def in_session(client, picture):
     session = f"/api/sessions/{started.json()['id']}"
     client.put(f"{session}/guidance", json={"vividness": 1})
     return client.get(f"{session}/result").status_code
+
+
+def in_both(client, picture):
+    status = in_session(client, picture)
+    return status if status != 200 else colorized(client, picture)
 
 
 def main():
@@ -145,8 +167,9 @@ def main():
         rows += [(f"pictures of {options.posts} posts at once", counts[200]), ("answers with 503", counts[503])]
         rows += [("peak memory, MB", peak(process))]
     if not options.small:
-        rows += [("peak memory with large pictures, MB", large(options.model, colorized))]
-        rows += [("peak memory with large sessions, MB", large(options.model, in_session))]
+        rows += [("peak memory with large pictures, MB", large(options.model, colorized, in_color()))]
+        rows += [("peak memory with large sessions, MB", large(options.model, in_session, in_color()))]
+        rows += [("peak memory with 16 bits a channel, MB", large(options.model, in_both, deep()))]
     if options.mutated:
         environment = {**os.environ, "ARTCOLOR_MUTATED_REQUESTS": str(options.mutated)}
         test = "tests/serve/test_mutated.py"

@@ -7,8 +7,11 @@ what a test cannot have: a Hub on loopback, this checkout for GitHub, the CPU fo
 
 import importlib
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,11 +115,24 @@ def test_snippets_run(page: Path, world: Path) -> None:
 
 def run_command(command: str, where: str) -> None:
     arguments = shlex.split(on_this_machine(command))[1:]
+    if arguments[0] == "serve":
+        start_server(arguments, where)
+        return
     if arguments[0] == "colorize" and "--resume" not in arguments:
         # A page may show two ways to one file.
         arguments.append("--force")
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, f"{where}: {command}\n{done.output}{done.exception!r}"
+
+
+def start_server(arguments: list[str], where: str) -> None:
+    """Waits until a server listens, and ends it."""
+    words = [sys.executable, "-c", "from artcolor.cli import main; main()", *arguments, "--port", "0"]
+    # `true` opens no browser.
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={**os.environ, "BROWSER": "true"}) as server:
+        assert server.stdout is not None
+        assert "artcolor listens on" in server.stdout.readline(), where
+        server.terminate()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

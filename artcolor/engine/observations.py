@@ -1,6 +1,7 @@
 """Hints on the grid of a model's output, and the guarantee that they are met there exactly."""
 
 import functools
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -112,13 +113,36 @@ def _cells_near(
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """Cells whose centers are within a radius of a path, and those that the path passes through."""
     rows, columns = grid
-    path = along(np.array(points) * (columns, rows), 0.5)
+    corners = np.array(points) * (columns, rows)
+    # A stroke that goes back and forth has many equal parts.
+    parts = dict.fromkeys(itertools.pairwise(map(tuple, corners.tolist())))
+    lines = (along(np.array(part), 0.5)[1:] for part in parts)
     near = np.zeros(grid, dtype=bool)
-    near[np.minimum(path[:, 1].astype(int), rows - 1), np.minimum(path[:, 0].astype(int), columns - 1)] = True
-    reach, x, y = radius * min(grid), np.arange(columns) + 0.5, np.arange(rows)[:, None] + 0.5
-    for a, b in path:
-        near |= (x - a) ** 2 + (y - b) ** 2 <= reach**2
+    reach = radius * min(grid)
+    for line in itertools.chain([corners[:1]], lines):
+        column, row = np.minimum(line.astype(int), (columns - 1, rows - 1)).T
+        near[row, column] = True
+        # Only cells around it.
+        left, top = np.maximum(line.min(axis=0) - reach - 1, 0).astype(int).tolist()
+        right, bottom = (line.max(axis=0) + reach + 1).astype(int).tolist()
+        part = near[top:bottom, left:right]
+        if not part.all():
+            x, y = np.arange(part.shape[1]) + left + 0.5, np.arange(part.shape[0])[:, None] + top + 0.5
+            part |= _gaps(x, y, line) <= reach**2
     return np.flatnonzero(near)
+
+
+def _gaps(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], line: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Squared distances of places to the nearest of evenly spaced points on a straight line."""
+    last = len(line) - 1
+    across, down = ((line[-1] - line[0]) / max(1, last)).tolist()
+    place = ((x - line[0, 0]) * across + (y - line[0, 1]) * down) / max(across**2 + down**2, 1e-12)
+    # One of two is the nearest.
+    before = np.clip(place.astype(int), 0, last)
+    after = np.minimum(before + 1, last)
+    one, other = ((x - line[each, 0]) ** 2 + (y - line[each, 1]) ** 2 for each in (before, after))
+    gaps: np.ndarray[Any, Any] = np.minimum(one, other)
+    return gaps
 
 
 def _thinned(

@@ -25,6 +25,9 @@ _LOCK = threading.Lock()
 # Of a and b in Lab units; those of sRGB lie within 110, and a correction of tints adds little.
 _LARGEST = 500
 
+# Pixels of a batch at the working size beyond which its memory is given back.
+_LARGE = 300_000
+
 
 class OnnxBackend:
     """A network in ONNX Runtime on the CPU; see `artcolor.engine.backends.Backend`.
@@ -111,7 +114,7 @@ class OnnxBackend:
         given = graphs.inputs_of(light, config, vividness, temperature)
         rows, columns = given["grid"]
         try:
-            found = session.run(["ab", "logits"], given)
+            found = session.run(["ab", "logits"], given, _run_options(light.size))
         except Exception as error:
             # onnxruntime's exceptions have no common base.
             reason = str(error).partition("\n")[0][:300]
@@ -178,6 +181,14 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def _run_options(pixels: int) -> onnxruntime.RunOptions:
+    options = onnxruntime.RunOptions()
+    if pixels > _LARGE:
+        # Otherwise it keeps the memory of the largest picture. For small ones, new memory each time would cost more.
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
 
 
 @functools.lru_cache(maxsize=4)

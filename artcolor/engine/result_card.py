@@ -109,7 +109,7 @@ def save_card(
         ...     "SHA-256" in Path(f"{folder}/a.html").read_text()
         True
     """
-    name = "Picture" if session.source is None else session.source.name
+    name = session.name or "Picture"
     body = "\n".join(_body(session, name, guidance, decoding))
     page = _PAGE.format(title=html.escape(f"{name}, colorized"), body=body)
     with opened_for_writing(path, CARD_SUFFIXES, session.source) as file:

@@ -28,6 +28,7 @@ from artcolor.errors import ConfigError, ImageError
 from artcolor.images import Picture, save_picture
 from artcolor.images.notices import warn
 from artcolor.images.picture import at_depth
+from artcolor.images.streams import file_name_of
 from artcolor.images.write import Target
 from artcolor.models.base import ColorizationModel
 from artcolor.models.guidance import Decoding, Guidance, Prediction
@@ -77,9 +78,9 @@ class Session:
         pictures = item_of(picture).pictures
         if len(pictures) > 1:
             raise ImageError(f"a session takes one picture, not {len(pictures)}")
-        self._picture, self._source = pictures[0], path_of(picture)
-        # What is painted on; hints are about the picture itself.
-        self._shown = self._picture
+        self._source, self._name = path_of(picture), file_name_of(picture)
+        # Hints are about the picture; the other one is painted on.
+        self._picture = self._shown = pictures[0]
         self.hints: list[Hint] = []
         self._hinted, self._warned = HintedPicture(self._picture), set[str]()
         with isolated():
@@ -223,8 +224,7 @@ class Session:
         ]
         if guidance.samples == 1:
             return [ColoredImage(painted[0], provenance, self._source)]
-        made = [numbered(provenance, sample) for sample in range(guidance.samples)]
-        return [ColoredImage(picture, of, self._source) for picture, of in zip(painted, made, strict=True)]
+        return [ColoredImage(each, numbered(provenance, n), self._source) for n, each in enumerate(painted)]
 
     def save(
         self,
@@ -335,13 +335,9 @@ class Session:
         height, width = self._shown.pixels.shape[:2]
         scale = min(1.0, side / max(height, width))
         size = max(1, round(height * scale)), max(1, round(width * scale))
-        pixels, alpha = (
-            None if each is None else planes.resize(np.ascontiguousarray(at_depth(each, 8)), size)
-            for each in (self._shown.pixels, self._shown.alpha)
-        )
-        assert pixels is not None
-        reduced = copy.copy(self)
-        reduced._shown = Picture(pixels, alpha, self._shown.info)
+        shown, reduced = self._shown, copy.copy(self)
+        alpha = None if shown.alpha is None else _reduced(shown.alpha, size)
+        reduced._shown = Picture(_reduced(shown.pixels, size), alpha, shown.info)
         return reduced
 
     @property
@@ -353,6 +349,11 @@ class Session:
     def source(self) -> Path | None:
         """Path of the picture; `None` if it is not a file."""
         return self._source
+
+    @property
+    def name(self) -> str | None:
+        """Name of the picture file, without its folder; `None` if there is no file, or it has no name."""
+        return self._name
 
     @property
     def colorizer(self) -> Colorizer:
@@ -375,14 +376,20 @@ class Session:
         hints: list[Hint] = []
         for given in self._given(read.hints):
             hints += self._hinted.hints(given)
-            for message in set(self._hinted.unshown(given, at_lightness=at_lightness)) - self._warned:
-                self._warned.add(message)
-                warn(message)
+            for message in self._hinted.unshown(given, at_lightness=at_lightness):
+                warn(message, self._warned)
         guidance, decoded = (dataclasses.replace(each, hints=hints or None) for each in (read.stated, read.decoded))
         placed = on_grid(self._model, decoded, self._features.lightness)
         found = self._model.predict(self._features, placed, decoding, uncertainty=uncertainty)
         entropy = None if found.entropy is None else found.entropy.cpu()
         return guidance, Prediction(found.ab.cpu(), found.lightness.cpu(), entropy)
+
+
+def _reduced(values: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any, Any]:
+    if values.ndim == 3:
+        # All channels at once would need several times the memory.
+        return np.dstack([_reduced(values[..., channel], size) for channel in range(values.shape[2])])
+    return planes.resize(np.ascontiguousarray(at_depth(values, 8)), size)
 
 
 def _check_kinds(guidance: object, decoding: object) -> None:

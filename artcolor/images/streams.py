@@ -56,6 +56,20 @@ def source_name(source: Any) -> str:
     return name if isinstance(name, str) and name else "the file given"
 
 
+def file_name_of(source: Any) -> str | None:
+    """The name of a file, without its folder; `None` if there is no file, or it has no name.
+
+    Args:
+        source: anything, as `is_source` takes it.
+
+    Example:
+        >>> file_name_of("scans/a.png"), file_name_of(io.BytesIO())
+        ('a.png', None)
+    """
+    name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    return Path(name).name or None if is_source(source) and isinstance(name, str | os.PathLike) else None
+
+
 def being(name: str) -> str:
     """The beginning of what a message says of a source: `a.png is`, but `the bytes given are`."""
     return f"{name} {'are' if name == _BYTES else 'is'}"

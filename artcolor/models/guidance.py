@@ -21,6 +21,8 @@ __all__ = ["Decoding", "Guidance", "Prediction", "guided"]
 
 # torch takes seeds of 63 bits.
 _LARGEST = (1 << 63) - 1
+# Bits of an integer that messages show.
+_LONG = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,13 +155,14 @@ def _number(name: str, given: Any, option: Option, *, whole: bool) -> float:
     fits = isinstance(given, numbers.Integral if whole else numbers.Real) and not isinstance(given, bool)
     if not fits:
         raise ConfigError(f"{name} must be {'an integer' if whole else 'a number'}, {option.range}, not {given!r}")
-    number = int(given) if whole else float(given)
-    if whole and number > _LARGEST:
-        raise ConfigError(f"{name} must be at most {_LARGEST}, not {given}")
     minimum, maximum = option.minimum or 0, math.inf if option.maximum is None else option.maximum
-    if not minimum <= number <= maximum:
-        raise ConfigError(f"{name} must be {option.range}, not {given}")
-    return number
+    # Before anything else: integers may be larger than any float, and have too many digits to be shown.
+    shown = "a huge integer" if isinstance(given, int) and given.bit_length() > _LONG else given
+    if not minimum <= given <= maximum:
+        raise ConfigError(f"{name} must be {option.range}, not {shown}")
+    if whole and given > _LARGEST:
+        raise ConfigError(f"{name} must be at most {_LARGEST}, not {shown}")
+    return int(given) if whole else float(given)
 
 
 def _changed(value: Guidance) -> Iterator[str]:

@@ -20,10 +20,11 @@ from artcolor.serve.colorize import colorize
 from artcolor.serve.description import describe, docs_page
 from artcolor.serve.folders import colorize_folder
 from artcolor.serve.guard import Drain, Guard
+from artcolor.serve.headers import HEADERS
 from artcolor.serve.memory import Memory, Room
 from artcolor.serve.messages import message
 from artcolor.serve.metrics import Counting, Metrics
-from artcolor.serve.models import defaults_of, local_entries
+from artcolor.serve.models import abilities, defaults_of, local_entries
 from artcolor.serve.page import page_routes
 from artcolor.serve.pictures import written_formats
 from artcolor.serve.places import Places
@@ -105,7 +106,7 @@ def _cors(settings: Settings) -> list[Middleware]:
             allow_origins=settings.allow_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
-            expose_headers=[f"X-Artcolor-{name}" for name in ("Model", "Weights-SHA256", "Version", "Options")],
+            expose_headers=[*HEADERS, "Retry-After"],
         )
     ]
 
@@ -145,6 +146,7 @@ async def _models(request: Request) -> Response:
             "parameters": entry.parameters,
             "license": entry.license,
             "defaults": defaults_of(entry),
+            **abilities("vividness" in entry.config["head"]),
         }
         for entry in local_entries()
     ]

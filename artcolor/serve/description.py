@@ -3,11 +3,13 @@
 import functools
 import html
 import typing
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from artcolor import __version__
 from artcolor.engine.options import DEFAULT_MODEL
 from artcolor.models.options import Option
+from artcolor.serve.headers import HEADERS
 from artcolor.serve.options import ALTERNATIVES, COLORING, GUIDANCE, MAP, PLACE, RESULT, SAVING, SIDE, SIZE
 
 __all__ = ["describe", "docs_page"]
@@ -18,14 +20,24 @@ _BINARY = {"type": "string", "format": "binary"}
 _PICTURE = {"image/*": {"schema": _BINARY}}
 _DOCUMENTS = {"image/openraster": {"schema": _BINARY}, "text/html": {"schema": {"type": "string"}}}
 _HINTS = {"type": "object", "description": "As in a hints file; see docs/hints.md. It cannot name files."}
-_PAINTED = {**_BINARY, "description": "Painted hints; the type of the part must begin with image/."}
+
+
+def _part(description: str) -> dict[str, str]:
+    return {**_BINARY, "description": description}
+
+
+_REFERENCE = _part("A colored picture; the result adopts its colors where things look alike.")
 _UPLOAD = {
     "application/octet-stream": {"schema": _BINARY},
     "multipart/form-data": {
         "schema": {
             "type": "object",
             "required": ["picture"],
-            "properties": {"picture": _BINARY, "hints": {"oneOf": [_HINTS, _PAINTED]}, "reference": _BINARY},
+            "properties": {
+                "picture": _part("The picture file."),
+                "hints": {"oneOf": [_HINTS, _part("Or painted; the type of the part must begin with image/.")]},
+                "reference": _REFERENCE,
+            },
         }
     },
 }
@@ -35,10 +47,12 @@ _FOLDER = {
         "schema": {
             "type": "object",
             "required": ["picture"],
-            "properties": {"picture": _BINARY, "reference": _BINARY},
+            "properties": {"picture": _part("The ZIP file."), "reference": _REFERENCE},
         }
     }
 }
+_MADE = ("Model", "Weights-SHA256", "Version", "Options", "Warnings")
+_NAME: _Options = {"name": (str, Option("What messages and cards call the picture; else as in the form."))}
 _JSON = {"application/json": {"schema": {"type": "object"}}}
 _ERRORS = {
     "400": "The request cannot be read.",
@@ -66,30 +80,44 @@ def describe() -> dict[str, Any]:
         ['/api/colorize', '/api/folder']
     """
     preview = SIDE | {name: SAVING[name] for name in ("format", "quality")}
-    guidance = {"hints": _HINTS, **{name: _schema(*each) for name, each in GUIDANCE.items()}}
+    guidance = {
+        "hints": _HINTS,
+        **{name: _schema(*each) | {"description": each[1].help} for name, each in GUIDANCE.items()},
+    }
     guidance_body = {"application/json": {"schema": {"type": "object", "properties": guidance}}}
     session = "/api/sessions/{id}"
     paths = {
         "/api/colorize": {
-            "post": _operation("Colorize a picture.", _PICTURE, _MODEL | COLORING | SAVING, body=_UPLOAD)
+            "post": _operation("Colorize a picture.", _PICTURE, _MODEL | COLORING | SAVING, body=_UPLOAD, told=_MADE)
         },
         "/api/folder": {
             "post": _operation(
-                "Colorize the pictures of a ZIP file.", _ZIP, _MODEL | COLORING | SAVING, body={**_ZIP, **_FOLDER}
+                "Colorize the pictures of a ZIP file.",
+                _ZIP,
+                _MODEL | COLORING | SAVING,
+                body={**_ZIP, **_FOLDER},
+                told=["Failed"],
             )
         },
         "/api/sessions": {
-            "post": _operation("Start a session with a picture.", _JSON, _MODEL | SIZE, body=_UPLOAD, status="201")
+            "post": _operation(
+                "Start a session with a picture.", _JSON, _MODEL | SIZE | _NAME, body=_UPLOAD, status="201"
+            )
         },
         session: {"delete": _operation("Forget a session.", None, status="204", in_session=True)},
         f"{session}/guidance": {
             "put": _operation(
-                "Replace the guidance, and preview the result.", _PICTURE, preview, body=guidance_body, in_session=True
+                "Replace the guidance, and preview the result.",
+                _PICTURE,
+                preview,
+                body=guidance_body,
+                in_session=True,
+                told=[*_MADE, "Used"],
             )
         },
         f"{session}/original": {"get": _operation("The original, reduced.", _PICTURE, preview, in_session=True)},
         f"{session}/result": {
-            "get": _operation("The result at full size.", _PICTURE | _DOCUMENTS, RESULT, in_session=True)
+            "get": _operation("The result at full size.", _PICTURE | _DOCUMENTS, RESULT, in_session=True, told=_MADE)
         },
         f"{session}/uncertainty": {
             "get": _operation(
@@ -125,6 +153,7 @@ def _operation(
     body: dict[str, Any] | None = None,
     status: str = "200",
     in_session: bool = False,
+    told: Sequence[str] = (),
 ) -> dict[str, Any]:
     parameters = [
         {
@@ -141,6 +170,9 @@ def _operation(
     answer: dict[str, Any] = {"description": "Done."}
     if content is not None:
         answer["content"] = content
+    if told:
+        names = [f"X-Artcolor-{each}" for each in told]
+        answer["headers"] = {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in names}
     operation: dict[str, Any] = {
         "summary": summary,
         "parameters": parameters,
@@ -163,19 +195,40 @@ def _schema(kind: Any, option: Option) -> dict[str, Any]:
     return schema | {name: value for name, value in limits.items() if value is not None}
 
 
+def _fields(bodies: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = bodies.get(kind, {"schema": {}})["schema"].get("properties", {})
+    return found
+
+
+def _listed(title: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
+    if not entries:
+        return ""
+    rows = "".join(
+        f"<dt><code>{html.escape(name)}</code></dt><dd>{html.escape(' '.join(_texts([each])))}</dd>"
+        for name, each in entries.items()
+    )
+    return f"<h3>{title}</h3><dl>{rows}</dl>"
+
+
+def _texts(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [each["description"] for entry in entries for each in entry.get("oneOf", [entry]) if "description" in each]
+
+
 @functools.cache
 def docs_page() -> str:
     """The description as a page in HTML, without script and style."""
     parts = []
     for path, operations in describe()["paths"].items():
         for method, operation in operations.items():
-            rows = "".join(
-                f"<dt><code>{html.escape(each['name'])}</code></dt><dd>{html.escape(each.get('description', ''))}</dd>"
-                for each in operation["parameters"]
-            )
+            parameters = {each["name"]: each for each in operation["parameters"]}
+            bodies = operation.get("requestBody", {"content": {}})["content"]
+            answer = next(iter(operation["responses"].values()))
             parts.append(
-                f"<h2><code>{method.upper()} {html.escape(path)}</code></h2>"
-                f"<p>{html.escape(operation['summary'])}</p><dl>{rows}</dl>"
+                f"<h2><code>{method.upper()} {html.escape(path)}</code></h2><p>{html.escape(operation['summary'])}</p>"
+                f"{_listed('Parameters', parameters)}"
+                f"{_listed('Parts of a form', _fields(bodies, 'multipart/form-data'))}"
+                f"{_listed('Fields of the JSON', _fields(bodies, 'application/json'))}"
+                f"{_listed('Headers of the answer', answer.get('headers', {}))}"
             )
     errors = "".join(f"<dt>{code}</dt><dd>{html.escape(text)}</dd>" for code, text in _ERRORS.items())
     return (

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,7 +22,7 @@ from artcolor.serve.colorize import colorize_upload, picture_of
 from artcolor.serve.memory import File, FileAnswer
 from artcolor.serve.messages import message
 from artcolor.serve.settings import Settings
-from artcolor.serve.state import state_of
+from artcolor.serve.state import State, state_of
 from artcolor.serve.uploads import Upload, read_upload
 
 __all__ = ["colorize_folder"]
@@ -31,6 +32,10 @@ _MOST_FILES = 10_000
 _LONGEST_NAME = 1000
 # Results have color, and may have another format, so they are larger than the originals.
 _GROWTH = 4
+# What the header of an entry in the directory of a ZIP file begins with.
+_ENTRY = b"PK\x01\x02"
+# Others do not limit what they unpack to.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -42,34 +47,38 @@ async def colorize_folder(request: Request) -> Response:
             holds options.
 
     Returns:
-        A ZIP file with the results and `report.json`, which names the files that failed, and why.
+        A ZIP file with the results and `report.json`, which names the files that failed, and why, and has
+        warnings of the others.
     """
     state = state_of(request)
     settings, report = state.settings, list[dict[str, Any]]()
     until = time.monotonic() + settings.folder_seconds
     with state.places.take() as place:
+        upload = await read_upload(request, settings, place)
+        if upload.hints is not None or upload.painted is not None:
+            raise HTTPException(422, "hints are for one picture; send it to /api/colorize")
         if state.folder.locked():
             # Its results are in memory, and may be large.
             raise HTTPException(503, "the server is busy with another folder; try again", {"Retry-After": "10"})
         async with state.folder:
-            upload = await read_upload(request, settings, place)
-            if upload.hints is not None or upload.painted is not None:
-                raise HTTPException(422, "hints are for one picture; send it to /api/colorize")
             results = io.BytesIO()
-            with _opened(upload, settings) as folder, zipfile.ZipFile(results, "w") as colored:
+            folder = await place.run(request, _opened, upload, settings)
+            with folder, zipfile.ZipFile(results, "w") as colored:
                 for entry in _pictures(folder):
                     if time.monotonic() > until:
                         text = f"the time of {settings.folder_seconds:g} s is over; send the rest in another ZIP file"
                         report.append({"file": entry.filename, "status": "failed", "message": text})
                         continue
                     try:
-                        picture = Upload(_content(folder, entry), reference=upload.reference)
-                        answer = await place.run(request, colorize_upload, picture, request.query_params, state)
+                        answer = await place.run(
+                            request, _colorized, folder, entry, upload, request.query_params, state
+                        )
                         result = _name(entry.filename, request.query_params.get("format"))
                         if result in colored.namelist():
                             raise ImageError(f"another result has the name {result}; rename one of the originals")
                         colored.writestr(result, answer.data)
-                        report.append({"file": entry.filename, "status": "colorized", "result": result})
+                        done = {"file": entry.filename, "status": "colorized", "result": result}
+                        report.append(done | ({"warnings": list(answer.warnings)} if answer.warnings else {}))
                     except (ImageError, HTTPException) as error:
                         if isinstance(error, HTTPException) and error.status_code != 413:
                             raise
@@ -80,17 +89,21 @@ async def colorize_folder(request: Request) -> Response:
                 if not report:
                     raise HTTPException(422, "the ZIP file has no pictures")
                 colored.writestr(_REPORT, json.dumps({"files": report}, ensure_ascii=False, indent=1))
-    return FileAnswer(File(results.getvalue(), "application/zip"), state.memory, settings)
+    failed = sum(each["status"] == "failed" for each in report)
+    headers = {"X-Artcolor-Failed": str(failed)}
+    return FileAnswer(File(results.getvalue(), "application/zip", headers), state.memory, settings)
 
 
 def _opened(upload: Upload, settings: Settings) -> zipfile.ZipFile:
+    picture_of(upload)
+    # Before they are read: each entry takes much more memory than its header.
+    if upload.picture.count(_ENTRY) > _MOST_FILES:
+        raise HTTPException(413, f"the ZIP file has more than {_MOST_FILES} entries; send fewer files")
     try:
-        folder = zipfile.ZipFile(io.BytesIO(picture_of(upload)))
+        folder = zipfile.ZipFile(io.BytesIO(upload.picture))
     except _DAMAGED:
-        raise HTTPException(422, "the body is not a ZIP file that can be read") from None
-    if len(folder.infolist()) > _MOST_FILES:
-        raise HTTPException(413, f"the ZIP file has {len(folder.infolist())} entries; the limit is {_MOST_FILES}")
-    # What an entry unpacks to is never more than it states.
+        raise HTTPException(422, "this is no ZIP file, or it is damaged; send a ZIP file of pictures") from None
+    # What an entry unpacks to is never more than it states, if it is packed in a way of `_METHODS`.
     if sum(entry.file_size for entry in folder.infolist()) > settings.max_bytes:
         raise HTTPException(413, f"the ZIP file unpacks to more than {settings.max_bytes} bytes; send fewer pictures")
     return folder
@@ -111,7 +124,15 @@ def _pictures(folder: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
             yield entry
 
 
+def _colorized(
+    folder: zipfile.ZipFile, entry: zipfile.ZipInfo, upload: Upload, query: QueryParams, state: State
+) -> File:
+    return colorize_upload(Upload(_content(folder, entry), reference=upload.reference), query, state)
+
+
 def _content(folder: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    if entry.compress_type not in _METHODS:
+        raise ImageError("the entry is packed in a way that is not read; pack it with deflate, or not at all")
     try:
         return folder.read(entry)
     except _DAMAGED:

@@ -91,6 +91,9 @@ class Guard:
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() and host[-1] != "]" else host
         if name.lower() in self._hosts:
             return True
+        if "%" in name:
+            # A zone, which may be any text and has no meaning for other machines.
+            return False
         try:
             # Nobody can let an address point elsewhere.
             ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))

@@ -34,8 +34,7 @@ def hints_of(upload: Upload, settings: Settings, room: Room) -> Any:
         ImageError: it cannot be read.
     """
     if upload.painted is not None:
-        _, pixels = check_picture(NamedBytes(*upload.painted), settings, single=True)
-        with room.take(pixels):
+        with room.take(check_picture(NamedBytes(*upload.painted), settings, single=True).pixels):
             found = painted_hints(NamedBytes(*upload.painted))
         return {"size": list(found.size or ()), "hints": [hint.to_json() for hint in found.hints]}
     if upload.hints is not None:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from artcolor.serve.headers import warning_headers
 from artcolor.serve.settings import Settings
 
 __all__ = ["File", "FileAnswer", "Memory", "Room"]
@@ -74,6 +75,10 @@ class Room:
         self._largest, self._seconds, self._taken = settings.max_pixels, settings.seconds, 0
         self._changed = threading.Condition()
 
+    def is_large(self, pixels: int) -> bool:
+        """Whether a picture must wait for room."""
+        return pixels > self._largest // _SMALL
+
     @contextlib.contextmanager
     def take(self, pixels: int) -> Iterator[None]:
         """Waits until there is room for a picture.
@@ -85,7 +90,7 @@ class Room:
             HTTPException: it takes too long (503).
         """
         # What is larger than the whole room gets all of it; small pictures need not wait.
-        pixels = min(pixels, self._largest) if pixels > self._largest // _SMALL else 0
+        pixels = min(pixels, self._largest) if self.is_large(pixels) else 0
         with self._changed:
             if not self._changed.wait_for(lambda: self._taken + pixels <= self._largest, self._seconds):
                 raise HTTPException(503, "the server is busy with large pictures; try again", {"Retry-After": "10"})
@@ -105,11 +110,13 @@ class File(NamedTuple):
         data: its bytes.
         kind: its media type.
         headers: further headers of the answer.
+        warnings: go into a header.
     """
 
     data: bytes
     kind: str
     headers: Mapping[str, str] = {}
+    warnings: tuple[str, ...] = ()
 
 
 class FileAnswer(Response):
@@ -127,7 +134,8 @@ class FileAnswer(Response):
     def __init__(self, file: File, memory: Memory, settings: Settings) -> None:
         memory.take(len(file.data))
         self._memory, self._seconds = memory, settings.seconds + len(file.data) / _BYTES_PER_SECOND
-        super().__init__(file.data, headers=dict(file.headers), media_type=file.kind)
+        headers = {**file.headers, **warning_headers(file.warnings)}
+        super().__init__(file.data, headers=headers, media_type=file.kind)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it."""

@@ -2,17 +2,21 @@
 
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from artcolor.engine.colorizer import Colorizer
-from artcolor.models.guidance import guided
+from artcolor.models.guidance import Decoding, Guidance, guided
 from artcolor.serve.settings import Settings
 from artcolor.zoo import graphs
 from artcolor.zoo.manifest import Entry, entries
 from artcolor.zoo.names import unknown_name
 from artcolor.zoo.places import find
 
-__all__ = ["check_model", "defaults_of", "local_entries", "make_colorizer"]
+__all__ = ["abilities", "check_model", "defaults_of", "local_entries", "make_colorizer", "working_size_of"]
+
+# Of the default model; weights of one's own are not in the list.
+_SIZE = 256
 
 
 def local_entries() -> list[Entry]:
@@ -31,6 +35,37 @@ def defaults_of(entry: Entry) -> dict[str, float]:
     """
     head = entry.config["head"]
     return {name: head[name] for name in ("vividness", "temperature") if name in head} | {"strength": 1.0}
+
+
+def abilities(distribution: bool) -> dict[str, Any]:
+    """Returns what a model can do.
+
+    Args:
+        distribution: it predicts a distribution of colors.
+
+    Returns:
+        `accepts`: fields of `Guidance`; `decoding`: fields of `Decoding`; `uncertainty`: whether it tells how uncertain
+        it is.
+
+    Example:
+        >>> abilities(distribution=False)
+        {'accepts': ['hints', 'reference'], 'decoding': ['strength'], 'uncertainty': False}
+    """
+    # As the classes of models state it, but those import torch.
+    accepts = sorted(field.name for field in fields(Guidance)) if distribution else ["hints", "reference"]
+    decoding = [field.name for field in fields(Decoding)] if distribution else ["strength"]
+    return {"accepts": accepts, "decoding": decoding, "uncertainty": distribution}
+
+
+def working_size_of(name: str, size: int | None) -> int:
+    """Returns the working size of a model.
+
+    Args:
+        name: of a model or of weights.
+        size: the one that was asked for; `None` is the model's own.
+    """
+    own = (entry.config.get("size") for entry in local_entries() if name in (entry.key, entry.model))
+    return size or next(own, None) or _SIZE
 
 
 def check_model(name: str, settings: Settings) -> None:

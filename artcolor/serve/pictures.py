@@ -3,7 +3,7 @@
 import importlib.util
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 from starlette.exceptions import HTTPException
@@ -11,15 +11,33 @@ from starlette.exceptions import HTTPException
 from artcolor.images import FORMATS, Source, format_of, open_file, output_suffix
 from artcolor.serve.settings import Settings
 
-__all__ = ["check_picture", "media_type", "written_formats"]
+__all__ = ["Checked", "check_picture", "media_type", "written_formats"]
 
 _LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")
 _LABELS = {"WEBP": "WebP", "HEIF": "HEIC", "JPEG2000": "JPEG 2000"}
 
 
+class Checked(NamedTuple):
+    """What the header of a picture file says.
+
+    Attributes:
+        suffix: of a file of the same format, or of the nearest that can be written.
+        pixels: their number, of all pages or frames together.
+        width: of a page, in pixels.
+        height: of a page, in pixels.
+        frames: number of pages or frames.
+    """
+
+    suffix: str
+    pixels: int
+    width: int
+    height: int
+    frames: int
+
+
 def check_picture(
     source: Source, settings: Settings, *, allow_truncated: bool = False, single: bool = False
-) -> tuple[str, int]:
+) -> Checked:
     """Checks a picture before it is decoded.
 
     Args:
@@ -29,7 +47,7 @@ def check_picture(
         single: refuse several pages or frames.
 
     Returns:
-        The suffix of a file of the same format, or of the nearest that can be written; and the number of pixels.
+        What its header says.
 
     Raises:
         HTTPException: it has too many pixels (413), or several pages or frames (422).
@@ -40,8 +58,12 @@ def check_picture(
         if pixels > settings.max_pixels:
             raise HTTPException(413, f"the picture has {pixels} pixels in all; the limit is {settings.max_pixels}")
         if single and file.frames > 1:
-            raise HTTPException(422, f"the file has {file.frames} pages or frames; send it to /api/colorize instead")
-        return output_suffix(FORMATS[file.format].suffixes[0]), pixels
+            raise HTTPException(
+                422,
+                f"the file has {file.frames} pages or frames, but only one can be worked on here; save one as a file "
+                "of its own, or colorize all of them with the command or POST /api/colorize",
+            )
+        return Checked(output_suffix(FORMATS[file.format].suffixes[0]), pixels, *file.size, file.frames)
 
 
 def written_formats() -> list[dict[str, Any]]:
@@ -53,6 +75,7 @@ def written_formats() -> list[dict[str, Any]]:
             "label": _LABELS.get(each.name, each.name),
             "lossless": each.name not in _LOSSY,
             "deep": each.deep,
+            "provenance": each.xmp,
         }
         for each in FORMATS.values()
         if each.writes and (each.name != "HEIF" or heif)

@@ -41,19 +41,25 @@ class Places:
         return self._taken
 
     def take(self) -> "Place":
-        """Takes a place, before the body of the request is read.
+        """Prepares a place, before the body of the request is read.
+
+        It is taken by the first function that runs in it: a body that arrives slowly must not keep others out.
 
         Returns:
             The place, a context manager.
 
         Raises:
-            HTTPException: there is none (503).
+            HTTPException: all are taken (503).
         """
+        # So that the body of most requests that would be refused is not read.
+        self._claim(0)
+        return Place(self._threads, self._seconds, self._memory, lambda: self._claim(1), self._give_back)
+
+    def _claim(self, count: int) -> None:
         with self._lock:
             if self._taken >= self._largest:
                 raise HTTPException(503, "the server is busy; try again", {"Retry-After": str(_RETRY_AFTER)})
-            self._taken += 1
-        return Place(self._threads, self._seconds, self._memory, self._give_back)
+            self._taken += count
 
     def _give_back(self) -> None:
         with self._lock:
@@ -71,13 +77,20 @@ class Place:
         threads: run functions.
         seconds: limit of one function.
         memory: counts the body of the request.
+        claim: takes the place, or raises an error if there is none.
         give_back: is called once the place is free.
     """
 
     def __init__(
-        self, threads: ThreadPoolExecutor, seconds: float, memory: Memory, give_back: Callable[[], None]
+        self,
+        threads: ThreadPoolExecutor,
+        seconds: float,
+        memory: Memory,
+        claim: Callable[[], None],
+        give_back: Callable[[], None],
     ) -> None:
-        self._threads, self._seconds, self._memory, self._give_back = threads, seconds, memory, give_back
+        self._threads, self._seconds, self._memory = threads, seconds, memory
+        self._claim, self._give_back, self._claimed = claim, give_back, False
         self._running: Future[object] | None = None
         self._held = 0
 
@@ -93,7 +106,8 @@ class Place:
 
     def _free(self) -> None:
         self._memory.give_back(self._held)
-        self._give_back()
+        if self._claimed:
+            self._give_back()
 
     def hold(self, count: int) -> None:
         """Counts bytes of the body, which are held as long as the place.
@@ -108,7 +122,7 @@ class Place:
         self._held += count
 
     async def run(self, request: Request, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Runs a function in a thread.
+        """Runs a function in a thread. The first one takes the place until the end.
 
         Args:
             request: wants the result. If its client hangs up before the function starts, the function is not run.
@@ -120,8 +134,11 @@ class Place:
             What the function returns.
 
         Raises:
-            HTTPException: it takes too long (503), or the client hung up (400).
+            HTTPException: all places are taken, or it takes too long (503), or the client hung up (400).
         """
+        if not self._claimed:
+            self._claim()
+            self._claimed = True
         running = self._threads.submit(function, *args, **kwargs)
         self._running = running  # type: ignore[assignment]
         answer = asyncio.wrap_future(running)

@@ -16,7 +16,7 @@ from artcolor.serve.settings import Settings
 
 __all__ = ["make_server", "run"]
 
-_M_MMAP_THRESHOLD = -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def run(settings: Settings, started: Callable[[str], None]) -> None:
@@ -77,10 +77,13 @@ def make_server(settings: Settings, started: Callable[[], None] = lambda: None) 
 
 def _give_memory_back() -> None:
     # glibc keeps freed blocks that are smaller than a threshold, which it raises up to 32 MB by itself. Pillow's blocks
-    # have 16 MB, so that the memory of large pictures would stay with the process.
+    # have 16 MB, so that the memory of large pictures would stay with the process. Smaller blocks are used again: to
+    # get memory from the system takes milliseconds for each picture.
     if sys.platform == "linux":
         with contextlib.suppress(AttributeError, OSError):
-            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+            set_option = ctypes.CDLL(None).mallopt
+            set_option(_M_MMAP_THRESHOLD, 8 << 20)
+            set_option(_M_TRIM_THRESHOLD, 16 << 20)
 
 
 def _listening(settings: Settings) -> socket.socket:

@@ -9,18 +9,21 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from artcolor.engine.painting import in_rgb
 from artcolor.errors import ConfigError
 from artcolor.images import Picture, save_picture
+from artcolor.images.notices import collected
 from artcolor.models.guidance import Decoding, Guidance, guided
 from artcolor.models.head_settings import effective
-from artcolor.serve.colorize import picture_of, provenance_headers
+from artcolor.serve.colorize import picture_of
+from artcolor.serve.headers import provenance_headers
 from artcolor.serve.hints import check_hints, hints_of
 from artcolor.serve.memory import File, FileAnswer
-from artcolor.serve.models import check_model
+from artcolor.serve.models import abilities, check_model, working_size_of
 from artcolor.serve.options import (
     ALTERNATIVES,
     GUIDANCE,
@@ -35,13 +38,17 @@ from artcolor.serve.options import (
 )
 from artcolor.serve.pictures import check_picture, media_type
 from artcolor.serve.places import Place
-from artcolor.serve.sessions import Kept
+from artcolor.serve.sessions import BYTES_PER_PIXEL, Kept
+from artcolor.serve.settings import Settings
 from artcolor.serve.state import State, state_of
 from artcolor.serve.uploads import JSON_BYTES, NamedBytes, Upload, json_of, read_body, read_upload
+from artcolor.serve.work import FEATURE_BYTES, work_of, working_pixels
 
 __all__ = ["alternatives", "close", "guide", "original", "result", "start", "suggestions", "uncertainty"]
 
 _PLACE = ("x", "y")
+# All layers are in memory together, so that a picture of the largest size would need 2 GB.
+_LAYERS = 4
 _DOCUMENTS = {"ora": ("layers.ora", "image/openraster"), "card": ("card.html", "text/html")}
 
 
@@ -50,10 +57,10 @@ async def start(request: Request) -> Response:
 
     Args:
         request: the body is a picture file or a form with the parts `picture`, `hints` and `reference`; the query may
-            hold `model` and `size`.
+            hold `model`, `size`, and `name`, what the picture is called.
 
     Returns:
-        JSON with the id of the session; width, height and format of the picture; and what will color it.
+        JSON with the id of the session; width, height and format of the picture; what will color it; and warnings.
     """
     state = state_of(request)
     with state.places.take() as place:
@@ -65,21 +72,25 @@ def _started(upload: Upload, query: QueryParams, state: State) -> dict[str, Any]
     from artcolor.engine.session import Session  # noqa: PLC0415  (imports torch)
 
     settings = state.settings
-    options = from_query(query, SIZE, ["model"])
+    options = from_query(query, SIZE, ["model", "name"])
     check_size(options, settings)
     model = query.get("model", settings.model)
     check_model(model, settings)
-    picture = picture_of(upload)
-    suffix, pixels = check_picture(picture, settings, single=True)
+    picture = picture_of(dataclasses.replace(upload, name=query.get("name", upload.name)))
+    found = check_picture(picture, settings, single=True)
+    suffix, pixels = found.suffix, found.pixels
     if upload.reference is not None:
         check_picture(NamedBytes(*upload.reference), settings)
     hints = hints_of(upload, settings, state.room)
     # Within it, so that those who wait for room see the memory that this one takes.
-    with state.room.take(pixels):
-        state.sessions.make_room(3 * pixels)
-        session = Session(picture, model, size=options.get("size"), device=settings.device)
-        kept = Kept(session, suffix, upload.reference)
+    working = working_pixels(found.width, found.height, working_size_of(model, options.get("size")))
+    with state.room.take(max(pixels, work_of(working, hints, draws=True))):
+        state.sessions.make_room(BYTES_PER_PIXEL * pixels + FEATURE_BYTES * working)
+        with collected() as warnings:
+            session = Session(picture, model, size=options.get("size"), device=settings.device)
+        kept = Kept(session, suffix, upload.reference, working=working, warnings=tuple(warnings))
         kept.guidance, kept.decoding = _guidance(kept, {"hints": hints})
+        defaults = _used(kept, Decoding())
         made, (height, width) = session.colorizer.provenance, session.original.pixels.shape[:2]
         return {
             "id": state.sessions.add(kept),
@@ -89,7 +100,9 @@ def _started(upload: Upload, query: QueryParams, state: State) -> dict[str, Any]
             "format": suffix.removeprefix("."),
             "model": made.model,
             "sha256": made.weights_sha256,
-            "defaults": _used(kept, Decoding()),
+            "defaults": defaults,
+            **abilities("vividness" in defaults),
+            "warnings": warnings,
         }
 
 
@@ -106,7 +119,8 @@ async def guide(request: Request) -> Response:
     state = state_of(request)
     with state.places.take() as place:
         given = json_of(await read_body(request, state.settings, place, JSON_BYTES), "the guidance")
-        return await _worked(request, place, functools.partial(_guided, given))
+        hints = given.get("hints") if isinstance(given, dict) else None
+        return await _worked(request, place, functools.partial(_guided, given), hints)
 
 
 def _guided(given: Any, kept: Kept, query: QueryParams) -> File:
@@ -181,15 +195,22 @@ async def result(request: Request) -> Response:
         The picture, in the format of the original unless the query says otherwise; the color alone, as PNG unless the
         query says otherwise; layers as an OpenRaster file; or a card as an HTML page.
     """
-    with state_of(request).places.take() as place:
-        return await _worked(request, place, _result)
+    state = state_of(request)
+    with state.places.take() as place:
+        return await _worked(request, place, functools.partial(_result, state.settings))
 
 
-def _result(kept: Kept, query: QueryParams) -> File:
+def _result(settings: Settings, kept: Kept, query: QueryParams) -> File:
     options = from_query(query, RESULT)
     what = options.pop("what", "picture")
     if what in _DOCUMENTS and options:
         raise ConfigError(f"{' and '.join(sorted(options))} cannot be chosen for {what}")
+    if what == "ora" and kept.pixels > (most := settings.max_pixels // _LAYERS):
+        raise HTTPException(
+            413,
+            f"the picture has {kept.pixels} pixels; the limit of layers is {most} here, but the command has none: "
+            "artcolor colorize with --layers",
+        )
     format = options.pop("format", "png" if what == "layer" else kept.suffix)
     session, file = kept.session, io.BytesIO()
     made = session.colorizer.provenance_of(kept.guidance, kept.decoding)
@@ -236,22 +257,23 @@ async def alternatives(request: Request) -> Response:
 
     Returns:
         JSON with the alternatives: each with `seed`, which gives this coloring as part of the guidance, and `picture`,
-        a JPEG file as a data URL.
+        a JPEG file as a data URL, or a WebP file if it is transparent; and warnings.
     """
     with state_of(request).places.take() as place:
         return await _worked(request, place, _alternatives)
 
 
-def _alternatives(kept: Kept, query: QueryParams) -> Response:
+def _alternatives(kept: Kept, query: QueryParams) -> dict[str, Any]:
     defaults = {name: option.default for name, (_, option) in ALTERNATIVES.items()}
     options = defaults | from_query(query, ALTERNATIVES)
     found = []
     shown = kept.preview(options["side"])
+    format = "webp" if shown.original.transparent else "jpg"
     for seed in range(1, options["count"] + 1):
         made = shown.render(dataclasses.replace(kept.guidance, seed=seed), kept.decoding)
-        picture = base64.b64encode(made.to_bytes("jpg")).decode()
-        found.append({"seed": seed, "picture": f"data:image/jpeg;base64,{picture}"})
-    return JSONResponse({"alternatives": found})
+        picture = base64.b64encode(made.to_bytes(format)).decode()
+        found.append({"seed": seed, "picture": f"data:{media_type(format)};base64,{picture}"})
+    return {"alternatives": found}
 
 
 async def suggestions(request: Request) -> Response:
@@ -267,7 +289,7 @@ async def suggestions(request: Request) -> Response:
         return await _worked(request, place, _suggestions)
 
 
-def _suggestions(kept: Kept, query: QueryParams) -> Response:
+def _suggestions(kept: Kept, query: QueryParams) -> dict[str, Any]:
     options = from_query(query, PLACE)
     for name in _PLACE:
         if name not in options:
@@ -278,7 +300,7 @@ def _suggestions(kept: Kept, query: QueryParams) -> Response:
     finally:
         # The guidance has them, and they would count twice.
         kept.session.hints.clear()
-    return JSONResponse({"suggestions": [dataclasses.asdict(each) for each in found]})
+    return {"suggestions": [dataclasses.asdict(each) for each in found]}
 
 
 async def close(request: Request) -> Response:
@@ -294,13 +316,20 @@ async def close(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _worked(request: Request, place: Place, function: Callable[[Kept, QueryParams], File | Response]) -> Response:
+_Answer = File | dict[str, Any]
+
+
+async def _worked(
+    request: Request, place: Place, function: Callable[[Kept, QueryParams], _Answer], hints: Any = None
+) -> Response:
     state, name = state_of(request), request.path_params["id"]
     state.sessions.get(name)
 
-    def work() -> File | Response:
-        with state.sessions.using(name, state.room) as kept:
-            return function(kept, request.query_params)
+    def work() -> _Answer:
+        with state.sessions.using(name, state.room, hints) as kept, collected() as found:
+            answer = function(kept, request.query_params)
+        warnings = tuple(dict.fromkeys([*kept.warnings, *found]))
+        return answer._replace(warnings=warnings) if isinstance(answer, File) else answer | {"warnings": warnings}
 
     answer = await place.run(request, work)
-    return FileAnswer(answer, state.memory, state.settings) if isinstance(answer, File) else answer
+    return FileAnswer(answer, state.memory, state.settings) if isinstance(answer, File) else JSONResponse(answer)

@@ -1,24 +1,29 @@
 """Pictures that are kept between requests, with the network's features of them."""
 
 import contextlib
+import gc
 import secrets
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 
 from artcolor.models.guidance import Decoding, Guidance
 from artcolor.serve.memory import Room
 from artcolor.serve.settings import Settings
+from artcolor.serve.work import FEATURE_BYTES, work_of
 
 if TYPE_CHECKING:
     # It imports torch, which a server that only gets pictures to colorize may do without.
     from artcolor.engine.session import Session
 
-__all__ = ["Kept", "Sessions"]
+__all__ = ["BYTES_PER_PIXEL", "Kept", "Sessions"]
+
+BYTES_PER_PIXEL = 3
+"""What a picture is expected to need, before it is read."""
 
 
 @dataclass
@@ -29,8 +34,10 @@ class Kept:
         session: renders the picture.
         suffix: of a file in the format of the original.
         reference: bytes and name of a colored picture that the colors follow; `None` without one.
+        working: number of pixels at the working size.
         guidance: what the client said last.
         decoding: how the output becomes chroma, as the client said last.
+        warnings: about reading the picture.
         used: when, by `time.monotonic`.
         lock: is held by whoever works with the session.
     """
@@ -38,8 +45,10 @@ class Kept:
     session: "Session"
     suffix: str
     reference: tuple[bytes, str] | None = None
+    working: int = 0
     guidance: Guidance = field(default_factory=Guidance)
     decoding: Decoding = field(default_factory=Decoding)
+    warnings: tuple[str, ...] = ()
     used: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
     _previews: "dict[int, Session]" = field(default_factory=dict, init=False, repr=False)
@@ -52,8 +61,8 @@ class Kept:
 
     @property
     def bytes(self) -> int:
-        """Memory of the picture, its previews and the reference."""
-        count = 0 if self.reference is None else len(self.reference[0])
+        """Memory of the picture, its previews, the reference, and what the network keeps."""
+        count = FEATURE_BYTES * self.working + (0 if self.reference is None else len(self.reference[0]))
         for each in (self.session, *list(self._previews.values())):
             picture = each.original
             count += picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
@@ -107,13 +116,18 @@ class Sessions:
         return name
 
     def make_room(self, count: int) -> None:
-        """Forgets the oldest sessions if there is no memory for a further one.
+        """Forgets the oldest sessions if there is no memory for a further picture.
 
         Args:
             count: bytes that it will have.
         """
         with self._lock:
+            before = len(self._kept)
             self._shrink(count)
+            forgotten = before - len(self._kept)
+        if forgotten or count > self._most_bytes // 8:
+            # Cycles of references may hold earlier pictures; the collector counts objects, not their bytes.
+            gc.collect()
 
     def _shrink(self, count: int) -> None:
         # Without a further one, the newest stays in any case.
@@ -141,17 +155,22 @@ class Sessions:
             return kept
 
     @contextlib.contextmanager
-    def using(self, name: str, room: Room) -> Iterator[Kept]:
+    def using(self, name: str, room: Room, hints: Any = None) -> Iterator[Kept]:
         """Gives a session to one user at a time.
 
         Args:
             name: its id.
             room: for its picture.
+            hints: that it will have, as JSON; `None` leaves it at those it has.
 
         Raises:
+            ConfigError: the hints need too much memory or time.
             HTTPException: there is no such session, or not any more (404), or no room (503).
         """
-        with room.take(self.get(name).pixels):
+        waiting = self.get(name)
+        pixels = max(waiting.pixels, work_of(waiting.working, hints or waiting.guidance.hints, draws=True))
+        del waiting
+        with room.take(pixels):
             # Only now, so that those who wait do not hold the picture.
             kept = self.get(name)
             with kept.lock:

@@ -26,14 +26,16 @@ class Settings:
         max_pixels: most pixels of a picture, of all pages or frames together.
         max_size: largest working size that a request may ask for.
         sessions: number of sessions to keep; a new one replaces the oldest.
-        session_bytes: memory for the pictures of all sessions; the newest is kept in any case.
+        session_bytes: memory of all sessions, for pictures and what the network keeps; the newest is kept in any case.
         session_seconds: time after its last use for which a session is kept.
         threads: number of pictures that are colorized at once.
         queue: number of requests that wait for a thread; others are answered with status 503.
         seconds: time for the body of a request to arrive, and again for its answer.
+        slow_seconds: time after which a body must have arrived with `bytes_per_second` on average.
+        bytes_per_second: see `slow_seconds`.
         folder_seconds: time for all pictures of a folder.
         held_bytes: memory for bodies of requests that wait or are worked on, and for answers that are being sent.
-        connections: number of connections; beyond it, the one that has asked for nothing for the longest time ends.
+        connections: number of connections; beyond it, the one that sends the most slowly ends, or sends nothing.
         idle_seconds: time after which a connection ends that asks for nothing, or does not take its answer.
 
     Raises:
@@ -51,11 +53,13 @@ class Settings:
     max_pixels: int = 64_000_000
     max_size: int = 1024
     sessions: int = 8
-    session_bytes: int = 256 << 20
+    session_bytes: int = 192 << 20
     session_seconds: float = 600
     threads: int = 2
     queue: int = 16
     seconds: float = 60
+    slow_seconds: float = 5
+    bytes_per_second: int = 1000
     folder_seconds: float = 600
     held_bytes: int = 320 << 20
     connections: int = 500

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -48,12 +49,14 @@ class Upload:
         hints: what a hints file says; `None` without one.
         painted: bytes of a picture with painted hints, and the name of that file; `None` without one.
         reference: bytes of a picture file, and the name of that file; `None` without one.
+        name: of the picture file; empty if the request does not tell it.
     """
 
     picture: bytes = b""
     hints: Any = None
     painted: tuple[bytes, str] | None = None
     reference: tuple[bytes, str] | None = None
+    name: str = ""
 
 
 class _InMemory(MultiPartParser):
@@ -75,26 +78,37 @@ async def read_body(request: Request, settings: Settings, place: Place, limit: i
     """
     limit = settings.max_bytes if limit is None else limit
     try:
-        async with asyncio.timeout(settings.seconds):
-            return b"".join([chunk async for chunk in _limited(request, limit, place)])
+        async with asyncio.timeout(settings.seconds) as ends:
+            return b"".join([chunk async for chunk in _limited(request, limit, place, settings, ends)])
     except TimeoutError:
-        raise HTTPException(408, f"the request did not arrive within {settings.seconds:g} s") from None
+        raise _too_slow(settings) from None
     except ClientDisconnect:
         raise HTTPException(400, "the request ended early") from None
 
 
-async def _limited(request: Request, limit: int, place: Place) -> AsyncGenerator[bytes, None]:
+def _too_slow(settings: Settings) -> HTTPException:
+    return HTTPException(
+        408,
+        f"the request did not arrive within {settings.seconds:g} s, or more slowly than "
+        f"{settings.bytes_per_second} bytes per second",
+    )
+
+
+async def _limited(
+    request: Request, limit: int, place: Place, settings: Settings, ends: asyncio.Timeout
+) -> AsyncGenerator[bytes, None]:
     too_large = HTTPException(413, f"the request is too large; the limit is {limit} bytes")
     length = request.headers.get("content-length", "0")
     if length.isascii() and length.isdecimal() and int(length[:20]) > limit:
         raise too_large
-    total = 0
+    total, start = 0, asyncio.get_running_loop().time()
     async for chunk in request.stream():
         total += len(chunk)
         if total > limit:
             raise too_large
         place.hold(len(chunk))
         yield chunk
+        ends.reschedule(start + min(settings.seconds, settings.slow_seconds + total / settings.bytes_per_second))
 
 
 async def read_upload(request: Request, settings: Settings, place: Place) -> Upload:
@@ -114,21 +128,25 @@ async def read_upload(request: Request, settings: Settings, place: Place) -> Upl
     Raises:
         HTTPException: it is too large (413), too slow (408), or no such form (400), or there is no memory for it (503).
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "multipart/form-data":
+    header = request.headers.get("content-type", "")
+    if header.partition(";")[0].strip().lower() != "multipart/form-data":
         return Upload(await read_body(request, settings, place))
+    charset = parse_options_header(header)[1].get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in ("utf-8", "utf8"):
+        # Python has many more, and some give what is no text.
+        raise HTTPException(400, f"the charset of a form must be utf-8, not {charset[:50]!r}")
     try:
-        async with asyncio.timeout(settings.seconds):
+        async with asyncio.timeout(settings.seconds) as ends:
             parser = _InMemory(
                 request.headers,
-                _limited(request, settings.max_bytes, place),
+                _limited(request, settings.max_bytes, place, settings, ends),
                 max_files=3,
                 max_fields=3,
                 max_part_size=JSON_BYTES,
             )
             form = await parser.parse()
     except TimeoutError:
-        raise HTTPException(408, f"the request did not arrive within {settings.seconds:g} s") from None
+        raise _too_slow(settings) from None
     except ClientDisconnect:
         raise HTTPException(400, "the request ended early") from None
     except MultiPartException as error:
@@ -148,7 +166,8 @@ async def read_upload(request: Request, settings: Settings, place: Place) -> Upl
         else:
             found[name] = part.encode(), ""
     hints = json_of(found["hints"][0], "hints") if "hints" in found and painted is None else None
-    return Upload(found.get("picture", (b"", ""))[0], hints, painted, found.get("reference"))
+    picture, name = found.get("picture", (b"", ""))
+    return Upload(picture, hints, painted, found.get("reference"), name)
 
 
 def json_of(data: bytes, what: str) -> Any:
@@ -164,9 +183,14 @@ def json_of(data: bytes, what: str) -> Any:
     if len(data) > JSON_BYTES:
         raise HTTPException(413, f"{what} has {len(data)} bytes; the limit is {JSON_BYTES}")
     try:
-        return json.loads(data, parse_constant=_refuse_constant)
+        text = data.decode(json.detect_encoding(data))
+        found = json.loads(text, parse_constant=_refuse_constant)
+        if "\\u" in text:
+            # Half of a character can be escaped, but not be written anywhere.
+            json.dumps(found, ensure_ascii=False).encode()
+        return found
     except (ValueError, RecursionError):
-        raise HTTPException(400, f"{what} is not JSON") from None
+        raise HTTPException(400, f"{what} is not JSON, or holds what is no text or number") from None
 
 
 def _refuse_constant(name: str) -> Any:

@@ -201,7 +201,7 @@ def test_a_picture_is_not_sent_to_another_program(plug_in: ModuleType) -> None:
 
 
 def test_busy_server_is_asked_again(plug_in: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    posted = []
+    posted, colored = [], gray()
 
     def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
         if handler.command == "GET":
@@ -211,14 +211,14 @@ def test_busy_server_is_asked_again(plug_in: ModuleType, monkeypatch: pytest.Mon
         if len(posted) < 3:
             send(handler, 503, b'{"error": "busy"}', Retry_After="0")
         elif len(posted) == 3:
-            send(handler, 200, b"colored")
+            send(handler, 200, colored)
         else:
             send(handler, 500, b"<html>")
 
     monkeypatch.setenv("ARTCOLOR_TOKEN", "secret")
     with answering(answer) as address:
         settings = plug_in.Settings(server=address, command="", strength=2)
-        assert plug_in.colorize(b"picture", settings) == b"colored"
+        assert plug_in.colorize(b"picture", settings) == colored
         assert posted == [("/api/colorize?strength=2", "Bearer secret")] * 3
         with pytest.raises(plug_in.ColorizeError, match=r"^artcolor says: HTTP status 500$"):
             plug_in.colorize(b"picture", settings)
@@ -226,6 +226,22 @@ def test_busy_server_is_asked_again(plug_in: ModuleType, monkeypatch: pytest.Mon
         monkeypatch.setattr(plug_in, "TRIES", 2)
         with pytest.raises(plug_in.ColorizeError, match=r"^artcolor says: busy$"):
             plug_in.colorize(b"picture", settings)
+
+
+@pytest.mark.parametrize("said", [b"", b"abcd", gray()[:-20]])
+def test_what_is_no_picture_is_refused(plug_in: ModuleType, tmp_path: Path, said: bytes) -> None:
+    command, file = tmp_path / "artcolor", tmp_path / "said"
+    file.write_bytes(said)
+    command.write_text(f"#!/bin/sh\ncat > /dev/null\ncat {shlex.quote(str(file))}\n")
+    command.chmod(0o755)
+    with pytest.raises(plug_in.ColorizeError, match=rf"^artcolor gave no picture but {len(said)} other bytes"):
+        plug_in.colorize(gray(), plug_in.Settings(server="", command=str(command)))
+
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        send(handler, 200, b'{"info": {"title": "artcolor"}}' if handler.command == "GET" else said)
+
+    with answering(answer) as address, pytest.raises(plug_in.ColorizeError, match="^artcolor gave no picture"):
+        plug_in.colorize(gray(), plug_in.Settings(server=address, command=""))
 
 
 def gimp_version() -> str:

@@ -19,6 +19,9 @@ from artcolor.models.options import ModelOptions
         ({"seed": 0, "spread": math.nan}, "spread must be 0 to 100, not nan"),
         ({"samples": 2, "spread": math.inf}, "spread must be 0 to 100, not inf"),
         ({"seed": 1 << 63}, "seed must be at most 9223372036854775807, not 9223372036854775808"),
+        ({"seed": 10**5000}, "seed must be at most 9223372036854775807, not a huge integer"),
+        ({"seed": -(10**5000)}, "seed must be 0 or more, not a huge integer"),
+        ({"seed": 0, "spread": 10**400}, "spread must be 0 to 100, not a huge integer"),
         ({"seed": 1.0}, "seed must be an integer, 0 or more, not 1.0"),
         ({"seed": True}, "seed must be an integer"),
         ({"samples": "2"}, "samples must be an integer, 1 or more, not '2'"),
@@ -37,6 +40,7 @@ def test_guidance_out_of_range(values: dict[str, object], message: str) -> None:
     ("values", "message"),
     [
         ({"vividness": -0.1}, "vividness must be 0 to 100, not -0.1"),
+        ({"vividness": 10**400}, "vividness must be 0 to 100, not a huge integer"),
         ({"vividness": math.nan}, "vividness must be 0 to 100, not nan"),
         ({"vividness": math.inf}, "vividness must be 0 to 100, not inf"),
         ({"temperature": 0}, "temperature must be 0.01 to 1, not 0"),

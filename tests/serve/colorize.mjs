@@ -16,6 +16,9 @@ const { suggestionsAt } = await load("suggest.js");
 const { readMetadata } = await load("metadata.js");
 const { Coloring } = await load("coloring.js");
 const { readHints, writeHints } = await load("hint_files.js");
+const { observe } = await load("hints.js");
+const { readGuidance } = await load("guidance.js");
+const { readState } = await load("store.js");
 const { Generator } = await load("random.js");
 
 const task = JSON.parse(readFileSync(path(folder, "task.json"), "utf8"));
@@ -81,6 +84,9 @@ if (task.random) {
 }
 answer.hints = (task.hints ?? []).map((given) => attempt(() => readHints(given, [300, 200])));
 answer.written = (task.hints ?? []).map((given) => attempt(() => writeHints(given.hints ?? given, [300, 200])));
+answer.observed = (task.observed ?? []).map(({ hints, grid }) => observe(readHints(hints), grid).cells);
+answer.guidance = (task.guidance ?? []).map((text) => attempt(() => readGuidance(text, { width: 200, height: 300 })));
+answer.kept = (task.kept ?? []).map(readState);
 answer.rounded = (task.numbers ?? []).map(roundHalfEven);
 answer.lab = (task.colors ?? []).map((color) => rgbToLab(...color));
 answer.errors = (task.damaged ?? []).map((name) => attempt(() => readMetadata(bytes(name))).error);

@@ -2,6 +2,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote
@@ -138,13 +139,48 @@ def test_messages_suit_clients() -> None:
             ("/api/colorize", cut, "allow_truncated=true"),
             (f"/api/colorize?{palette}", gray(), "repeat palette for each color"),
             ("/api/colorize", gray(400, 300), "70000 are allowed"),
-            ("/api/sessions", pages.getvalue(), "2 pages or frames; send it to /api/colorize"),
+            ("/api/sessions", pages.getvalue(), "2 pages or frames, but only one can be worked on here"),
+            ("/api/folder", gray(), "this is no ZIP file"),
         ):
             answer = client.post(path, content=picture)
             assert answer.status_code == 422
             assert words in answer.json()["error"]
             assert not any(each in answer.text for each in ("--", "max_pixels", "open_file")), answer.text
         assert client.post("/api/colorize?allow_truncated=true", content=cut).status_code == 200
+
+
+def warnings_of(answer: httpx.Response) -> list[str]:
+    return json.loads(unquote(answer.headers.get("x-artcolor-warnings", "[]")))
+
+
+def test_warnings_are_told(client: httpx.Client) -> None:
+    deep = np.linspace(0, 65535, 60 * 80).reshape(60, 80).astype(np.uint16)
+    tifffile.imwrite(file := io.BytesIO(), deep)
+    sent = [(file.getvalue(), "jpg"), (gray(), "bmp"), (gray(), "png")] * 4
+    with ThreadPoolExecutor(8) as threads:
+        answers = threads.map(lambda each: client.post(f"/api/colorize?format={each[1]}", content=each[0]), sent)
+        found = [warnings_of(answer) for answer in answers]
+    assert found[0] == ["written with 8 bits a channel; JPEG holds no more"]
+    assert found[1] == ["BMP has no place for saying that this is a coloring"]
+    # Nothing of other requests, though they were worked on at the same time.
+    assert found == [found[0], found[1], []] * 4
+
+
+def test_messages_name_the_picture(client: httpx.Client) -> None:
+    answer = client.post("/api/colorize", files={"picture": ("C:\\scans\\old.png", gray()[:300])})
+    assert answer.status_code == 422 and answer.json()["error"].startswith("old.png ")
+
+
+def test_models_tell_what_they_take(client: httpx.Client) -> None:
+    from artcolor.models.heads import DistributionHead
+    from artcolor.models.registry import get_model
+
+    for each in client.get("/api/models").json()["models"]:
+        model = get_model(each["name"])
+        distribution = isinstance(model.head, DistributionHead)
+        assert set(each["accepts"]) == model.accepts
+        assert each["decoding"] == (["vividness", "temperature", "strength"] if distribution else ["strength"])
+        assert each["uncertainty"] is distribution
 
 
 def test_models_description_and_metrics(client: httpx.Client) -> None:
@@ -161,6 +197,8 @@ def test_models_description_and_metrics(client: httpx.Client) -> None:
     assert {"image/*", "image/openraster", "text/html"} == result["responses"]["200"]["content"].keys()
     page = client.get("/api/docs")
     assert "<script" not in page.text and "/api/sessions/{id}/guidance" in page.text
+    for listed in ("Parts of a form", "reference", "Fields of the JSON", "X-Artcolor-Used", "X-Artcolor-Failed"):
+        assert listed in page.text
     assert client.get("/healthz").json() == {"status": "ok"}
     counted = client.get("/metrics").text
     assert 'artcolor_requests_total{endpoint="_openapi",status="200"} 1.0' in counted

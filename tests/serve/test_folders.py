@@ -55,6 +55,7 @@ def test_a_bad_file_fails_alone(client: httpx.Client) -> None:
         alone = client.post("/api/colorize?vividness=1.5", content=files["a.png"])
         assert folder.read("a.png") == alone.content
         assert opened(folder.read("sub/ü.JPG")).format == "JPEG"
+    assert answer.headers["x-artcolor-failed"] == "2"
     failed = {each["file"]: each["message"] for each in report_of(answer) if each["status"] == "failed"}
     assert set(failed) == {"bad.png", "large.png"}
     assert "20000 are allowed" in failed["large.png"]
@@ -81,6 +82,12 @@ def test_mistakes(client: httpx.Client) -> None:
     assert "artcolor_places 0.0" in client.get("/metrics").text
 
 
+def test_warnings_are_in_the_report(client: httpx.Client) -> None:
+    answer = client.post("/api/folder?format=bmp", content=packed(**{"a.png": gray()}))
+    assert answer.headers["x-artcolor-failed"] == "0"
+    assert report_of(answer)[0]["warnings"] == ["BMP has no place for saying that this is a coloring"]
+
+
 def test_results_of_one_name(client: httpx.Client) -> None:
     files = {"a.gif": gray(format="GIF"), "a.gif.png": gray()}
     answer = client.post("/api/folder", content=packed(**files))
@@ -90,15 +97,33 @@ def test_results_of_one_name(client: httpx.Client) -> None:
 
 
 def test_one_folder_at_a_time(client: httpx.Client) -> None:
-    whole = packed(**{"a.png": gray()})
+    whole = packed(**{f"{number}.png": gray() for number in range(20)})
     head = f"POST /api/folder HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(whole)}\r\n\r\n".encode()
     with socket.create_connection((client.base_url.host, client.base_url.port), timeout=60) as first:
-        first.sendall(head + whole[:-5])
+        first.sendall(head + whole)
         while "artcolor_places 1.0" not in client.get("/metrics").text:
             time.sleep(0.01)
         second = client.post("/api/folder", content=whole)
         assert (second.status_code, second.headers["retry-after"]) == (503, "10")
         # Single pictures are colorized meanwhile.
         assert client.post("/api/colorize", content=gray()).status_code == 200
-        first.sendall(whole[-5:])
         assert first.recv(100).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_unpack_without_a_limit(client: httpx.Client, method: int) -> None:
+    with zipfile.ZipFile(file := io.BytesIO(), "w", method) as folder:
+        folder.writestr("a.png", bytes(10_000_000))
+    data = bytearray(file.getvalue())
+    # The directory says that the entry has 100 bytes.
+    at = data.rfind(b"PK\x01\x02") + 24
+    data[at : at + 4] = (100).to_bytes(4, "little")
+    (entry,) = report_of(client.post("/api/folder", content=bytes(data)))
+    assert entry["status"] == "failed"
+    assert "packed in a way that is not read" in entry["message"]
+
+
+def test_entries_are_counted_before_they_are_read(client: httpx.Client) -> None:
+    answer = client.post("/api/folder", content=b"PK\x01\x02" * 10_001)
+    assert answer.status_code == 413
+    assert "more than 10000 entries" in answer.text

@@ -13,7 +13,8 @@ from PIL import Image
 import artcolor
 from artcolor.color import planes
 from artcolor.engine.hint_files import read_hints
-from artcolor.engine.hints import parse_color
+from artcolor.engine.hints import along, parse_color
+from artcolor.engine.observations import observe
 from artcolor.engine.painting import LAYER_LIGHTNESS
 from artcolor.models.base import ColorizationModel
 from artcolor.models.export import metadata_of
@@ -196,6 +197,8 @@ MISTAKES = (
     ([point(0.5, 0.5, "red", radius=0.6)], "radius must be a number from 0 to 0.5, not 0.6"),
     ([point(0.5, 0.5, "red", size=3)], "hints[0] has unknown entries: size"),
     ([{"polygon": [[0, 0], [1, 0], [1, 1]], "color": "red"}], "`artcolor serve` takes polygon"),
+    ([point(0, 0, "red")] * 201, "there are 201 hints; the page takes up to 200"),
+    ([{"polyline": [[0, 0], [1, 1]] * 2501, "color": "red"}] * 2, "the hints have 10004 points"),
     ([{"polyline": [[0, 0], [1]], "color": "red"}], "polyline[1] must be [x, y]"),
     ([{"keep": "gray"}], "this one has none of them"),
     (["red"], "hints[0] must be an object, not 'red'"),
@@ -215,3 +218,95 @@ def test_hints_files_are_read_as_by_python(tmp_path: Path) -> None:
     assert len(read_hints(json.loads(answer["written"][0]))) == len(colors) + 1
     for (mistake, message), found in zip(MISTAKES, answer["hints"][1:], strict=True):
         assert message in found["error"], mistake
+
+
+def near(hint: dict[str, Any], grid: tuple[int, int]) -> list[int]:
+    """The cells of a stroke, in the slow way: around each of its points."""
+    rows, columns = grid
+    found = set()
+    y, x = np.indices(grid) + 0.5
+    for a, b in along(np.array(hint["polyline"]) * (columns, rows), 0.5):
+        found.add(min(int(b), rows - 1) * columns + min(int(a), columns - 1))
+        found |= set(np.flatnonzero((x - a) ** 2 + (y - b) ** 2 <= (hint["radius"] * min(grid)) ** 2).tolist())
+    return sorted(found)
+
+
+def test_strokes_mark_the_cells_of_python_and_long_ones_take_no_time(tmp_path: Path) -> None:
+    strokes: list[tuple[dict[str, Any], tuple[int, int]]] = []
+    for number in range(60):
+        corners = RNG.uniform(0, 1, (1 + number % 6, 2)).round(1 + number % 3).tolist()
+        radius = (0, 0.01, 0.03125, 0.1, 0.3)[number % 5]
+        strokes.append(({"polyline": corners, "radius": radius, "color": "red"}, (6, 4 + number % 5)))
+    # Cell by cell, each of these would take minutes.
+    there_and_back = {"polyline": [[0, 0], [1, 1]] * 5000, "radius": 0.5, "color": "red"}
+    everywhere = {"polyline": RNG.uniform(0, 1, (10_000, 2)).tolist(), "radius": 0.5, "color": "red"}
+    long = [(there_and_back, (64, 90)), (everywhere, (64, 90))]
+    observed = [{"hints": [hint], "grid": grid} for hint, grid in (*strokes, *long)]
+    answer = run(tmp_path, {"observed": observed})["observed"]
+    for (hint, grid), cells in zip(strokes, answer, strict=False):
+        assert cells == near(hint, grid), (hint, grid)
+    for (hint, grid), cells in zip((*strokes, *long), answer, strict=True):
+        found = observe(read_hints([hint]), grid)
+        assert found is not None and found.cells.tolist() == cells, (hint, grid)
+
+
+CORNERS = [[0, 0], [1, 0], [1, 1]]
+
+
+# Contents of files, and what the page says.
+FILES: tuple[tuple[Any, str], ...] = (
+    ("{", "JSON"),
+    *((content, "must hold an object") for content in (5, True, None, "abc")),
+    ({}, "the file is empty"),
+    ([{"polygon": CORNERS, "color": {}}], "hints[0]: a color is a string or two numbers"),
+    ([{"polygon": CORNERS, "color": "reddish"}], "'reddish' is not a color"),
+    ([{"polygon": CORNERS, "radius": 2}], "radius must be"),
+    ([{"polygon": [*CORNERS, [0, 2]]}], "polygon[3] must be a number from 0 to 1, not 2"),
+    ([{"polygon": CORNERS[:2]}], "polygon must be a list of at least 3 points"),
+    ([{"polygon": CORNERS, "more": 1}], "unknown entries: more"),
+    ([{"polygon": CORNERS, "mask": "a.png"}], "this one has polygon and mask"),
+    ([{"mask": 5}], "mask must be the path of a picture"),
+    ([{"mask": "a.png", "color": "url(x)"}], "'url(x)' is not a color"),
+    ({"palette": ["navy"]}, "palette must be a list of 2 to 16 colors"),
+    ({"palette": ["navy", 5]}, "palette[1]: a color is a string or two numbers"),
+    ({"reference": 5}, "reference must be the path of a picture"),
+)
+GOOD = (
+    {"x": 0.5, "y": 0.5, "polygon": None, "color": "red"},
+    {"x": None, "polyline": [[0, 0]], "color": None, "keep": "gray"},
+    {"polygon": CORNERS},
+    {"mask": "a.png", "color": "teal", "frame": 1},
+)
+
+
+def test_files_with_regions_are_checked_as_by_python(tmp_path: Path) -> None:
+    texts = [each if each == "{" else json.dumps(each) for each, _ in FILES]
+    *mistakes, good = run(tmp_path, {"guidance": [*texts, json.dumps(GOOD)]})["guidance"]
+    for (content, message), found in zip(FILES, mistakes, strict=True):
+        assert message in found["error"], content
+    expected = [{name: value for name, value in hint.items() if value is not None} for hint in GOOD]
+    assert good["hints"] == expected
+    assert read_hints(expected) == read_hints(list(GOOD))
+
+
+def test_what_the_browser_kept_is_ignored_if_it_is_damaged(tmp_path: Path) -> None:
+    good = {"hints": [point(0.5, 0.5, "red"), {"polygon": CORNERS}], "decoding": {"vividness": 2}, "seed": 3}
+    nothing: dict[str, Any] = {"hints": [], "extras": {}, "decoding": {}, "seed": None}
+    good["extras"] = {"palette": ["navy", [5, 6.5]], "reference": "b.jpg"}
+    damaged = (
+        *(
+            {**nothing, "hints": hints}
+            for hints in ([5], [None], {}, None, [point(9, 9, "zzz")], [{"polygon": [[0, 0]]}])
+        ),
+        *(
+            {**nothing, "decoding": decoding}
+            for decoding in (5, None, {"vividness": "x"}, {"temperature": 0}, {"a": 1})
+        ),
+        *({**nothing, "extras": extras} for extras in (None, {"palette": 5}, {"reference": [1]})),
+        *({**nothing, "seed": seed} for seed in ("abc", -3, 0.5)),
+        {"hints": []},
+        None,
+    )
+    texts = [json.dumps({"state": state}) for state in (good, nothing, *damaged)]
+    answer = run(tmp_path, {"kept": [*texts, "[5]", "null", "{"]})["kept"]
+    assert answer[:2] == [good, nothing] and set(map(str, answer[2:])) == {"None"}

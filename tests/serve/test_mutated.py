@@ -121,3 +121,39 @@ def test_a_closed_connection_frees_its_place() -> None:
             if answer.status_code == 200:
                 break
         assert isinstance(answer, httpx.Response) and answer.status_code == 200
+
+
+def test_text_and_numbers_that_cannot_be_written() -> None:
+    with serving(model="cnn") as client:
+        session = client.post("/api/sessions", content=gray()).json()["id"]
+        half = r"\ud800"
+        hint = r'{"x": 0.5, "y": 0.5, "color": "red", "\udfff": 1}'
+        values = (
+            f'{{"{half}": 1}}',
+            f'{{"hints": {{"{half}": 1}}}}',
+            f'{{"hints": [{hint}]}}',
+            f'{{"hints": [{{"x": 0.5, "y": 0.5, "color": "{half}"}}]}}',
+            f'{{"palette": ["{half}", "red"]}}',
+            *(f'{{"{name}": 1{"0" * 400}}}' for name in ("vividness", "temperature", "strength", "spread", "seed")),
+        )
+        for value in values:
+            answer = client.put(f"/api/sessions/{session}/guidance", content=value)
+            assert answer.status_code in (400, 422), value
+        # What is written in two halves is one character.
+        pair = client.put(f"/api/sessions/{session}/guidance", content=r'{"hints": {"\ud83c\udfa8": 1}}')
+        assert "🎨" in pair.json()["error"]
+        kind = "multipart/form-data; boundary=limit"
+        for charset, name in (("utf-7", b"+2AA-"), ("unicode_escape", rb"\ud800"), ("latin-1", b"hints"), ("x", b"a")):
+            answer = client.post(
+                "/api/colorize",
+                content=form(picture=gray()).replace(b"picture", name),
+                headers={"content-type": f"{kind}; charset={charset}"},
+            )
+            assert answer.status_code == 400
+            assert "must be utf-8" in answer.text
+        answer = client.post(
+            "/api/colorize", content=form(picture=gray()), headers={"content-type": f'{kind}; charset="UTF-8"'}
+        )
+        assert answer.status_code == 200
+        answer = client.post("/api/colorize", files={"picture": gray()}, data={"hints": f"[{hint}]"})
+        assert answer.status_code == 400

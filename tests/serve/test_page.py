@@ -10,7 +10,10 @@ import pytest
 from PIL import Image
 
 import artcolor
-from artcolor.images import read_provenance
+from artcolor.engine.hint_files import HintFile
+from artcolor.engine.hints import Hint
+from artcolor.engine.hints_on_picture import HintedPicture
+from artcolor.images import open_picture, read_provenance
 from tests.conftest import ROOT
 from tests.serve.browsing import add_hint, choose, hosted, move, opened, part, pixels, place, read, save, wait
 
@@ -93,7 +96,7 @@ def test_mistakes_are_told_and_the_picture_before_stays(
     with opened(browser, address) as tab:
         tab.set_input_files(part("open"), tmp_path / "notes.txt")
         wait(tab, "error")
-        assert "notes.txt is no picture" in tab.inner_text("#status")
+        assert "notes.txt is damaged, or of a format" in tab.inner_text("#status")
         assert tab.locator(part("strength")).is_disabled()
         choose(tab, small)
         plain = pixels(tab)
@@ -228,6 +231,12 @@ def test_shows_other_guesses_and_where_it_is_unsure(browser: Any, address: str, 
         assert alternatives.nth(1).get_attribute("aria-pressed") == "true"
         other = pixels(tab)
         assert np.abs(other - typical).max() > 5
+        # The thumbnail of the typical one follows the settings although another is shown.
+        look = f"document.querySelector('{part('typical')} canvas').toDataURL()"
+        before = tab.evaluate(look)
+        move(tab, "strength", 0)
+        tab.wait_for_function(f"before => {look} !== before", arg=before)
+        tab.click(part("undo"))
         tab.click(part("typical"))
         wait(tab)
         np.testing.assert_array_equal(pixels(tab), typical)
@@ -239,7 +248,9 @@ def test_shows_other_guesses_and_where_it_is_unsure(browser: Any, address: str, 
         tab.wait_for_selector("#map[data-ready]")
         marked = screen(tab, "#sheet")[:50]
         assert tab.locator("#legend").is_visible()
-        tab.click(part("uncertainty"))
+        tab.click("#original-shown")
+        assert tab.get_attribute(part("uncertainty"), "aria-pressed") == "false"
+        tab.click("#original-shown")
         assert np.abs(screen(tab, "#sheet")[:50] - marked).max() > 50
 
 
@@ -333,3 +344,51 @@ def test_works_with_the_keyboard(browser: Any, address: str, small: Path) -> Non
         tab.keyboard.press("Control+Shift+z")
         wait(tab)
         assert tab.get_attribute(part("hint"), "aria-label") != label
+
+
+def test_says_what_cannot_be_kept(browser: Any, address: str, small: Path, tmp_path: Path) -> None:
+    clear = Image.open(small).convert("LA")
+    clear.putalpha(Image.linear_gradient("L").resize(clear.size))
+    clear.save(tmp_path / "clear.png")
+    (tmp_path / "blue.json").write_text('{"hints": [{"x": 0.2, "y": 0.1, "color": "#0000ff"}]}')
+    with opened(browser, address) as tab:
+        tab.locator(part("sample")).first.focus()
+        tab.keyboard.press("Enter")
+        wait(tab)
+        assert tab.evaluate("document.activeElement.id") == "stage"
+        tab.select_option(part("format"), "jpeg")
+        choose(tab, tmp_path / "clear.png")
+        assert tab.input_value(part("format")) == "png", "JPEG would make transparent places black"
+        assert tab.locator(f"{part('format')} option[value=jpeg]").is_disabled()
+        save(tab, tmp_path / "saved.png")
+        assert Image.open(tmp_path / "saved.png").getextrema()[3] == (0, 255)
+
+        choose(tab, small)
+        assert tab.locator(f"{part('format')} option[value=jpeg]").is_enabled()
+        assert tab.inner_text(part("notes")) == ""
+        tab.set_input_files(part("hints-file"), tmp_path / "blue.json")
+        wait(tab)
+        given = HintFile(hints=[Hint(x=0.2, y=0.1, color="#0000ff")])
+        assert [tab.inner_text(part("notes"))] == HintedPicture(open_picture(small)).unshown(given)
+        tab.click("#hints-clear")
+        wait(tab)
+        assert tab.inner_text(part("notes")) == ""
+
+
+def test_nothing_lies_over_the_controls(browser: Any, address: str, small: Path) -> None:
+    with opened(browser, address) as tab:
+        choose(tab, small)
+        for width, height in ((1024, 700), (1400, 900), (1400, 1300)):
+            tab.set_viewport_size({"width": width, "height": height})
+            for part_of_panel in ("#strength", "#hints-count", "#hint-add"):
+                tab.locator(part_of_panel).scroll_into_view_if_needed()
+                # Fails if something else would be hit.
+                tab.locator(part_of_panel).click(trial=True, timeout=2000)
+        # Hints that are placed without a pointer do not lie on each other.
+        for _ in range(3):
+            tab.focus("#hint-add")
+            tab.keyboard.press("Enter")
+            tab.click(part("gray"))
+            wait(tab)
+        places = tab.eval_on_selector_all(part("hint"), "all => all.map(each => each.style.left + each.style.top)")
+        assert len(set(places)) == 3

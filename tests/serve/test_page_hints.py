@@ -137,12 +137,14 @@ def test_hints_files_are_opened(browser: Any, address: str, small: Path, tmp_pat
         give({"schema": 1, "size": [480, 320], "hints": hints, "palette": ["navy", "ivory"]})
         wait(tab)
         assert tab.inner_text("#status") == (
-            "Hints in hints.json: 4. Not used on this page: 1. Left out on this page: palette."
+            "Hints in hints.json: 4. Hints that are not used on this page: 1. "
+            "Kept in the hints file, but not used here: palette."
         )
         assert tab.locator(part("hint")).count() == 2
         assert tab.locator("#outlines > .stroke").count() == 1 and tab.locator("#outlines > .region").count() == 1
         assert np.abs(pixels(tab) - plain).max() > 5
         assert hints_of(tab, tmp_path / "a.json") == hints
+        assert json.loads((tmp_path / "a.json").read_text())["palette"] == ["navy", "ivory"]
         tab.locator(part("shape")).first.get_by_role("button").click()
         wait(tab)
         assert hints_of(tab, tmp_path / "a.json") == [hints[0], region, hints[3]]
@@ -180,3 +182,5 @@ def test_colors_are_taken_from_the_picture_and_a_reference(
         tab.mouse.click(*place(tab, 0.6, 0.2))
         wait(tab)
         assert [each["color"] for each in hints_of(tab, tmp_path / "a.json")] == ["#c04010", "#2040a0"]
+        tab.click("#reference-close")
+        assert not tab.locator(part("reference")).is_visible()

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import tifffile
+from PIL import Image
 
-from tests.serve.browsing import TIMEOUT, add_hint, choose, move, part, pixels, save, wait
+from tests.serve.browsing import TIMEOUT, add_hint, choose, move, opened, part, pixels, save, wait
 from tests.serve.serving import gray, serving
 
 
@@ -27,6 +28,9 @@ def test_offers_what_the_server_can(browser: Any, tmp_path: Path) -> None:
         asked: list[str] = []
         tab.on("request", lambda request: asked.append(request.url))
         tab.goto(str(client.base_url))
+        # The dialog can be closed, and opened again.
+        tab.click("#token-cancel")
+        tab.click("#token-again")
         for token, message in (("wrong", "refuses this token"), ("open sesame", "Ready")):
             tab.locator("#token-dialog[open]").wait_for()
             tab.fill("#token", token)
@@ -57,7 +61,7 @@ def test_offers_what_the_server_can(browser: Any, tmp_path: Path) -> None:
         # A picture that cannot be read; the one before can still be changed.
         tab.set_input_files(part("open"), notes)
         wait(tab, "error")
-        assert "notes.txt could not be colored" in tab.inner_text("#status")
+        assert "notes.txt is not a picture" in tab.inner_text("#status")
         tab.click("#hints-clear")
         move(tab, "strength", 0)
         assert np.ptp(pixels(tab), axis=2).max() <= 1
@@ -72,3 +76,47 @@ def test_offers_what_the_server_can(browser: Any, tmp_path: Path) -> None:
             assert {"1.png", "2.png"} <= {Path(name).name for name in archive.namelist()}
         assert not [url for url in asked if "model.onnx" in url or "vendor" in url]
         context.close()
+
+
+def test_offers_only_what_a_model_and_a_format_can(browser: Any, tmp_path: Path) -> None:
+    clear, folder, hints = tmp_path / "clear.png", tmp_path / "two.zip", tmp_path / "hints.json"
+    made = Image.open(io.BytesIO(gray())).convert("LA")
+    made.putalpha(Image.linear_gradient("L").resize(made.size))
+    made.save(clear)
+    hints.write_text('{"hints": [{"x": 0.2, "y": 0.1, "color": "#0000ff"}], "palette": ["navy", "ivory"]}')
+    with zipfile.ZipFile(folder, "w") as archive:
+        archive.writestr("good.png", gray())
+        archive.writestr("bad.png", b"no picture")
+    with serving(model="cnn") as client, opened(browser, str(client.base_url)) as tab:
+        choose(tab, clear)
+        tab.locator(f"{part('alternative')}:enabled").nth(3).wait_for()
+        assert tab.locator(f"{part('format')} option[value=jpg]").is_disabled()
+        move(tab, "vividness", 1)
+        plain = pixels(tab)
+        tab.set_input_files(part("hints-file"), hints)
+        wait(tab)
+        assert "sRGB cannot show '#0000ff'" in tab.inner_text(part("notes"))
+        assert tab.inner_text("#status") == "Hints in hints.json: 1."
+        tab.get_by_role("button", name="Delete: Palette: navy, ivory").click()
+        wait(tab)
+        assert np.abs(pixels(tab) - plain).max() > 5
+
+        asked: list[str] = []
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.select_option("#model", "cnn_report.art_v1")
+        wait(tab)
+        assert "cnn_report" in tab.inner_text("#guess")
+        for name in ("#vividness", "#temperature", "#uncertainty"):
+            assert tab.locator(name).is_disabled()
+        assert "does not have this setting" in tab.inner_text("#vividness-help")
+        assert "one guess only" in tab.inner_text("#alternatives-help")
+        move(tab, "strength", 0.5)
+        tab.locator(part("hint")).click()
+        tab.get_by_text("no suggestions").wait_for()
+        save(tab, tmp_path / "a.png")
+        assert not tab.locator("#status.failed").is_visible()
+        assert not [url for url in asked if url.rpartition("/")[2].split("?")[0] in ("alternatives", "suggestions")]
+
+        with tab.expect_download():
+            tab.set_input_files(part("folder"), folder)
+        tab.locator("#status", has_text="pictures failed: 1. The file report.json").wait_for()

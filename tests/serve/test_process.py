@@ -1,5 +1,6 @@
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -31,6 +32,13 @@ def command(folder: Path) -> Iterator[tuple[subprocess.Popen, httpx.URL]]:
             process.kill()
 
 
+def held_bytes(address: httpx.URL) -> float:
+    """Bytes of bodies that the server has read."""
+    found = re.search(r"^artcolor_held_bytes (.+)$", httpx.get(address.join("/metrics")).text, re.MULTILINE)
+    assert found
+    return float(found[1])
+
+
 @contextlib.contextmanager
 def begun(address: httpx.URL) -> Iterator[tuple[socket.socket, bytes]]:
     """A form that the server has begun to read, and what is left to be sent."""
@@ -40,7 +48,7 @@ def begun(address: httpx.URL) -> Iterator[tuple[socket.socket, bytes]]:
     head += "Content-Type: multipart/form-data; boundary=limit\r\n\r\n"
     with socket.create_connection((address.host, address.port), timeout=60) as connection:
         connection.sendall(head.encode() + body[:-5])
-        while "artcolor_places 1.0" not in httpx.get(address.join("/metrics")).text:
+        while held_bytes(address) == 0:
             time.sleep(0.01)
         yield connection, body[-5:]
 

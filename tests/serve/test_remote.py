@@ -5,12 +5,12 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -152,7 +152,7 @@ def test_says_what_the_server_can_do(tab: Any) -> None:
     assert tab.evaluate("async () => (await engine.useModel('unet.art_v6')).model") == "unet.art_v6"
     broken = base64.b64encode(b"no picture").decode()
     reason = tab.evaluate("(text) => reasonOf(engine.open(blobOf(text), 'a.png'))", broken)
-    assert reason == "failed: the file is not a picture of a format that artcolor reads"
+    assert reason == "refused: a.png is not a picture of a format that artcolor reads"
 
 
 def test_colors_as_the_command_does(tab: Any) -> None:
@@ -290,8 +290,9 @@ def test_folders(tab: Any) -> None:
 def test_waits_while_the_server_is_busy(browser: Any) -> None:
     with serving(model="cnn", threads=1, queue=0) as client:
         tab = tab_at(browser, str(client.base_url.join("/backend.json")))
-        with socket.create_connection((client.base_url.host, client.base_url.port)) as first:
-            first.sendall(b"POST /api/colorize HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+        many = packed(**{f"{number}.png": PICTURE for number in range(80)})
+        with ThreadPoolExecutor(1) as pool:
+            folder = pool.submit(client.post, "/api/folder", content=many)
             while "artcolor_places 1.0" not in client.get("/metrics").text:
                 time.sleep(0.01)
             with tab.expect_response(lambda answer: answer.status == 503):
@@ -299,5 +300,6 @@ def test_waits_while_the_server_is_busy(browser: Any) -> None:
                     "(text) => { window.opening = engine.open(blobOf(text), 'a.png') }",
                     base64.b64encode(PICTURE).decode(),
                 )
-        assert tab.evaluate("async () => (await opening).width") == 96
+            assert tab.evaluate("async () => (await opening).width") == 96
+            assert folder.result().status_code == 200
         tab.context.close()

@@ -42,7 +42,16 @@ def test_the_token_is_required(client: httpx.Client, path: str) -> None:
 
 
 def test_names_that_point_here_are_refused(client: httpx.Client) -> None:
-    for host in ("evil.example", "evil.example:7860", "127.0.0.1.evil.example", "localhost.evil.example", "", "a:b:c"):
+    for host in (
+        "evil.example",
+        "evil.example:7860",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "",
+        "a:b:c",
+        "[::1%evil.com]",
+        "::1%evil.com:1",
+    ):
         assert client.get("/api/models", headers={"host": host}).status_code == 421, host
     for host in ("localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:80", "art.example:443"):
         assert client.get("/api/models", headers={"host": host}).status_code == 200, host

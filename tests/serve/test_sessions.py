@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import numpy as np
@@ -173,6 +174,45 @@ def test_further_results(client: httpx.Client, session: str, tmp_path: Path) -> 
     assert answer.status_code == 422 and "must be one of picture, layer, ora, card" in answer.json()["error"]
 
 
+def test_names_of_pictures(client: httpx.Client) -> None:
+    named = client.post("/api/sessions?name=sub/Ünter%20Bäumen.jpg", content=PICTURE)
+    in_form = client.post("/api/sessions", files={"picture": ("<b>.jpg", PICTURE)})
+    for answer, name in ((named, "Ünter Bäumen.jpg"), (in_form, "&lt;b&gt;.jpg")):
+        card = client.get(f"/api/sessions/{answer.json()['id']}/result?what=card")
+        assert f"<h1>{name}</h1>" in card.text
+    wrong = client.post("/api/sessions?name=a.png", content=gray()[:300])
+    assert wrong.status_code == 422 and wrong.json()["error"].startswith("a.png ")
+
+
+def test_warnings_are_told_again(client: httpx.Client) -> None:
+    started = client.post("/api/sessions", content=gray(300, 200, "JPEG")[:-2]).json()
+    assert started["warnings"] == ["the end marker is missing; all pixels are there"]
+    assert started["accepts"] == ["hints", "palette", "reference", "samples", "seed", "spread"]
+    session, blue = f"/api/sessions/{started['id']}", {"x": 0.5, "y": 0.5, "color": "#0000ff"}
+    for _ in range(2):
+        answer = client.put(f"{session}/guidance?side=48", json={"hints": [blue]})
+        first, second = json.loads(unquote(answer.headers["x-artcolor-warnings"]))
+        assert first == started["warnings"][0]
+        assert "sRGB cannot show '#0000ff'" in second
+    assert client.get(f"{session}/alternatives?count=1&side=20").json()["warnings"] == [first, second]
+    result = client.get(f"{session}/result?format=bmp")
+    assert len(json.loads(unquote(result.headers["x-artcolor-warnings"]))) == 3
+
+
+def test_alternatives_of_a_transparent_picture(client: httpx.Client) -> None:
+    Image.new("LA", (60, 40), (120, 100)).save(file := io.BytesIO(), "PNG")
+    (only,) = client.get(f"{start(client, file.getvalue())}/alternatives?count=1").json()["alternatives"]
+    kind, _, data = only["picture"].partition(",")
+    assert kind == "data:image/webp;base64"
+    assert opened(base64.b64decode(data)).getpixel((0, 0))[3] == 100
+
+
+def test_layers_have_a_limit() -> None:
+    with serving(max_pixels=20_000) as client:
+        answer = client.get(f"{start(client)}/result?what=ora")
+        assert answer.status_code == 413 and "the limit of layers is 5000 here" in answer.json()["error"]
+
+
 def test_painted_hints(client: httpx.Client, tmp_path: Path) -> None:
     layer = Image.new("RGBA", (96, 80))
     layer.paste((39, 64, 139, 255), (40, 30, 46, 36))
@@ -195,7 +235,7 @@ def test_several_pages_are_refused(client: httpx.Client) -> None:
     page.save(pages := io.BytesIO(), "TIFF", save_all=True, append_images=[page])
     answer = client.post("/api/sessions", content=pages.getvalue())
     assert answer.status_code == 422
-    assert answer.json()["error"] == "the file has 2 pages or frames; send it to /api/colorize instead"
+    assert "the file has 2 pages or frames, but only one can be worked on here" in answer.json()["error"]
 
 
 def test_the_newest_are_kept(client: httpx.Client) -> None:

@@ -1,6 +1,7 @@
 /** A strip of other colorings of the picture, made while nothing else is to be done. */
 
 import { draw, element, make } from "./dom.js";
+import { takes } from "./guidance.js";
 import { strings, text } from "./strings.js";
 
 const COUNT = 4;
@@ -25,11 +26,22 @@ export class Alternatives {
     project.addEventListener("result", () => this.#drawTypical());
     project.addEventListener("state", () => this.#mark());
     project.addEventListener("phase", () => this.#plan());
+    project.addEventListener("model", () => this.#showTaken());
+  }
+
+  get #taken() {
+    return takes(this.project.info, "seed");
+  }
+
+  #showTaken() {
+    this.strip.hidden = !this.#taken;
+    const { info } = this.project;
+    element("alternatives-help").textContent = this.#taken ? strings.alternativesHelp : text("alternativesNone", info);
   }
 
   #plan() {
     clearTimeout(this.#timer);
-    if (this.project.phase === "ready" && this.#made !== this.#basis()) {
+    if (this.#taken && this.project.phase === "ready" && this.#made !== this.#basis()) {
       this.#timer = setTimeout(() => this.#make(), IDLE_MS);
     }
   }
@@ -49,6 +61,7 @@ export class Alternatives {
       if (!found) return;
       this.#made = basis;
       this.#showOthers(found);
+      await this.#remakeTypical();
     } catch (error) {
       // The picture itself is there; it is enough that the strip stays as it was.
       if (error.reason !== "outdated") this.#made = basis;
@@ -85,10 +98,19 @@ export class Alternatives {
   }
 
   #drawTypical() {
-    if (this.project.state.seed !== null && !this.project.fresh) return;
+    if (this.project.wanted.seed !== null && !this.project.fresh) return;
     const canvas = this.typical.querySelector("canvas");
     this.#blank(canvas);
     canvas.getContext("2d").drawImage(element("result"), 0, 0, canvas.width, canvas.height);
+  }
+
+  /** While another guess is shown, the result does not say what the typical one has become. */
+  async #remakeTypical() {
+    if (this.project.wanted.seed === null) return;
+    const { decoding, hints } = this.project.wanted;
+    const picture = await this.project.ask((engine) => engine.typical({ decoding, hints }, SIDE));
+    if (picture) draw(this.typical.querySelector("canvas"), picture);
+    picture?.close?.();
   }
 
   #mark() {

@@ -2,11 +2,12 @@
 
 import { Alternatives } from "./alternatives.js";
 import { Compare } from "./compare.js";
-import { draw, element } from "./dom.js";
+import { draw, element, make } from "./dom.js";
 import { connectDownloads } from "./downloads.js";
 import { findEngine } from "./engine.js";
 import { Eyedropper } from "./eyedropper.js";
 import { Failure } from "./failure.js";
+import { takes } from "./guidance.js";
 import { HintEditor } from "./hint-editor.js";
 import { connectHints } from "./hints-panel.js";
 import { keepOffline } from "./offline.js";
@@ -26,6 +27,7 @@ const stage = element("stage");
 
 let broken = null; // why nothing can be colored
 let waiting = null; // the picture that was opened before the engine was there
+let waitingHints = null; // and its hints
 
 function say(message, failed = false) {
   element("status").textContent = message;
@@ -50,9 +52,9 @@ function loadingProgress({ done, total }) {
   showProgress(known && done < total ? done / total : undefined);
 }
 
-function setUsable(usable) {
+function setUsable(usable, info = {}) {
   for (const group of document.querySelectorAll("fieldset.needs-picture")) group.disabled = !usable;
-  element("points").inert = !usable;
+  element("points").inert = !usable || !takes(info, "hints");
 }
 
 function fillTexts() {
@@ -62,6 +64,15 @@ function fillTexts() {
     place.setAttribute("aria-label", strings[place.dataset.label]);
     if (place.matches("button")) place.title = strings[place.dataset.label];
   }
+}
+
+/** Shows what is to be known of the picture as it is drawn. */
+function showNotes(warnings) {
+  const notes = element("notes");
+  const shown = [...notes.children].map((note) => note.textContent);
+  // Not read aloud again with each move of a slider.
+  if (shown.join("\n") === warnings.join("\n")) return;
+  notes.replaceChildren(...warnings.map((warning) => make("p", { textContent: warning })));
 }
 
 /** Says what goes on, and shows what was drawn. */
@@ -76,13 +87,13 @@ function connectPicture(project, viewer, compare) {
       showProgress(undefined);
       say(text("opening", { name }));
     } else if (phase !== "rendering") {
-      setUsable(Boolean(picture));
+      setUsable(Boolean(picture), info);
       showProgress(null);
     }
     if (phase === "ready" && (picture.isNew || failed)) {
       const ready = text("ready", picture);
       const { hints } = project.state;
-      const again = picture.isNew && hints.length ? ` ${text("restored", { count: hints.length })}` : "";
+      const again = picture.isNew && !picture.isAgain && hints.length ? ` ${text("restored", { count: hints.length })}` : "";
       say(`${ready}.${again}`);
       picture.isNew = false;
       failed = false;
@@ -92,8 +103,14 @@ function connectPicture(project, viewer, compare) {
   project.addEventListener("picture", () => {
     project.picture.isNew = true;
   });
+  // What was said of a step is over with the next one.
+  project.addEventListener("state", () => {
+    const ready = project.picture && `${text("ready", project.picture)}.`;
+    if (project.phase !== "loading" && !failed && element("status").textContent !== ready) say(ready);
+  });
   project.addEventListener("result", () => {
     draw(canvas, project.result.picture);
+    showNotes(project.result.warnings ?? []);
     // Only now, so that both always show the same picture.
     if (!project.fresh) return;
     draw(element("original"), project.picture.original);
@@ -101,13 +118,19 @@ function connectPicture(project, viewer, compare) {
     stage.classList.add("has-picture");
     stage.tabIndex = 0;
     canvas.setAttribute("aria-label", text("pictureLabel", project.picture));
+    const hadFocus = element("welcome").contains(document.activeElement);
     element("welcome").hidden = true;
+    // Otherwise the keyboard would begin at the top of the page again.
+    if (hadFocus) stage.focus({ preventScroll: true });
     element("divider").hidden = false;
     compare.reveal();
   });
   project.addEventListener("failure", ({ detail: { failure, name } }) => {
     failed = project.phase === "error";
-    say(text(failure.reason, { name, detail: failure.detail }), true);
+    const { reason, detail } = failure;
+    // Messages of a server may begin with the name.
+    const key = reason === "refused" && name && detail.startsWith(name) ? "refusedByName" : reason;
+    say(text(key, { name, detail }), true);
     showProgress(null);
   });
 }
@@ -142,6 +165,7 @@ function connect(engine) {
       onClick(x, y) {
         if (project.phase === "loading" || !project.picture) return;
         if (eyedropper.picking) eyedropper.take(x, y);
+        else if (!takes(project.info, "hints")) say(text("hintsNone", project.info));
         else editor.begin(x, y);
       },
       onLeave: () => editor.close(),
@@ -160,11 +184,28 @@ function connect(engine) {
   popover = new Popover(editor, eyedropper);
   const { importHints } = connectHints(project, editor, say);
   new Alternatives(project);
-  new Overlay(project, viewer);
+  new Overlay(project, viewer, compare);
   const showSettings = connectSettings(project);
   const showFormats = connectDownloads(project, say);
   project.addEventListener("model", showSettings);
   return { project, call, importHints, showSettings, showFormats };
+}
+
+/** Whoever closes the dialog of the token can open it again. */
+async function startWithToken(project) {
+  for (;;) {
+    try {
+      await project.start(loadingProgress);
+      return;
+    } catch (error) {
+      if (error.reason !== "needsToken") throw error;
+      showProgress(null);
+      say(strings.needsToken, true);
+      element("token-again-place").hidden = false;
+      await new Promise((resolve) => element("token-again").addEventListener("click", resolve, { once: true }));
+      element("token-again-place").hidden = true;
+    }
+  }
 }
 
 async function start() {
@@ -182,7 +223,10 @@ async function start() {
       else waiting = picture;
       if (waiting) canvas.dataset.state = "loading";
     },
-    (file) => project?.picture && importHints(file),
+    (file) => {
+      if (waiting) waitingHints = file;
+      else importHints(file);
+    },
     say,
   );
   try {
@@ -191,7 +235,7 @@ async function start() {
     element("intro").textContent = engine.kind === "server" ? strings.introServer : strings.intro;
     const parts = connect(engine);
     ({ project, importHints } = parts);
-    await project.start(loadingProgress);
+    await startWithToken(project);
     element("status").removeAttribute("aria-live");
     parts.showSettings();
     parts.showFormats();
@@ -205,6 +249,7 @@ async function start() {
   element("guess").textContent = text("guess", project.info);
   if (waiting) project.open(...waiting);
   else say(strings.idle);
+  if (waitingHints) importHints(waitingHints);
   waiting = null;
 }
 

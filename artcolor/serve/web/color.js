@@ -136,6 +136,17 @@ function largestScale(fy, x, z, beyond) {
   return inside;
 }
 
+function scaleInside(fy, x, z) {
+  const beyond = excess(fy, x, z) - GAMUT_TOLERANCE;
+  return beyond > 0 ? largestScale(fy, x, z, beyond) : 1;
+}
+
+/** The nearest a and b of the same hue that sRGB can show at an L. */
+export function toGamut(light, a, b) {
+  const scale = scaleInside((light + 16) / 116, a / 500, b / -200);
+  return [a * scale, b * scale];
+}
+
 function encode(linear) {
   return SRGB_OF_LEVEL[Math.min(LEVELS, Math.max(0, Math.trunc(linear * LEVELS)))];
 }
@@ -151,14 +162,9 @@ function encode(linear) {
  */
 export function writeRgb(light, a, b, out, at) {
   const fy = (light + 16) / 116;
-  let x = a / 500;
-  let z = b / -200;
-  const beyond = excess(fy, x, z) - GAMUT_TOLERANCE;
-  if (beyond > 0) {
-    const scale = largestScale(fy, x, z, beyond);
-    x *= scale;
-    z *= scale;
-  }
+  const scale = scaleInside(fy, a / 500, b / -200);
+  const x = (a / 500) * scale;
+  const z = (b / -200) * scale;
   const cubeX = uncurve(fy + x);
   const cubeY = uncurve(fy);
   const cubeZ = uncurve(fy + z);

@@ -7,9 +7,11 @@ import { lightness } from "./color.js";
 import { Distribution, effective } from "./decode.js";
 import { Failure } from "./failure.js";
 import { RADIUS, readHints } from "./hint_files.js";
+import { unshown } from "./gamut.js";
 import { enforce, observe, withOwnColors } from "./hints.js";
 import { Kernel } from "./kernel.js";
 import { bilinear, join, look, resize } from "./planes.js";
+import { isOpaque } from "./pixels.js";
 import { drawing } from "./samples.js";
 import { conditioned } from "./spread.js";
 import { suggestionsAt } from "./suggest.js";
@@ -31,6 +33,7 @@ export class Coloring {
     this.network = network;
     this.seen = look(pixels, 4, size, network);
     this.light = lightness(pixels, 4);
+    this.transparent = !isOpaque(pixels);
     this.reduced = new Map();
   }
 
@@ -90,6 +93,11 @@ export class Coloring {
 
   used({ decoding = {} }) {
     return { strength: decoding.strength ?? 1, ...effective(decoding, this.network) };
+  }
+
+  /** Sentences about hints whose colors cannot be shown. */
+  warnings({ hints }) {
+    return unshown(readHints(hints ?? [], this.size), this.light, this.size);
   }
 
   /** A small picture of another coloring. */

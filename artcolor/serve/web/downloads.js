@@ -11,6 +11,9 @@ const OTHERS = [
   ["download-card", { what: "card" }],
 ];
 
+// Formats without transparency.
+const OPAQUE = ["jpeg", "jpg"];
+
 /**
  * @param {import("./project.js").Project} project
  * @param {(message: string) => void} say
@@ -22,6 +25,16 @@ export function connectDownloads(project, say) {
     const chosen = project.info.formats.find((each) => each.format === format.value);
     element("quality-setting").hidden = chosen?.lossless ?? true;
     document.querySelector('output[for="quality"]').textContent = quality.value;
+  };
+  /** JPEG would fill transparent places with some color. */
+  const showTransparency = () => {
+    const { transparent } = project.picture;
+    for (const option of format.options) {
+      const { label } = project.info.formats.find((each) => each.format === option.value);
+      option.disabled = transparent && OPAQUE.includes(option.value);
+      option.textContent = option.disabled ? text("withoutTransparency", { label }) : label;
+    }
+    if (format.selectedOptions[0]?.disabled) format.value = [...format.options].find((each) => !each.disabled).value;
   };
   format.addEventListener("change", showQuality);
   quality.addEventListener("input", showQuality);
@@ -37,7 +50,10 @@ export function connectDownloads(project, say) {
         return;
       }
       offer(saved.blob, saved.name);
-      say(text("saved", { name: saved.name, model: project.info.model }));
+      const message = text("saved", { name: saved.name, model: project.info.model });
+      const shown = project.result.warnings ?? [];
+      // Those of the picture are on the page already.
+      say([message, ...(saved.warnings ?? []).filter((each) => !shown.includes(each))].join(" "));
     } catch (error) {
       project.fail(error);
     } finally {
@@ -54,17 +70,21 @@ export function connectDownloads(project, say) {
   }
   element("hints-export").addEventListener("click", () => {
     const { name, width, height } = project.picture;
-    const content = writeHints(project.state.hints, [height, width]);
-    offer(new Blob([content], { type: "application/json" }), `${stem(name)}.hints.json`);
+    const file = `${stem(name)}.hints.json`;
+    const content = writeHints(project.state.hints, [height, width], project.state.extras);
+    offer(new Blob([content], { type: "application/json" }), file);
+    say(text("savedFile", { name: file }));
   });
   project.addEventListener("picture", () => {
     // Where it can be written, the format of the original.
     const same = project.info.formats.find((each) => each.format === project.picture.format);
     if (same) format.value = same.format;
+    showTransparency();
     showQuality();
   });
   project.addEventListener("state", () => {
-    element("hints-export").disabled = !project.state.hints.length;
+    const { hints, extras } = project.state;
+    element("hints-export").disabled = !hints.length && !Object.keys(extras).length;
   });
 
   /** Lists the formats that the engine writes. */

@@ -1,4 +1,4 @@
-/** Takes a color from the picture, from a second one beside it (the reference), or from the screen. */
+/** Takes a color from the picture, from another one beside it, or from the screen. */
 
 import { colorOn, draw, element, onFile } from "./dom.js";
 import { Failure } from "./failure.js";
@@ -22,6 +22,7 @@ export class Eyedropper {
     this.say = say;
     this.canvas = element("reference");
     element("reference-open").addEventListener("click", () => element("reference-file").click());
+    element("reference-close").addEventListener("click", () => this.#close());
     onFile(element("reference-file"), (file) => this.open(file));
     this.canvas.addEventListener("click", (event) => this.#clicked(event));
     this.canvas.addEventListener("keydown", (event) => this.#key(event));
@@ -73,8 +74,15 @@ export class Eyedropper {
     whole.close();
     this.canvas.hidden = false;
     element("reference-place").hidden = false;
+    element("reference-close").hidden = false;
     this.#mark(0.5, 0.5, false);
     this.say(text("referenceReady", { name: file.name }));
+  }
+
+  #close() {
+    for (const id of ["reference", "reference-place", "reference-close"]) element(id).hidden = true;
+    [this.canvas.width, this.canvas.height] = [1, 1];
+    element("reference-open").focus();
   }
 
   #setPicking(picking) {

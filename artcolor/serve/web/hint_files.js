@@ -1,6 +1,6 @@
 /**
  * Reads and writes hints: the JSON of a hints file. The same as artcolor/engine/hint_files.py and
- * artcolor/engine/hints.py; polygons and masks need a server.
+ * artcolor/engine/hints.py; polygons and masks need a server. Their number is limited, so that each change stays quick.
  */
 
 import { rgbToLab } from "./color.js";
@@ -11,6 +11,9 @@ const SCHEMA = 1;
 const ASPECT = 0.05;
 const LARGEST_AB = 150;
 const LONG = 80;
+const MOST_HINTS = 200;
+// Of all hints together.
+const MOST_POINTS = 10_000;
 const ENTRIES = ["schema", "size", "hints", "palette", "reference"];
 const FIELDS = ["x", "y", "polyline", "polygon", "mask", "radius", "color", "keep", "frame"];
 /** As a fraction of the short side, of hints that do not say one. */
@@ -20,7 +23,7 @@ export const RADIUS = 0.01;
  * @typedef {object} Hint
  * @property {string} where what messages call it
  * @property {object} entry of the file
- * @property {[number, number][]} points the place of a point, or the corners of a stroke, as fractions
+ * @property {[number, number][]} points the place of a point, or the corners of a stroke or polygon, as fractions
  * @property {number} radius as a fraction of the short side
  * @property {[number, number]|null} ab in Lab units; null keeps what the network predicts
  * @property {boolean} fromPicture it has the color of the picture there
@@ -31,10 +34,11 @@ export const RADIUS = 0.01;
  *
  * @param {object|object[]} given the content of a hints file, or the list of its hints
  * @param {[number, number]} [size] height and width of the picture that they are for
+ * @param {{regions?: boolean}} [allowed] whether polygons and masks are
  * @returns {Hint[]} those of the first page or frame
  * @throws {Failure} an entry makes no sense; the message names it
  */
-export function readHints(given, size) {
+export function readHints(given, size, { regions = false } = {}) {
   const content = Array.isArray(given) ? { hints: given } : given;
   if (content === null || typeof content !== "object") fail("The file must hold an object with 'schema' and 'hints'");
   const schema = content.schema ?? SCHEMA;
@@ -47,7 +51,11 @@ export function readHints(given, size) {
   const hints = content.hints ?? [];
   if (!Array.isArray(hints)) fail("hints must be a list");
   if (content.size != null) checkSize(content.size, size);
-  return hints.map((hint, number) => readHint(hint, `hints[${number}]`)).filter(({ frame }) => !frame);
+  if (hints.length > MOST_HINTS) fail(`there are ${hints.length} hints; the page takes up to ${MOST_HINTS}`);
+  const read = hints.map((hint, number) => readHint(hint, `hints[${number}]`, regions));
+  const count = read.reduce((sum, { points }) => sum + points.length, 0);
+  if (count > MOST_POINTS) fail(`the hints have ${count} points; the page takes up to ${MOST_POINTS}`);
+  return read.filter(({ frame }) => !frame);
 }
 
 /**
@@ -55,12 +63,14 @@ export function readHints(given, size) {
  *
  * @param {object[]} hints entries of the list
  * @param {[number, number]} size height and width of the picture
+ * @param {object} [extras] palette and reference
  * @returns {string} JSON
  */
-export function writeHints(hints, [height, width]) {
+export function writeHints(hints, [height, width], extras = {}) {
   const entries = hints.map((hint) => `    ${JSON.stringify(hint)}`);
   const list = entries.length ? `[\n${entries.join(",\n")}\n  ]` : "[]";
-  return `{\n  "schema": ${SCHEMA},\n  "size": [${width}, ${height}],\n  "hints": ${list}\n}\n`;
+  const others = Object.entries(extras).map(([name, value]) => `,\n  "${name}": ${JSON.stringify(value)}`);
+  return `{\n  "schema": ${SCHEMA},\n  "size": [${width}, ${height}],\n  "hints": ${list}${others.join("")}\n}\n`;
 }
 
 /**
@@ -100,7 +110,7 @@ function rgbOf(text) {
   return values?.every((value) => value <= 255) ? values : null;
 }
 
-function readHint(content, where) {
+function readHint(content, where, regions) {
   if (content === null || typeof content !== "object" || Array.isArray(content)) {
     fail(`${where} must be an object, not ${shown(content)}`);
   }
@@ -112,13 +122,18 @@ function readHint(content, where) {
     const names = given.map(([name]) => name).join(" and ") || "none of them";
     fail(`a hint takes x and y, polyline, polygon or mask; this one has ${names}`, where);
   }
-  if (polygon ?? mask) fail(`the browser takes points and strokes; \`artcolor serve\` takes ${given[0][0]}`, where);
-  const points = polyline ? readPoints(polyline, where) : [["x", x], ["y", y]].map((each) => checkNumber(...each, 0, 1, where));
+  const [[shape, value]] = given;
+  const isRegion = shape === "polygon" || shape === "mask";
+  if (isRegion && !regions) fail(`the browser takes points and strokes; \`artcolor serve\` takes ${shape}`, where);
+  if (shape === "mask" && typeof mask !== "string") fail(`mask must be the path of a picture, not ${shown(mask)}`, where);
+  let points = [];
+  if (shape === "x and y") points = [[["x", x], ["y", y]].map((each) => checkNumber(...each, 0, 1, where))];
+  else if (shape !== "mask") points = readPoints(shape, value, where);
   if (keep != null && !["automatic", "gray"].includes(keep)) {
     fail(`keep must be 'automatic' or 'gray', not ${shown(keep)}`, where);
   }
   if (color != null && keep != null) fail("a hint takes color or keep, not both", where);
-  if (color == null && keep == null) fail("a point or polyline needs a color, or keep", where);
+  if (color == null && keep == null && !isRegion) fail("a point or polyline needs a color, or keep", where);
   if (frame != null && !(Number.isInteger(frame) && frame >= 0)) {
     fail(`frame must be an integer of at least 0, not ${shown(frame)}`, where);
   }
@@ -128,7 +143,7 @@ function readHint(content, where) {
   return {
     where,
     entry: content,
-    points: polyline ? points : [points],
+    points,
     radius: checkNumber("radius", radius, 0, 0.5, where),
     ab,
     fromPicture,
@@ -136,10 +151,13 @@ function readHint(content, where) {
   };
 }
 
-function readPoints(values, where) {
-  if (!Array.isArray(values) || !values.length) fail("polyline must be a list of at least 1 points [x, y]", where);
+function readPoints(shape, values, where) {
+  const least = shape === "polygon" ? 3 : 1;
+  if (!Array.isArray(values) || values.length < least) {
+    fail(`${shape} must be a list of at least ${least} points [x, y]`, where);
+  }
   return values.map((point, number) => {
-    const name = `polyline[${number}]`;
+    const name = `${shape}[${number}]`;
     if (!Array.isArray(point) || point.length !== 2) fail(`${name} must be [x, y], not ${shown(point)}`, where);
     return point.map((value) => checkNumber(name, value, 0, 1, where));
   });

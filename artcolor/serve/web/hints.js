@@ -165,20 +165,45 @@ function along(path, spacing) {
 
 /** Cells whose centers are within a radius of a path, and those that the path passes through. */
 function cellsNear(points, radius, [rows, columns]) {
-  const near = new Set();
+  const near = new Uint8Array(rows * columns);
   const reach = radius * Math.min(rows, columns);
-  for (const [x, y] of along(
-    points.map(([across, down]) => [across * columns, down * rows]),
-    0.5,
-  )) {
-    near.add(Math.min(Math.trunc(y), rows - 1) * columns + Math.min(Math.trunc(x), columns - 1));
-    for (let row = Math.max(0, Math.floor(y - reach - 1)); row < Math.min(rows, y + reach + 1); row += 1) {
-      for (let column = Math.max(0, Math.floor(x - reach - 1)); column < Math.min(columns, x + reach + 1); column += 1) {
-        if ((column + 0.5 - x) ** 2 + (row + 0.5 - y) ** 2 <= reach ** 2) near.add(row * columns + column);
+  for (const line of lines(points.map(([x, y]) => [x * columns, y * rows]))) {
+    for (const [x, y] of line) near[Math.min(Math.trunc(y), rows - 1) * columns + Math.min(Math.trunc(x), columns - 1)] = 1;
+    const [[x, y], [endX, endY]] = [line[0], line.at(-1)];
+    const parts = Math.max(1, line.length - 1);
+    const [across, down] = [(endX - x) / parts, (endY - y) / parts];
+    const squared = Math.max(across ** 2 + down ** 2, 1e-12);
+    const bottom = Math.min(rows, Math.max(y, endY) + reach + 1);
+    for (let row = Math.max(0, Math.floor(Math.min(y, endY) - reach - 1)); row < bottom; row += 1) {
+      // Where the line is within reach of this row.
+      const level = row + 0.5 - y;
+      const bounds = [-1, 1].map((side) => (down ? (level + side * (reach + 1)) / down : side * Infinity));
+      const [from, to] = bounds.map((at) => x + Math.min(parts, Math.max(0, at)) * across);
+      const right = Math.min(columns, Math.max(from, to) + reach + 1);
+      for (let column = Math.max(0, Math.floor(Math.min(from, to) - reach - 1)); column < right; column += 1) {
+        const cell = row * columns + column;
+        if (near[cell]) continue;
+        // The points of the line are evenly spaced: one of two is the nearest.
+        const before = Math.trunc(((column + 0.5 - x) * across + level * down) / squared);
+        for (let number = before; number <= before + 1; number += 1) {
+          const point = line[Math.min(Math.max(number, 0), line.length - 1)];
+          if ((column + 0.5 - point[0]) ** 2 + (row + 0.5 - point[1]) ** 2 <= reach ** 2) near[cell] = 1;
+        }
       }
     }
   }
-  return [...near].sort((one, other) => one - other);
+  return Array.from(near.keys()).filter((cell) => near[cell]);
+}
+
+/** The points of each straight part of a path, each part once. */
+function* lines(corners) {
+  yield corners.slice(0, 1);
+  const seen = new Set();
+  for (let corner = 1; corner < corners.length; corner += 1) {
+    const part = corners.slice(corner - 1, corner + 1);
+    if (!seen.has(`${part}`)) yield along(part, 0.5).slice(1);
+    seen.add(`${part}`);
+  }
 }
 
 /** At most so many of the values, scattered evenly but not on a lattice: as their numbers, hashed, decide. */

@@ -39,14 +39,14 @@ export class Engine {
   }
 
   async open(file, name = file.name ?? "") {
-    const { bitmap, width, height } = await this.#ask("open", { file });
+    const { bitmap, width, height, transparent } = await this.#ask("open", { file });
     this.name = name;
-    return { width, height, shown: [width, height], original: bitmap };
+    return { width, height, transparent, shown: [width, height], original: bitmap };
   }
 
   async render(wanted) {
-    const { used, options, ...picture } = await this.#ask("render", wanted);
-    return { picture: imageOf(picture), used, options };
+    const { used, options, warnings, ...picture } = await this.#ask("render", wanted);
+    return { picture: imageOf(picture), used, options, warnings };
   }
 
   suggest(x, y, k = 5, { hints = [] } = {}) {
@@ -68,6 +68,12 @@ export class Engine {
       found.push({ seed, picture: await createImageBitmap(imageOf(picture)) });
     }
     return found;
+  }
+
+  /** A small picture of the coloring without a seed. */
+  async typical({ decoding, hints }, side = 160) {
+    const picture = await this.#ask("alternative", { decoding, hints, seed: null, side });
+    return createImageBitmap(imageOf(picture));
   }
 
   async uncertainty() {

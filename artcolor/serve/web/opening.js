@@ -39,8 +39,11 @@ async function showSamples(open, say) {
   const list = new URL("./samples/samples.json", import.meta.url);
   const answer = await fetch(list).catch(() => null);
   if (!answer?.ok) return;
-  const samples = await answer.json();
-  const buttons = samples.map(({ file, title, artist, year }) => {
+  const samples = await answer.json().catch(() => null);
+  const isSample = (each) => ["file", "title", "artist"].every((name) => typeof each?.[name] === "string");
+  // A host may have a list of its own.
+  const usable = Array.isArray(samples) ? samples.filter(isSample) : [];
+  const buttons = usable.map(({ file, title, artist, year }) => {
     const address = new URL(file, list);
     const button = make(
       "button",

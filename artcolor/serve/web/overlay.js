@@ -1,6 +1,8 @@
 /** The map of where the model is unsure, over the gray picture. */
 
 import { draw, element } from "./dom.js";
+import { takes } from "./guidance.js";
+import { strings, text } from "./strings.js";
 
 // Of the color that marks unsure places; the same as --unsure in the style.
 const COLOR = [255, 61, 139];
@@ -9,23 +11,36 @@ const OPACITY = 225;
 export class Overlay {
   #basis = null;
 
-  constructor(project, viewer) {
+  constructor(project, viewer, compare) {
     this.project = project;
     this.stage = viewer.stage;
+    this.compare = compare;
     this.button = element("uncertainty");
+    // The map lies over the original: only one of them can be looked at.
+    compare.button.addEventListener("click", () => this.#toggle(false));
     this.button.addEventListener("click", () => this.#toggle(this.button.getAttribute("aria-pressed") !== "true"));
     project.addEventListener("picture", () => {
       this.#basis = null;
       this.#toggle(false);
     });
     project.addEventListener("phase", () => this.#update());
+    project.addEventListener("model", () => this.#showTaken());
   }
 
   get shown() {
     return this.stage.classList.contains("mapped");
   }
 
+  #showTaken() {
+    const { info } = this.project;
+    const taken = takes(info, "uncertainty");
+    this.button.disabled = !taken;
+    this.button.title = taken ? strings.uncertainty : text("uncertaintyNone", info);
+    if (!taken && this.shown) this.#toggle(false);
+  }
+
   async #toggle(shown) {
+    if (shown) this.compare.set(0);
     this.button.setAttribute("aria-pressed", shown);
     this.stage.classList.toggle("mapped", shown);
     element("legend").hidden = !shown;

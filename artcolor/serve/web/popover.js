@@ -1,7 +1,7 @@
 /** The window in which the color of one hint is chosen. */
 
 import { colorOn, element, hexOf, make } from "./dom.js";
-import { sendable } from "./guidance.js";
+import { sendable, takes } from "./guidance.js";
 import { RADIUS } from "./hint_files.js";
 import { strings, text } from "./strings.js";
 
@@ -104,6 +104,11 @@ export class Popover {
     this.#asked += 1;
     const asked = this.#asked;
     const place = element("suggestions");
+    if (!takes(project.info, "uncertainty")) {
+      // It predicts one color, and not how likely others are.
+      place.replaceChildren(make("p", { textContent: strings.noSuggestions }));
+      return;
+    }
     place.setAttribute("aria-busy", "true");
     try {
       const hints = sendable(others, project.info);

@@ -5,19 +5,23 @@
  */
 
 import { Failure } from "./failure.js";
-import { sendable } from "./guidance.js";
+import { wantedOf } from "./guidance.js";
 import { History } from "./history.js";
 import { forget, keep, keyOf, restored } from "./store.js";
 
-const NOTHING = Object.freeze({ hints: [], decoding: {}, seed: null });
+// What an engine may say again of a picture that it has opened.
+const OF_MODEL = ["model", "sha256", "defaults", "accepts", "decoding", "uncertainty"];
+const NOTHING = Object.freeze({ hints: [], extras: {}, decoding: {}, seed: null });
 
 export class Project extends EventTarget {
   /** "empty", "loading", "rendering", "ready" or "error". */
   phase = "empty";
   /** What `start` of the engine said. */
   info = null;
-  /** `{name, width, height, shown, original}` of the open picture. */
+  /** `{name, width, height, shown, original, transparent, isAgain}` of the open picture. */
   picture = null;
+  /** Resolves once the picture that was opened last is drawn, or has failed. */
+  opened = null;
   /** `{picture, used}` as last drawn. */
   result = null;
   #history = new History(NOTHING);
@@ -25,6 +29,7 @@ export class Project extends EventTarget {
   #rendering = null;
   #opening = null;
   #next = null;
+  #restored = null;
   #call;
 
   /**
@@ -56,8 +61,7 @@ export class Project extends EventTarget {
 
   /** What an engine is asked for. */
   get wanted() {
-    const { hints, decoding, seed } = this.state;
-    return { decoding, hints: sendable(hints, this.info), seed };
+    return wantedOf(this.state, this.info);
   }
 
   async start(progress) {
@@ -83,6 +87,7 @@ export class Project extends EventTarget {
     this.#setPhase("loading", name);
     if (this.#opening) return;
     this.#opening = this.#openNext();
+    this.opened = this.#opening;
     await this.#opening;
     this.#opening = null;
   }
@@ -96,15 +101,17 @@ export class Project extends EventTarget {
       try {
         const [opened, key] = await Promise.all([this.#call(() => this.engine.open(file, name)), keyOf(file)]);
         this.picture?.original.close?.();
-        this.picture = { ...opened, name, file, key };
-        const { model = this.info.model, sha256 = this.info.sha256, defaults = this.info.defaults } = opened;
-        Object.assign(this.info, { model, sha256, defaults });
-        this.#history = new History({ ...NOTHING, ...restored(key) });
+        this.picture = { ...opened, name, file, key, isAgain: this.picture?.key === key };
+        for (const name of OF_MODEL) this.info[name] = opened[name] ?? this.info[name];
+        this.#tell("model");
+        this.#restored = restored(key);
+        this.#history = new History(this.#restored ?? NOTHING);
         this.fresh = true;
         this.#tell("picture");
         this.#tell("state");
         await this.#draw();
       } catch (error) {
+        if (error.reason === "outdated") continue;
         await this.#reopen();
         if (!this.#next) this.#fail(error, name);
       }
@@ -127,7 +134,7 @@ export class Project extends EventTarget {
   /**
    * Changes what was chosen, and draws anew.
    *
-   * @param {object} patch of `hints`, `decoding` and `seed`
+   * @param {object} patch of `hints`, `extras`, `decoding` and `seed`
    * @param {string | null} key changes with the same key are one step, until `seal`
    */
   change(patch, key = null) {
@@ -149,7 +156,8 @@ export class Project extends EventTarget {
 
   #changed() {
     this.#changes += 1;
-    if (this.state.hints.length || this.state.seed !== null || Object.keys(this.state.decoding).length) {
+    const { hints, extras, decoding, seed } = this.state;
+    if (hints.length || seed !== null || Object.keys({ ...extras, ...decoding }).length) {
       keep(this.picture.key, this.state);
     } else {
       forget(this.picture.key);
@@ -164,19 +172,36 @@ export class Project extends EventTarget {
 
   async #draw() {
     let drawn;
+    let refused = null;
     do {
       drawn = this.version;
       try {
         this.result = await this.#call(() => this.engine.render(this.wanted));
       } catch (error) {
-        if (drawn !== this.version) continue;
+        if (drawn !== this.version || error.reason === "outdated") continue;
+        if (this.#isRefused(error)) {
+          refused = new Failure("notRestored", error.message);
+          forget(this.picture.key);
+          this.#history = new History(NOTHING);
+          this.#changes += 1;
+          this.#tell("state");
+          continue;
+        }
         this.#fail(error, this.picture.name);
         return;
       }
       this.#tell("result");
       this.fresh = false;
     } while (drawn !== this.version);
-    if (!this.#next) this.#setPhase("ready");
+    if (this.#next) return;
+    this.#setPhase("ready");
+    if (refused) this.fail(refused);
+  }
+
+  /** Whether what was kept for the picture cannot be drawn; a server that is away may come back. */
+  #isRefused({ reason, status }) {
+    if (!this.#restored || this.state !== this.#restored) return false;
+    return this.engine.kind === "browser" || reason === "hints" || status === 422;
   }
 
   #fail(error, name) {

@@ -80,12 +80,18 @@ function escaped(value) {
 
 /** An uncompressed iTXt chunk without language. */
 function textChunk(content) {
-  const typed = new TextEncoder().encode(`iTXt${KEYWORD}\0\0\0\0\0${content}`);
-  const chunk = new Uint8Array(typed.length + 8);
+  return pngChunk("iTXt", new TextEncoder().encode(`${KEYWORD}\0\0\0\0\0${content}`));
+}
+
+/** A chunk of a PNG file. */
+export function pngChunk(type, content) {
+  const chunk = new Uint8Array(content.length + 12);
   const view = new DataView(chunk.buffer);
-  view.setUint32(0, typed.length - 4);
-  chunk.set(typed, 4);
+  view.setUint32(0, content.length);
+  chunk.set(new TextEncoder().encode(type), 4);
+  chunk.set(content, 8);
+  const typed = chunk.subarray(4, -4);
   const crc = typed.reduce((rest, byte) => CRC[(rest ^ byte) & 255] ^ (rest >>> 8), 0xffffffff);
-  view.setUint32(typed.length + 4, (crc ^ 0xffffffff) >>> 0);
+  view.setUint32(content.length + 8, (crc ^ 0xffffffff) >>> 0);
   return chunk;
 }

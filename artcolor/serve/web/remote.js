@@ -4,6 +4,8 @@ import { Failure } from "./failure.js";
 
 const SIDE = 1024; // of previews
 const SMALL = 160; // of alternatives, and where only the guidance matters
+// Of the name of a picture, which only the report shows.
+const LONGEST = 200;
 const REPEATS = 5; // while the server is busy
 const KEY = "artcolor.token";
 
@@ -51,7 +53,9 @@ export class Engine {
     );
     this.original = original;
     const { width, height, format, model, sha256, defaults } = this.session;
-    return { width, height, format, model, sha256, defaults, original, shown: [original.width, original.height] };
+    const own = { ...this.#described(model), model, sha256, defaults };
+    const transparent = isTransparent(original);
+    return { ...own, width, height, format, transparent, original, shown: [original.width, original.height] };
   }
 
   /** Colors a preview. A call that still waits when a newer one comes is rejected as outdated: sliders never queue up. */
@@ -63,8 +67,9 @@ export class Engine {
       const answer = await this.#guide(at, { ...decoding, hints, seed }, SIDE, signal);
       const [used, options] = ["Used", "Options"].map((name) => JSON.parse(answer.headers.get(`X-Artcolor-${name}`)));
       // Hints are too long for headers.
-      if (hints?.hints?.length) options.hints = hints.hints;
-      return { picture: await bitmapOf(answer), used, options };
+      const all = hints?.hints ?? hints;
+      if (all?.length) options.hints = all;
+      return { picture: await bitmapOf(answer), used, options, warnings: warningsOf(answer) };
     });
   }
 
@@ -97,6 +102,13 @@ export class Engine {
     });
   }
 
+  /** A small picture of the coloring without a seed. */
+  async typical({ decoding = {}, hints = null }, side = SMALL) {
+    return this.#inTurn(async (at, signal) =>
+      bitmapOf(await this.#guide(at, { ...decoding, hints, seed: null }, side, signal)),
+    );
+  }
+
   async uncertainty() {
     const { signal } = this.stopping;
     return this.#inSession(signal, async (at) => ({
@@ -112,15 +124,20 @@ export class Engine {
       const answer = await this.#ask(`${at}/result?${query}`, { signal });
       const written = format ?? (what === "layer" ? "png" : this.session.format);
       const suffix = { picture: `color.${written}`, layer: `layer.${written}`, ora: "ora", card: "html" }[what];
-      return { blob: await answer.blob(), name: `${stem(this.picture.name)}.${suffix}` };
+      const name = `${stem(this.picture.name)}.${suffix}`;
+      return { blob: await answer.blob(), name, warnings: warningsOf(answer) };
     });
   }
 
   /** Colors the pictures of a ZIP file; `progress` gets `done` and `total` of the upload in bytes. */
   async folder(zip, { decoding = {} } = {}, progress) {
     const query = withoutEmpty({ ...decoding, model: this.model });
-    const answer = await this.#ask(`folder?${query}`, { method: "POST", body: zip, progress });
-    return { blob: await answer.blob(), name: `${stem(zip.name ?? "")}.color.zip` };
+    const answer = await this.#ask(`folder?${query}`, { method: "POST", body: zip, progress }).catch((error) => {
+      if (error.reason === "refused") error.reason = "refusedFolder";
+      throw error;
+    });
+    const failed = Number(answer.headers.get("X-Artcolor-Failed"));
+    return { blob: await answer.blob(), name: `${stem(zip.name ?? "")}.color.zip`, failed, warnings: warningsOf(answer) };
   }
 
   async token(text) {
@@ -138,7 +155,7 @@ export class Engine {
   }
 
   #entry(name) {
-    return this.known.models.find((each) => [each.name, each.model].includes(name ?? this.known.default));
+    return this.known?.models.find((each) => [each.name, each.model].includes(name ?? this.known.default));
   }
 
   #names() {
@@ -148,12 +165,13 @@ export class Engine {
   }
 
   #described(name) {
-    const { name: model = name ?? this.known.default, sha256 = "", defaults = {} } = this.#entry(name) ?? {};
-    return { model, sha256, defaults };
+    const { name: model = name ?? this.known?.default, sha256 = "", defaults = {}, ...able } = this.#entry(name) ?? {};
+    const { accepts, decoding, uncertainty } = able;
+    return { model, sha256, defaults, accepts, decoding, uncertainty };
   }
 
   async #begin(progress, signal) {
-    const query = withoutEmpty({ model: this.model });
+    const query = withoutEmpty({ model: this.model, name: this.picture.name.slice(-LONGEST) || null });
     const answer = await this.#ask(`sessions?${query}`, { method: "POST", body: this.picture.blob, progress, signal });
     this.session = await answer.json();
     this.kept = null;
@@ -218,7 +236,9 @@ export class Engine {
 
 async function failureOf(answer) {
   const { error = String(answer.status) } = await answer.json().catch(() => ({}));
-  const failure = new Failure(answer.status === 401 ? "needsToken" : "failed", error);
+  // Messages of the server say what to do; a fault within it is another matter.
+  const reason = answer.status < 500 ? "refused" : "failed";
+  const failure = new Failure(answer.status === 401 ? "needsToken" : reason, error.replace(/\.$/, ""));
   failure.status = answer.status;
   return failure;
 }
@@ -232,8 +252,8 @@ function uploaded(url, { method, body, headers, signal }, progress) {
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.addEventListener("progress", ({ loaded, total }) => progress({ done: loaded, total }));
     request.addEventListener("load", () => {
-      const after = request.getResponseHeader("Retry-After");
-      const headers = after ? { "Retry-After": after } : {};
+      const lines = request.getAllResponseHeaders().trim().split(/[\r\n]+/);
+      const headers = lines.map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim()]);
       resolve(new Response(request.response, { status: request.status, headers }));
     });
     for (const kind of ["error", "abort"]) request.addEventListener(kind, () => reject(new TypeError(kind)));
@@ -245,6 +265,18 @@ function uploaded(url, { method, body, headers, signal }, progress) {
 async function bitmapOf(answer) {
   // Transparent pixels keep their colors.
   return createImageBitmap(await answer.blob(), { premultiplyAlpha: "none" });
+}
+
+/** What the server says beside the answer. */
+function warningsOf(answer) {
+  return JSON.parse(decodeURIComponent(answer.headers.get("X-Artcolor-Warnings") ?? "[]"));
+}
+
+function isTransparent(bitmap) {
+  const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+  return data.some((value, at) => at % 4 === 3 && value < 255);
 }
 
 function withoutEmpty(values) {

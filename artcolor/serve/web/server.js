@@ -67,10 +67,11 @@ export function connectServer(project, call, say, showProgress) {
     };
     report({ done: 0, total: file.size });
     try {
-      const { decoding } = project.state;
-      const { blob, name } = await call(() => project.engine.folder(file, { decoding }, report));
+      const { decoding } = project.wanted;
+      const answer = await call(() => project.engine.folder(file, { decoding }, report));
+      const { blob, name, failed, warnings = [] } = answer;
       offer(blob, name);
-      say(text("saved", { name, model: project.info.model }));
+      say([text(failed ? "folderFailed" : "folderSaved", { name, failed }), ...warnings].join(" "), failed > 0);
     } catch (error) {
       project.fail(error, file.name);
     } finally {

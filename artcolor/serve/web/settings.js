@@ -1,6 +1,8 @@
 /** The sliders of how a prediction becomes color. */
 
 import { element } from "./dom.js";
+import { takes } from "./guidance.js";
+import { strings, text } from "./strings.js";
 
 const SETTINGS = ["vividness", "temperature", "strength"];
 
@@ -20,7 +22,10 @@ export function connectSettings(project) {
       const value = project.state.decoding[id] ?? project.result?.used[id] ?? project.info?.defaults[id] ?? 1;
       // While a slider is dragged, its value is the newest.
       if (element(id).valueAsNumber !== value) element(id).value = value;
-      document.querySelector(`output[for="${id}"]`).textContent = Number(value).toFixed(2);
+      const taken = !project.info || takes(project.info, id);
+      document.querySelector(`output[for="${id}"]`).textContent = taken ? Number(value).toFixed(2) : "";
+      element(id).disabled = !taken;
+      element(`${id}-help`).textContent = taken ? strings[`${id}Help`] : text("notTaken", project.info);
     }
     element("reset").disabled = !Object.keys(project.state.decoding).length;
   };

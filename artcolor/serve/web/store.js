@@ -1,9 +1,12 @@
 /** Keeps hints and settings in this browser, for each picture that was opened. */
 
+import { checkedExtras, checkedHints } from "./guidance.js";
+
 const PREFIX = "artcolor:";
 const MOST_PICTURES = 100;
 // Of large files, the first and the last part are enough to tell them apart.
 const PART = 1 << 20;
+const SETTINGS = ["vividness", "temperature", "strength"];
 
 /**
  * A name for the content of a file, to find again what was kept for it. Not for security.
@@ -23,15 +26,40 @@ export async function keyOf(file) {
   return [file.size, one >>> 0, other >>> 0].map((value) => value.toString(36)).join("-");
 }
 
-/** What was kept for a picture, or `null`. */
+/** What was kept for a picture, or `null`. What is damaged is removed. */
 export function restored(key) {
   try {
-    const { hints, decoding, seed } = JSON.parse(localStorage.getItem(PREFIX + key)).state;
-    return Array.isArray(hints) ? { hints, decoding, seed } : null;
+    const content = localStorage.getItem(PREFIX + key);
+    const state = content === null ? null : readState(content);
+    if (content !== null && !state) forget(key);
+    return state;
   } catch {
-    // Nothing was kept, it is damaged, or asking is not allowed.
+    // Asking is not allowed.
     return null;
   }
+}
+
+/**
+ * Reads what was kept.
+ *
+ * @param {string} content as `keep` writes it
+ * @returns {{hints: object[], extras: object, decoding: object, seed: number|null}|null} `null` if it is damaged
+ */
+export function readState(content) {
+  try {
+    const { hints, extras = {}, decoding, seed = null } = JSON.parse(content).state;
+    const isDecoding = decoding !== null && typeof decoding === "object" && Object.entries(decoding).every(isSetting);
+    const isSeed = seed === null || (Number.isSafeInteger(seed) && seed >= 0);
+    if (!isDecoding || !isSeed || !Array.isArray(hints)) return null;
+    return { hints: checkedHints(hints), extras: checkedExtras(extras), decoding, seed };
+  } catch {
+    return null;
+  }
+}
+
+function isSetting([name, value]) {
+  const isPossible = name === "temperature" ? value > 0 : value >= 0;
+  return SETTINGS.includes(name) && typeof value === "number" && isPossible;
 }
 
 /** Keeps the state for a picture. */
@@ -56,7 +84,17 @@ export function forget(key) {
 function forgetOld() {
   const keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
   if (keys.length <= MOST_PICTURES) return;
-  const times = new Map(keys.map((key) => [key, JSON.parse(localStorage.getItem(key)).time]));
+  const times = new Map(keys.map((key) => [key, timeOf(localStorage.getItem(key))]));
   keys.sort((one, other) => times.get(one) - times.get(other));
   for (const key of keys.slice(0, keys.length - MOST_PICTURES)) localStorage.removeItem(key);
+}
+
+/** Damaged entries are as good as the oldest. */
+function timeOf(content) {
+  try {
+    const { time } = JSON.parse(content);
+    return Number.isFinite(time) ? time : 0;
+  } catch {
+    return 0;
+  }
 }

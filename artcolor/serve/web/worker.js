@@ -8,12 +8,11 @@ import { Coloring } from "./coloring.js";
 import { effective } from "./decode.js";
 import { Failure } from "./failure.js";
 import { readMetadata } from "./metadata.js";
+import { pngOf, readPixels } from "./pixels.js";
 import { InferenceSession, Tensor, env } from "./vendor/ort.wasm.bundle.min.mjs";
 
 const MODEL = new URL("./model.onnx", import.meta.url);
 const WASM = new URL("./vendor/ort-wasm-simd-threaded.wasm", import.meta.url);
-// Browsers limit the area of a canvas, and phones their memory; iOS allows 16.7 million pixels.
-const MOST_PIXELS = 16_777_216;
 // Of JPEG files, as artcolor writes them.
 const QUALITY = 95;
 
@@ -35,11 +34,12 @@ const handlers = {
     env.wasm.wasmBinary = wasm;
     session = await InferenceSession.create(model, { executionProviders: ["wasm"] });
     const { tag, model: family, sha256 } = network;
-    return { model: tag || family, sha256, defaults: { strength: 1, ...effective({}, network) } };
+    const accepts = network.kernel ? ["hints", "seed"] : [];
+    return { accepts, model: tag || family, sha256, defaults: { strength: 1, ...effective({}, network) } };
   },
 
   async open({ file }) {
-    const { bitmap, pixels, size } = await decoded(file);
+    const { bitmap, pixels, size } = await readPixels(file);
     // Only now: if the file is no picture, the one before stays.
     coloring = null;
     const found = new Coloring(pixels, size, network);
@@ -57,13 +57,14 @@ const handlers = {
     );
     found.predicted(logits.data, embedding?.data ?? null, logits.dims.slice(2));
     coloring = found;
-    return { bitmap, height: size[0], width: size[1] };
+    return { bitmap, height: size[0], width: size[1], transparent: found.transparent };
   },
 
   render(wanted) {
     const [height, width] = opened().size;
     const pixels = coloring.render(wanted);
-    return { pixels, height, width, used: coloring.used(wanted), options: coloring.stated(wanted) };
+    const [used, options, warnings] = [coloring.used(wanted), coloring.stated(wanted), coloring.warnings(wanted)];
+    return { pixels, height, width, used, options, warnings };
   },
 
   suggest: ({ x, y, k, hints }) => opened().suggest(x, y, k, hints),
@@ -77,8 +78,8 @@ const handlers = {
 
   async alternative({ side, ...wanted }) {
     const own = opened();
-    const making = own.prepare(wanted.seed);
-    while (!making.next().done) {
+    const making = wanted.seed === null ? null : own.prepare(wanted.seed);
+    while (making && !making.next().done) {
       // Whatever came meanwhile is done first.
       await new Promise((resolve) => setTimeout(resolve));
       await last;
@@ -95,11 +96,16 @@ const handlers = {
 
   async save({ what, format, quality, ...wanted }) {
     const [height, width] = opened().size;
+    // What is transparent would become black.
+    if (coloring.transparent && format === "jpeg") throw new Failure("transparent");
     const pixels = what === "layer" ? coloring.layer(wanted) : coloring.render(wanted);
+    const options = coloring.stated(wanted);
+    // A canvas would lose the colors of transparent pixels.
+    if (format === "png" && coloring.transparent) return { blob: await pngOf(pixels, width, height), options };
     const canvas = new OffscreenCanvas(width, height);
     canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
     const blob = await canvas.convertToBlob({ type: `image/${format}`, quality: (quality ?? QUALITY) / 100 });
-    return { blob, options: coloring.stated(wanted) };
+    return { blob, options };
   },
 
   close() {
@@ -130,18 +136,6 @@ async function fetched(url, loaded, report) {
     report();
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
-}
-
-/** RGBA pixels and size of a picture file, turned as its EXIF data say. */
-async function decoded(file) {
-  const bitmap = await createImageBitmap(file, { premultiplyAlpha: "none" }).catch(() => {
-    throw new Failure("notPicture");
-  });
-  const { height, width } = bitmap;
-  if (height * width > MOST_PIXELS) throw new Failure("tooLarge", `${width} × ${height}`);
-  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-  context.drawImage(bitmap, 0, 0);
-  return { bitmap, pixels: context.getImageData(0, 0, width, height).data, size: [height, width] };
 }
 
 async function answer({ id, method, content }) {

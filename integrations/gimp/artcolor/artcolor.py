@@ -21,6 +21,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # The server itself gives up after a minute or two.
 SECONDS = 300
 TRIES = 5
+# What a PNG file begins with, and ends with.
+PNG, END = b"\x89PNG\r\n\x1a\n", b"IEND"
 
 
 class ColorizeError(Exception):
@@ -144,7 +146,7 @@ def by_server(png: bytes, settings: Settings) -> bytes:
         finally:
             connection.close()
         if answer.status == 200:
-            return body
+            return checked(body)
         if answer.status != 503 or not left:
             break
         # Many others ask at once.
@@ -189,7 +191,21 @@ def by_command(png: bytes, settings: Settings, command: str) -> bytes:
         ]
         said = lines[-1].removeprefix("error: ") if lines else f"it ended with status {done.returncode}"
         raise ColorizeError(f"artcolor says: {said}")
-    return done.stdout
+    return checked(done.stdout)
+
+
+def checked(png: bytes) -> bytes:
+    """Returns what artcolor gave if it is PNG; GIMP could not tell what is wrong.
+
+    Args:
+        png: from the server or the command.
+
+    Raises:
+        ColorizeError: it is no PNG.
+    """
+    if not png.startswith(PNG) or END not in png[-16:]:
+        raise ColorizeError(f"artcolor gave no picture but {len(png)} other bytes. Is it really artcolor?")
+    return png
 
 
 def run_in_gimp() -> None:
