@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 import pytest
 import tifffile
+import torch
 
 from artcolor.batch.pipe import colorize_stream
 from artcolor.engine.colorizer import Colorizer
@@ -49,10 +50,19 @@ HELPERS = """async () => {
 }"""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Computes with as many threads as the server below, because sums depend on their number in the last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     words = [sys.executable, "-c", "from artcolor.cli import main; main()", "serve", "--port", "0"]
-    environment = {**os.environ, "ARTCOLOR_TOKEN": TOKEN}
+    environment = {**os.environ, "ARTCOLOR_TOKEN": TOKEN, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
         line = process.stdout.readline()
         yield next(word for word in line.split() if word.startswith("http")).rstrip(";")
