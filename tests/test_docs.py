@@ -190,7 +190,11 @@ def test_generated_sections_are_current(document: str, name: str, monkeypatch: p
 
 
 def test_no_file_is_too_large_and_no_pickle_is_there() -> None:
+    # What is fetched for the page is in no commit.
+    fetched = {ROOT / "artcolor/serve/web" / name for name in ("vendor", "model.onnx")}
     for path in (ROOT / "artcolor").rglob("*"):
+        if fetched & {path, path.parent}:
+            continue
         assert path.stat().st_size <= 12 * 2**20, path
         assert path.suffix not in (".pth", ".pt", ".pkl", ".bin"), path
 
