@@ -135,6 +135,7 @@ def test_hints_files_are_opened(browser: Any, address: str, small: Path, tmp_pat
             give(content)
             tab.locator("#status.failed", has_text=message).wait_for()
         give({"schema": 1, "size": [480, 320], "hints": hints, "palette": ["navy", "ivory"]})
+        tab.locator("#status", has_text="Hints in hints.json: 4.").wait_for()
         wait(tab)
         assert tab.inner_text("#status") == (
             "Hints in hints.json: 4. Hints that are not used on this page: 1. "
