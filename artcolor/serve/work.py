@@ -42,7 +42,9 @@ def working_pixels(width: int, height: int, size: int) -> int:
         >>> working_pixels(600, 300, 256)
         131072
     """
-    return math.prod(working_size(height, width, size=size, stride=_LARGEST_STRIDE, out_stride=_STRIDE))
+    # Damaged files may state no width or height; reading them says what is wrong.
+    sides = max(1, height), max(1, width)
+    return math.prod(working_size(*sides, size=size, stride=_LARGEST_STRIDE, out_stride=_STRIDE))
 
 
 def work_of(working: int, hints: Any = None, *, draws: bool = False) -> int:

@@ -63,3 +63,7 @@ def test_requests() -> None:
         )
         assert answer.status_code == 422
         assert client.get(f"/api/sessions/{session}/result").status_code == 200
+
+
+def test_pictures_without_a_side_need_no_special_work() -> None:
+    assert working_pixels(0, 5, 256) == working_pixels(1, 5, 256)
