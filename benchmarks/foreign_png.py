@@ -19,7 +19,7 @@ from foreign_files import (
 
 
 def color_chunks(rng: Rng) -> tuple[list[tuple[bytes, bytes]], Callable[[Array], Array], str]:
-    """Draws chunks that state the color space of a PNG. Returns them, what they make of values, and words."""
+    """Draws chunks that state the color space of a PNG. Returns them, the conversion they define, and a description."""
     kind = pick(rng, ("none", "none", "sRGB", "gAMA", "gAMA", "gAMA and cHRM", "cICP", "sRGB and gAMA"))
     space = pick(rng, list(PRIMARIES))
     white, primaries = PRIMARIES[space]

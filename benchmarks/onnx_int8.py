@@ -1,4 +1,4 @@
-"""Measures what 8 bits bring and cost: speed, size and accuracy of exported networks, as a Markdown table.
+"""Measures what quantization to 8 bits gains and costs: speed, size and accuracy, as a Markdown table.
 
     artcolor export unet -o unet.onnx
     artcolor export unet -o unet-int8.onnx --int8 --pictures FOLDER

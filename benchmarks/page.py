@@ -1,4 +1,4 @@
-"""Measures the page that colorizes in the browser, prints it, and writes docs/results/page.json.
+"""Measures the page that colorizes in the browser, prints the results, and writes docs/results/page.json.
 
     python scripts/fetch_onnxruntime_web.py
     python benchmarks/page.py
@@ -108,7 +108,7 @@ def pictures(folder):
 
 
 class Visit:
-    """One visit to the page; `times` gets a list of milliseconds for each thing that was measured."""
+    """One visit to the page; `times` collects the milliseconds of each measurement by name."""
 
     def __init__(self, tab, times):
         self.tab, self.times = tab, times
@@ -117,7 +117,7 @@ class Visit:
         return self.tab.evaluate("window.noted")
 
     def measure(self, name, act, event, answer="ready"):
-        """Notes the time from an event, which `act` brings about, to the answer of the page."""
+        """Measures the time from an event, triggered by `act`, to the response of the page."""
         self.tab.evaluate("window.noted = []")
         act()
         self.wait(lambda: any(what == answer for what, _ in self.noted()), name)
@@ -158,7 +158,7 @@ class Visit:
 
 
 def visit(browser, address, paths, times):
-    """Does what a person does on the page."""
+    """Uses the page as a person would."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     context.add_init_script(OBSERVER)
     begun = Visit(context.new_page(), times)

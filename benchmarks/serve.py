@@ -4,7 +4,7 @@
     python benchmarks/serve.py --repeat 50 --posts 400 --mutated 0 --small
 
 The server runs in a separate process, on loopback. Time is that of colorizing a JPEG file to JPEG, in this process and
-over HTTP, by turns. Memory is the largest resident memory of the server. Mutated requests are those of
+over HTTP, alternately. Memory is the largest resident memory of the server. Mutated requests are those of
 tests/serve/test_mutated.py, which fails if one is answered with 500 or leaves a session or a place behind. Large
 pictures have 8000 x 8000 pixels; four clients at once send them, first to be colorized, then into sessions, then with
 16 bits a channel into sessions and to be colorized.

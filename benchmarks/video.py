@@ -65,7 +65,7 @@ def clip(picture, *, frames, pan=0.0, zoom=0.0, size=SIZE, seed=0):
 
     Args:
         picture: `(H, W, 3)` uint8.
-        frames: so many.
+        frames: number of frames.
         pan: pixels a frame, along the longer side of what is left of the picture; it turns around at the border.
         zoom: enlargement a frame.
         size: height and width of the frames.

@@ -1,4 +1,4 @@
-"""Fetches axe-core, with which the tests look for barriers in the page, from npm.
+"""Fetches axe-core from npm; the tests check the accessibility of the page with it.
 
 Run from a checkout, before the tests: python scripts/fetch_axe.py
 """

@@ -1,4 +1,4 @@
-"""Fetches onnxruntime-web, with which the page computes in the browser, from npm.
+"""Fetches onnxruntime-web from npm; the page runs models in the browser with it.
 
 Run from a checkout, before the page is used without a server: python scripts/fetch_onnxruntime_web.py
 """
@@ -30,7 +30,7 @@ _SECONDS = 120
 
 
 def fetch(url: str, integrity: str, files: Sequence[str]) -> dict[str, bytes]:
-    """Downloads a package of npm, checks it, and takes files out.
+    """Downloads an npm package, checks its hash, and extracts files.
 
     Args:
         url: of the package.
@@ -89,7 +89,7 @@ def main(
 
 
 def save(files: dict[str, bytes], out: Path) -> None:
-    """Writes files to a folder, and says which.
+    """Writes files to a folder, and prints their names.
 
     Args:
         files: content by name.

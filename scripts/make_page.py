@@ -1,4 +1,4 @@
-"""Puts the page together that colorizes in the browser; any host of static files serves it.
+"""Builds the page that colorizes in the browser, as static files for any host.
 
 Run from a checkout with the extra `export`:
 
