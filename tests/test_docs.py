@@ -6,6 +6,7 @@ what a test cannot have: a Hub on loopback, this checkout for GitHub, the CPU fo
 """
 
 import importlib
+import itertools
 import json
 import os
 import re
@@ -59,6 +60,12 @@ def commands(page: Path) -> Iterator[tuple[str, int]]:
                     yield command, number
 
 
+def transcript(page: Path, line: int) -> list[str]:
+    """Lines that a `console` fence shows after a command; none if the page does not show its output."""
+    shown = itertools.takewhile(lambda text: not text.startswith(("$ ", "```")), page.read_text().splitlines()[line:])
+    return [text.rstrip() for text in shown if text.strip()]
+
+
 def on_this_machine(code: str) -> str:
     return re.sub(r"\b(cuda|mps)\b", "cpu", code)
 
@@ -110,10 +117,11 @@ def test_snippets_run(page: Path, world: Path) -> None:
             exec(compile("\n" * line + on_this_machine(code), str(page), "exec"), names)
         for number in range(line + 1, line + 1 + code.count("\n")):
             if number in called:
-                run_command(called[number], f"{page.name}:{number}")
+                expected = transcript(page, number) if language == "console" else None
+                run_command(called[number], f"{page.name}:{number}", expected)
 
 
-def run_command(command: str, where: str) -> None:
+def run_command(command: str, where: str, expected: list[str] | None) -> None:
     arguments = shlex.split(on_this_machine(command))[1:]
     if arguments[0] == "serve":
         start_server(arguments, where)
@@ -122,7 +130,11 @@ def run_command(command: str, where: str) -> None:
         # A page may show two ways to one file.
         arguments.append("--force")
     done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 0, f"{where}: {command}\n{done.output}{done.exception!r}"
+    # A reader who follows a page sees what it shows; a failure that is meant to happen is shown, too.
+    fails = any(text.startswith("failed: ") for text in expected or ())
+    assert done.exit_code == int(fails), f"{where}: {command}\n{done.output}{done.exception!r}"
+    if expected is not None:
+        assert [text.rstrip() for text in done.output.splitlines() if text.strip()] == expected, where
 
 
 def start_server(arguments: list[str], where: str) -> None:
