@@ -12,7 +12,9 @@ import numpy as np
 from PIL import Image
 
 from artcolor.serve.guard import _HEADERS
+from tests.conftest import ROOT
 
+PICTURE = ROOT / "docs" / "pictures" / "hokusai_ejiri.jpg"
 TIMEOUT = 60_000
 # Playwright says this of the service worker, and Chromium that the user's name is missing.
 _EXPECTED = ("Service Worker registration blocked", "Password forms should have")

@@ -2,12 +2,15 @@
 
 import importlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.conftest import ROOT
+from tests.serve.browsing import PICTURE, hosted
 
 WEB = ROOT / "artcolor" / "serve" / "web"
 
@@ -36,3 +39,18 @@ def own_page(tmp_path: Path, built_page: Path) -> Path:
     folder = tmp_path / "host" / "artcolor" / "demo"
     shutil.copytree(built_page, folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def address(built_page: Path) -> Iterator[str]:
+    """Where the page is."""
+    with hosted(built_page) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gray PNG, because browsers and Pillow decode JPEG files a little differently."""
+    path = tmp_path_factory.mktemp("picture") / "Great wave.png"
+    Image.open(PICTURE).convert("L").resize((240, 160)).save(path)
+    return path

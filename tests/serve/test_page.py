@@ -1,7 +1,6 @@
 """The page in Chromium without a server's help: the same pixels as Python, settings, view, files, and mistakes."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,9 @@ from artcolor.engine.hints import Hint
 from artcolor.engine.hints_on_picture import HintedPicture
 from artcolor.images import open_picture, read_provenance
 from tests.conftest import ROOT
-from tests.serve.browsing import add_hint, choose, hosted, move, opened, part, pixels, place, read, save, wait
+from tests.serve.browsing import PICTURE, add_hint, choose, move, opened, part, pixels, place, read, save, wait
 
-PICTURE = ROOT / "docs" / "pictures" / "hokusai_ejiri.jpg"
 AXE = ROOT / ".cache" / "axe-core" / "axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def address(built_page: Path) -> Iterator[str]:
-    with hosted(built_page) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A gray PNG, because browsers and Pillow decode JPEG files a little differently."""
-    path = tmp_path_factory.mktemp("picture") / "Great wave.png"
-    Image.open(PICTURE).convert("L").resize((240, 160)).save(path)
-    return path
 
 
 def test_colors_and_saves_as_python_does(

@@ -1,7 +1,6 @@
 """Hints on the page in Chromium: placed, moved, changed, undone, kept, and taken out and in; colored as Python does."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,7 @@ from PIL import Image
 import artcolor
 from artcolor.engine.hint_files import open_hints
 from artcolor.images import read_provenance
-from tests.conftest import ROOT
-from tests.serve.browsing import add_hint, choose, hosted, opened, part, pixels, place, read, save, wait
-
-PICTURE = ROOT / "docs" / "pictures" / "hokusai_ejiri.jpg"
-
-
-@pytest.fixture(scope="module")
-def address(built_page: Path) -> Iterator[str]:
-    with hosted(built_page) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("picture") / "wave.png"
-    Image.open(PICTURE).convert("L").resize((240, 160)).save(path)
-    return path
+from tests.serve.browsing import PICTURE, add_hint, choose, opened, part, pixels, place, read, save, wait
 
 
 def hints_of(tab: Any, path: Path) -> list[dict[str, Any]]:

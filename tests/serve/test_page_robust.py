@@ -2,33 +2,16 @@
 
 import functools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
 import artcolor
-from tests.conftest import ROOT
-from tests.serve.browsing import choose, hosted, opened, part, pixels, save, wait
+from tests.serve.browsing import PICTURE, choose, opened, part, pixels, save, wait
 
-PICTURE = ROOT / "docs" / "pictures" / "hokusai_ejiri.jpg"
 RED = {"x": 0.5, "y": 0.5, "color": "red"}
-
-
-@pytest.fixture(scope="module")
-def address(built_page: Path) -> Iterator[str]:
-    with hosted(built_page) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("picture") / "wave.png"
-    Image.open(PICTURE).convert("L").resize((240, 160)).save(path)
-    return path
 
 
 def test_transparent_pictures_keep_the_colors_that_are_hidden(
@@ -92,7 +75,7 @@ def test_what_cannot_be_drawn_does_not_stay(browser: Any, address: str, small: P
         for hints, message in (
             # The picture is gray.
             ([{**RED, "color": "picture"}], "What was kept from your last visit cannot be used (hints[0]: its color"),
-            ([5], "wave.png, 240 × 160"),
+            ([5], "Great wave.png, 240 × 160"),
         ):
             kept = json.dumps({"state": {"hints": hints, "decoding": {}, "seed": None}})
             tab.evaluate("content => localStorage.setItem(...content)", [key, kept])
