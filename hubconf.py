@@ -175,7 +175,7 @@ def _figures(key, entry, enum):
     decoding = [f"{name} {head[name]:g}" for name in ("vividness", "temperature") if name in head]
     with_decoding = f", decoded with {' and '.join(decoding)}" if decoding else ""
     text = (
-        f"Default weights: {key}, {entry['parameters'] / 1e6:.2f} M parameters, {entry['bytes'] / 2**20:.1f} MB"
+        f"Default weights: {key}, {entry['parameters'] / 1e6:.2f} M parameters, {entry['bytes'] / 1e6:.1f} MB"
         f"{with_decoding}. Measured on {measured['n']} whole paintings: {psnr}; mean colorfulness "
         f"{default['delta_colorfulness']['mean']:+.1f} relative to the originals; "
         f"FD-grid {default['fd_grid']['mean']:.0f}. "

@@ -1,7 +1,8 @@
-"""Rewrites the sections of README, docs and other files that are generated from the manifest, the code and results.
+"""Rewrites what is generated from the manifest, the code and results in README, docs and other files.
 
-A section stands between `<!-- NAME -->` and `<!-- /NAME -->`. Run this after changing the manifest, an option or a
-model: python scripts/update_tables.py
+A section stands between `<!-- NAME -->` and `<!-- /NAME -->`, a single figure between `<!-- figure KEY -->` and
+`<!-- /figure -->` (scripts/figures.py lists the keys). Run this after changing the manifest, an option or a model:
+python scripts/update_tables.py
 """
 
 import ast
@@ -14,6 +15,8 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import figures
 
 from artcolor.batch.saving import Saving
 from artcolor.engine.options import OPTIONS
@@ -137,7 +140,9 @@ def updated(document: str, name: str) -> str:
 
 
 def main() -> None:
-    """Rewrites all sections."""
+    """Rewrites all figures and sections."""
+    for document in figures.documents():
+        write_atomically(_ROOT / document, figures.filled(document).encode())
     for document, name in SECTIONS:
         write_atomically(_ROOT / document, updated(document, name).encode())
 

@@ -5,7 +5,6 @@ that holds what pages speak of (`world`). A page that speaks of another file get
 what a test cannot have: a Hub on loopback, this checkout for GitHub, the CPU for GPUs, two steps for a training.
 """
 
-import importlib
 import itertools
 import json
 import os
@@ -179,26 +178,6 @@ def test_links_and_pictures_exist(page: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.*)$", without_code(found), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, target
-
-
-@pytest.mark.parametrize(
-    ("document", "name"),
-    [
-        ("README.md", "zoo"),
-        ("docs/weights.md", "files"),
-        ("docs/colorizing.md", "options"),
-        ("docs/howto/page.md", "page"),
-        ("artcolor/__init__.pyi", "models"),
-        ("README.md", "install"),
-        ("docs/installation.md", "install"),
-        ("requirements-onnx.txt", "light"),
-    ],
-)
-def test_generated_sections_are_current(document: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    tables = importlib.import_module("update_tables")
-    assert (document, name) in tables.SECTIONS
-    assert tables.updated(document, name) == (ROOT / document).read_text(), "run: python scripts/update_tables.py"
 
 
 def test_no_file_is_too_large_and_no_pickle_is_there() -> None:

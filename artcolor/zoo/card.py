@@ -33,7 +33,7 @@ PICTURES = ("gray.png", "color.jpg")
 _NONE = "–"
 _FILE_COLUMNS = ("weights", "file", "bytes", "SHA-256", "license", "on the Hub")
 _SETTINGS = {"default": "at its defaults", "accurate": "at vividness 0"}
-_METRICS = {
+METRICS: Mapping[str, tuple[str, str]] = {
     "psnr": ("PSNR", ".2f"),
     "abrmse": ("abRMSE", ".2f"),
     "colorfulness": ("CF", ".1f"),
@@ -43,6 +43,17 @@ _METRICS = {
     "fd_lite0": ("FD-lite0", ".1f"),
     "nll": ("NLL", ".3f"),
 }
+"""Label and number format of the metrics in tables and texts."""
+
+
+def megabytes(size: int) -> str:
+    """Formats a size in bytes. A megabyte is 1,000,000 bytes, as in file managers and on the Hub.
+
+    Example:
+        >>> megabytes(10_156_448)
+        '10.2 MB'
+    """
+    return f"{size / 1e6:.1f} MB"
 
 
 def short_row(entry: Entry, default: str) -> tuple[str, str, str, str]:
@@ -55,7 +66,7 @@ def short_row(entry: Entry, default: str) -> tuple[str, str, str, str]:
     """
     return (
         entry.key,
-        f"{entry.bytes / 2**20:.1f} MB",
+        megabytes(entry.bytes),
         PURPOSES.get(entry.model, ""),
         "yes" if entry.model == default else "",
     )
@@ -68,7 +79,7 @@ def table_row(entry: Entry) -> tuple[str, ...]:
     return (
         entry.key,
         f"{entry.parameters / 1e6:.2f} M",
-        f"{entry.bytes / 2**20:.1f} MB",
+        megabytes(entry.bytes),
         f"{entry.multiply_adds / 1e9:.2f} G at {entry.config['size']} px",
         f"{accurate['psnr']['mean']:.2f} dB" if accurate else _NONE,
         f"{default['psnr']['mean']:.2f} dB",
@@ -93,13 +104,13 @@ def figures_table(protocol: str) -> str:
             found = entry.metrics[protocol].get(setting)
             if found is None:
                 continue
-            cells = [format(found[m]["mean"], form) if m in found else _NONE for m, (_, form) in _METRICS.items()]
+            cells = [format(found[m]["mean"], form) if m in found else _NONE for m, (_, form) in METRICS.items()]
             spread = found["delta_colorfulness"]
             if "source_low" in spread:
-                at = list(_METRICS).index("delta_colorfulness")
+                at = list(METRICS).index("delta_colorfulness")
                 cells[at] += f" ({spread['source_low']:+.1f} to {spread['source_high']:+.1f})"
             rows.append((f"`{entry.key}`, {_SETTINGS[setting]}", *cells))
-    return _table(("", *(label for label, _ in _METRICS.values())), rows)
+    return _table(("", *(label for label, _ in METRICS.values())), rows)
 
 
 def files_table() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import artcolor
-from artcolor.zoo.card import figure_text
+from artcolor.zoo.card import figure_text, megabytes
 from artcolor.zoo.manifest import Entry
 from sitegen.results import released
 
@@ -44,7 +44,7 @@ def zoo() -> str:
         cells = [
             entry.tag,
             f"{entry.parameters / 1e6:.2f} M",
-            f"{entry.bytes / 2**20:.1f} MB",
+            megabytes(entry.bytes),
             _short(accurate, "psnr", ".2f"),
             *_at_defaults(default),
         ]
@@ -104,7 +104,7 @@ def _facts(entry: Entry) -> str:
     head = entry.config["head"]
     defaults = [f"{name} {head[name]:g}" for name in ("vividness", "temperature") if name in head]
     lines = [
-        f"- Weights `{entry.key}`: {entry.parameters:,} parameters, a file of {entry.bytes / 2**20:.1f} MB, "
+        f"- Weights `{entry.key}`: {entry.parameters:,} parameters, a file of {megabytes(entry.bytes)}, "
         f"{entry.multiply_adds / 1e9:.2f} G multiply-adds at {entry.config['size']} px.",
         f"- Recipe `{entry.recipe}`, commit `{entry.commit[:12]}`, PyTorch {entry.torch}. License {entry.license}.",
         f"- Trained on {entry.data}.",

@@ -186,19 +186,6 @@ def test_new_weights_replace_unpublished_ones_in_place(tmp_path, monkeypatch: py
     manifest.entries.cache_clear()
 
 
-def between(text: str, marker: str) -> str:
-    return text.split(f"<!-- {marker} -->\n")[1].split(f"<!-- /{marker} -->")[0]
-
-
-@pytest.mark.parametrize(
-    ("document", "marker", "made"),
-    [("README.md", "zoo", card.markdown_table), ("docs/weights.md", "files", card.files_table)],
-)
-def test_documents_show_the_tables_of_the_manifest(document: str, marker: str, made) -> None:
-    shown = between((ROOT / document).read_text(), marker)
-    assert shown == made(), f"{document} is stale: run python scripts/update_tables.py"
-
-
 def test_hub_help_shows_the_figures_of_the_manifest() -> None:
     for key, entry in manifest.entries().items():
         figures = entry.metrics["paintings-whole"]
