@@ -5,7 +5,7 @@ A figure stands between `<!-- figure KEY -->` and `<!-- /figure -->`. KEY is one
 - `MODEL/PROTOCOL/SETTING/METRIC` of released weights, such as `unet/whole/default/psnr`. MODEL is a family or the name
   of weights, PROTOCOL `whole`, `crops`, `report-200` or `report-128`, SETTING `default` or `accurate` (vividness 0);
 - `MODEL/bytes`, `MODEL/parameters`, `MODEL/multiply_adds` or `MODEL/size`;
-- `BASELINE/PROTOCOL/METRIC` of a baseline: `gray`, `constant`, `l_table`, `picture_mean` or `l_prior`; and
+- `BASELINE/PROTOCOL/METRIC` of a baseline: `gray`, `constant`, `l_table` or `picture_mean`; and
   `truth/PROTOCOL/colorfulness`;
 - `results/FILE.json/path/of/keys[:FORMAT]`: a value in docs/results. A list takes an index, or conditions on the fields
   of one of its objects, separated by `;`. FORMAT is a format of Python, or `MB`.
@@ -15,7 +15,6 @@ A figure stands between `<!-- figure KEY -->` and `<!-- /figure -->`. KEY is one
     python scripts/update_tables.py    # fills in all figures
 """
 
-import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +46,7 @@ FORMATS: Mapping[str, str] = {
 }
 """How each metric is written."""
 
-BASELINES = ("gray", "constant", "l_table", "picture_mean", "l_prior")
+BASELINES = ("gray", "constant", "l_table", "picture_mean")
 """Predictors without a network, from docs/results/baselines-PROTOCOL.json."""
 
 _FACTS: Mapping[str, Callable[[Entry], str]] = {
@@ -138,6 +137,37 @@ def figure(key: str) -> str:
     Raises:
         ValueError: there is no such figure.
     """
+    return _found(key)[1]
+
+
+def number(key: str) -> float:
+    """Returns the figure of a key unrounded.
+
+    Args:
+        key: see the top of this module.
+
+    Raises:
+        ValueError: there is no such figure, or it is no number.
+    """
+    value = _found(key)[0]
+    if not isinstance(value, (int, float)):
+        raise ValueError(f"{key} is not a number")
+    return value
+
+
+def baselines(protocol: str) -> Mapping[str, Any]:
+    """Returns the figures of all baselines, by name and metric.
+
+    Args:
+        protocol: name in keys.
+    """
+    content = json.loads((RESULTS / f"baselines-{protocol}.json").read_text(encoding="utf-8"))
+    models: Mapping[str, Any] = content["models"]
+    return models
+
+
+def _found(key: str) -> tuple[Any, str]:
+    """Returns a figure as it is stored, and as pages show it."""
     first, _, rest = key.partition("/")
     if first == "results":
         return _of_results(rest)
@@ -149,16 +179,17 @@ def figure(key: str) -> str:
     return _of_model(entry, rest.split("/"))
 
 
-def _of_model(entry: Entry, parts: list[str]) -> str:
+def _of_model(entry: Entry, parts: list[str]) -> tuple[Any, str]:
     if len(parts) == 1:
-        return _get(_FACTS, parts[0])(entry)
+        text = _get(_FACTS, parts[0])(entry)
+        return getattr(entry, parts[0], None), text
     if len(parts) != 3:
         raise ValueError(f"expected MODEL/PROTOCOL/SETTING/METRIC, not {entry.key}/{'/'.join(parts)}")
     protocol, setting, metric = parts
     return _formatted(_get(_get(entry.metrics, _get(PROTOCOLS, protocol)), setting), metric)
 
 
-def _of_baseline(name: str, parts: list[str]) -> str:
+def _of_baseline(name: str, parts: list[str]) -> tuple[Any, str]:
     if len(parts) != 2:
         raise ValueError(f"expected BASELINE/PROTOCOL/METRIC, not {name}/{'/'.join(parts)}")
     protocol, metric = parts
@@ -171,19 +202,7 @@ def _of_baseline(name: str, parts: list[str]) -> str:
     return _formatted(_get(found, name), metric)
 
 
-@functools.cache
-def baselines(protocol: str) -> Mapping[str, Any]:
-    """Returns the figures of all baselines, by name and metric.
-
-    Args:
-        protocol: name in keys.
-    """
-    content = json.loads((RESULTS / f"baselines-{protocol}.json").read_text(encoding="utf-8"))
-    models: Mapping[str, Any] = content["models"]
-    return models
-
-
-def _of_results(rest: str) -> str:
+def _of_results(rest: str) -> tuple[Any, str]:
     form = _FORMAT.search(rest)
     name, *path = rest[: form.start() if form else None].split("/")
     file = RESULTS / name
@@ -195,8 +214,8 @@ def _of_results(rest: str) -> str:
     if isinstance(value, (list, dict)):
         raise ValueError(f"{rest} is not a single value")
     if form is None:
-        return str(value)
-    return card.megabytes(value) if form[1] == "MB" else format(value, form[1])
+        return value, str(value)
+    return value, card.megabytes(value) if form[1] == "MB" else format(value, form[1])
 
 
 def _selected(rows: list[Any], part: str) -> Any:
@@ -211,15 +230,17 @@ def _selected(rows: list[Any], part: str) -> Any:
     return found[0]
 
 
-def _formatted(metrics: Mapping[str, Any], name: str) -> str:
+def _formatted(metrics: Mapping[str, Any], name: str) -> tuple[Any, str]:
     metric, _, part = name.partition(".")
     value, form = _get(metrics, metric), _get(FORMATS, metric)
     if not part:
-        return format(value["mean"], form)
+        if value["mean"] is None:
+            raise ValueError(f"{metric} does not apply")
+        return value["mean"], format(value["mean"], form)
     low, high = {"ci": ("low", "high"), "sources": ("source_low", "source_high")}.get(part, (part, part))
     if value.get(low) is None or value.get(high) is None:
         raise ValueError(f"{metric} has no {part}")
-    return f"{value[low]:{form}} to {value[high]:{form}}"
+    return None, f"{value[low]:{form}} to {value[high]:{form}}"
 
 
 def _get(mapping: Mapping[str, Any], name: str) -> Any:

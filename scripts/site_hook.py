@@ -19,6 +19,7 @@ from sitegen import api, architecture, demo, modulemap, plots, showing, tables
 from sitegen.cache import ROOT
 
 import artcolor
+from artcolor.models.distribution import DistributionModel
 
 _MARK = re.compile(r"<!-- site:([\w-]+) ?([\w-]*) -->")
 # Files outside docs/ that are pages, too; links to them are rewritten to the pages.
@@ -78,7 +79,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
         "samples": lambda name: showing.samples(name, publish),
         "own": lambda name: showing.own_pictures(name, publish),
         "compare": lambda _: showing.compare(publish),
-        "network": lambda name: _framed(architecture.draw(artcolor.get_model(name))),
+        "network": _network,
         "demo": lambda _: demo.button(get_relative_url(_DEMO, page.url)),
         "modules": lambda _: _framed(modulemap.draw()),
         "plot": lambda name: _framed(plots.draw(name)),
@@ -107,6 +108,17 @@ def _publish(page: Page, path: Path) -> str:
     address = f"assets/results/{path.name}"
     _published[address] = path
     return get_relative_url(address, page.url)
+
+
+def _network(name: str) -> str:
+    model = artcolor.get_model(name)
+    bins = " Its bins are those of all sRGB; released weights have the bins of their training pictures."
+    return _framed(architecture.draw(model)) + (
+        "<p>Boxes are layers, in the order in which they run. Their height is the size of the features, their width the "
+        "number of channels, which stands above. Below stand the side in pixels and the kernels; 3² is 3 × 3. Drawn from "
+        f"a run of the untrained module (<code>scripts/sitegen/architecture.py</code>)."
+        f"{bins if isinstance(model, DistributionModel) else ''}</p>"
+    )
 
 
 def _framed(svg: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import figures
+import zoo_tables
 
 from artcolor.batch.saving import Saving
 from artcolor.engine.options import OPTIONS
@@ -109,6 +110,10 @@ SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("requirements-onnx.txt", "light"): light_requirements,
     ("docs/evaluation.md", "whole"): functools.partial(card.figures_table, card.WHOLE),
     ("docs/evaluation.md", "crops"): functools.partial(card.figures_table, card.CROPS),
+    ("docs/evaluation.md", "baselines"): zoo_tables.baselines_table,
+    ("docs/evaluation.md", "report"): zoo_tables.report_table,
+    ("docs/evaluation.md", "gain"): zoo_tables.gain_table,
+    ("docs/models.md", "targets"): zoo_tables.targets_table,
     ("docs/weights.md", "files"): card.files_table,
     ("docs/colorizing.md", "options"): options_table,
     ("docs/howto/page.md", "page"): page_tables,

@@ -84,7 +84,7 @@ def test_markers_are_filled_in_but_not_in_code() -> None:
     )
     assert filled(stale) == filled(filled(stale))
     assert figures.without_markers(filled(stale)) == (
-        f"Has {figures.figure('unet/parameters')}, {figures.figure('cnn/bytes')}."
+        f"It has {figures.figure('unet/parameters')} of them, {figures.figure('cnn/bytes')}."
     )
     shown = f"Write `{stale}`:\n\n```text\n{stale}\n```\n\n- a list:\n\n  ```\n  {stale}\n  ```\n"
     assert filled(shown) == shown

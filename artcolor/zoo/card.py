@@ -11,8 +11,8 @@ WHOLE, CROPS = "paintings-whole", "paintings-256"
 """Protocols by which released weights are measured: whole pictures, as they are colorized, and square crops."""
 
 COLUMNS = (
-    *("weights", "parameters", "file", "multiply-adds", "PSNR, vividness 0", "PSNR", "ΔCF", "FD-grid"),
-    *("PSNR of crops", "FD-grid of crops", "defaults"),
+    *("weights", "PSNR, vividness 0", "PSNR", "ΔCF", "FD-grid"),
+    *("parameters", "file", "multiply-adds", "PSNR of crops", "FD-grid of crops", "defaults"),
 )
 PURPOSES: Mapping[str, str] = {
     "unet": "best single coloring",
@@ -78,13 +78,13 @@ def table_row(entry: Entry) -> tuple[str, ...]:
     default, accurate = entry.metrics[WHOLE]["default"], entry.metrics[WHOLE].get("accurate")
     return (
         entry.key,
-        f"{entry.parameters / 1e6:.2f} M",
-        megabytes(entry.bytes),
-        f"{entry.multiply_adds / 1e9:.2f} G at {entry.config['size']} px",
         f"{accurate['psnr']['mean']:.2f} dB" if accurate else _NONE,
         f"{default['psnr']['mean']:.2f} dB",
         f"{default['delta_colorfulness']['mean']:+.2f}",
         f"{default['fd_grid']['mean']:.0f}",
+        f"{entry.parameters / 1e6:.2f} M",
+        megabytes(entry.bytes),
+        f"{entry.multiply_adds / 1e9:.2f} G at {entry.config['size']} px",
         f"{crops['psnr']['mean']:.2f} dB",
         f"{crops['fd_grid']['mean']:.0f}",
         f"vividness {head['vividness']:g}, temperature {head['temperature']:g}" if "vividness" in head else _NONE,

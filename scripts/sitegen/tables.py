@@ -31,22 +31,23 @@ _NONE = "–"
 def zoo() -> str:
     """Returns the table of all models, with or without weights."""
     lines = [
-        "| model | weights | parameters | file | PSNR, vividness 0 | PSNR | ΔCF | FD-grid |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
+        # On a phone, only the first columns are visible.
+        "| model | PSNR, vividness 0 | PSNR | ΔCF | FD-grid | parameters | file | weights |",
+        "|---|--:|--:|--:|--:|--:|--:|---|",
     ]
     for name in sorted(artcolor.list_models()):
         entry, link = released(name), f"[`{name}`](models/{name}.md)"
         if entry is None:
             count = sum(p.numel() for p in artcolor.get_model(name).parameters())
-            lines.append(f"| {link} | *not trained yet* | {count / 1e6:.2f} M |" + f" {_NONE} |" * 5)
+            lines.append(f"| {link} |" + f" {_NONE} |" * 4 + f" {count / 1e6:.2f} M | {_NONE} | *not trained yet* |")
             continue
         default, accurate = (entry.metrics["paintings-whole"].get(one, {}) for one in ("default", "accurate"))
         cells = [
-            entry.tag,
-            f"{entry.parameters / 1e6:.2f} M",
-            megabytes(entry.bytes),
             _short(accurate, "psnr", ".2f"),
             *_at_defaults(default),
+            f"{entry.parameters / 1e6:.2f} M",
+            megabytes(entry.bytes),
+            entry.tag,
         ]
         lines.append(f"| {link} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
