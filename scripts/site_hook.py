@@ -112,13 +112,14 @@ def _publish(page: Page, path: Path) -> str:
 
 def _network(name: str) -> str:
     model = artcolor.get_model(name)
-    bins = " Its bins are those of all sRGB; released weights have the bins of their training pictures."
-    return _framed(architecture.draw(model)) + (
-        "<p>Boxes are layers, in the order in which they run. Their height is the size of the features, their width the "
-        "number of channels, which stands above. Below stand the side in pixels and the kernels; 3² is 3 × 3. Drawn from "
-        f"a run of the untrained module (<code>scripts/sitegen/architecture.py</code>)."
-        f"{bins if isinstance(model, DistributionModel) else ''}</p>"
+    legend = (
+        "Boxes are layers, in the order in which they run. The height of a box is the size of its features, the width "
+        "their number of channels (above). Below stand the side in pixels and the kernels; 3² is 3 × 3. Drawn from a "
+        "run of the untrained module (<code>scripts/sitegen/architecture.py</code>)."
     )
+    if isinstance(model, DistributionModel):
+        legend += " Its bins are those of all sRGB; released weights have the bins of their training pictures."
+    return f"{_framed(architecture.draw(model))}<p>{legend}</p>"
 
 
 def _framed(svg: str) -> str:

@@ -10,7 +10,6 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -24,7 +23,8 @@ MANIFEST = json.loads((ROOT / "weights_manifest.json").read_text())["weights"]
 LOG = "docs/training-log.md"
 SECTION = re.compile(r"^<!-- ([\w-]+) -->\n.*?^<!-- /\1 -->$", re.DOTALL | re.MULTILINE)
 METRIC = re.compile(
-    r"PSNR|\bdB\b|\bMSE\b|SSIM|abRMSE|\bAuC\b|ΔE|\bΔ?CF\b|colorfulness|hot spots|FD-grid|FD-lite0|\bNLL\b|\bECE\b|warp error"
+    r"PSNR|\bdB\b|\bMSE\b|SSIM|abRMSE|\bAuC\b|ΔE|\bΔ?CF\b|colorfulness|hot spots|FD-grid|FD-lite0|\bNLL\b|\bECE\b|"
+    "warp error"
 )
 DECIMAL = re.compile(r"(?<![\w.,])[+−-]?\d*\.\d+(?![\d.]*\w)")
 # Fréchet distances are given without decimals.
