@@ -1,9 +1,10 @@
 """Train a custom network and a custom head without changing the library.
 
+    pip install ".[train,evaluate]"
     python examples/custom_model.py [DATA] [--steps 40] [--out runs/custom_model]
 
-DATA is a folder of color pictures (see docs/training.md); the default is tiles of photographs. The network has two
-convolutions; the head regresses ab with a Huber loss.
+DATA is a folder of color pictures (see docs/training.md); the default is tiles of photographs from scikit-image. The
+network has two convolutions; the head regresses ab with a Huber loss.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """Evaluate models on color pictures, together with trivial baselines.
 
+    pip install ".[evaluate]"
     python examples/evaluate.py [DATA] [--models unet unet:vividness=0,temperature=1] [--limit 4] [--out runs/evaluate]
 
 DATA is a folder of color pictures, whose split `test` is used (see docs/training.md). Without it, the example uses

@@ -1,5 +1,6 @@
 """Fine-tune a model on pictures of one artist, and evaluate it on other pictures of that artist.
 
+    pip install ".[train,evaluate]"
     python examples/finetune.py [DATA --artist "Vincent van Gogh"] [--model cnn] [--steps 20] [--out runs/finetune]
 
 DATA is a folder of color pictures with a metadata.csv that has the columns file_name, split and artist. Pictures of

@@ -1,10 +1,11 @@
 """Make a small data set in color for examples that run without one: tiles of photographs.
 
+    pip install ".[evaluate]"
     python examples/photographs.py OUT
 
-The photographs come with scikit-image (`pip install 'artcolor[evaluate]'`); they are in the public domain
-(NASA, SpaceX) or CC0 (Stéfan van der Walt's cat, Rachel Michetti's coffee). In `metadata.csv` the photograph
-is the artist, so that "more of the same artist" means other tiles of the same photograph.
+The photographs come with scikit-image; they are in the public domain (NASA, SpaceX) or CC0 (Stéfan van der Walt's cat,
+Rachel Michetti's coffee). In `metadata.csv` the photograph is the artist, so that "more of the same artist" means other
+tiles of the same photograph.
 """
 
 import sys

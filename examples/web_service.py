@@ -4,7 +4,7 @@
     python examples/web_service.py [--port 8000] [--model unet]
     curl -F picture=@portrait.jpg http://127.0.0.1:8000/colorize -o color.png
 
-For other frameworks on Starlette the same holds: call the colorizer in a thread, never in the event loop.
+The same holds for other frameworks on Starlette: call the colorizer in a thread, never in the event loop.
 """
 
 import argparse

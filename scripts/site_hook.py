@@ -4,6 +4,7 @@ Content that depends on weights, code or pictures is generated while the site is
 release appears automatically. On GitHub these marks are invisible.
 """
 
+import ast
 import re
 from collections.abc import Callable
 from functools import partial
@@ -145,7 +146,17 @@ def _inside(markdown: str, page: Page) -> str:
 
 
 def _examples() -> str:
-    parts = ["# Examples\n\nThe programs in `examples/`. The tests run each of them.\n"]
+    rows, parts = ["| example | what it does | needs, besides artcolor |\n|---|---|---|"], []
     for path in sorted((ROOT / "examples").glob("*.py")):
-        parts.append(f"## {path.name}\n\n```python\n{path.read_text(encoding='utf-8')}```\n")
-    return "\n".join(parts)
+        text = path.read_text(encoding="utf-8")
+        docstring = ast.get_docstring(ast.parse(text)) or ""
+        needs = re.search(r"^ *(pip install .*)$", docstring, re.MULTILINE)
+        what = docstring.partition("\n")[0]
+        # As Python-Markdown derives them.
+        anchor = path.name.replace(".", "")
+        rows.append(f"| [`{path.name}`](#{anchor}) | {what} | {f'`{needs[1]}`' if needs else 'nothing'} |")
+        parts.append(f"## {path.name}\n\n```python\n{text}```\n")
+    intro = (
+        "The programs in `examples/` run without arguments. The tests run each of them with what it needs, and no more."
+    )
+    return "\n".join((f"# Examples\n\n{intro}\n", *rows, "", *parts))

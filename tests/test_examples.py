@@ -3,11 +3,11 @@
 import functools
 import io
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -25,17 +25,18 @@ import artcolor
 from artcolor.images import read_provenance
 from artcolor.images.colored import is_colored
 from tests.conftest import ROOT, make_painting
+from tests.hiding import environment_for, stated
 
 EXAMPLES = ROOT / "examples"
 RELEASED = [weights.value for name in artcolor.list_models() for weights in artcolor.get_model_weights(name)]
 
 
 def run(example: str, folder: Path, *arguments: object) -> str:
-    """Runs an example as its user does, and gives what it printed."""
+    """Runs an example as its user does, with only what it states to need, and gives what it printed."""
     command = [sys.executable, str(EXAMPLES / example), *map(str, arguments)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=folder, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
+    with tempfile.TemporaryDirectory() as hiding:
+        environment = environment_for(EXAMPLES / example, Path(hiding))
+        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -142,9 +143,10 @@ def test_dataloader(tmp_path: Path) -> None:
     assert run("dataloader.py", tmp_path).startswith("(2, 3, 256, 256) torch.uint8 mean color ")
 
 
-def test_web_service() -> None:
+def test_web_service(tmp_path: Path) -> None:
     command = [sys.executable, str(EXAMPLES / "web_service.py"), "--port", "0", "--model", "cnn"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as service:
+    environment = environment_for(EXAMPLES / "web_service.py", tmp_path)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as service:
         try:
             address = next(found[0] for line in service.stderr if (found := re.findall(r"http://[\d.:]+", line)))
             files = []
@@ -161,7 +163,6 @@ def test_web_service() -> None:
         assert status == 200
         with Image.open(io.BytesIO(content)) as image:
             found, expected = (np.asarray(each).astype(int) for each in (image, artcolor.colorize(file, "cnn")))
-        # The service runs the network in ONNX Runtime, and this process in PyTorch.
         assert np.abs(found - expected).max() <= 1
     for status, content in (answers[4], answers[9]):
         assert status == 422
@@ -180,6 +181,28 @@ def post(address: str, file: bytes) -> tuple[int, bytes]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read()
+
+
+def test_examples_state_no_more_than_they_need() -> None:
+    for path in EXAMPLES.glob("*.py"):
+        text = path.read_text()
+        # photographs.py needs scikit-image.
+        expected = {"train": "artcolor.Trainer" in text, "evaluate": "photographs" in text or "skimage" in text}
+        extras = [word for word in stated(path) if word.startswith(".[")]
+        assert extras == (
+            [f".[{','.join(extra for extra in expected if expected[extra])}]"] if any(expected.values()) else []
+        ), path
+
+
+def test_the_environment_of_examples_hides_what_they_do_not_state(tmp_path: Path) -> None:
+    program = EXAMPLES / "colorize_folder.py"
+    script = (
+        "import importlib.util as u; print([n for n in ('torch', 'skimage', 'fastapi', 'mkdocs') if u.find_spec(n)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment_for(program, tmp_path)
+    )
+    assert done.stdout == "['torch']\n", done.stderr
 
 
 def test_every_example_has_a_test() -> None:
