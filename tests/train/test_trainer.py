@@ -15,7 +15,7 @@ from artcolor.data.stream import SampleStream
 from artcolor.errors import ConfigError, TrainingError
 from artcolor.train import checkpoint
 from artcolor.train.callbacks import Callback, TensorBoard
-from artcolor.train.config import Recipe, TrainConfig, checked, load_recipe, parse_overrides
+from artcolor.train.config import RECIPES, Recipe, TrainConfig, checked, load_recipe, parse_overrides
 from artcolor.train.trainer import Trainer
 
 SMALL: dict[str, Any] = {
@@ -267,6 +267,13 @@ def test_recipes(tmp_path: Path) -> None:
         load_recipe(bad)
     with pytest.raises(ConfigError, match="key=value, not 'x'"):
         parse_overrides(["x"])
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RECIPES.glob("*.yaml")))
+def test_every_recipe_builds_its_model(name: str) -> None:
+    recipe = load_recipe(name)
+    # Downloading nothing, as released weights and ImageNet's come with packages.
+    assert artcolor.get_model(recipe.model, **recipe.options).name == recipe.model
 
 
 def test_settings_that_the_model_does_not_support(make: Make) -> None:
