@@ -92,8 +92,14 @@ def table_row(entry: Entry) -> tuple[str, ...]:
 
 
 def markdown_table() -> str:
-    """Returns all released weights as a Markdown table, for README and docs."""
-    return _table(COLUMNS, [table_row(entry) for entry in entries().values()])
+    """Returns all released weights as a Markdown table, for README and docs, in the order of `PURPOSES`."""
+    return _table(COLUMNS, [table_row(entry) for entry in sorted(entries().values(), key=lambda e: rank(e.model))])
+
+
+def rank(model: str) -> int:
+    """Returns the place of a model in tables, by its name: first the ones that most people want."""
+    known = list(PURPOSES)
+    return known.index(model) if model in known else len(known)
 
 
 def figures_table(protocol: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import artcolor
-from artcolor.zoo.card import figure_text, megabytes
+from artcolor.zoo.card import figure_text, megabytes, rank
 from artcolor.zoo.manifest import Entry
 from sitegen.results import released
 
@@ -35,7 +35,7 @@ def zoo() -> str:
         "| model | PSNR, vividness 0 | PSNR | ΔCF | FD-grid | parameters | file | weights |",
         "|---|--:|--:|--:|--:|--:|--:|---|",
     ]
-    for name in sorted(artcolor.list_models()):
+    for name in sorted(artcolor.list_models(), key=rank):
         entry, link = released(name), f"[`{name}`](models/{name}.md)"
         if entry is None:
             count = sum(p.numel() for p in artcolor.get_model(name).parameters())
