@@ -157,7 +157,7 @@ def _examples() -> str:
         rows.append(f"| [`{path.name}`](#{anchor}) | {what} | {f'`{needs[1]}`' if needs else 'nothing'} |")
         parts.append(f"## {path.name}\n\n```python\n{text}```\n")
     intro = (
-        "The programs in `examples/` run without arguments, except `photographs.py`, which others use. The tests run them "
-        "with what they need, and no more."
+        "The programs in `examples/` run without arguments, except `photographs.py`, which others use. The tests run "
+        "them with what they need, and no more."
     )
     return "\n".join((f"# Examples\n\n{intro}\n", *rows, "", *parts))
