@@ -45,6 +45,8 @@ ALLOWED: dict[str, list[str]] = {
     ],
     # PSNR of chroma on the grid of the output, for a network in 8 bits.
     "docs/benchmarks.md": ["PSNR of chroma, dB"],
+    # Of others.
+    "docs/comparison.md": ["siggraph17 publishes its own curve", "DDColor compares with a ground truth"],
     # Of films.
     "docs/howto/video.md": ["| | warp error | PSNR |"],
     # Of the report itself.
