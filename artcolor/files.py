@@ -29,14 +29,20 @@ class _Raw(io.FileIO):
     def fileno(self) -> int:
         raise io.UnsupportedOperation("write through the file object")
 
-    def lock(self) -> bool:
-        """Takes the lock if nobody has it; the system gives it back when the process ends."""
+    def lock(self, *, without_locks: bool = False) -> bool:
+        """Takes the lock if nobody has it; the system gives it back when the process ends.
+
+        Args:
+            without_locks: the answer on a disk that knows no locks.
+        """
         if fcntl is None:
             return True
         try:
             fcntl.flock(super().fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return False
+        except OSError:
+            return without_locks
         return True
 
     def sync(self) -> None:
@@ -88,7 +94,9 @@ def unnamed() -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds a file's lock, which the system gives back when the process ends. There are no locks on Windows.
+    """Holds a file's lock, which the system gives back when the process ends.
+
+    Windows has no such locks, and neither have some network disks; there, nothing is locked.
 
     Args:
         path: of the file, which is made if it is not there.
@@ -97,7 +105,7 @@ def locked(path: Path) -> Iterator[None]:
         BlockingIOError: another process holds it.
     """
     with _Raw(path, "ab") as file:
-        if not file.lock():
+        if not file.lock(without_locks=True):
             raise BlockingIOError(f"{path} is locked by another process")
         yield
 

@@ -75,32 +75,33 @@ class Patience:
 
 
 class Interrupt:
-    """A context manager that records Ctrl-C instead of raising, so that a checkpoint can be written first.
+    """A context manager that records Ctrl-C and SIGTERM instead of raising, so that a checkpoint can be written first.
 
-    Outside the main thread, where Python does not allow signal handlers, Ctrl-C works as usual.
+    Outside the main thread, where Python does not allow signal handlers, both work as usual.
 
     Attributes:
-        requested: whether Ctrl-C was pressed.
+        requested: whether Ctrl-C was pressed or SIGTERM arrived.
     """
 
     def __init__(self) -> None:
         self.requested = False
-        self._previous: Any = None
+        self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        """Installs the signal handler."""
+        """Installs the signal handlers."""
         self.requested = False
         try:
-            self._previous = signal.signal(signal.SIGINT, self._record)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._record)
         except ValueError:
             _LOG.debug("not in the main thread: Ctrl-C stops without a checkpoint")
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Restores the previous signal handler."""
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+        """Restores the previous signal handlers."""
+        for number, previous in self._previous.items():
+            signal.signal(number, previous)
+        self._previous = {}
 
     def _record(self, *_: object) -> None:
         self.requested = True

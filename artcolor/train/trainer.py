@@ -28,6 +28,7 @@ from artcolor.train.config import TrainConfig
 from artcolor.train.objectives import objective_for
 from artcolor.train.optimization import moving_average, parameter_groups, set_training_mode, warmup_cosine
 from artcolor.train.precision import accelerator_for, fast_precision
+from artcolor.train.processes import Processes
 from artcolor.train.state import Interrupt, Patience, RunningMean
 from artcolor.train.timing import StepTime, Stopwatch, mean_step_seconds, measure_steps, planned_steps
 from artcolor.train.validation import METRICS, validate
@@ -82,6 +83,7 @@ class Trainer:
         self.accelerator = accelerator_for(self.precision, cpu=cpu)
         self.device = self.accelerator.device
         self._world = self.accelerator.num_processes
+        self._processes = Processes(self.accelerator)
         if config.batch_size % (self._world * config.accumulate):
             raise TrainingError(
                 f"batch_size {config.batch_size} cannot be divided among {self._world} processes "
@@ -109,35 +111,38 @@ class Trainer:
             The file of the averaged weights, `OUT/model.safetensors`.
 
         Raises:
-            TrainingError: the loss is not finite, a checkpoint could not be read or written, or the settings differ
-                from those that the training began with.
-            KeyboardInterrupt: Ctrl-C was pressed; a checkpoint has been written.
+            TrainingError: the loss is not finite, a checkpoint could not be read or written, the settings differ
+                from those that the training began with, or another training is running in `out`.
+            KeyboardInterrupt: Ctrl-C was pressed, SIGTERM arrived, or the launcher of several processes was killed; a
+                checkpoint has been written.
         """
         result = self.out / "model.safetensors"
         if (self.out / "DONE").exists():
             _LOG.warning("the training in %s is finished; nothing to do", self.out)
             return result
         self.out.mkdir(parents=True, exist_ok=True)
-        found = checkpoint.latest(self.out / "checkpoints") if resume in ("auto", None) else Path(str(resume))
-        if resume is None and found is not None:
-            raise TrainingError(f"{self.out} holds checkpoints of a training; resume it or choose another folder")
-        self._prepare(found)
-        try:
-            with self._interrupt:
-                self._notify("on_start")
-                self._loop()
-        finally:
-            self._notify("on_end")
-        if self.accelerator.is_main_process:
-            save_weights(self.averaged(), result)
-            (self.out / "DONE").write_text(f"{self.step} steps\n")
-        self.accelerator.wait_for_everyone()
+        with self._processes.alone_in(self.out):
+            found = checkpoint.latest(self.out / "checkpoints") if resume in ("auto", None) else Path(str(resume))
+            if resume is None and found is not None:
+                raise TrainingError(f"{self.out} holds checkpoints of a training; resume it or choose another folder")
+            self._prepare(found)
+            try:
+                with self._interrupt:
+                    self._notify("on_start")
+                    self._loop()
+            finally:
+                self._notify("on_end")
+            if self.accelerator.is_main_process:
+                save_weights(self.averaged(), result)
+                (self.out / "DONE").write_text(f"{self.step} steps\n")
+            self.accelerator.wait_for_everyone()
         return result
 
     def _prepare(self, found: Path | None) -> None:
         """Sets up model, optimizer, schedule and average for the first step, or as a checkpoint holds them."""
         config, model = self.config, self.model
         saved = None if found is None else checkpoint.load(found)
+        self._processes.require_same(-1 if saved is None else saved.state["step"], self.out)
         if saved is not None:
             self._refuse_changed_settings(saved.state)
         if config.fit_head:
@@ -232,15 +237,19 @@ class Trainer:
             if row is not None:
                 self._notify("on_log", row)
                 self._stopwatch.restart()
-            if self._patience.is_over((row or {}).get(f"val_{self.config.stop_metric}")):
+            over, asked, late = self._processes.any(
+                self._patience.is_over((row or {}).get(f"val_{self.config.stop_metric}")),
+                self._interrupt.requested or self._processes.orphaned,
+                time.monotonic() - saved_at > 60 * self.config.checkpoint_minutes,
+            )
+            if over:
                 _LOG.info("no improvement of %s: stopping at step %d", self.config.stop_metric, self.step)
                 break
             every = self.config.checkpoint_every
-            late = time.monotonic() - saved_at > 60 * self.config.checkpoint_minutes
-            if self._interrupt.requested or late or (every and self.step % every == 0):
+            if asked or late or (every and self.step % every == 0):
                 self._save()
                 saved_at = time.monotonic()
-            if self._interrupt.requested:
+            if asked:
                 raise KeyboardInterrupt
         self._save()
 
