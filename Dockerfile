@@ -21,7 +21,7 @@ RUN --mount=type=cache,target=/root/.cache/pip pip install .
 FROM build-full AS build-serve
 # The extras of this checkout, not a package:
 # hadolint ignore=DL3013
-RUN --mount=type=cache,target=/root/.cache/pip pip install '.[serve,onnx]'
+RUN --mount=type=cache,target=/root/.cache/pip pip install ".[serve,onnx]"
 
 FROM build AS build-onnx
 COPY requirements-onnx.txt .

@@ -1,4 +1,4 @@
-"""Entry points for torch.hub: `torch.hub.load("org/artcolor", "cnn", pretrained=True, trust_repo=True)`.
+"""Entry points for torch.hub: `torch.hub.load(".", "cnn", source="local", pretrained=True)` in a clone.
 
 Each builder in `artcolor/models/` gets an entry. Its help is assembled from the source code (parsed, never run) and
 from the figures in `weights_manifest.json`. A new model therefore needs no change here, and listing the models does

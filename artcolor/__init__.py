@@ -14,8 +14,9 @@ from typing import Any
 import lazy_loader
 
 from artcolor.errors import NO_TORCH as _NO_TORCH
+from artcolor.errors import install_extra as _install_extra
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _lazy_getattr, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
@@ -29,5 +30,5 @@ def __getattr__(name: str) -> Any:
         if name not in ("TrainConfig", "Trainer") or str(error.name).startswith("artcolor"):
             raise
         raise ImportError(
-            f"artcolor.{name} needs {error.name}, which is not installed: pip install 'artcolor[train]'"
+            f"artcolor.{name} needs {error.name}, which is not installed: {_install_extra('train')}"
         ) from error

@@ -3,6 +3,22 @@
 NO_TORCH = "PyTorch, which is not installed: pip install torch torchvision"
 """What a light installation lacks; the end of messages."""
 
+_SOURCE = "."
+"""What `pip install` takes for artcolor, which no index has yet (docs/installation.md, After publication)."""
+
+
+def install_extra(name: str) -> str:
+    """Returns the command that installs an extra, for messages. Its quotes work in every shell.
+
+    Args:
+        name: name of the extra.
+
+    Example:
+        >>> install_extra("video")
+        'pip install ".[video]" (in a clone of artcolor)'
+    """
+    return f'pip install "{_SOURCE}[{name}]" (in a clone of artcolor)'
+
 
 class ArtcolorError(Exception):
     """Base of every error that artcolor raises on purpose."""

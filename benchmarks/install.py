@@ -1,7 +1,8 @@
 """Measures the disk space of each way of installing, in fresh environments; writes docs/results/install.json.
 
     python benchmarks/install.py
-    python benchmarks/install.py --ways plain light && python scripts/update_tables.py
+    python benchmarks/install.py --ways plain light
+    python scripts/update_tables.py
 
 Sizes are what the files take on disk, with pip and compiled Python, as `du` counts them. Use --ways to leave out
 ways that cannot be installed here, for example without access to an index; they are reported as not measured.

@@ -2,7 +2,8 @@
 
     python scripts/fetch_onnxruntime_web.py
     python benchmarks/page.py
-    python benchmarks/page.py --visits 5 && python scripts/update_tables.py
+    python benchmarks/page.py --visits 5
+    python scripts/update_tables.py
 
 Sizes are those of the files that the page loads or keeps for use without a network: as they are, with gzip -9, and
 with brotli if that package is installed. Times are medians in headless Chromium, taken inside the page, from the event

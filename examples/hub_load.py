@@ -2,9 +2,7 @@
 
     python examples/hub_load.py [PICTURE] [--model unet] [--out runs/hub_load.png]
 
-Without a checkout, torch.hub downloads one from GitHub (the two settings avoid its prompt and its rate limit):
-
-    torch.hub.load("org/artcolor", "unet", pretrained=True, trust_repo=True, skip_validation=True)
+What works without a clone after publication: docs/installation.md.
 """
 
 import argparse

@@ -71,7 +71,7 @@ def licenses() -> dict[str, bytes]:
     """
     found = importlib.util.find_spec("onnxruntime")
     if found is None or found.origin is None:
-        raise ValueError("the license is copied from the package onnxruntime: pip install '.[onnx]'")
+        raise ValueError('the license is copied from the package onnxruntime: pip install ".[onnx]"')
     return {name: (Path(found.origin).parent / name).read_bytes() for name in _LICENSES}
 
 

@@ -143,7 +143,12 @@ def main(
     key: Annotated[str, typer.Argument(help="Key of the new weights, model.tag.")],
     data: Annotated[Path, typer.Option(help="Folder of the data set of paintings.")],
     recipe: Annotated[str | None, typer.Option(help="Name of the recipe of the training.")] = None,
-    commit: Annotated[str | None, typer.Option(help="Commit of the training code; default: HEAD.")] = None,
+    commit: Annotated[
+        str | None, typer.Option(help="Commit that is closest to the code of the training; default: HEAD.")
+    ] = None,
+    code_changes: Annotated[
+        str | None, typer.Option(help="How the code of the training differed from that commit, if it did.")
+    ] = None,
     results: Annotated[Path, typer.Option(help="Output folder for tables and plots.")] = Path("runs/release"),
     replaces: Annotated[str | None, typer.Option(help="model.tag of unpublished weights to replace.")] = None,
     retune: Annotated[
@@ -200,6 +205,7 @@ def main(
         "metrics": metrics,
         "recipe": recipe if before is None else before.recipe,
         "commit": commit or (head if before is None else before.commit),
+        "code_changes": code_changes or (None if before is None else before.code_changes),
         "data": _DATA,
         "license": "Apache-2.0",
         "torch": torch.__version__.partition("+")[0] if before is None else before.torch,

@@ -35,7 +35,7 @@ def test_help_brings_no_torch(arguments: list[str]) -> None:
 def test_without_an_extra_the_message_names_it() -> None:
     code = (
         "sys.modules['accelerate'] = None\nimport artcolor\nassert artcolor.colorize\n"
-        "try:\n    artcolor.Trainer\nexcept ImportError as error:\n    assert 'artcolor[train]' in str(error)\n"
+        "try:\n    artcolor.Trainer\nexcept ImportError as error:\n    assert '.[train]' in str(error)\n"
         "else:\n    raise SystemExit('no error')\n"
         "from artcolor.cli import main\nsys.argv = 'artcolor train cnn --data . --out x'.split()\n"
         "try:\n    main()\nexcept SystemExit as stop:\n    assert stop.code == 1\n"
@@ -43,7 +43,7 @@ def test_without_an_extra_the_message_names_it() -> None:
     script = f"import sys\n{code}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "pip install 'artcolor[train]'" in done.stderr
+    assert 'pip install ".[train]"' in done.stderr
     assert "Traceback" not in done.stderr
 
 

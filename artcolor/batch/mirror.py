@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from artcolor.batch.addresses import STORES, Address, as_address, without_secrets
-from artcolor.errors import ArtcolorError, ConfigError, ImageError
+from artcolor.errors import ArtcolorError, ConfigError, ImageError, install_extra
 from artcolor.images.formats import SUFFIXES, UNSUPPORTED
 from artcolor.images.notices import warn
 
@@ -288,7 +288,7 @@ class Mirror:
                 )
             except ImportError as error:
                 raise ConfigError(
-                    f"{scheme}:// needs {STORES[scheme]}, which is not installed: pip install 'artcolor[{scheme}]'"
+                    f"{scheme}:// needs {STORES[scheme]}, which is not installed: {install_extra(scheme)}"
                 ) from error
         return self._stores[scheme]
 

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, install_extra
 
 # How `artcolor.images.notices` words a warning about a file.
 _ABOUT_FILE = "%s: %s"
@@ -159,4 +159,4 @@ def extra(name: str) -> Iterator[None]:
         yield
     except ImportError as error:
         what = f"this needs {error.name}, which is not installed" if error.name else str(error)
-        raise ConfigError(f"{what}: pip install 'artcolor[{name}]'") from error
+        raise ConfigError(f"{what}: {install_extra(name)}") from error

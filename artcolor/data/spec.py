@@ -4,15 +4,13 @@ import string
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, install_extra
 
 try:
     import yaml
     from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 except ImportError as error:
-    raise ImportError(
-        "building a data set needs pydantic and pyyaml. Install them with `pip install 'artcolor[train]'`."
-    ) from error
+    raise ImportError(f"building a data set needs pydantic and pyyaml: {install_extra('train')}") from error
 
 Label = Literal["artist", "style", "genre"]
 LABELS: tuple[Label, ...] = ("artist", "style", "genre")

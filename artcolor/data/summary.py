@@ -23,6 +23,7 @@ from artcolor.data.clean import CHROMA_STEP, CHROMAS, HUES, REASONS, thumbnail
 from artcolor.data.journal import Candidate, Dropped
 from artcolor.data.selection import SPLITS, Chosen
 from artcolor.data.spec import LABELS, DatasetSpec
+from artcolor.errors import install_extra
 from artcolor.files import write_atomically
 from artcolor.images import open_rgb
 
@@ -163,7 +164,7 @@ def draw_statistics(summary: BuildSummary, pictures: Sequence[Candidate]) -> byt
     try:
         canvas: Any = importlib.import_module("matplotlib.figure")
     except ImportError:
-        _LOG.warning("%s is skipped because matplotlib is not installed: pip install 'artcolor[evaluate]'", _STATISTICS)
+        _LOG.warning("%s is skipped because matplotlib is not installed: %s", _STATISTICS, install_extra("evaluate"))
         return None
     figure = canvas.Figure(figsize=(13, 8))
     figure.subplots_adjust(left=0.06, right=0.97, bottom=0.08, top=0.9, wspace=0.6, hspace=0.35)

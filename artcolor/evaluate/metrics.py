@@ -11,7 +11,7 @@ from torch import Tensor
 
 from artcolor.color.codebook import Codebook
 from artcolor.color.lab import rgb_to_lab
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, install_extra
 
 _THRESHOLDS = 151
 # In Lab units. Such a pixel looks wrong even where the hue is right.
@@ -75,9 +75,7 @@ def ssim(predicted: Tensor, truth: Tensor) -> Tensor:
     try:
         from torchmetrics.functional.image import structural_similarity_index_measure  # noqa: PLC0415
     except ImportError as error:
-        raise ConfigError(
-            "SSIM needs torchmetrics, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
-        ) from error
+        raise ConfigError(f"SSIM needs torchmetrics, which is not installed: {install_extra('evaluate')}") from error
     value = structural_similarity_index_measure(predicted, truth, data_range=1.0, reduction="none")
     assert isinstance(value, Tensor)
     # For a single picture, torchmetrics drops the batch dimension.

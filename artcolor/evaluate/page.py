@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from artcolor.color.lab import lab_to_rgb_in_gamut, rgb_to_lab
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, install_extra
 from artcolor.evaluate.predictors import Baseline, Predictor
 from artcolor.evaluate.protocol import Protocol
 from artcolor.evaluate.results import METRICS, Interval, Metric, Results, cell, heading
@@ -233,7 +233,7 @@ def _plot(draw: Callable[["Axes"], None]) -> str:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "report.html needs matplotlib, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
+            f"report.html needs matplotlib, which is not installed: {install_extra('evaluate')}"
         ) from error
     figure = Figure(figsize=(4.6, 4.4), layout="constrained")
     axes = figure.subplots()

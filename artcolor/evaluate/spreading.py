@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, install_extra
 
 __all__ = ["RIVALS", "levin", "nearest"]
 
@@ -59,8 +59,7 @@ def levin(lightness: Tensor, cells: Tensor, colors: Tensor) -> Tensor:
         from scipy.sparse.linalg import spsolve  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "the comparison with Levin et al. 2004 needs SciPy, which is not installed. Install it with "
-            "`pip install 'artcolor[evaluate]'`."
+            "the comparison with Levin et al. 2004 needs SciPy, which is not installed: " + install_extra("evaluate")
         ) from error
     height, width = lightness.shape[-2:]
     count = height * width

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, install_extra
 from artcolor.evaluate.results import METRICS, heading
 from artcolor.evaluate.sweep import MATCHED, Sweep
 from artcolor.evaluate.sweep_bench import Row
@@ -149,9 +149,7 @@ def plot_sweep(found: Sweep, path: str | Path) -> None:
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError as error:
-        raise ConfigError(
-            "plotting needs matplotlib, which is not installed. Install it with `pip install 'artcolor[evaluate]'`."
-        ) from error
+        raise ConfigError(f"plotting needs matplotlib, which is not installed: {install_extra('evaluate')}") from error
     panels = {key: title for key, title in _PANELS.items() if getattr(found.chosen, key) is not None}
     figure = Figure(figsize=(4.6 * len(panels), 5.6), layout="constrained")
     curves: dict[tuple[int, float, bool], list[Row]] = {}

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from artcolor.color.lab import to_gamut
 from artcolor.engine.hints import Hint
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, install_extra
 
 __all__ = ["WrongHint", "hint_at", "segments", "share_inside", "wrong_hint"]
 
@@ -51,8 +51,7 @@ def segments(lab: Tensor) -> Tensor:
         from skimage.segmentation import felzenszwalb  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "measuring wrong hints needs scikit-image, which is not installed. Install it with "
-            "`pip install 'artcolor[evaluate]'`."
+            "measuring wrong hints needs scikit-image, which is not installed: " + install_extra("evaluate")
         ) from error
     pixels = lab[0].permute(1, 2, 0).double().numpy() / 100
     smallest = int(_SMALLEST * pixels.shape[0] * pixels.shape[1])

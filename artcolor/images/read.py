@@ -20,7 +20,7 @@ from PIL import (  # noqa: F401 (each registers how its format is opened)
 )
 
 from artcolor.color.rows import Pixels
-from artcolor.errors import ImageError, UnsupportedError
+from artcolor.errors import ImageError, UnsupportedError, install_extra
 from artcolor.images import high_bit_depth
 from artcolor.images.compression import webp_compression
 from artcolor.images.formats import unsupported
@@ -36,7 +36,6 @@ from artcolor.images.tiff import TiffReader, is_tiff
 READERS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "PPM", "JPEG2000", "AVIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _ANIMATED = frozenset({"GIF", "PNG", "WEBP", "AVIF"})
-_HEIF_EXTRA = "pip install 'artcolor[heif]'"
 
 
 class PictureFile:
@@ -278,7 +277,7 @@ def _opened_heif(name: str, file: IO[bytes]) -> Image.Image:
     try:
         heif = importlib.import_module("pillow_heif")
     except ImportError as error:
-        raise ImageError(f"{being(name)} HEIC, which needs pillow-heif: {_HEIF_EXTRA}") from error
+        raise ImageError(f"{being(name)} HEIC, which needs pillow-heif: {install_extra('heif')}") from error
     file.seek(0)
     opened: Image.Image = heif.HeifImageFile(file)
     return opened

@@ -12,7 +12,7 @@ from typing import IO, Any, BinaryIO, Protocol
 import numpy as np
 from PIL import Image
 
-from artcolor.errors import ImageError
+from artcolor.errors import ImageError, install_extra
 from artcolor.files import replacing, unnamed
 from artcolor.images import high_bit_depth
 from artcolor.images.formats import Format, check_target, format_of
@@ -26,7 +26,6 @@ from artcolor.images.provenance import Provenance
 from artcolor.images.tiff_write import is_jpeg, needs_big, write_tiff
 
 _QUALITY = {"JPEG": 95, "WEBP": 95, "AVIF": 90, "HEIF": 90}
-_HEIF_EXTRA = "pip install 'artcolor[heif]'"
 _SEGMENT = {"exif": 65533, "xmp": 65504, "comment": 65533}
 # Pixels of a JPEG that is encoded in strips.
 _LARGE = 1 << 25
@@ -270,7 +269,7 @@ def _write_heif(file: BinaryIO, image: Image.Image, keywords: dict[str, Any]) ->
     try:
         heif = importlib.import_module("pillow_heif")
     except ImportError as error:
-        raise ImageError(f"HEIC needs pillow-heif: {_HEIF_EXTRA}") from error
+        raise ImageError(f"HEIC needs pillow-heif: {install_extra('heif')}") from error
     image.info["icc_profile"] = keywords.pop("icc_profile")
     heif.from_pillow(image).save(file, **keywords)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional as F
 
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, install_extra
 from artcolor.models.base import ColorizationModel
 from artcolor.models.conditioning import kernel_of, moments_of
 from artcolor.models.heads import DistributionHead
@@ -259,7 +259,7 @@ def _halve(proto: Any) -> None:
 def _exported(model: ColorizationModel, *, hints: bool) -> Any:
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
-        raise ConfigError(f"exporting needs {' and '.join(missing)}: pip install 'artcolor[export]'")
+        raise ConfigError(f"exporting needs {' and '.join(missing)}: {install_extra('export')}")
     if not isinstance(model.head, DistributionHead) or model.network.fixed_size is not None:
         raise ConfigError(
             f"{model.name} cannot be exported: only models that predict a distribution for pictures of any size can"

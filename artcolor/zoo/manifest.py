@@ -43,7 +43,8 @@ class Entry:
         metrics: protocol → setting → metric → mean and interval; each protocol also has the number of pictures, `n`,
             and their `split`.
         recipe: name of the training recipe.
-        commit: commit of the code that trained the weights.
+        commit: the commit closest to the code that trained the weights.
+        code_changes: how that code differed from the commit; `None` if no difference was recorded.
         data: description of the training data.
         license: SPDX name of the license of the weights.
         torch: version of PyTorch that trained the weights.
@@ -62,6 +63,7 @@ class Entry:
     metrics: dict[str, Any] = field(repr=False)
     recipe: str
     commit: str
+    code_changes: str | None
     data: str = field(repr=False)
     license: str
     torch: str
@@ -157,6 +159,7 @@ _VALIDATORS: dict[str, Callable[[Any], bool]] = {
     "metrics": _is_mapping,
     "recipe": _is_text,
     "commit": _matches(_COMMIT),
+    "code_changes": lambda value: value is None or _is_text(value),
     "data": _is_text,
     "license": _is_text,
     "torch": _is_text,

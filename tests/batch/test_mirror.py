@@ -250,4 +250,4 @@ def test_the_command_logs_no_credentials(s3: Any, tmp_path: Path) -> None:
 def test_without_the_package_of_a_store_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     done = colorize("gs://museum/a.png", "-o", "x.png")
-    assert "gs:// needs gcsfs, which is not installed: pip install 'artcolor[gs]'" in str(done.exception)
+    assert 'gs:// needs gcsfs, which is not installed: pip install ".[gs]"' in str(done.exception)

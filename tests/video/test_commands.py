@@ -154,7 +154,7 @@ def test_without_the_extra_the_message_names_it(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "pip install 'artcolor[video]'" in done.stderr
+    assert 'pip install ".[video]"' in done.stderr
 
 
 def test_help_lists_pipe() -> None:

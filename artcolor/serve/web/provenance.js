@@ -4,7 +4,7 @@
  */
 
 // Of artcolor; tests compare it with the package's.
-const VERSION = "0.1.0";
+const VERSION = "0.2.0";
 // The signature and the first chunk, IHDR.
 const HEAD = 33;
 const KEYWORD = "XML:com.adobe.xmp";
