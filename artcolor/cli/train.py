@@ -60,7 +60,12 @@ def train(
         for line in timing.dry_run(trainer):
             say(line)
         return
-    result = trainer.fit()
+    try:
+        result = trainer.fit()
+    except KeyboardInterrupt:
+        if trainer.interrupt.terminated:
+            raise typer.Exit(143) from None
+        raise
     if trainer.accelerator.is_main_process:
         say(f"finished: {result}")
 

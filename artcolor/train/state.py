@@ -81,15 +81,16 @@ class Interrupt:
 
     Attributes:
         requested: whether Ctrl-C was pressed or SIGTERM arrived.
+        terminated: whether SIGTERM arrived.
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requested = self.terminated = False
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
         """Installs the signal handlers."""
-        self.requested = False
+        self.requested = self.terminated = False
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._record)
@@ -103,5 +104,6 @@ class Interrupt:
             signal.signal(number, previous)
         self._previous = {}
 
-    def _record(self, *_: object) -> None:
+    def _record(self, number: int, *_: object) -> None:
         self.requested = True
+        self.terminated |= number == signal.SIGTERM

@@ -57,6 +57,7 @@ class Trainer:
     Attributes:
         step: optimizer steps done.
         steps: optimizer steps planned; 0 before `fit`.
+        interrupt: what has asked the training to stop early.
 
     Example:
         >>> import artcolor
@@ -97,7 +98,7 @@ class Trainer:
                 raise TrainingError(f"{key} is {size}, but {model.name} only works at {fixed}")
         self.objective = objective_for(model, config, train)
         self.step = self.steps = 0
-        self._means, self._patience, self._interrupt = RunningMean(), Patience(config.patience), Interrupt()
+        self._means, self._patience, self.interrupt = RunningMean(), Patience(config.patience), Interrupt()
         self._stopwatch = Stopwatch()
 
     def fit(self, resume: Literal["auto"] | Path | None = "auto") -> Path:
@@ -127,7 +128,7 @@ class Trainer:
                 raise TrainingError(f"{self.out} holds checkpoints of a training; resume it or choose another folder")
             self._prepare(found)
             try:
-                with self._interrupt:
+                with self.interrupt:
                     self._notify("on_start")
                     self._loop()
             finally:
@@ -239,7 +240,7 @@ class Trainer:
                 self._stopwatch.restart()
             over, asked, late = self._processes.any(
                 self._patience.is_over((row or {}).get(f"val_{self.config.stop_metric}")),
-                self._interrupt.requested or self._processes.orphaned,
+                self.interrupt.requested or self._processes.orphaned,
                 time.monotonic() - saved_at > 60 * self.config.checkpoint_minutes,
             )
             if over:

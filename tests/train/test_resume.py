@@ -117,11 +117,15 @@ def test_resume_after_kill_at_a_step_and_during_a_save(
     assert not list(checkpoints.glob(".*"))
 
 
-def test_ctrl_c_saves_and_exits_with_130(art: Path, tmp_path: Path, uninterrupted: Path) -> None:
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_save_and_exit(
+    art: Path, tmp_path: Path, uninterrupted: Path, sign: int, status: int
+) -> None:
     out = tmp_path / "run"
     process = _start(art, out, workers=0)
-    _stop_when(process, lambda: (out / "checkpoints" / "step-00000014").exists(), signal.SIGINT)
-    assert process.returncode == 130
+    _stop_when(process, lambda: (out / "checkpoints" / "step-00000014").exists(), sign)
+    assert process.returncode == status
+    assert not (out / "DONE").exists()
     _finish(art, out, workers=0)
     _assert_identical(uninterrupted, out)
 
