@@ -17,6 +17,10 @@ except ImportError:  # Windows, where a file that is open cannot be removed anyw
     fcntl = None  # type: ignore[assignment]
 
 _TEMPORARY = re.compile(r"\.(.{1,50})\.[0-9a-f]{12}\.tmp", re.DOTALL)
+# A colon would name a stream inside another file, and a backslash separates folders.
+_NOT_ON_WINDOWS = re.compile(
+    r"""[<>:"/\\|?*\x00-\x1f] | [. ]\Z | \A(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)""", re.IGNORECASE | re.VERBOSE
+)
 
 
 class _Raw(io.FileIO):
@@ -108,6 +112,22 @@ def locked(path: Path) -> Iterator[None]:
         if not file.lock(without_locks=True):
             raise BlockingIOError(f"{path} is locked by another process")
         yield
+
+
+def can_be_named(name: str, *, windows: bool = os.name == "nt") -> bool:
+    """Tells whether a file or folder can have this name.
+
+    Args:
+        name: the name, without folders.
+        windows: whether to apply the rules of Windows, too.
+
+    Example:
+        >>> [can_be_named(name, windows=True) for name in ("a.png", "a:b.png", "con.png", "a.")]
+        [True, False, False, False]
+    """
+    # Most disks hold names of 255 bytes.
+    fits = name not in ("", ".", "..") and not {"/", "\0"} & set(name) and len(os.fsencode(name)) <= 255
+    return fits and (not windows or _NOT_ON_WINDOWS.search(name) is None)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -34,7 +34,7 @@ def save_tiles(folder, rows=4, columns=4):
             file.parent.mkdir(parents=True, exist_ok=True)
             photograph.crop((x, y, x + width, y + height)).save(file)
             lines.append(f"{split}/{file.name},{split},{name}")
-    (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
+    (folder / "metadata.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from artcolor.batch.addresses import STORES, Address, as_address, without_secrets
 from artcolor.errors import ArtcolorError, ConfigError, ImageError, install_extra
+from artcolor.files import can_be_named
 from artcolor.images.formats import SUFFIXES, UNSUPPORTED
 from artcolor.images.notices import warn
 
@@ -33,7 +34,6 @@ __all__ = ["Mirror"]
 _AT_ONCE, _TRANSFERS = 16, 8
 # So many results are looked for one by one; where there are more, their folder is listed.
 _FEW = 32
-_LONGEST_NAME = 255
 
 
 class Mirror:
@@ -298,7 +298,7 @@ class Mirror:
         if os.path.splitext(key)[1].lower() not in {*SUFFIXES, *UNSUPPORTED}:  # noqa: PTH122
             return
         names = key.split("/")
-        if any(name in ("", ".", "..") or "\0" in name or len(os.fsencode(name)) > _LONGEST_NAME for name in names):
+        if not all(map(can_be_named, names)):
             warn(f"{scheme}://{key} is left out, as no file here can have this name")
             return
         assert self._folder is not None

@@ -185,7 +185,8 @@ class PictureCache:
                     "that can be written, on a disk with enough space."
                 ) from error
         self.index: list[tuple[int, int, int]] = [
-            (offset, height, width) for offset, height, width in json.loads((self.path / "index.json").read_text())
+            (offset, height, width)
+            for offset, height, width in json.loads((self.path / "index.json").read_text(encoding="utf-8"))
         ]
         self._pixels: npt.NDArray[np.uint8] | None = None
 
@@ -268,7 +269,7 @@ def _build_cache(paths: Sequence[Path], side: int, target: Path) -> None:
                     offset += pixels.size
             file.flush()
             os.fsync(file.fileno())
-        (temporary / "index.json").write_text(json.dumps(index))
+        (temporary / "index.json").write_text(json.dumps(index), encoding="utf-8")
         try:
             temporary.rename(target)
         except OSError:

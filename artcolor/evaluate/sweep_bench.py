@@ -151,7 +151,7 @@ class Bench:
         """Loads the rows of earlier runs from a file, and stores new rows in it."""
         self._file = path
         if path.exists():
-            for stored in json.loads(path.read_text()):
+            for stored in json.loads(path.read_text(encoding="utf-8")):
                 sources = {source: SourceRow(**figures) for source, figures in stored["sources"].items()}
                 row = Row(**{**stored, "setting": Setting(**stored["setting"]), "sources": sources})
                 self._known[row.setting, row.rival] = row

@@ -18,7 +18,7 @@ from artcolor.batch.run import run_jobs
 from artcolor.batch.saving import Saving
 from artcolor.engine.colorizer import Colorizer
 from artcolor.errors import ArtcolorError, ImageError
-from artcolor.files import write_atomically
+from artcolor.files import can_be_named, write_atomically
 from artcolor.iiif.fetch import Fetcher
 from artcolor.iiif.manifest import Colored, Manifest, Painting
 from artcolor.iiif.pictures import LocalPictures, fetch_picture
@@ -74,7 +74,10 @@ def plan_pictures(manifest: Manifest, out: Path, *, format: str = "jpg") -> list
     jobs, taken = [], {folded(MANIFEST)}
     for number, painting in enumerate(manifest.paintings, 1):
         plain = _UNSAFE.sub("_", painting.names[0] if painting.names else "").strip("._")
-        stem = re.sub(r"\.(jpe?g|png|tiff?|jp2|webp)$", "", plain, flags=re.IGNORECASE)[:80] or f"picture-{number}"
+        stem = re.sub(r"\.(jpe?g|png|tiff?|jp2|webp)$", "", plain, flags=re.IGNORECASE)[:80]
+        # Results are shared, so their names suit every system.
+        if not stem or not can_be_named(stem + suffix, windows=True):
+            stem = f"picture-{number}"
         name = next(
             name
             for count in itertools.count(1)

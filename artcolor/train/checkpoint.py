@@ -63,7 +63,9 @@ def save(
         hashes = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
         for path in temporary.iterdir():
             sync(path)
-        (temporary / "state.json").write_text(json.dumps({"step": step, "hashes": hashes, **state}, indent=1))
+        (temporary / "state.json").write_text(
+            json.dumps({"step": step, "hashes": hashes, **state}, indent=1), encoding="utf-8"
+        )
         sync(temporary / "state.json")
         sync(temporary)
         shutil.rmtree(target, ignore_errors=True)
@@ -124,7 +126,7 @@ def load(path: Path) -> Checkpoint:
         raise TrainingError(f"the checkpoint {path} cannot be used: {fault}. Resume from another one.")
     tensors = {file.stem: safetensors.torch.load_file(file) for file in path.glob("*.safetensors")}
     optimizer = torch.load(path / "optimizer.pt", weights_only=True)
-    return Checkpoint(tensors, optimizer, json.loads((path / "state.json").read_text()))
+    return Checkpoint(tensors, optimizer, json.loads((path / "state.json").read_text(encoding="utf-8")))
 
 
 def _numbered(folder: Path) -> list[Path]:
@@ -133,7 +135,7 @@ def _numbered(folder: Path) -> list[Path]:
 
 def _fault(path: Path) -> str | None:
     try:
-        hashes = json.loads((path / "state.json").read_text())["hashes"]
+        hashes = json.loads((path / "state.json").read_text(encoding="utf-8"))["hashes"]
         wrong = [name for name, sha256 in hashes.items() if sha256_of(path / name) != sha256]
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"it is incomplete ({error})"

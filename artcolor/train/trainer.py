@@ -135,7 +135,7 @@ class Trainer:
                 self._notify("on_end")
             if self.accelerator.is_main_process:
                 save_weights(self.averaged(), result)
-                (self.out / "DONE").write_text(f"{self.step} steps\n")
+                (self.out / "DONE").write_text(f"{self.step} steps\n", encoding="utf-8")
             self.accelerator.wait_for_everyone()
         return result
 
@@ -162,7 +162,7 @@ class Trainer:
             _LOG.info("resuming from %s", found)
         elif self.accelerator.is_main_process:
             text = yaml.safe_dump({**config.model_dump(), "steps_planned": self.steps}, sort_keys=False)
-            (self.out / "config.yaml").write_text(text)
+            (self.out / "config.yaml").write_text(text, encoding="utf-8")
         self._loss, self._stepper = self.accelerator.prepare(self.objective, self.optimizer)
 
     def _refuse_changed_settings(self, state: dict[str, Any]) -> None:
