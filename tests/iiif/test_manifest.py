@@ -165,6 +165,8 @@ def test_names_of_results() -> None:
     assert names == ["out/a_p1.png", "out/b_p1.png", "out/etc.png", "out/picture-4.png", "out/manifest.json.png"]
     same = parsed(manifest(BASE, "p1", "P1"))
     assert [job.target.name for job in plan_pictures(same, Path())] == ["p1.jpg", "P1-2.jpg"]
+    reserved = parsed(manifest(BASE, "con.tif", "a%3Ab", "console"))
+    assert [job.target.name for job in plan_pictures(reserved, Path())] == ["picture-1.jpg", "a_b.jpg", "console.jpg"]
     with pytest.raises(ImageError, match="do not show tif; choose jpg, png or webp"):
         plan_pictures(same, Path(), format="tif")
 
