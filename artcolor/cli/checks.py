@@ -131,7 +131,7 @@ def check_data(folder: Path, option: str = "--data") -> None:
         raise DataError(f"there is no folder {folder}; {option} must be a folder of pictures")
 
 
-def check_jobs(jobs: Sequence["Job"], request: Request) -> None:
+def check_jobs(jobs: Sequence["Job"], request: Request, *, alone: bool = True) -> None:
     """Checks inputs and outputs.
 
     Of several pictures, one that cannot be read or written fails alone later, while the others are colorized. So only
@@ -140,6 +140,7 @@ def check_jobs(jobs: Sequence["Job"], request: Request) -> None:
     Args:
         jobs: of the run.
         request: what was asked for.
+        alone: there is nothing else to colorize, such as films.
 
     Raises:
         ImageError: no result can be written, or the only picture cannot be colorized.
@@ -156,7 +157,7 @@ def check_jobs(jobs: Sequence["Job"], request: Request) -> None:
     existing = {job: list(filter(result_exists, results_of(job, request))) for job in jobs}
     if saving.resume and all({*result_paths(job.target, request.samples)} <= {*existing[job]} for job in jobs):
         return
-    if not saving.force and not saving.resume and all(existing.values()):
+    if alone and not saving.force and not saving.resume and all(existing.values()):
         raise _existing_results(existing)
     # With a report or JSON, the reason goes there.
     if len(jobs) == 1 and not jobs[0].found and request.report is None and not request.showing.json:

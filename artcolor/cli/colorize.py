@@ -11,7 +11,7 @@ from artcolor.batch.saving import Saving
 from artcolor.cli.checks import check_options
 from artcolor.cli.completion import complete_models
 from artcolor.cli.help import COLORIZING, EXIT_CODES, Command
-from artcolor.cli.inputs import PIPE, output_path, paths_of
+from artcolor.cli.inputs import PIPE, output_path, paths_of, references_of
 from artcolor.cli.options import with_options
 from artcolor.cli.output import Showing
 from artcolor.cli.request import Request
@@ -125,9 +125,17 @@ def colorize(
             "--sequence", help="The pictures of each folder are the numbered frames of a film.", rich_help_panel=FILMS
         ),
     ] = False,
+    reference_at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N=PATH",
+            help="Picture whose colors the shot of a film adopts that contains frame N, from 0; repeat for more.",
+            rich_help_panel=FILMS,
+        ),
+    ] = None,
     **options: Any,
 ) -> None:
-    """Colorize pictures and films, and folders of pictures with their sub-folders.
+    """Colorize pictures and films, and folders of them with their sub-folders.
 
     Originals are never changed. Files that cannot be colorized are reported, and the others are colorized.
 
@@ -155,12 +163,13 @@ def colorize(
         codec=codec,
         crf=crf,
         sequence=sequence,
+        reference_at=references_of(reference_at or []),
         showing=Showing(quiet=quiet, verbose=verbose, json=as_json),
     )
     check_options(request)
     films = any(map(is_film, sources)) and not sequence
-    if not films:
-        request.refuse(("codec", "crf"), "pictures")
+    if not films and not sequence and (watch or PIPE in (*sources, target)):
+        request.refuse(("codec", "crf", "reference_at"), "--watch" if watch else "-")
     if films:
         from artcolor.cli.film import colorize_films
 

@@ -1,7 +1,8 @@
-"""`artcolor colorize` with films, and with folders of numbered frames."""
+"""`artcolor colorize` with films, with films in folders of pictures, and with folders of numbered frames."""
 
 import contextlib
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,18 +12,22 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from artcolor.batch.addresses import as_address
 from artcolor.cli.output import ERR, complain, extra
 from artcolor.cli.request import Request
 from artcolor.cli.stopping import stoppable
 from artcolor.errors import ArtcolorError, ConfigError, ImageError
+from artcolor.images.walk import is_left_out
 from artcolor.video import is_film
 
 if TYPE_CHECKING:
     from artcolor.batch.plan import Job, Outcome, Status
+    from artcolor.cli.record import Record
     from artcolor.engine.colorizer import Colorizer
 
 # They concern single pictures, or files that are written otherwise.
 _REFUSED = ("files_from", "layers", "card", "watch", "workers", "samples", "uncertainty", "chroma_only", "skip_colored")
+_OF_WHOLE_RUNS = ("samples", "uncertainty", "chroma_only", "skip_colored")
 _OF_PICTURES = ("format", "quality", "depth", "max_pixels")
 
 Colorize = Callable[["Colorizer", "Job", Callable[[str, int, int], None]], bool]
@@ -55,10 +60,20 @@ def colorize_films(request: Request) -> None:
         raise ConfigError(f"films and pictures go into separate commands, but {others[0]} is no film")
     with extra("video"):
         from artcolor.video.encode import container_of
-        from artcolor.video.film import check_film, colorize_film
+        from artcolor.video.film import check_film
     jobs = _film_jobs(request)
     for job in jobs:
         container_of(job.target)
+
+    def check(job: "Job") -> None:
+        check_film(job.source, job.target, codec=request.codec, crf=request.crf)
+
+    _run(request, jobs, check, _film_task(request))
+
+
+def _film_task(request: Request) -> Colorize:
+    """Makes what colorizes one film."""
+    from artcolor.video.film import colorize_film
 
     def colorize(colorizer: "Colorizer", job: "Job", progress: Callable[[str, int, int], None]) -> bool:
         from artcolor.batch.disk import writing
@@ -70,15 +85,112 @@ def colorize_films(request: Request) -> None:
                 job.target,
                 codec=request.codec,
                 crf=request.crf,
+                references=request.reference_at,
                 provenance=request.saving.provenance,
                 progress=progress,
             )
         return not report.losses or request.saving.allow_truncated
 
-    def check(job: "Job") -> None:
-        check_film(job.source, job.target, codec=request.codec, crf=request.crf)
+    return colorize
 
-    _run(request, jobs, check, colorize)
+
+def films_in_folders(request: Request, inputs: Sequence[Path]) -> "list[Job]":
+    """Finds the films that lie in folders of pictures; their results go where those of the pictures go.
+
+    Films that cannot be colorized along with the pictures are left out, with a warning that says why.
+
+    Args:
+        request: what was asked for.
+        inputs: pictures and folders.
+
+    Returns:
+        Jobs, in the order of names; a hints file in a folder of them belongs to the film of its name.
+
+    Raises:
+        ConfigError: references of shots were given, and there are several films.
+    """
+    from artcolor.batch.names import beside
+    from artcolor.batch.plan import Job
+
+    jobs: list[Job] = []
+    hints = request.options["hints"]
+    for given in filter(Path.is_dir, inputs):
+        root = request.out or beside(given)
+        for source in _films_in(given, root):
+            relative = source.relative_to(given)
+            named = None if hints is None else hints / relative.with_suffix(".json")
+            own = () if named is None or not named.exists() else (named,)
+            jobs.append(Job(source, root / relative, found=True, hints=own))
+    reason = _reason_against(request, jobs)
+    if reason is not None:
+        if not request.showing.quiet:
+            more = f" and {len(jobs) - 3} more" if len(jobs) > 3 else ""
+            names = ", ".join(str(job.source) for job in jobs[:3])
+            complain("warning", f"films are left out, as {reason}: {names}{more}")
+        return []
+    if request.reference_at is not None and len(jobs) > 1:
+        raise ConfigError(f"--reference-at is for one film, but there are {len(jobs)}; colorize them one by one")
+    return jobs
+
+
+def _films_in(folder: Path, out: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not is_left_out(name) and not _same(Path(parent, name), out))
+        yield from (Path(parent, name) for name in sorted(names) if is_film(Path(name)) and not is_left_out(name))
+
+
+def _same(folder: Path, out: Path) -> bool:
+    return out.exists() and folder.samefile(out)
+
+
+def _reason_against(request: Request, jobs: "Sequence[Job]") -> str | None:
+    """Says why films cannot be colorized along with the pictures of their folders; `None` if they can."""
+    if not jobs:
+        return None
+    if any(map(as_address, filter(None, (*request.inputs, request.out)))):
+        return "films in stores are not read; download them"
+    for name in filter(request.given, _OF_WHOLE_RUNS):
+        return f"--{name.replace('_', '-')} is for pictures; name the films in a command of their own"
+    hints = request.options["hints"]
+    if hints is not None and not hints.is_dir():
+        return f"{hints} is one hints file; name the films in commands of their own"
+    try:
+        with extra("video"):
+            from artcolor.video import film  # noqa: F401
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def colorize_found(
+    request: Request, jobs: "Sequence[Job]", colorizer: "Colorizer", record: "Record", every: "Sequence[Job]"
+) -> bool:
+    """Colorizes films that were found in folders, after the pictures there.
+
+    Args:
+        request: what was asked for.
+        jobs: from `films_in_folders`.
+        colorizer: with the guidance that holds for all of the run.
+        record: takes the outcomes.
+        every: all jobs of the run.
+
+    Returns:
+        Whether all films could be read as a whole.
+    """
+    from artcolor.batch.steps import ExistingResultError
+
+    if not jobs:
+        return True
+    task = _film_task(request)
+
+    def colorize(colorizer: "Colorizer", job: "Job", progress: Callable[[str, int, int], None]) -> bool:
+        if job.target.exists() and not request.saving.force:
+            raise ExistingResultError(f"{job.target} already exists; --force replaces it, and --resume skips it")
+        return task(colorizer.with_hints(job.hints[0]) if job.hints else colorizer, job, progress)
+
+    skipped = [job for job in jobs if job.target.exists()] if request.saving.resume else []
+    with _bar(request) as progress:
+        return _colorize_each(jobs, skipped, colorizer, record, colorize, progress, every)
 
 
 def colorize_sequences(request: Request) -> None:
@@ -101,7 +213,7 @@ def colorize_sequences(request: Request) -> None:
         from artcolor.video.numbered import Frame, by_number, colorize_frames
     from artcolor.batch.disk import writing
     from artcolor.batch.plan import Job, plan_jobs
-    from artcolor.images import Picture, save_picture
+    from artcolor.images import Picture, Provenance, save_picture
 
     saving = request.saving
     frames = plan_jobs(request.inputs, request.out, format=saving.format, into_folder=True)
@@ -115,9 +227,7 @@ def colorize_sequences(request: Request) -> None:
         sequences[Job(source, members[0].target.parent)] = made
 
     def colorize(colorizer: "Colorizer", job: "Job", progress: Callable[[str, int, int], None]) -> bool:
-        provenance = colorizer.provenance if saving.provenance else None
-
-        def save(picture: Picture, target: Path) -> None:
+        def save(picture: Picture, target: Path, provenance: Provenance) -> None:
             with writing(target, 0):
                 save_picture(
                     picture,
@@ -125,11 +235,13 @@ def colorize_sequences(request: Request) -> None:
                     format=saving.format,
                     quality=saving.quality,
                     depth=saving.depth,
-                    provenance=provenance,
+                    provenance=provenance if saving.provenance else None,
                 )
 
         with writing(job.target / "frame", 0):
-            colorize_frames(colorizer, sequences[job], save, job.target, progress=progress)
+            colorize_frames(
+                colorizer, sequences[job], save, job.target, references=request.reference_at, progress=progress
+            )
         return True
 
     _run(request, list(sequences), lambda job: None, colorize, lambda job: [each.target for each in sequences[job]])
@@ -174,6 +286,8 @@ def _run(
     saving, showing = request.saving, request.showing
     if request.options["hints"] is not None and len(jobs) > 1:
         raise ConfigError(f"hints are for one film, but there are {len(jobs)}; colorize them one by one")
+    if request.reference_at is not None and len(jobs) > 1:
+        raise ConfigError(f"--reference-at is for one film, but there are {len(jobs)}; colorize them one by one")
 
     def exists(job: "Job") -> bool:
         return all(path.exists() for path in targets(job))
@@ -190,17 +304,9 @@ def _run(
         colorizer = request.colorizer()
         with showing.warnings(), Record(request, colorizer) as record, _bar(request) as progress:
             tally = record.tally
-            for job in jobs:
-                started = time.monotonic()
-                status: Status = "exists"
-                error: ArtcolorError | None = None
-                if job in todo:
-                    status = "colorized"
-                    try:
-                        complete &= colorize(colorizer, job, progress)
-                    except ArtcolorError as failure:
-                        status, error = "failed", failure
-                record.add(_outcome(job, status, time.monotonic() - started, error), jobs, alone=len(jobs) == 1)
+            complete = _colorize_each(
+                jobs, [each for each in jobs if each not in todo], colorizer, record, colorize, progress, jobs
+            )
     summary = "nothing was colorized"
     if tally is not None:
         where = f"into {jobs[0].target}" if len(jobs) == 1 else "beside the originals"
@@ -211,9 +317,46 @@ def _run(
     showing.say(summary)
     if tally is not None and tally.counts["failed"]:
         raise typer.Exit(1)
+    check_complete(complete)
+
+
+def check_complete(complete: bool) -> None:
+    """Ends the command with status 1 if a film could not be read as a whole.
+
+    Args:
+        complete: whether all films could.
+
+    Raises:
+        Exit: one could not.
+    """
     if not complete:
         complain("failed", "not all of the film could be read; what there is of it was colorized")
         raise typer.Exit(1)
+
+
+def _colorize_each(
+    jobs: "Sequence[Job]",
+    skipped: "Sequence[Job]",
+    colorizer: "Colorizer",
+    record: "Record",
+    colorize: Colorize,
+    progress: Callable[[str, int, int], None],
+    every: "Sequence[Job]",
+) -> bool:
+    """Colorizes one film after the other; returns whether all of them could be read as a whole."""
+    complete = True
+    for job in jobs:
+        started = time.monotonic()
+        status: Status = "exists"
+        error: ArtcolorError | None = None
+        if job not in skipped:
+            status = "colorized"
+            try:
+                complete &= colorize(colorizer, job, progress)
+            except ArtcolorError as failure:
+                status, error = "failed", failure
+        record.add(_outcome(job, status, time.monotonic() - started, error), every, alone=len(every) == 1)
+    return complete
 
 
 def _outcome(job: "Job", status: "Status", seconds: float, error: ArtcolorError | None) -> "Outcome":

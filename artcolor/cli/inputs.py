@@ -12,7 +12,7 @@ from pathlib import Path
 from artcolor.batch.addresses import as_address, path_of, without_secrets
 from artcolor.errors import ConfigError, ImageError
 
-__all__ = ["PIPE", "STANDARD_INPUT", "listed", "output_path", "paths_of"]
+__all__ = ["PIPE", "STANDARD_INPUT", "listed", "output_path", "paths_of", "references_of"]
 
 PIPE = Path("-")
 """Standard input as an input, standard output as an output."""
@@ -87,6 +87,38 @@ def output_path(given: str | None) -> tuple[Path | None, bool]:
     if as_address(path) is None and not given.startswith("file:/"):
         _check_address(given, "give a file or a folder as -o")
     return path, given.endswith(("/", os.sep))
+
+
+def references_of(given: Sequence[str]) -> dict[int, Path] | None:
+    """Reads which shots have a reference of their own.
+
+    Args:
+        given: such as `120=mood.jpg`: the number of a frame, and a picture.
+
+    Returns:
+        Number of the frame → path of the picture; `None` if there are none.
+
+    Raises:
+        ConfigError: one is written otherwise, or a frame is named twice.
+        ImageError: there is no such picture.
+
+    Example:
+        >>> references_of(["mood.jpg"])
+        Traceback (most recent call last):
+            ...
+        artcolor.errors.ConfigError: --reference-at mood.jpg has no frame; write it like 120=mood.jpg
+    """
+    found: dict[int, Path] = {}
+    for text in given:
+        number, _, path = text.partition("=")
+        if not path or not re.fullmatch(r"[0-9]{1,9}", number):
+            raise ConfigError(f"--reference-at {text} has no frame; write it like 120=mood.jpg")
+        if int(number) in found:
+            raise ConfigError(f"--reference-at names frame {int(number)} twice; give it one picture")
+        if not os.path.exists(path):  # noqa: PTH110 (never raises)
+            raise ImageError(f"--reference-at: there is no file {path}")
+        found[int(number)] = Path(path)
+    return found or None
 
 
 def _check_address(text: str, remedy: str) -> None:

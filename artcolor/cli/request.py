@@ -35,6 +35,7 @@ class Request:
         crf: quality of films.
         sequence: folders hold the numbered frames of films.
         showing: what is printed.
+        reference_at: number of a frame of a film → reference of the shot that contains it.
     """
 
     inputs: Sequence[Path]
@@ -53,6 +54,7 @@ class Request:
     crf: int | None
     sequence: bool
     showing: Showing
+    reference_at: Mapping[int, Path] | None = None
 
     @property
     def samples(self) -> int:

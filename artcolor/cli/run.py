@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +11,12 @@ from rich.progress import Progress
 
 from artcolor.cli.checks import check_jobs, results_of
 from artcolor.cli.documents import plan_documents, write_documents
+from artcolor.cli.film import check_complete, colorize_found, films_in_folders
 from artcolor.cli.inputs import listed
-from artcolor.cli.output import ERR, complain
+from artcolor.cli.output import ERR
 from artcolor.cli.request import Request
 from artcolor.cli.stopping import stoppable
 from artcolor.errors import ConfigError, ImageError
-from artcolor.video import is_film
 
 if TYPE_CHECKING:
     from artcolor.batch.mirror import Mirror
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def colorize_files(request: Request) -> None:
-    """Colorizes pictures and folders.
+    """Colorizes pictures and folders, with the films in them.
 
     Args:
         request: what was asked for.
@@ -52,6 +51,7 @@ def _colorize(request: Request, given: Sequence[Path], mirror: "Mirror") -> None
     from artcolor.batch.plan import plan_jobs
     from artcolor.cli.record import Record
 
+    films = films_in_folders(request, given)
     with request.showing.warnings(mirror.named):
         request = dataclasses.replace(request, out=mirror.output(request.out))
         inputs = [mirror.input(each) for each in given]
@@ -62,41 +62,38 @@ def _colorize(request: Request, given: Sequence[Path], mirror: "Mirror") -> None
             hints=request.options["hints"],
             into_folder=request.into_folder,
         )
-    films = _films_in(inputs)
-    if not jobs:
-        what = f", but films, such as {min(films)}; name films themselves" if films else ""
-        raise ImageError(f"there are no pictures in {', '.join(map(str, inputs))}{what}")
-    if films and not request.showing.quiet:
-        complain("warning", f"films in folders are left out, such as {min(films)}; name films themselves")
+    if not films:
+        request.refuse(("codec", "crf", "reference_at"), "pictures")
+    if not jobs and not films:
+        raise ImageError(f"there are no pictures in {', '.join(map(str, inputs))}")
     mirror.prepare(jobs, [path for job in jobs for path in results_of(job, request)])
     if request.report is not None:
         request = dataclasses.replace(request, report=mirror.report(request.report, resume=request.saving.resume))
     documents = plan_documents(jobs, request)
-    check_jobs(jobs, request)
+    if jobs:
+        check_jobs(jobs, request, alone=not films)
+    every = [*jobs, *films]
 
-    tally = None
+    tally, complete = None, True
     with stoppable() as stop:
         # Each job has its own hints.
         colorizer = request.colorizer(hints=None)
         with request.showing.warnings(mirror.named), Record(request, colorizer) as record:
             tally = record.tally
-            _run(request, jobs, documents, colorizer, record, mirror)
+            if jobs:
+                _run(request, jobs, documents, colorizer, record, mirror)
+            complete = colorize_found(request, films, colorizer, record, every)
     summary = "nothing was colorized"
     if tally is not None:
         tally.tell_existing()
-        summary = tally.summary(mirror.named(_where(request, inputs, jobs, tally.last)), len(jobs))
+        summary = tally.summary(mirror.named(_where(request, inputs, every, tally.last)), len(every))
     if stop.status is not None:
         request.showing.say(f"interrupted: {summary}; the same command with --resume continues")
         raise typer.Exit(stop.status)
     request.showing.say(summary)
     if tally is not None and tally.counts["failed"]:
         raise typer.Exit(1)
-
-
-def _films_in(inputs: Sequence[Path]) -> list[Path]:
-    """The films in folders, where only pictures are looked for."""
-    folders = (walked for path in inputs if path.is_dir() for walked in os.walk(path))
-    return [Path(folder, name) for folder, _, names in folders for name in names if is_film(Path(name))]
+    check_complete(complete)
 
 
 def _run(

@@ -7,16 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-import numpy as np
 from PIL import Image
 
 from artcolor.engine.backends import choose, require_torch
 from artcolor.engine.hints import Hint
-from artcolor.engine.inputs import Item, item_of, read_guidance
+from artcolor.engine.inputs import item_of, read_guidance
 from artcolor.engine.options import DEFAULT_MODEL, Options, checked
-from artcolor.engine.painting import LAYER_LIGHTNESS, in_rgb, painted, uncertainty_map
-from artcolor.engine.stated import numbered, stated_options
-from artcolor.engine.steady import SteadyChroma
+from artcolor.engine.painting import LAYER_LIGHTNESS, painted, uncertainty_map
+from artcolor.engine.several import check_count, colored_frames, colored_items, colored_pages, colored_stream
+from artcolor.engine.stated import fingerprint_of, numbered, stated_options
 from artcolor.errors import ConfigError, ImageError
 from artcolor.images import Picture, Provenance
 from artcolor.images.colored import is_colored
@@ -129,6 +128,25 @@ class Colorizer:
         other._follow(dataclasses.replace(self._without_files, hints=hints))
         return other
 
+    def with_reference(self, reference: Any) -> Self:
+        """Returns a colorizer with the same model, options and hints, and with another reference.
+
+        Args:
+            reference: a colored picture, as `__call__` takes it.
+
+        Raises:
+            ConfigError: the model does not accept a reference.
+            ImageError: the reference cannot be read, or has no color.
+        """
+        other = self._copy()
+        if other.backend.kind == "onnx":
+            other.backend = other._choose(dataclasses.replace(self._without_files, reference=reference))
+        read = read_guidance(Guidance(reference=reference), other.backend.check)
+        other._without_files = dataclasses.replace(self._without_files, reference=reference)
+        other.guidance = dataclasses.replace(self.guidance, reference=read.stated.reference)
+        other._guidance = dataclasses.replace(self._guidance, reference=read.decoded.reference)
+        return other
+
     def for_picture(self, picture: Picture, *, frame: int = 0) -> Self:
         """Returns a colorizer whose hints are those of one picture.
 
@@ -180,11 +198,11 @@ class Colorizer:
             ConfigError: there are hints, and several pictures; or the hints do not fit the picture.
         """
         if isinstance(x, list | tuple):
-            self._check_count(len(x))
-            return list(self._stream(x))
+            check_count(self, len(x))
+            return list(colored_stream(self, x))
         if isinstance(x, Iterator) and not is_source(x):
-            return self._stream(x)
-        return next(self._finished([item_of(x)]))
+            return colored_stream(self, x)
+        return next(colored_items(self, [item_of(x)]))
 
     def uncertainty(self, x: Any) -> Image.Image:
         """Maps how uncertain the model is of its colors.
@@ -272,8 +290,8 @@ class Colorizer:
 
         Args:
             pictures: as `artcolor.images.open_file` gives them.
-            animated: they are the frames of one animation: what stands still keeps its colors (`SteadyChroma`), and
-                `skip_colored` looks at the first frame only.
+            animated: they are the frames of one animation: what stands still keeps its colors, and `skip_colored`
+                looks at the first frame only.
             sample: which of the samples.
 
         Yields:
@@ -282,21 +300,12 @@ class Colorizer:
         Raises:
             ConfigError: the hints do not fit a picture; see `for_picture`.
         """
-        steady = SteadyChroma() if animated else None
-        alone: bool | None = None
-        frame = -1
-        for frame, picture in enumerate(pictures):
-            alone = self.leaves_alone(picture) if alone is None or not animated else alone
-            if alone:
-                yield in_rgb(picture)
-                continue
-            own = self.for_picture(picture, frame=frame)
-            (prediction,) = own.predict([own.look(picture)], frame=frame)
-            if steady is not None:
-                ab: Any = steady(np.asarray(prediction.lightness[:1]), np.asarray(prediction.ab))
-                prediction = dataclasses.replace(prediction, ab=ab)
-            yield own.paint(picture, prediction, sample, frame=frame)
-        self.check_frames(frame + 1)
+        colored = (colored_frames if animated else colored_pages)(self, pictures, sample)
+        count = 0
+        for picture in colored:
+            yield picture
+            count += 1
+        self.check_frames(count)
 
     def check_frames(self, count: int) -> None:
         """Warns of hints for pages or frames that a file with `count` of them does not have."""
@@ -322,60 +331,14 @@ class Colorizer:
         """The provenance of one of the samples; with a single one, that of all results."""
         return self.provenance if self.guidance.samples == 1 else numbered(self.provenance, sample)
 
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides the colors, with the content of files; the same colors have the same one."""
+        return fingerprint_of(self.provenance, self._guidance)
+
     @functools.cached_property
     def _identity(self) -> tuple[str, str]:
         return self.backend.identity()
-
-    def _stream(self, xs: Iterable[Any]) -> Iterator[Any]:
-        waiting: list[Item] = []
-        for count, x in enumerate(xs, start=1):
-            self._check_count(count)
-            try:
-                waiting.append(item_of(x))
-            except ImageError:
-                # Those before the bad one are good.
-                yield from self._finished(waiting)
-                raise
-            if len(waiting) >= self.batch_size:
-                yield from self._finished(waiting)
-                waiting = []
-        yield from self._finished(waiting)
-
-    def _check_count(self, count: int) -> None:
-        if count > 1 and self._guidance.hints:
-            raise ConfigError(
-                "hints are for one picture, but there are several; colorize them one by one, each with its own "
-                "hints, or files with `artcolor colorize FOLDER -o OUT --hints FOLDER_OF_HINTS`"
-            )
-
-    def _finished(self, items: Sequence[Item]) -> Iterator[Any]:
-        every = [picture for item in items for picture in item.pictures]
-        self._check_count(len(every))
-        own = self
-        if len(every) == 1 and not self.leaves_alone(every[0]):
-            self.check_frames(1)
-            own = self.for_picture(every[0])
-        yield from own._colored(items, every)
-
-    def _colored(self, items: Sequence[Item], every: Sequence[Picture]) -> Iterator[Any]:
-        gray = [number for number, picture in enumerate(every) if not self.leaves_alone(picture)]
-        seen = [self.look(every[number]) for number in gray]
-        predictions = dict(zip(gray, self.predict(seen), strict=True))
-        start = 0
-        for item in items:
-            numbers = range(start, start + len(item.pictures))
-            start += len(item.pictures)
-            made = [
-                item.rebuild(
-                    [self._painted(every[n], predictions.get(n), sample) for n in numbers],
-                    self.sample_provenance(sample),
-                )
-                for sample in range(self.guidance.samples)
-            ]
-            yield made[0] if self.guidance.samples == 1 else made
-
-    def _painted(self, picture: Picture, prediction: Prediction | None, sample: int) -> Picture:
-        return in_rgb(picture) if prediction is None else self.paint(picture, prediction, sample)
 
 
 def colorize(x: Any, model: "str | Path | ColorizationModel" = DEFAULT_MODEL, **options: Unpack[Options]) -> Any:

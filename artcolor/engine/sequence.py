@@ -1,5 +1,6 @@
 """Colors that hold still over the frames of a film or an animation."""
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sized
@@ -13,6 +14,7 @@ from artcolor.engine.hints import Hint
 from artcolor.engine.scenes import Scenes, Shift
 from artcolor.engine.steady import SteadyChroma
 from artcolor.engine.tracking import tracked
+from artcolor.images import Picture
 
 if TYPE_CHECKING:
     from artcolor.engine.colorizer import Colorizer
@@ -67,7 +69,14 @@ class Sequence:
     def state(self, state: Any) -> None:
         self._scenes = Scenes(state)
 
-    def colors(self, looks: Iterable[Any], *, first: int = 0, size: tuple[int, int] | None = None) -> Iterator[Floats]:
+    def colors(
+        self,
+        looks: Iterable[Any],
+        *,
+        first: int = 0,
+        size: tuple[int, int] | None = None,
+        colorizer: "Colorizer | None" = None,
+    ) -> Iterator[Floats]:
         """Colors the frames of one shot.
 
         It reads no more than `CHUNK + AHEAD` frames ahead of what it yields; without `motion`, none. If hints name
@@ -79,6 +88,8 @@ class Sequence:
             first: number of the shot's first frame in the film, for hints that name one.
             size: height and width of the frames in pixels, which hints are met exactly at; `None` is the size of
                 `looks`.
+            colorizer: predicts this shot in place of the sequence's own colorizer, with the same hints, and with a
+                reference for this shot: its mood neither comes from an earlier shot nor goes to later ones.
 
         Yields:
             Chroma of each frame in Lab units, `(1, 2, h, w)` float32, on the grid of the network's output.
@@ -88,7 +99,7 @@ class Sequence:
             WeightsError: the network's output is not finite.
         """
         if self._motion is None:
-            yield from self._held(looks, first, size)
+            yield from self._held(looks, first, size, colorizer or self._colorizer)
             return
         stop = first + len(looks) if isinstance(looks, Sized) else None
         own = [each for each in self._hints if each.frame is not None and each.frame >= first]
@@ -102,13 +113,13 @@ class Sequence:
         shift: Shift | None = None
         places: list[tuple[Floats, list[Floats]]] = []
         gain = 1.0
-        for lights, alone, colors in self._averaged(looks, first, self._motion, hints):
+        for lights, alone, colors in self._averaged(looks, first, hints, colorizer or self._colorizer):
             if shift is None:
                 gain = _gain(alone, colors)
             colors = [each * np.float32(gain) for each in colors]
             if shift is None:
                 # What a person says of the colors stands.
-                shift = Shift() if self._hints else self._scenes.shift(lights[0], colors)
+                shift = Shift() if self._hints or colorizer else self._scenes.shift(lights[0], colors)
             colors = [shift(each) for each in colors]
             # The beginning and the end.
             places[1:] = [(lights[-1], colors)] if places else []
@@ -116,7 +127,7 @@ class Sequence:
             for light, values, frame in zip(lights, colors, frames, strict=False):
                 ab = np.ascontiguousarray(values.transpose(2, 0, 1)[None])
                 yield self._exact(ab, self._of_frame(frame, hints), size or light.shape, frame)
-        for light, colors in places:
+        for light, colors in places if colorizer is None else ():
             self._scenes.add(light, colors)
 
     def _of_frame(self, frame: int, followed: dict[int, list[Hint]]) -> list[Hint]:
@@ -133,27 +144,54 @@ class Sequence:
         met: Floats = enforce(from_numpy(ab), hints, (size[0], size[1]), frame=frame).numpy()
         return met
 
-    def _held(self, looks: Iterable[Any], first: int, size: tuple[int, int] | None) -> Iterator[Floats]:
+    def pictures(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+        """Colorizes the frames of an animation one by one, as they are requested; motion is not followed.
+
+        Args:
+            pictures: the frames, from the first one on. Each may have hints of its own (`Colorizer.for_picture`).
+
+        Yields:
+            Each with colored pixels of the same depth.
+
+        Raises:
+            ConfigError: the hints do not fit a frame.
+            WeightsError: the network's output is not finite.
+        """
+        steady = SteadyChroma()
+        for frame, picture in enumerate(pictures):
+            own = self._colorizer.for_picture(picture, frame=frame)
+            _, prediction = self._hold(steady, own, own.look(picture), frame)
+            yield own.paint(picture, prediction, frame=frame)
+
+    def _held(
+        self, looks: Iterable[Any], first: int, size: tuple[int, int] | None, colorizer: "Colorizer"
+    ) -> Iterator[Floats]:
         steady = SteadyChroma()
         for frame, look in enumerate(looks, start=first):
-            (prediction,) = self._colorizer.predict([look], frame=frame)
-            light = np.asarray(prediction.lightness[:1])
-            ab = steady(light, np.asarray(prediction.ab)[self._sample][None]).astype(np.float32)
-            yield self._exact(ab, self._hints, size or light.shape[2:], frame)
+            light, prediction = self._hold(steady, colorizer, look, frame)
+            yield self._exact(np.asarray(prediction.ab), self._hints, size or light.shape[2:], frame)
+
+    def _hold(self, steady: SteadyChroma, colorizer: "Colorizer", look: Any, frame: int) -> tuple[Floats, "Prediction"]:
+        """Returns L `(1, 1, H, W)` of a frame, and its prediction with chroma that is held where L stands still."""
+        (prediction,) = colorizer.predict([look], frame=frame)
+        light = np.asarray(prediction.lightness[:1])
+        ab: Any = steady(light, np.asarray(prediction.ab)[self._sample][None]).astype(np.float32)
+        return light, dataclasses.replace(prediction, ab=ab)
 
     def _averaged(
-        self, looks: Iterable[Any], first: int, motion: Motion, hints: dict[int, list[Hint]]
+        self, looks: Iterable[Any], first: int, hints: dict[int, list[Hint]], colorizer: "Colorizer"
     ) -> Iterator[tuple[list[Floats], list[Floats], list[Floats]]]:
         """Yields L `(h, w)` of several frames, their chroma `(h, w, 2)` as predicted, and its averages."""
+        assert self._motion is not None
         window: list[Moving] = []
         lights: list[Floats] = []
         mean = RunningMean()
-        for prediction in self._predicted(looks, first, hints):
+        for prediction in self._predicted(looks, first, hints, colorizer):
             light = np.asarray(prediction.lightness)[0, 0]
             values = np.asarray(prediction.ab)[self._sample].transpose(1, 2, 0).astype(np.float32, order="C")
             step = None
             if lights:
-                step = motion.between(lights[-1], light).on_grid((values.shape[0], values.shape[1]))
+                step = self._motion.between(lights[-1], light).on_grid((values.shape[0], values.shape[1]))
             window.append(Moving(values, step))
             lights.append(light)
             if len(window) == CHUNK + AHEAD:
@@ -162,14 +200,16 @@ class Sequence:
         if window:
             yield lights, _values(window), averaged(window, len(window), mean)
 
-    def _predicted(self, looks: Iterable[Any], first: int, hints: dict[int, list[Hint]]) -> Iterator["Prediction"]:
+    def _predicted(
+        self, looks: Iterable[Any], first: int, hints: dict[int, list[Hint]], colorizer: "Colorizer"
+    ) -> Iterator["Prediction"]:
         numbered = enumerate(looks, start=first)
         # Each frame has hints of its own.
-        count = 1 if hints else self._colorizer.batch_size
+        count = 1 if hints else colorizer.batch_size
         while batch := list(itertools.islice(numbered, count)):
             frame = batch[0][0]
             own = self._of_frame(frame, hints) if hints else None
-            yield from self._colorizer.predict([look for _, look in batch], frame=frame, hints=own)
+            yield from colorizer.predict([look for _, look in batch], frame=frame, hints=own)
 
 
 def _values(frames: list[Moving]) -> list[Floats]:

@@ -1,10 +1,14 @@
 """What a result states of how it was colored: weights and options, as the provenance holds them."""
 
 import dataclasses
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
-from artcolor.engine.hints import Hint
+import numpy as np
+
+from artcolor.engine.hints import Hint, mask_of
 from artcolor.engine.options import OPTIONS
 from artcolor.images import Provenance
 from artcolor.images.streams import is_source, source_name
@@ -42,6 +46,29 @@ def numbered(provenance: Provenance, sample: int) -> Provenance:
         sample: its number, from 0.
     """
     return dataclasses.replace(provenance, options={**provenance.options, "sample": sample + 1})
+
+
+def fingerprint_of(provenance: Provenance, guidance: Guidance) -> str:
+    """Hashes all that decides the colors of results, so that those of an ended run are only used for the same colors.
+
+    Args:
+        provenance: model and options.
+        guidance: for the model, whose reference is read; the masks of its hints are read here.
+
+    Returns:
+        The hash, in hexadecimal.
+
+    Example:
+        >>> len(fingerprint_of(Provenance("1.0", "unet", "", {}), Guidance()))
+        64
+    """
+    found = hashlib.sha256(json.dumps(dataclasses.asdict(provenance), sort_keys=True, default=str).encode())
+    if guidance.reference is not None:
+        found.update(np.asarray(guidance.reference).tobytes())
+    for hint in guidance.hints or ():
+        if hint.mask is not None:
+            found.update(mask_of(hint.mask).image.tobytes())
+    return found.hexdigest()
 
 
 def _fields(value: Guidance | Decoding) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Colorizing films: from shots to colors to frames to a file."""
 
+import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from artcolor.images.notices import about, warn
 from artcolor.video.encode import Encoding, ShotEncoder, choose, time_base_of
 from artcolor.video.planes import Painter
 from artcolor.video.read import Facts, Losses, facts_of, frames_of, gray_frame, survey
+from artcolor.video.references import References
 from artcolor.video.segments import Joined, write_packets
 from artcolor.video.steady import Looks, sequence_of
 from artcolor.video.work import Work, working
@@ -52,6 +54,7 @@ class _Run:
     facts: Facts
     encoding: Encoding
     colorizer: Colorizer
+    references: References
     work: Work
 
 
@@ -85,6 +88,7 @@ def colorize_film(
     *,
     codec: str | None = None,
     crf: int | None = None,
+    references: Mapping[int, Any] | None = None,
     provenance: bool = True,
     progress: Progress = _silent,
 ) -> FilmReport:
@@ -100,6 +104,8 @@ def colorize_film(
         target: the result; its suffix decides the container. It is replaced at the end, as a whole.
         codec: name of a codec (`h264`) or of an encoder of FFmpeg (`libx264`); `None` is that of the original.
         crf: quality of the codec, the smaller the better; `None` is nearly transparent.
+        references: number of a frame, from 0 → a colored picture (as `Colorizer.with_reference` takes it) whose colors
+            the shot that contains this frame adopts, in place of those of the colorizer's own reference.
         provenance: state in the file that its colors were computed, and how.
         progress: called after each frame.
 
@@ -107,9 +113,10 @@ def colorize_film(
         What was done.
 
     Raises:
-        ImageError: the film cannot be read, or has no moving picture.
+        ImageError: the film cannot be read, or has no moving picture; or a reference cannot be read.
         UnsupportedError: it is interlaced or HDR, or has streams that the result cannot hold.
-        ConfigError: codec, quality and container do not go together.
+        ConfigError: codec, quality and container do not go together; or a reference is for a frame that the film does
+            not have, or for a shot that has another one.
         OSError: the result cannot be written.
     """
     facts = facts_of(source)
@@ -119,14 +126,17 @@ def colorize_film(
         given = colorizer
         if colorizer.guidance.hints:
             colorizer = colorizer.for_picture(Picture(gray_frame(next(frames_of(facts)), facts)))
+        referring = References(colorizer, references or {})
         stated = colorizer.provenance
+        stated = dataclasses.replace(stated, options={**stated.options, **referring.stated})
         settings = {
             "source": sha256_of(source),
             "encoding": encoding.stated(),
-            "coloring": [stated.version, stated.model, stated.weights_sha256, dict(stated.options)],
+            "coloring": colorizer.fingerprint,
+            "references": referring.fingerprint,
         }
         with working(target, settings) as work:
-            run = _Run(facts, encoding, colorizer, work)
+            run = _Run(facts, encoding, colorizer, referring, work)
             seen = work.survey
             if seen is None:
                 seen = work.survey = survey(facts, functools.partial(progress, "looking for shots"))
@@ -157,6 +167,7 @@ def _tell(losses: Losses) -> None:
 def _colorize_shots(run: _Run, borders: tuple[int, ...], progress: Callable[[int, int], None]) -> None:
     work, facts = run.work, run.facts
     first = work.finished
+    referring = run.references.of_shots(borders)
     if first == len(borders) - 1:
         return
     sequence = sequence_of(run.colorizer, work.state)
@@ -167,9 +178,11 @@ def _colorize_shots(run: _Run, borders: tuple[int, ...], progress: Callable[[int
     for number, (start, stop) in enumerate(itertools.pairwise(borders)):
         if number < first:
             continue
-        again = functools.partial(_again, run, start, stop)
-        looks = Looks(stop - start, _looks(run, itertools.islice(ahead, stop - start)), again)
-        colors = sequence.colors(looks, first=start, size=facts.upright)
+        own = referring[number]
+        look = functools.partial(_looks, own or run.colorizer, facts)
+        again = functools.partial(_again, look, facts, start, stop)
+        looks = Looks(stop - start, look(itertools.islice(ahead, stop - start)), again)
+        colors = sequence.colors(looks, first=start, size=facts.upright, colorizer=own)
         encode = ShotEncoder(run.encoding, facts)
         with work.writing_shot(number) as file:
             for done, (ab, frame) in enumerate(zip(colors, itertools.islice(behind, stop - start), strict=True)):
@@ -179,10 +192,10 @@ def _colorize_shots(run: _Run, borders: tuple[int, ...], progress: Callable[[int
         work.finish(sequence.state)
 
 
-def _looks(run: _Run, frames: Iterator[Any]) -> Iterator[Any]:
+def _looks(colorizer: Colorizer, facts: Facts, frames: Iterator[Any]) -> Iterator[Any]:
     for frame in frames:
-        yield run.colorizer.backend.look(gray_frame(frame, run.facts))
+        yield colorizer.backend.look(gray_frame(frame, facts))
 
 
-def _again(run: _Run, start: int, stop: int) -> Iterator[Any]:
-    return _looks(run, itertools.islice(frames_of(run.facts, start), stop - start))
+def _again(look: Callable[[Iterator[Any]], Iterator[Any]], facts: Facts, start: int, stop: int) -> Iterator[Any]:
+    return look(itertools.islice(frames_of(facts, start), stop - start))

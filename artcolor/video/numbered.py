@@ -3,7 +3,7 @@
 import functools
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,16 @@ from artcolor.color.srgb import Floats
 from artcolor.engine.colorizer import Colorizer
 from artcolor.engine.painting import painted
 from artcolor.errors import ImageError
-from artcolor.images import Picture, open_file
+from artcolor.images import Picture, Provenance, open_file
 from artcolor.images.notices import about
 from artcolor.video.film import Progress
 from artcolor.video.read import Losses, Survey
+from artcolor.video.references import References
 from artcolor.video.steady import Looks, borders_of, sequence_of, thumbnail
 from artcolor.video.work import Work, working
+
+Save = Callable[[Picture, Path, Provenance], None]
+"""Writes a picture to a path, with its provenance."""
 
 _NUMBERS = re.compile(r"(\d+)")
 
@@ -55,9 +59,10 @@ def by_number(path: Path) -> list[tuple[int, str]]:
 def colorize_frames(
     colorizer: Colorizer,
     frames: Sequence[Frame],
-    save: Callable[[Picture, Path], None],
+    save: Save,
     folder: Path,
     *,
+    references: Mapping[int, Any] | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> int:
     """Colorizes numbered frames as the film that they are.
@@ -69,27 +74,32 @@ def colorize_frames(
         frames: in order, all of one size.
         save: writes a result.
         folder: of the results, which exists. What an ended run needs lies beside it.
+        references: number of a frame, from 0 → the reference of the shot that contains it; as in
+            `artcolor.video.film.colorize_film`.
         progress: called after each frame.
 
     Returns:
         Number of frames that an earlier run had finished.
 
     Raises:
-        ImageError: a frame cannot be read or written, or is of another size than the first.
+        ImageError: a frame or a reference cannot be read, a frame cannot be written, or is of another size than the
+            first.
+        ConfigError: a reference is for a frame that there is not, or for a shot that has another one.
     """
     if colorizer.guidance.hints:
         colorizer.check_frames(len(frames))
         colorizer = colorizer.for_picture(next(_pictures(frames)))
-    stated = colorizer.provenance
+    referring = References(colorizer, references or {})
     stats = [(str(frame.source), frame.source.stat().st_size, frame.source.stat().st_mtime_ns) for frame in frames]
-    coloring = [stated.version, stated.model, stated.weights_sha256, dict(stated.options)]
-    with working(folder, {"frames": stats, "coloring": coloring}) as work:
+    settings = {"frames": stats, "coloring": colorizer.fingerprint, "references": referring.fingerprint}
+    with working(folder, settings) as work:
         survey = work.survey
         if survey is None:
             found = borders_of(_thumbnails(frames, functools.partial(progress, "looking for shots")))
             survey = work.survey = Survey(found, Losses(), len(frames))
         first = work.finished
-        _colorize_shots(colorizer, frames, work, survey.borders, save, functools.partial(progress, "colorizing"))
+        shots = list(zip(itertools.pairwise(survey.borders), referring.of_shots(survey.borders), strict=True))
+        _colorize_shots(colorizer, frames, work, shots, save, functools.partial(progress, "colorizing"))
         work.done = True
     return survey.borders[first]
 
@@ -98,28 +108,28 @@ def _colorize_shots(
     colorizer: Colorizer,
     frames: Sequence[Frame],
     work: Work,
-    borders: tuple[int, ...],
-    save: Callable[[Picture, Path], None],
+    shots: Sequence[tuple[tuple[int, int], Colorizer | None]],
+    save: Save,
     progress: Callable[[int, int], None],
 ) -> None:
     with open_file(frames[0].source) as file:
         size = file.size[::-1]
     first = work.finished
     sequence = sequence_of(colorizer, work.state)
-    for number, (start, stop) in enumerate(itertools.pairwise(borders)):
-        if number < first:
-            continue
-        shot = frames[start:stop]
-
-        def looks(shot: Sequence[Frame] = shot) -> Iterator[Any]:
-            return map(colorizer.look, _pictures(shot))
-
-        colors = sequence.colors(Looks(len(shot), looks(), looks), first=start, size=size)
+    for (start, stop), own in shots[first:]:
+        shot, chosen = frames[start:stop], own or colorizer
+        looks = functools.partial(_looks, chosen, shot)
+        colors = sequence.colors(Looks(len(shot), looks(), looks), first=start, size=size, colorizer=own)
+        provenance = chosen.provenance
         for done, (frame, picture, ab) in enumerate(zip(shot, _pictures(shot), colors, strict=True)):
             with about(str(frame.source)):
-                save(painted(picture, ab, hints=None, frame=start + done, at_lightness=None), frame.target)
+                save(painted(picture, ab, hints=None, frame=start + done, at_lightness=None), frame.target, provenance)
             progress(start + done + 1, len(frames))
         work.finish(sequence.state)
+
+
+def _looks(colorizer: Colorizer, frames: Iterable[Frame]) -> Iterator[Any]:
+    return map(colorizer.look, _pictures(frames))
 
 
 def _pictures(frames: Iterable[Frame]) -> Iterator[Picture]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from artcolor.cli.app import app
 from artcolor.cli.app import main as run_main
 from artcolor.images import open_picture, read_provenance
-from tests.video.clips import frames_of, gray, make
+from tests.video.clips import frames_of, gray, make, plane
 
 SIZE = (96, 64)
 COLORING = ("--model", "cnn", "--size", "64")
@@ -64,9 +65,7 @@ def test_mistakes_are_told(command: Command, tmp_path: Path) -> None:
     film = make(tmp_path / "a.mkv", frames=2, size=SIZE)
     picture = tmp_path / "p.png"
     Image.new("L", (8, 8)).save(picture)
-    (tmp_path / "folder").mkdir()
-    film_in_folder = tmp_path / "folder" / "b.mkv"
-    film_in_folder.write_bytes(film.read_bytes())
+    (tmp_path / "empty").mkdir()
     (tmp_path / "c.mkv").write_bytes(film.read_bytes())
     for arguments, message in (
         ((film, picture), f"films and pictures go into separate commands, but {picture} is no film"),
@@ -78,8 +77,15 @@ def test_mistakes_are_told(command: Command, tmp_path: Path) -> None:
         ((picture, "--crf", 0), "--crf cannot be combined with pictures; leave it out"),
         ((film, "--codec", "nosuch"), "there is no codec 'nosuch'"),
         ((film, "--sequence"), f"--sequence takes folders of numbered frames, and {film} is none"),
-        ((tmp_path / "folder",), "there are no pictures in"),
-        ((tmp_path / "folder",), f"but films, such as {film_in_folder}; name films themselves"),
+        ((tmp_path / "empty",), "there are no pictures in"),
+        ((picture, "--reference-at", f"0={picture}"), "--reference-at cannot be combined with pictures; leave it out"),
+        ((film, "--reference-at", picture), f"--reference-at {picture} has no frame; write it like 120=mood.jpg"),
+        ((film, "--reference-at", "1=no.jpg"), "--reference-at: there is no file no.jpg"),
+        ((film, "--reference-at", f"1={picture}", "--reference-at", f"01={picture}"), "names frame 1 twice"),
+        (
+            (film, tmp_path / "c.mkv", "--reference-at", f"0={picture}"),
+            "--reference-at is for one film, but there are 2; colorize them one by one",
+        ),
     ):
         status, out, err = command("colorize", *arguments)
         assert status == 1, arguments
@@ -87,14 +93,50 @@ def test_mistakes_are_told(command: Command, tmp_path: Path) -> None:
         assert out == ""
 
 
-def test_films_in_folders_are_named(command: Command, tmp_path: Path) -> None:
+def test_films_in_folders_are_colorized_like_pictures(command: Command, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    (folder / "sub").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    Image.new("L", (8, 8)).save(folder / "p.png")
+    film = make(folder / "sub" / "a.mkv", frames=2, size=SIZE)
+    for left_out in (folder / ".hidden" / "a.mkv", folder / "._a.mkv"):
+        left_out.write_bytes(film.read_bytes())
+    # Both are in the report, and a film that cannot be read does not stop the rest.
+    (folder / "bad.mp4").write_bytes(b"no film")
+    status, said, err = command("colorize", folder, "-o", out, *COLORING, "--codec", "ffv1", "--report", out / "r.csv")
+    assert status == 1
+    assert f"2 of 3 colorized into {out}, 1 failed" in said
+    assert f"failed: {folder / 'bad.mp4'} cannot be read" in err
+    results = sorted(str(path.relative_to(out)) for path in out.rglob("*"))
+    assert results == ["p.png", "r.csv", "sub", str(Path("sub", "a.mkv"))]
+    assert len((out / "r.csv").read_text().splitlines()) == 4
+    with av.open(str(out / "sub" / "a.mkv")) as container:
+        assert container.streams.video[0].codec_context.name == "ffv1"
+    (folder / "bad.mp4").unlink()
+    changed = (out / "sub" / "a.mkv").stat().st_mtime_ns
+    status, said, _ = command("colorize", folder, "-o", out, *COLORING)
+    assert (status, (out / "sub" / "a.mkv").stat().st_mtime_ns) == (1, changed)
+    status, said, _ = command("colorize", folder, "-o", out, *COLORING, "--resume")
+    assert (status, "0 of 2 colorized, 2 existed" in said) == (0, True)
+    # A folder of films alone, and a film with hints of its own.
+    (tmp_path / "hints").mkdir()
+    blue = {"x": 0.5, "y": 0.5, "radius": 0.3, "color": "#2040ff"}
+    (tmp_path / "hints" / "a.json").write_text(json.dumps({"hints": [blue]}))
+    status, said, err = command("colorize", folder / "sub", *COLORING, "--hints", tmp_path / "hints")
+    assert status == 0, err
+    hinted, plain = (frames_of(path)[0] for path in (folder / "sub.color" / "a.mkv", out / "sub" / "a.mkv"))
+    assert (plane(hinted, 1).astype(int) - plane(plain, 1))[12:20, 20:28].mean() > 8
+
+
+def test_films_in_folders_that_are_left_out_are_named(command: Command, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     Image.new("L", (8, 8)).save(folder / "p.png")
     (folder / "a.mkv").write_bytes(b"")
-    status, _, err = command("colorize", folder, "-o", tmp_path / "out", *COLORING)
+    status, _, err = command("colorize", folder, "-o", tmp_path / "out", *COLORING, "--chroma-only")
     assert status == 0
-    assert f"warning: films in folders are left out, such as {folder / 'a.mkv'}; name films themselves" in err
+    why = "--chroma-only is for pictures; name the films in a command of their own"
+    assert f"warning: films are left out, as {why}: {folder / 'a.mkv'}" in err
 
 
 def test_a_film_that_is_cut_off_is_a_failure(command: Command, tmp_path: Path) -> None:
