@@ -53,7 +53,7 @@ class Motion:
     def __init__(self, preset: str = "fast") -> None:
         if preset not in _PRESETS:
             raise ConfigError(f"preset must be one of {', '.join(_PRESETS)}, not {preset!r}")
-        self._dis = cv2.DISOpticalFlow.create(_PRESETS[preset])
+        self._preset = _PRESETS[preset]
 
     def between(self, earlier: Floats, later: Floats) -> "Flow":
         """Finds the motion between two frames.
@@ -89,8 +89,10 @@ class Motion:
         return [[(float(x), float(y)) for x, y in (each + 0.5) / size] for each in corners if len(each) >= 3]
 
     def _flow(self, start: _Bytes, end: _Bytes) -> Floats:
+        # It remembers something of the frames before, which a run that goes on after an interruption has not seen.
+        dis = cv2.DISOpticalFlow.create(self._preset)
         # A result that is given is also where the search starts.
-        return self._dis.calc(start, end, np.zeros((*start.shape, 2), np.float32))
+        return dis.calc(start, end, np.zeros((*start.shape, 2), np.float32))
 
 
 class Flow:

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,8 @@ from artcolor.color import planes
 from artcolor.errors import ConfigError
 from artcolor.video.motion import Motion
 from tests.video.pans import old, painting, pan, window
+
+NAMES = ("bruegel_harvesters", "gogh_auvers")
 
 
 @pytest.mark.parametrize("step", [1.5, 4.5])
@@ -65,6 +69,15 @@ def test_outlines_surround_areas() -> None:
     corners = np.array(max(found, key=lambda each: np.ptp(each, axis=0).sum()))
     assert corners.min(0) * (60, 40) == pytest.approx([30.125, 10.125])
     assert corners.max(0) * (60, 40) == pytest.approx([44.875, 19.875])
+
+
+def test_motion_does_not_depend_on_what_was_seen_before() -> None:
+    one, other = ([planes.lightness(each[:64, :84]) for each in pan(4, 1.5, name=name)] for name in NAMES)
+    used = Motion()
+    for pair in itertools.pairwise(one):
+        used.between(*pair)
+    for pair in itertools.pairwise(other):
+        assert (used.between(*pair).fore == Motion().between(*pair).fore).all()
 
 
 def test_an_unknown_preset_is_refused() -> None:
