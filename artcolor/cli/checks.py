@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from artcolor.batch.addresses import as_address
 from artcolor.batch.saving import Saving
@@ -58,13 +58,25 @@ def check_options(request: Request) -> None:
     check_device(options["device"])
     guided(options)
     _check_accepted(request)
-    for name in ("hints", "reference"):
-        if options[name] is not None and not os.path.exists(options[name]):  # noqa: PTH110 (never raises)
-            raise ImageError(f"--{name}: there is no file {options[name]}")
+    check_files(options)
     if request.report is not None and as_address(request.report) is None:
         from artcolor.batch.report import check_report
 
         check_report(request.report)
+
+
+def check_files(options: Mapping[str, Any]) -> None:
+    """Checks that the files exist that options of colorizing name.
+
+    Args:
+        options: as `Colorizer` takes them.
+
+    Raises:
+        ImageError: one does not exist.
+    """
+    for name in ("hints", "reference"):
+        if options[name] is not None and not os.path.exists(options[name]):  # noqa: PTH110 (never raises)
+            raise ImageError(f"--{name}: there is no file {options[name]}")
 
 
 def _check_accepted(request: Request) -> None:

@@ -9,10 +9,9 @@ import typer
 from artcolor.batch.addresses import path_of
 from artcolor.batch.saving import Saving
 from artcolor.cli.checks import check_options
-from artcolor.cli.completion import complete_models
 from artcolor.cli.help import COLORIZING, EXIT_CODES, Command
 from artcolor.cli.inputs import PIPE, output_path, paths_of, references_of
-from artcolor.cli.options import with_options
+from artcolor.cli.options import AsJson, ModelName, Quiet, Verbose, Workers, with_options
 from artcolor.cli.output import Showing
 from artcolor.cli.request import Request
 from artcolor.engine.options import DEFAULT_MODEL, OPTIONS
@@ -43,21 +42,10 @@ def colorize(
             "Default: beside the original: a.png becomes a.color.png, and scans/ becomes scans.color/.",
         ),
     ] = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME",
-            help="A model or weights, as `artcolor models` lists them, or the path of a weights or ONNX file.",
-            autocompletion=complete_models,
-        ),
-    ] = DEFAULT_MODEL,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each file.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object for each file, one a line, and nothing else.")
-    ] = False,
+    model: ModelName = DEFAULT_MODEL,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
     layers: Annotated[
         Path | None,
         typer.Option(
@@ -93,15 +81,7 @@ def colorize(
     report: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Write a CSV with one row per file.", rich_help_panel=MANY)
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Threads that read, write, and on the CPU run the network. Default: one per core, at most 8.",
-            rich_help_panel=MANY,
-        ),
-    ] = None,
+    workers: Workers = None,
     codec: Annotated[
         str | None,
         typer.Option(

@@ -8,9 +8,8 @@ import typer
 
 from artcolor.batch.saving import Saving
 from artcolor.cli.checks import check_options
-from artcolor.cli.completion import complete_models
 from artcolor.cli.help import COLORIZING, EXIT_CODES, Command
-from artcolor.cli.options import with_options
+from artcolor.cli.options import AsJson, ModelName, Quiet, Verbose, Workers, with_options
 from artcolor.cli.output import ERR, Showing, complain
 from artcolor.cli.request import Request
 from artcolor.cli.stopping import stoppable
@@ -39,16 +38,7 @@ def iiif(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the colored pictures and the new manifest.")
     ],
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME",
-            help="A model or weights, as `artcolor models` lists them, or the path of a weights or ONNX file.",
-            autocompletion=complete_models,
-        ),
-    ] = DEFAULT_MODEL,
+    model: ModelName = DEFAULT_MODEL,
     images: Annotated[
         Path | None,
         typer.Option(
@@ -59,11 +49,9 @@ def iiif(
     base_url: Annotated[
         str, typer.Option(metavar="URL", help="Address under which the folder of the results will be found.")
     ] = "http://localhost:8000/",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each picture.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object for each picture, one a line, and nothing else.")
-    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    as_json: AsJson = False,
     fetch: Annotated[
         bool,
         typer.Option(
@@ -87,15 +75,7 @@ def iiif(
     report: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Write a CSV with one row per picture.", rich_help_panel=FILES)
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Threads that read, write, and on the CPU run the network. Default: one per core, at most 8.",
-            rich_help_panel=MANY,
-        ),
-    ] = None,
+    workers: Workers = None,
     **options: Any,
 ) -> None:
     """Colorize the pictures of a IIIF manifest, and write a manifest that shows gray and color as a choice.

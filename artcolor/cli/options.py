@@ -1,18 +1,44 @@
-"""Generates the options of `artcolor colorize` from `OPTIONS` and the fields of `Saving`."""
+"""Options that several commands have: declared here, or generated from `OPTIONS` and the fields of `Saving`."""
 
 import dataclasses
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from artcolor.batch.saving import Saving
-from artcolor.cli.completion import COMPLETE
+from artcolor.cli.completion import COMPLETE, complete_models
 from artcolor.engine.options import OPTIONS
 from artcolor.models.options import COLOR, FILES, FILMS, MANY, Option
+
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="A model or weights, as `artcolor models` lists them, or the path of a weights or ONNX file.",
+        autocompletion=complete_models,
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each file.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print a JSON object for each file, one a line, and nothing else.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Threads that read, write, and on the CPU run the network. Default: one per core, at most 8.",
+        rich_help_panel=MANY,
+    ),
+]
 
 _F = TypeVar("_F", bound=Callable[..., None])
 # By the type of the value.
@@ -32,16 +58,17 @@ def with_options(command: _F) -> _F:
     return _with(command, [*_coloring(), *_saving()])
 
 
-def with_coloring_options(*left_out: str) -> Callable[[_F], _F]:
+def with_coloring_options(*left_out: str, renamed: Mapping[str, str] | None = None) -> Callable[[_F], _F]:
     """Makes a decorator that replaces `**options` by a command-line option for each of `OPTIONS`.
 
     Args:
         *left_out: names of those that the command does not have.
+        renamed: names that are taken by another option of the command → those to use in their place.
 
     Returns:
         As `with_options`.
     """
-    return lambda command: _with(command, [each for each in _coloring() if each.name not in left_out])
+    return lambda command: _with(command, [each for each in _coloring(renamed or {}) if each.name not in left_out])
 
 
 def _with(command: _F, generated: Iterable[inspect.Parameter]) -> _F:
@@ -60,9 +87,9 @@ def _shown(parameter: inspect.Parameter) -> Any:
     return typing.get_args(parameter.annotation)[1]
 
 
-def _coloring() -> Iterator[inspect.Parameter]:
+def _coloring(renamed: Mapping[str, str] = MappingProxyType({})) -> Iterator[inspect.Parameter]:
     for name, (kind, option) in OPTIONS.items():
-        yield _parameter(name, option.command or kind, option, option.default)
+        yield _parameter(renamed.get(name, name), option.command or kind, option, option.default)
 
 
 def _saving() -> Iterator[inspect.Parameter]:

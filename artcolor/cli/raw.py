@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from artcolor.cli.checks import check_device
-from artcolor.cli.completion import complete_models
+from artcolor.cli.checks import check_device, check_files
 from artcolor.cli.help import COLORIZING, EXIT_CODES, Command
 from artcolor.cli.inputs import check_open
-from artcolor.cli.options import with_coloring_options
+from artcolor.cli.options import ModelName, with_coloring_options
 from artcolor.cli.output import extra
 from artcolor.cli.stopping import stoppable
 from artcolor.engine.options import DEFAULT_MODEL
@@ -31,22 +30,13 @@ class PixelFormat(StrEnum):
 
 
 @app.command(cls=Command, rich_help_panel=COLORIZING, epilog=EXIT_CODES)
-@with_coloring_options("samples", "skip_colored", "chroma_only", "hints", "size")
+@with_coloring_options("samples", "skip_colored", "chroma_only", renamed={"size": "working_size"})
 def pipe(
     size: Annotated[str, typer.Option(metavar="WxH", help="Width and height of the frames: 720x576.")],
     pix_fmt: Annotated[
         PixelFormat, typer.Option("--pix-fmt", metavar="NAME", help="Pixels that come in: gray or rgb24.")
     ] = PixelFormat.gray,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME",
-            help="A model or weights, as `artcolor models` lists them, or the path of a weights or ONNX file.",
-            autocompletion=complete_models,
-        ),
-    ] = DEFAULT_MODEL,
+    model: ModelName = DEFAULT_MODEL,
     **options: Any,
 ) -> None:
     """Colorize raw frames from standard input to standard output, where they are rgb24.
@@ -57,6 +47,8 @@ def pipe(
     width_and_height = _size(size)
     check_name(model)
     check_device(options["device"])
+    check_files(options)
+    options["size"] = options.pop("working_size")
     for stream, name in ((sys.stdin, "standard input"), (sys.stdout, "standard output")):
         check_open(stream, name)
         if stream.isatty():

@@ -26,7 +26,7 @@ def colorize_raw(
     pix_fmt: str = "gray",
     progress: Callable[[int], None] = lambda done: None,
 ) -> int:
-    """Colorizes raw frames as they come.
+    """Colorizes raw frames as they come. A shot is kept in memory as long as hints name frames of it or later ones.
 
     Args:
         colorizer: predicts the colors.
@@ -40,10 +40,14 @@ def colorize_raw(
         Number of frames.
 
     Raises:
+        ConfigError: the hints do not fit the frames.
         ImageError: the stream ends within a frame; those before are written.
     """
     frames = _Frames(source, size, CHANNELS[pix_fmt])
-    sequence, done = sequence_of(colorizer), 0
+    given, done = colorizer, 0
+    if colorizer.guidance.hints and frames.first is not None:
+        colorizer = colorizer.for_picture(Picture(frames.first))
+    sequence = sequence_of(colorizer)
     while frames.more():
         shot: collections.deque[Pixels] = collections.deque()
 
@@ -56,6 +60,7 @@ def colorize_raw(
             target.write(np.asarray(join(shot.popleft(), np.asarray(ab)[0])).tobytes())
             done += 1
             progress(done)
+    given.check_frames(done)
     if frames.rest:
         raise ImageError(
             f"standard input ends within frame {done + 1}: {frames.rest} of {frames.bytes} bytes; is the size "
@@ -83,6 +88,11 @@ class _Frames:
             self._read.append(np.frombuffer(data, np.uint8).reshape(self._shape))
             yield self._read[-1]
         self.rest = len(data)
+
+    @property
+    def first(self) -> Pixels | None:
+        """The next frame to be yielded; `None` if there is none."""
+        return self._read[0] if self._read else None
 
     def more(self) -> bool:
         """Whether there is another shot."""

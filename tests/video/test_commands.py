@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from artcolor.cli.app import app
 from artcolor.cli.app import main as run_main
 from artcolor.images import open_picture, read_provenance
+from tests.conftest import ROOT
 from tests.video.clips import frames_of, gray, make, plane
 
 SIZE = (96, 64)
@@ -186,6 +187,24 @@ def test_raw_frames(tmp_path: Path) -> None:
     in_color = colored.tobytes()
     again = subprocess.run([*code, "--pix-fmt", "rgb24"], input=in_color, capture_output=True, check=True)
     assert len(again.stdout) == len(in_color)
+
+
+def test_raw_frames_follow_hints_and_references(tmp_path: Path) -> None:
+    frames = [gray(number, SIZE, number // 3) for number in range(5)]
+    # A place in the second shot, which begins with frame 3, and one for a frame that does not come.
+    hints = [{"x": 0.5, "y": 0.5, "radius": 0.2, "color": "#2040ff", "frame": frame} for frame in (4, 9)]
+    (tmp_path / "hints.json").write_text(json.dumps({"hints": hints}))
+    code = [sys.executable, "-c", "from artcolor.cli import main; main()", "pipe", "--size", "96x64", "-m", "cnn"]
+    code += ["--working-size", "64", "--vividness", "1", "--reference", str(ROOT / "docs/pictures/gogh_auvers.jpg")]
+    found = []
+    for more in ([], ["--hints", str(tmp_path / "hints.json")]):
+        data = b"".join(map(np.ndarray.tobytes, frames))
+        done = subprocess.run([*code, *more], input=data, capture_output=True, check=True)
+        found.append(np.frombuffer(done.stdout, np.uint8).reshape(5, 64, 96, 3).astype(int))
+    bluer = [(b - r).mean((1, 2)) for r, b in ((each[:, 28:36, 44:52, 0], each[:, 28:36, 44:52, 2]) for each in found)]
+    assert (found[0][:3] == found[1][:3]).all()
+    assert (bluer[1] - bluer[0])[3:].min() > 10
+    assert "hints[1] is for page 9" in " ".join(done.stderr.decode().split())
 
 
 def test_without_the_extra_the_message_names_it(tmp_path: Path) -> None:

@@ -286,3 +286,23 @@ def test_cut_off(suffix: str, colorizer: Colorizer, tmp_path: Path, caplog: pyte
     assert 20 < report.frames < 96
     assert len(frames_of(target)) == report.frames
     assert "cut off" in caplog.text or "damaged" in caplog.text
+
+
+def loud(path: Path) -> float:
+    """When the tone begins, in seconds after the first frame of the picture, as players play it."""
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        frames = list(container.decode(stream))
+        wave = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+        begin = float(frames[0].pts * frames[0].time_base) + int(np.argmax(np.abs(wave) > 0.02)) / stream.rate
+    return begin - float(times_of(path)[0])
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mov"])
+def test_sound_and_picture_stay_together(suffix: str, colorizer: Colorizer, tmp_path: Path) -> None:
+    """AAC begins with samples that MP4 hides. Matroska does not, so all of its streams begin a frame of AAC later."""
+    source = make(tmp_path / "a.mp4", "libx264", sound="aac")
+    target = colorize(colorizer, source, suffix)
+    assert loud(target) == pytest.approx(loud(source), abs=1e-3)
+    assert float(times_of(target)[0]) == pytest.approx(0.021 if suffix == ".mkv" else 0, abs=1e-3)
+    assert [data for data, _ in packets_of(target, "audio")] == [data for data, _ in packets_of(source, "audio")]
