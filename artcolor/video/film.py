@@ -1,20 +1,24 @@
 """Colorizing films: from shots to colors to frames to a file."""
 
+import contextlib
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from artcolor.color.srgb import Floats
 from artcolor.engine.colorizer import Colorizer
+from artcolor.engine.sequence import CHUNK
 from artcolor.errors import UnsupportedError
 from artcolor.files import replacing, sha256_of
 from artcolor.images import Picture
 from artcolor.images.notices import about, warn
+from artcolor.video.ahead import Ahead
 from artcolor.video.encode import Encoding, ShotEncoder, choose, time_base_of
 from artcolor.video.planes import Painter
 from artcolor.video.read import Facts, Losses, facts_of, frames_of, gray_frame, survey
@@ -170,26 +174,38 @@ def _colorize_shots(run: _Run, borders: tuple[int, ...], progress: Callable[[int
     referring = run.references.of_shots(borders)
     if first == len(borders) - 1:
         return
-    sequence = sequence_of(run.colorizer, work.state)
     painter = Painter(facts.levels, facts.tags, run.encoding.target, facts.rotation)
+    early: Ahead[tuple[Floats | None, Any]] = Ahead(CHUNK)
     # The film is decoded twice at once: the network may look many frames ahead, and whole frames would fill the memory.
-    ahead, behind = (frames_of(facts, borders[first]) for _ in range(2))
+    behind = frames_of(facts, borders[first])
     progress(borders[first], borders[-1])
-    for number, (start, stop) in enumerate(itertools.pairwise(borders)):
-        if number < first:
-            continue
-        own = referring[number]
+    with contextlib.closing(early.of(_colors(run, borders, first, referring, early))) as colors:
+        for number, (start, stop) in enumerate(itertools.pairwise(borders[first:]), start=first):
+            encode = ShotEncoder(run.encoding, facts)
+            with work.writing_shot(number) as file:
+                for done, frame in enumerate(itertools.islice(behind, stop - start), start=start + 1):
+                    ab, _ = next(colors)
+                    assert ab is not None, "the film has changed"
+                    write_packets(file, encode(painter(frame, np.asarray(ab)[0])))
+                    progress(done, borders[-1])
+                write_packets(file, encode(None))
+            _, state = next(colors)
+            work.finish(state)
+
+
+def _colors(
+    run: _Run, borders: tuple[int, ...], first: int, referring: Sequence[Colorizer | None], early: Ahead[Any]
+) -> Iterator[tuple[Floats | None, Any]]:
+    """Yields chroma for each frame, and `None` with the state of the sequence after each shot."""
+    facts, sequence = run.facts, sequence_of(run.colorizer, run.work.state)
+    ahead = frames_of(facts, borders[first])
+    for (start, stop), own in zip(itertools.pairwise(borders[first:]), referring[first:], strict=True):
         look = functools.partial(_looks, own or run.colorizer, facts)
         again = functools.partial(_again, look, facts, start, stop)
-        looks = Looks(stop - start, look(itertools.islice(ahead, stop - start)), again)
-        colors = sequence.colors(looks, first=start, size=facts.upright, colorizer=own)
-        encode = ShotEncoder(run.encoding, facts)
-        with work.writing_shot(number) as file:
-            for done, (ab, frame) in enumerate(zip(colors, itertools.islice(behind, stop - start), strict=True)):
-                write_packets(file, encode(painter(frame, np.asarray(ab)[0])))
-                progress(start + done + 1, borders[-1])
-            write_packets(file, encode(None))
-        work.finish(sequence.state)
+        looks = Looks(stop - start, early.watched(look(itertools.islice(ahead, stop - start))), again)
+        for ab in sequence.colors(looks, first=start, size=facts.upright, colorizer=own):
+            yield ab, None
+        yield None, sequence.state
 
 
 def _looks(colorizer: Colorizer, facts: Facts, frames: Iterator[Any]) -> Iterator[Any]:

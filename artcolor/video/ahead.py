@@ -1,0 +1,65 @@
+"""Two things at a time: the network looks at the next frames while those before are painted and encoded."""
+
+import contextvars
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Ahead"]
+
+_T = TypeVar("_T")
+_END: Any = object()
+
+
+class Ahead(Generic[_T]):
+    """Makes items in a thread, some of them before they are asked for.
+
+    Args:
+        count: so many are made ahead.
+
+    Example:
+        >>> ahead = Ahead(2)
+        >>> list(ahead.of(each * each for each in ahead.watched([1, 2, 3])))
+        [1, 4, 9]
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._stopped = threading.Event()
+
+    def of(self, items: Iterator[_T]) -> Generator[_T, None, None]:
+        """Yields items, in order.
+
+        Args:
+            items: are gone through in the thread. What it raises is raised here.
+        """
+        context = contextvars.copy_context()
+
+        def another() -> _T:
+            made: _T = context.run(next, items, _END)
+            return made
+
+        with ThreadPoolExecutor(1, "artcolor-ahead") as pool:
+            waiting = deque(pool.submit(another) for _ in range(self._count))
+            try:
+                while (item := waiting.popleft().result()) is not _END:
+                    waiting.append(pool.submit(another))
+                    yield item
+            finally:
+                # Ctrl-C should not wait for all that was to be made.
+                self._stopped.set()
+                for each in waiting:
+                    each.cancel()
+
+    def watched(self, sources: Iterable[Any]) -> Iterator[Any]:
+        """Yields what items are made of, until nobody wants them any more.
+
+        Args:
+            sources: any.
+        """
+        for source in sources:
+            if self._stopped.is_set():
+                return
+            yield source
