@@ -1,151 +1,50 @@
 """Measures how steady the colors of films are, and what that costs: flicker, accuracy, cuts, speed and memory.
 
-The clips are made from pictures, so that their motion and true colors are known::
+The clips are made from pictures, so that their motion and true colors are known (see `clips.py`). The figures in the
+docs are those of these runs, each of which replaces its part of the results::
 
-    python benchmarks/video.py --pictures docs/pictures --parts steady cuts mood speed memory
-
-Frames have the grain (σ 4 of 255) and the flicker of exposure (± 3 %) of old films.
+    python benchmarks/video.py --parts steady cuts mood --count 4 --frames 24 --shots 17 --json docs/results/video.json
+    python benchmarks/video.py --parts speed road memory --count 1 --json docs/results/video.json
+    python scripts/update_tables.py
 """
 
 import argparse
-import itertools
+import datetime
+import json
+import os
+import platform
 import resource
 import sys
+import tempfile
 import time
-from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import torch
+from clips import FILM, clip, film, films, measured, thumbnail
 from PIL import Image
 
 from artcolor import Colorizer
 from artcolor.color import planes
-from artcolor.color.planes import ChromaJoiner
 from artcolor.engine.sequence import Sequence
 from artcolor.errors import ConfigError
-from artcolor.evaluate.metrics import colorfulness, psnr
+from artcolor.video.film import colorize_film
 from artcolor.video.motion import Motion
 from artcolor.video.shots import starts
 
-PARTS = ("steady", "cuts", "mood", "speed", "memory")
-GRAIN, EXPOSURE = 4.0, 0.03
-SIZE = 224, 280
-FILM = 576, 720
-# Room around the window that moves over the picture, in its sizes.
-ROOM = 1.45
-
-
-@dataclass
-class Clip:
-    """A window that moves over a picture.
-
-    Attributes:
-        truth: the colors of each frame, `(n, H, W, 3)` uint8.
-        gray: the same as an old film shows it, `(n, H, W)` uint8.
-        places: for each frame, the affine map `(2, 3)` from its pixels to those of the picture.
-    """
-
-    truth: np.ndarray
-    gray: np.ndarray
-    places: list[np.ndarray]
-
-
-def old(truth, rng):
-    """Makes gray frames with grain and flickering exposure."""
-    gray = np.stack([np.asarray(Image.fromarray(each).convert("L"), np.float32) for each in truth])
-    gray *= 1 + rng.uniform(-EXPOSURE, EXPOSURE, (len(gray), 1, 1)).astype(np.float32)
-    gray += rng.normal(0, GRAIN, gray.shape).astype(np.float32)
-    return np.rint(gray.clip(0, 255)).astype(np.uint8)
-
-
-def clip(picture, *, frames, pan=0.0, zoom=0.0, size=SIZE, seed=0):
-    """Makes a clip.
-
-    Args:
-        picture: `(H, W, 3)` uint8.
-        frames: number of frames.
-        pan: pixels a frame, along the longer side of what is left of the picture; it turns around at the border.
-        zoom: enlargement a frame.
-        size: height and width of the frames.
-        seed: of the grain.
-    """
-    height, width = size
-    scale = max(ROOM * height / picture.shape[0], ROOM * width / picture.shape[1])
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=method)
-    room = np.array([picture.shape[1] - width, picture.shape[0] - height], float)
-    way = np.array([room[0] >= room[1], room[0] < room[1]], float)
-    places = []
-    for number in range(frames):
-        most = float(room @ way) - 2
-        at = abs((pan * number + most) % (2 * most) - most) if most > 0 else 0.0
-        shrunk = (1 + zoom) ** -number
-        start = room / 2 * (1 - way) + way * (at + 1 if pan else float(room @ way) / 2)
-        start = start + np.array([width, height]) * (1 - shrunk) / 2
-        places.append(np.array([[shrunk, 0, start[0]], [0, shrunk, start[1]]]))
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    truth = np.stack([cv2.warpAffine(picture, each, (width, height), flags=flags) for each in places])
-    return Clip(truth, old(truth, np.random.default_rng(seed)), places)
-
-
-def chroma_of(ab, size):
-    """Chroma `(H, W, 2)` at full size, as `artcolor.color.planes.join` makes it."""
-    return ChromaJoiner(ab[0], *size).ab_rows(0, size[0]).transpose(1, 2, 0)
-
-
-def warp_error(chroma, places):
-    """Mean distance in ab of what is seen in two neighboring frames, along the known motion."""
-    found = []
-    height, width = chroma[0].shape[:2]
-    rows, columns = np.indices((height, width), dtype=np.float32)
-    for (before, start), (after, stop) in itertools.pairwise(zip(chroma, places, strict=True)):
-        # Both maps scale alike in x and y, and do not turn.
-        x = (stop[0, 0] * columns + stop[0, 2] - start[0, 2]) / start[0, 0]
-        y = (stop[1, 1] * rows + stop[1, 2] - start[1, 2]) / start[1, 1]
-        inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-        moved = cv2.remap(np.ascontiguousarray(before), x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR)
-        found.append(np.linalg.norm(moved - after, axis=-1)[inside].mean())
-    return float(np.mean(found))
-
-
-def histogram(frame):
-    counts = [np.bincount(frame[..., channel].ravel(), minlength=256) for channel in range(3)]
-    return np.stack(counts) / frame[..., 0].size
-
-
-def divergence(p, q):
-    """Jensen-Shannon divergence of histograms `(channels, bins)`, in nats, averaged over the channels."""
-    middle = (p + q) / 2
-
-    def relative(x):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(x > 0, x * np.log(x / middle), 0).sum(-1)
-
-    return float((relative(p) + relative(q)).mean() / 2)
-
-
-def consistency(frames):
-    """Color distribution consistency (Liu et al. 2021): how far histograms of frames 1, 2 and 4 apart differ."""
-    every = [histogram(each) for each in frames]
-    return float(
-        np.mean([np.mean([divergence(p, q) for p, q in zip(every, every[n:], strict=False)]) for n in (1, 2, 4)])
-    )
-
-
-def measured(colors, clip, clean):
-    """Returns warp error, PSNR, colorfulness and color distribution consistency of a colored clip."""
-    size = clip.gray.shape[1:]
-    chroma = [chroma_of(ab, size) for ab in colors]
-    frames = [np.asarray(planes.join(gray, ab[0])) for gray, ab in zip(clean, colors, strict=True)]
-    shown, true = (torch.from_numpy(np.stack(each)).permute(0, 3, 1, 2) / 255 for each in (frames, clip.truth))
-    return (
-        warp_error(chroma, clip.places),
-        float(psnr(shown, true).mean()),
-        float(colorfulness(shown).mean()),
-        consistency(frames) - consistency(clip.truth),
-    )
+# Part → the options that it depends on.
+OF_PARTS = {
+    "steady": ("count", "frames"),
+    "cuts": ("shots", "films"),
+    "mood": ("count",),
+    "speed": ("frames",),
+    "road": ("road",),
+    "memory": ("long",),
+}
+PARTS = tuple(OF_PARTS)
 
 
 class Still:
@@ -220,6 +119,13 @@ def steady(args):
             every.setdefault(name, []).extend(values)
         table(f"Steady: {title}", HEADER, rows_of(found))
     table("Steady: all clips", HEADER, rows_of(every))
+    means = {name: np.mean(values, axis=0).tolist() for name, values in every.items()}
+    first = means[ALONE]
+    methods = {
+        name: {"warp": warp, "psnr": decibels, "delta_colorfulness": colorful - first[2], "excess": excess}
+        for name, (warp, decibels, colorful, excess) in means.items()
+    }
+    return {"methods": methods}
 
 
 ALONE = "each frame alone"
@@ -263,24 +169,18 @@ def mood(args):
             apart.append(float(np.linalg.norm(means[0] - means[2])))
         rows.append((name, *(f"{each:.2f}" for each in apart)))
     rows.append(("mean", *(f"{np.mean([float(row[n]) for row in rows]):.2f}" for n in (1, 2))))
+    found = dict(zip(("alone", "remembered"), map(float, rows[-1][1:]), strict=True))
     table(
         "Mean color of a place in two shots, distance in ab", ("", "each shot alone", "with the place remembered"), rows
     )
-
-
-def films(picture, frames, size=FILM):
-    """Yields frames of a film of any length, without holding them."""
-    made = clip(picture, frames=24, pan=4.5, size=size).gray
-    for number in range(frames):
-        # There and back.
-        yield made[abs((number + 23) % 46 - 23)]
+    return found
 
 
 def speed(args):
     """Measures frames a second at 720 × 576, without reading and writing files."""
     picture = next(iter(pictures_of(args).values()))
     frames = list(films(picture, args.frames))
-    rows = []
+    rows, fast = [], {}
     for name, colorizer in (("PyTorch", Colorizer(args.model, backend="torch")), ("ONNX Runtime", onnx(args.model))):
         if colorizer is None:
             continue
@@ -296,8 +196,40 @@ def speed(args):
         every = light, network, mean, join
         wall = sum(each[0] for each in every)
         rows.append((name, *(f"{1000 * s / len(frames):.1f}" for _, s in every), f"{len(frames) / wall:.1f}"))
+        fast[name] = len(frames) / wall
     header = ("", "L", "network", "motion and averages", "join in RGB", "frames a second, all four")
     table(f"Speed at 720 × 576 with {args.threads} threads: ms of the processor a frame", header, rows)
+    return {"frames_per_second": fast}
+
+
+def road(args):
+    """Measures frames a second of the whole road at 720 × 576: from an H.264 file to another one, in shots of 5 s."""
+    every = list(pictures_of(args, max(1, args.road // 125)).values())
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "a.mp4"), Path(folder, "b.mp4")
+        with av.open(str(source), "w") as output:
+            video = output.add_stream("libx264", rate=Fraction(25), options={"crf": "18"})
+            video.width, video.height, video.pix_fmt = FILM[1], FILM[0], "yuv420p"
+            for number in range(args.road):
+                if number % 125 == 0:
+                    shot = films(every[number // 125 % len(every)], 125)
+                frame = av.VideoFrame.from_ndarray(next(shot), "gray").reformat(format="yuv420p")
+                frame.pts = number
+                output.mux(video.encode(frame))
+            output.mux(video.encode())
+        colorizer = Colorizer(args.model)
+        colorizer(next(films(every[0], 1)))
+        report, (wall, spent) = timed(lambda: colorize_film(colorizer, source, target))
+    fast, slow = report.frames / wall, 1000 * spent / report.frames
+    rows = [(str(report.frames), str(report.shots), f"{fast:.1f}", f"{slow:.0f}")]
+    header = ("frames", "shots", "frames a second", "ms of the processor a frame")
+    table(f"The whole road at 720 × 576 with {args.threads} threads, {colorizer.backend.kind}", header, rows)
+    return {
+        "frames": report.frames,
+        "backend": colorizer.backend.kind,
+        "frames_per_second": fast,
+        "processor_ms_per_frame": slow,
+    }
 
 
 def timed(task):
@@ -319,41 +251,14 @@ def memory(args):
     colorizer = Colorizer(args.model)
     picture = next(iter(pictures_of(args).values()))
     looks = map(colorizer.backend.look, films(picture, args.long))
-    rows = []
+    rows, megabytes = [], {}
     for number, _ in enumerate(Sequence(colorizer, motion=Motion()).colors(looks), start=1):
         if number in (100, args.long // 2, args.long):
             pages = int(Path("/proc/self/statm").read_text().split()[1])
-            rows.append((str(number), f"{pages * resource.getpagesize() / 1e6:.0f}"))
+            megabytes[str(number)] = round(pages * resource.getpagesize() / 1e6)
+            rows.append((str(number), str(megabytes[str(number)])))
     table("Memory of a shot", ("frames", "resident MB"), rows)
-
-
-def film(pictures, rng):
-    """Makes a film of shots, and says where they begin.
-
-    Returns:
-        Gray frames; the numbers of the first frames after hard cuts; ranges of frames with a dissolve, which may each
-        hold one cut; and ranges with a fade through black, which must.
-    """
-    frames, cuts, dissolves, blacks = [], [], [], []
-    for number, picture in enumerate(pictures):
-        moves = ({}, {"pan": 1.5}, {"pan": 4.5}, {"zoom": 0.01})[number % 4]
-        shot = clip(picture, frames=int(rng.integers(12, 40)), seed=number, **moves).truth.astype(np.float32)
-        kind = number % 5
-        if frames and kind == 3:
-            # A dissolve.
-            share = np.linspace(0, 1, 10)[1:-1, None, None, None]
-            frames[-1] = np.concatenate((frames[-1], frames[-1][-1] * (1 - share) + shot[0] * share))
-            dissolves.append((sum(map(len, frames)) - len(share), sum(map(len, frames))))
-        elif frames and kind == 4:
-            # A fade to black, some black frames, and a fade in.
-            down = np.linspace(1, 0, 10)[:, None, None, None]
-            start = sum(map(len, frames))
-            frames.append(np.concatenate((frames[-1][-1] * down, np.zeros_like(shot[:4]), shot[0] * down[::-1])))
-            blacks.append((start, sum(map(len, frames))))
-        elif frames:
-            cuts.append(sum(map(len, frames)))
-        frames.append(shot)
-    return old(np.concatenate(frames).clip(0, 255).astype(np.uint8), rng), cuts, dissolves, blacks
+    return {"resident_mb": megabytes}
 
 
 def cuts(args):
@@ -377,13 +282,11 @@ def cuts(args):
         right += len(blacks) - unseen
         rows.append((str(len(gray)), str(len(true)), str(len(hit)), str(len(rest)), str(len(inside)), str(shattered)))
     table("Cuts", ("frames", "hard cuts", "found within a frame", "wrong", "fades", "extra cuts in fades"), rows)
-    print(f"\nF1 {2 * right / (2 * right + wrong + missed):.3f}; {1000 * seconds / len(gray):.2f} ms a frame")
-
-
-def thumbnail(gray):
-    scale = 96 / max(gray.shape)
-    small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return planes.lightness(small)
+    f1 = 2 * right / (2 * right + wrong + missed)
+    print(f"\nF1 {f1:.3f}; {1000 * seconds / len(gray):.2f} ms a frame")
+    names = ("frames", "cuts", "found", "wrong", "fades", "extra")
+    totals = dict(zip(names, np.array(rows, int).sum(0).tolist(), strict=True))
+    return {"films": args.films, **totals, "f1": f1}
 
 
 def parsed():
@@ -397,12 +300,47 @@ def parsed():
     parser.add_argument("--frames", type=int, default=40, help="of a clip")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--long", type=int, default=2000, help="frames of the film whose memory is measured")
+    parser.add_argument("--road", type=int, default=500, help="frames of the film that is colorized as a whole")
+    parser.add_argument("--json", type=Path, help="file of results, in which the parts are replaced")
     return parser.parse_args()
 
 
-if __name__ == "__main__":
+def command_of(part, args):
+    """The command that measures a part again."""
+    usual = {"count": 6, "frames": 40, "shots": 30, "films": 3, "road": 500, "long": 2000}
+    given = [f" --{name} {getattr(args, name)}" for name in OF_PARTS[part] if getattr(args, name) != usual[name]]
+    return f"python benchmarks/video.py --parts {part}{''.join(given)}"
+
+
+def main():
+    """Measures, and replaces the parts in the file of results that were measured."""
     args = parsed()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(args.threads)
+    results = json.loads(args.json.read_text(encoding="utf-8")) if args.json and args.json.exists() else {}
     for part in args.parts:
-        globals()[part](args)
+        # Speed depends on what else the machine does.
+        load = os.getloadavg()[0]
+        found = globals()[part](args)
+        results[part] = {
+            "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            "load": round(load, 1),
+            "model": args.model,
+            "threads": args.threads,
+            "command": command_of(part, args),
+            **rounded(found),
+        }
+        if args.json:
+            ordered = {name: results[name] for name in PARTS if name in results}
+            args.json.write_text(json.dumps(ordered, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def rounded(value):
+    if isinstance(value, dict):
+        return {name: rounded(each) for name, each in value.items()}
+    return round(value, 5) if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()

@@ -18,6 +18,7 @@ from typing import Any
 
 import figures
 import zoo_tables
+from video_tables import speed_tables, steady_tables
 
 from artcolor.batch.saving import Saving
 from artcolor.engine.options import OPTIONS
@@ -117,6 +118,8 @@ SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/weights.md", "files"): card.files_table,
     ("docs/colorizing.md", "options"): options_table,
     ("docs/howto/page.md", "page"): page_tables,
+    ("docs/howto/video.md", "video-steady"): steady_tables,
+    ("docs/howto/video.md", "video-speed"): speed_tables,
     ("docs/hints.md", "gains"): functools.partial(hints_table, "hints.json", ["gain"]),
     ("artcolor/__init__.pyi", "models"): model_imports,
 }
