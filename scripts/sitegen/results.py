@@ -28,6 +28,7 @@ _CODE = (
 _GUIDED = ("artcolor/engine/observations.py", "artcolor/models/conditioning.py", "artcolor/models/kernel.py")
 SAMPLES = 4
 """Number of random colorings shown for models that sample."""
+_THUMBNAIL = (480, 360)
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,18 @@ def colored(painting: Painting, entry: Entry, **options: float) -> Path:
 
 def sampled(painting: Painting, entry: Entry, number: int) -> Path:
     """Returns one of several random colorings by a model that samples."""
+    return _painted(
+        painting,
+        entry,
+        f"sample {number} of {SAMPLES}",
+        lambda *_: _samples(painting, entry.key)[number, None],
+    )
 
-    def paint(model: ColorizationModel, x: torch.Tensor) -> torch.Tensor:
-        return model.colorize(x, samples=SAMPLES, seed=1)[number, None]
 
-    return _painted(painting, entry, f"sample {number} of {SAMPLES}", paint)
+@functools.lru_cache(maxsize=1)
+def _samples(painting: Painting, key: str) -> torch.Tensor:
+    # All at once, as the network then runs once.
+    return _model(key).colorize(read(painting), samples=SAMPLES, seed=1)
 
 
 def guided(painting: Painting, entry: Entry, count: int) -> Path:
@@ -122,6 +130,19 @@ def _painted(
 
     name = f"{entry.key}-{painting.file.stem}.jpg"
     return cached(name, [painting.file.read_bytes(), entry.sha256, how, *source_of(*_CODE)], make)
+
+
+def thumbnail(picture: Path) -> Path:
+    """Returns a small copy of a picture, for grids; twice as large as it is usually shown, for dense screens."""
+
+    def make(path: Path) -> None:
+        with Image.open(picture) as image:
+            small = image.convert("RGB")
+        small.thumbnail(_THUMBNAIL, Image.Resampling.LANCZOS)
+        small.save(path, quality=80)
+
+    name = f"small-{picture.name.partition('.')[0] if picture.parent == PICTURES else picture.stem}.webp"
+    return cached(name, [picture.read_bytes(), str(_THUMBNAIL)], make)
 
 
 @functools.cache
