@@ -19,7 +19,9 @@ def card(pictures: Image.Image) -> Image.Image:
     sheet = Image.new("RGB", _CARD, _TEAL)
     draw = ImageDraw.Draw(sheet)
     draw.text((48, 34), "artcolor", "white", ImageFont.load_default(_TITLE))
-    draw.text((50, 136), "Colorizes grayscale art. Offline, measured, guided by you.", "white", ImageFont.load_default(_LINE))
+    draw.text(
+        (50, 136), "Colorizes grayscale art. Offline, measured, guided by you.", "white", ImageFont.load_default(_LINE)
+    )
     sheet.paste(pictures, ((_CARD[0] - pictures.width) // 2, 208))
     return sheet
 
@@ -27,7 +29,7 @@ def card(pictures: Image.Image) -> Image.Image:
 def main() -> None:
     """Writes both pictures."""
     write_atomically(_ASSETS / "strip.webp", webp(strip(), 72))
-    three = strip(("gogh_langlois", "hokusai_great_wave", "bruegel_harvesters"), (360, 192))
+    three = strip(("bazille_aigues_mortes", "hokusai_great_wave", "bruegel_harvesters"), (360, 192))
     # Only the input and the automatic result.
     card(three.crop((0, 0, three.width, 2 * 192 + 6))).save(_ASSETS / "card.jpg", quality=88)
 

@@ -9,14 +9,16 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import figures
+from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.nav import Link, Navigation
+from mkdocs.structure.nav import Link, Navigation, Section
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
-from sitegen import api, architecture, demo, modulemap, plots, showing, tables
+from sitegen import api, architecture, demo, describing, modulemap, plots, showing, tables
 from sitegen.cache import ROOT
 
 import artcolor
@@ -28,13 +30,21 @@ _PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", 
 _API = "api"
 _DEMO = "demo/"
 _published: dict[str, Path] = {}
+_overview: dict[str, str] = {}
 
 
 def on_config(config: MkDocsConfig) -> None:
     """Adds the API pages to the navigation."""
-    for item in config.nav or []:
-        if item.get("API") == f"{_API}/":
-            item["API"] = [f"{_API}/{name}" for name in api.pages()]
+    _add_api(config.nav or [])
+
+
+def _add_api(items: list[Any]) -> None:
+    for item in items:
+        for title, content in item.items() if isinstance(item, dict) else ():
+            if content == f"{_API}/":
+                item[title] = [f"{_API}/{name}" for name in api.pages()]
+            elif isinstance(content, list):
+                _add_api(content)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -50,17 +60,22 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
-    """Adds the page that colorizes in the browser, which mkdocs does not make, after the home page."""
-    nav.items.insert(1, Link("Color a picture", _DEMO))
+    """Adds the page that colorizes in the browser, which mkdocs does not make, to the section that follows the home page."""
+    section = nav.items[1]
+    assert isinstance(section, Section), "the home page is followed by a section"
+    # Not first, because a tab leads to the first page of its section.
+    section.children.insert(1, Link("Color a picture", _DEMO))
     return nav
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Inserts tables, and rewrites links that leave docs/ to pages of the site."""
+    """Inserts tables, rewrites links that leave docs/ to pages of the site, and describes the page."""
+    page.meta.setdefault("description", describing.description(markdown, page.title or ""))
     makers: dict[str, Callable[[str], str]] = {
         "zoo": lambda _: tables.zoo(),
         "figures": tables.figures,
         "report-table": lambda _: tables.report(),
+        "citation": lambda _: describing.citation(),
     }
 
     def replace(found: re.Match[str]) -> str:
@@ -75,6 +90,8 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     publish = partial(_publish, page)
     makers: dict[str, Callable[[str], str]] = {
         "slider": lambda _: showing.slider(publish),
+        "explorer": lambda _: showing.explorer(publish),
+        "gallery": lambda _: showing.gallery(publish),
         "sheet": lambda name: showing.sheet(name, publish),
         "tour": lambda _: showing.tour(publish),
         "samples": lambda name: showing.samples(name, publish),
@@ -96,8 +113,16 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     return _MARK.sub(replace, html)
 
 
+def on_env(env: Environment, config: MkDocsConfig, files: Files) -> None:
+    """Writes the overview for language models, when all pages are described."""
+    pages = [file.page for file in files.documentation_pages() if file.page]
+    _overview["llms.txt"] = describing.llms(config, pages)
+
+
 def on_post_build(config: MkDocsConfig) -> None:
-    """Copies generated pictures and the page that colorizes in the browser into the site."""
+    """Copies generated pictures, the overview and the page that colorizes in the browser into the site."""
+    for name, text in _overview.items():
+        (Path(config.site_dir) / name).write_text(text, encoding="utf-8")
     for address, path in _published.items():
         target = Path(config.site_dir) / address
         target.parent.mkdir(parents=True, exist_ok=True)

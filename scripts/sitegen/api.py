@@ -2,22 +2,45 @@
 
 import ast
 import pkgutil
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import artcolor
 
-_TITLES = {
-    "batch": "Folders and batches",
-    "cli": "The command",
-    "color": "Color: Lab, codebook, planes",
-    "data": "Data sets",
-    "engine": "Colorizing",
-    "evaluate": "Evaluation",
-    "images": "Picture files",
-    "models": "Models",
-    "train": "Training",
-    "zoo": "The model zoo",
+_ROOMS = {
+    "engine": (
+        "Colorizing",
+        ("colorizer", "session", "hints", "hint_files", "suggest", "result", "options", "sequence"),
+    ),
+    "models": (
+        "Models",
+        ("guidance", "registry", "base", "unet", "vae", "ae", "cnn", "cic", "splitbrain", "student_report", "heads"),
+    ),
+    "zoo": ("The model zoo", ("manifest", "hub", "store", "card")),
+    "images": ("Picture files", ("picture", "read", "write", "formats", "colored", "provenance", "metadata")),
+    "color": ("Color: Lab, codebook, planes", ("lab", "codebook", "planes", "transforms", "srgb")),
+    "batch": ("Folders and batches", ("run", "plan", "saving", "report", "watch")),
+    "video": ("Films", ("film", "numbered", "read", "write")),
+    "iiif": ("IIIF", ("run", "manifest", "fetch")),
+    "serve": ("The server", ("app", "settings", "run")),
+    "data": ("Data sets", ("dataset", "build", "spec", "stream", "duplicates", "summary")),
+    "train": ("Training", ("trainer", "config", "callbacks", "checkpoint", "objectives")),
+    "evaluate": ("Evaluation", ("benchmark", "metrics", "predictors", "protocol", "results", "hints", "sweep")),
+    "cli": ("The command", ("app",)),
+}
+"""Rooms in the order of the navigation: title, and the modules that readers look for, which come first."""
+_GROUPS = {
+    "Colorize": ("colorize", "Session", "Colorizer", "save"),
+    "Options": ("Decoding", "Guidance"),
+    "Find and load models": (
+        *("get_model", "list_models", "from_pretrained", "save_weights", "get_weight", "get_model_weights"),
+    ),
+    "Build models": ("unet", "vae"),
+    "Weights": (),
+    "Data and training": ("ArtDataset", "Augmentation", "TrainConfig", "Trainer"),
+    "Errors": ("ArtcolorError",),
+    "More": (),
 }
 # The entry points of torch.hub are not annotated, so mkdocstrings must not warn about missing types.
 _UNTYPED = """    options:
@@ -35,9 +58,11 @@ def pages() -> dict[str, str]:
         parts = module.name.split(".")
         if not any(part.startswith("_") for part in parts):
             rooms.setdefault(parts[1] if _is_package(parts[1]) else "toplevel", []).append(module.name)
-    found = {"index.md": _overview(), "toplevel.md": _page("Modules at the top", rooms.pop("toplevel"))}
-    for room, modules in rooms.items():
-        found[f"{room}.md"] = _page(_TITLES.get(room, room), [m for m in modules if _has_content(m)])
+    found, top = {"index.md": _overview()}, rooms.pop("toplevel")
+    for room in sorted(rooms, key=lambda room: [*_ROOMS, room].index(room)):
+        title, first = _ROOMS.get(room, (room, ()))
+        found[f"{room}.md"] = _page(title, *_split(room, first, [m for m in rooms[room] if _has_content(m)]))
+    found["toplevel.md"] = _page("Errors and files", top)
     found["hubconf.md"] = _page("torch.hub", ["hubconf"]) + _UNTYPED
     return found
 
@@ -55,8 +80,21 @@ def _has_content(module: str) -> bool:
     return len(ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body) > 1
 
 
-def _page(title: str, modules: list[str]) -> str:
-    return f"# {title}\n\n" + "\n\n".join(f"::: {module}" for module in modules) + "\n"
+def _split(room: str, first: tuple[str, ...], modules: list[str]) -> tuple[list[str], list[str]]:
+    """Splits the modules of a room into those that readers look for, and its internals."""
+    leading = [f"artcolor.{room}", *(f"artcolor.{room}.{name}" for name in first)]
+    return [each for each in leading if each in modules], [each for each in modules if each not in leading]
+
+
+def _page(title: str, modules: list[str], internals: Sequence[str] = ()) -> str:
+    parts = [f"# {title}", *(f"::: {module}" for module in modules)]
+    if internals:
+        parts += [
+            "## Internals",
+            "Code behind the modules above. It may change with any release.",
+            *(f"::: {each}" for each in internals),
+        ]
+    return "\n\n".join(parts) + "\n"
 
 
 def homes() -> dict[str, str]:
@@ -76,11 +114,25 @@ def _overview() -> str:
         "",
         "`import artcolor` provides these names; torch is imported when one of them is first used. The other pages "
         "of this section document the modules.",
-        "",
-        "| name | summary |",
-        "|---|---|",
     ]
-    for name, module in sorted(homes().items()):
-        summary = (getattr(artcolor, name).__doc__ or "").strip().splitlines()[0].replace("|", "\\|")
-        lines.append(f"| [`{name}`][{module}.{name}] | {summary} |")
+    for group, names in _grouped(homes()).items():
+        lines += ["", f"## {group}", "", "| name | summary |", "|---|---|"]
+        for name, module in names.items():
+            summary = (getattr(artcolor, name).__doc__ or "").strip().splitlines()[0].replace("|", "\\|")
+            lines.append(f"| [`{name}`][{module}.{name}] | {summary} |")
     return "\n".join(lines) + "\n"
+
+
+def _grouped(found: dict[str, str]) -> dict[str, dict[str, str]]:
+    models = set(artcolor.list_models())
+
+    def group(name: str) -> str:
+        if name.endswith("_Weights"):
+            return "Weights"
+        listed = next((group for group, names in _GROUPS.items() if name in names), "More")
+        return "Build models" if name in models else listed
+
+    grouped: dict[str, dict[str, str]] = {each: {} for each in _GROUPS}
+    for name in (*(name for names in _GROUPS.values() for name in names if name in found), *found):
+        grouped[group(name)][name] = found[name]
+    return {each: names for each, names in grouped.items() if names}

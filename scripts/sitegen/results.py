@@ -57,6 +57,11 @@ def paintings() -> list[Painting]:
     ]
 
 
+def named(stem: str) -> Painting:
+    """Returns the free picture whose file has a name, without its suffix."""
+    return next(painting for painting in paintings() if painting.file.stem == stem)
+
+
 def released(model: str) -> Entry | None:
     """Returns the manifest entry of a model's default weights, or `None` if none are released."""
     keys = [entry for entry in entries().values() if entry.model == model]
@@ -141,8 +146,7 @@ def thumbnail(picture: Path) -> Path:
         small.thumbnail(_THUMBNAIL, Image.Resampling.LANCZOS)
         small.save(path, quality=80)
 
-    name = f"small-{picture.name.partition('.')[0] if picture.parent == PICTURES else picture.stem}.webp"
-    return cached(name, [picture.read_bytes(), str(_THUMBNAIL)], make)
+    return cached(f"small-{picture.stem}.webp", [picture.read_bytes(), str(_THUMBNAIL)], make)
 
 
 @functools.cache

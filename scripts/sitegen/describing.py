@@ -1,0 +1,94 @@
+"""Describes the pages of the site, for search engines, for where they are shared, and for language models."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import urljoin
+
+import yaml
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure import StructureItem
+from mkdocs.structure.pages import Page
+
+from sitegen.cache import ROOT
+
+_LONGEST = 200
+# Headings, tables, quotes, lists, code, comments and HTML, directives and admonitions are no sentences.
+_NO_PARAGRAPH = re.compile(r"#|\||>|[-*] |\d+\. |```|<|:::|!!!|===|!\[|    ")
+
+
+def description(markdown: str, title: str) -> str:
+    """Returns the first sentence of a page, as plain text.
+
+    Args:
+        markdown: of the page.
+        title: of the page, which is all there is to say if it has no paragraph.
+    """
+    without_code = re.sub(r"^```.*?^```", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    for block in re.split(r"\n\s*\n", without_code):
+        if block.strip() and not _NO_PARAGRAPH.match(block.lstrip("\n")):
+            return _cut(re.split(r"(?<=[.!?:]) (?=[A-Z`])", _plain(block))[0].rstrip(":"))
+    return f"artcolor: {title}"
+
+
+def llms(config: MkDocsConfig, pages: Iterable[Page]) -> str:
+    """Returns llms.txt: all pages of the site with their descriptions, by section.
+
+    Args:
+        config: of the site.
+        pages: in the order of the navigation.
+    """
+    lines, section = [f"# {config.site_name}", "", f"> {config.site_description}"], ""
+    for page in sorted(pages, key=lambda page: _place(page)):
+        current = _section(page)
+        if current != section or len(lines) == 3:
+            section = current
+            lines += ["", f"## {section or 'Start'}", ""]
+        address = urljoin(config.site_url or "/", page.url)
+        lines.append(f"- [{page.title}]({address}): {page.meta['description']}")
+    return "\n".join(lines) + "\n"
+
+
+def citation() -> str:
+    """Returns how to cite artcolor, as text and as BibTeX, from CITATION.cff."""
+    found = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    authors = " and ".join(f"{{{author['name']}}}" for author in found["authors"])
+    year = str(found["date-released"])[:4]
+    names = ", ".join(author["name"] for author in found["authors"])
+    parts = [
+        f"{found['message']}\n",
+        f"> {names} ({year}). *{found['title']}* (version {found['version']}). {found['license']}.\n",
+        "```bibtex",
+        f"@software{{artcolor{year},",
+        f"  author  = {{{authors}}},",
+        f"  title   = {{{found['title']}}},",
+        f"  version = {{{found['version']}}},",
+        f"  year    = {{{year}}},",
+        f"  license = {{{found['license']}}}",
+        "}\n```\n",
+    ]
+    return "\n".join(parts)
+
+
+def _plain(block: str) -> str:
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)|!?\[([^\]]*)\]\[[^\]]*\]", r"\1\2", block)
+    return " ".join(re.sub(r"<[^>]*>|[*`]", "", text).split())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST].rsplit(" ", 1)[0].rstrip(",;") + " …"
+
+
+def _section(page: StructureItem) -> str:
+    names = []
+    parent = page.parent
+    while parent is not None:
+        names.append(str(parent.title))
+        parent = parent.parent
+    return " / ".join(names[::-1])
+
+
+def _place(page: Page) -> int:
+    place, item = 0, page
+    while item.previous_page is not None:
+        place, item = place + 1, item.previous_page
+    return place
