@@ -28,7 +28,7 @@ def card(pictures: Image.Image) -> Image.Image:
 
 def main() -> None:
     """Writes both pictures."""
-    write_atomically(_ASSETS / "strip.webp", webp(strip(), 72))
+    write_atomically(_ASSETS / "strip.webp", webp(strip()))
     three = strip(("bazille_aigues_mortes", "hokusai_great_wave", "bruegel_harvesters"), (360, 192))
     # Only the input and the automatic result.
     card(three.crop((0, 0, three.width, 2 * 192 + 6))).save(_ASSETS / "card.jpg", quality=88)

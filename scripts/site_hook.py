@@ -60,7 +60,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
-    """Adds the page that colorizes in the browser, which mkdocs does not make, to the section that follows the home page."""
+    """Adds the page that colorizes in the browser, which mkdocs does not make, to the section after the home page."""
     section = nav.items[1]
     assert isinstance(section, Section), "the home page is followed by a section"
     # Not first, because a tab leads to the first page of its section.
@@ -115,7 +115,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
 def on_env(env: Environment, config: MkDocsConfig, files: Files) -> None:
     """Writes the overview for language models, when all pages are described."""
-    pages = [file.page for file in files.documentation_pages() if file.page]
+    pages = [file.page for file in files.documentation_pages() if file.page and file.inclusion.is_in_nav()]
     _overview["llms.txt"] = describing.llms(config, pages)
 
 

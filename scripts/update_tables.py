@@ -106,7 +106,6 @@ def page_tables() -> str:
 
 SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("README.md", "zoo"): card.markdown_table,
-    ("README.md", "install"): install_table,
     ("docs/installation.md", "install"): install_table,
     ("requirements-onnx.txt", "light"): light_requirements,
     ("docs/evaluation.md", "whole"): functools.partial(card.figures_table, card.WHOLE),

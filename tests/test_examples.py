@@ -1,6 +1,8 @@
 """Examples run as they stand, without arguments, in a folder of their own; the notebook as Jupyter runs it."""
 
+import base64
 import functools
+import importlib
 import io
 import json
 import re
@@ -18,7 +20,6 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from nbclient import NotebookClient
 from PIL import Image, ImageStat
 
 import artcolor
@@ -121,18 +122,24 @@ def test_custom_model(tmp_path: Path) -> None:
     assert all(torch.isfinite(tensor).all() for tensor in learned.values())
 
 
-def test_notebook(tmp_path: Path) -> None:
-    path = EXAMPLES / "quickstart.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    # In git it holds no outputs.
-    assert all(not cell.outputs and cell.execution_count is None for cell in code)
-    (tmp_path / "aigues_mortes.png").symlink_to(EXAMPLES / "aigues_mortes.png")
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    shown = [cell.outputs[-1].data for cell in code]
-    pictures = [data for data in shown if "image/png" in data]
-    assert len(pictures) == 6
-    assert all(name in str(shown) for name in RELEASED)
+def test_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES.parent / "scripts"))
+    script = importlib.import_module("run_notebook")
+    assert script.NOTEBOOK.stat().st_size <= 300e3
+    stored = nbformat.read(script.NOTEBOOK, as_version=4)
+    notebook = script.executed(tmp_path)
+    script.shrink(notebook)
+    old, new = (
+        [cell.outputs[-1].data for cell in each.cells if cell.cell_type == "code"] for each in (stored, notebook)
+    )
+    assert len([data for data in new if "image/jpeg" in data]) == 6
+    assert all(name in str(new) for name in RELEASED)
+    for before, after in zip(old, new, strict=True):
+        assert before.keys() == after.keys()
+        if "image/jpeg" in after:
+            first, second = (Image.open(io.BytesIO(base64.b64decode(each["image/jpeg"]))) for each in (before, after))
+            difference = np.abs(np.asarray(first).astype(int) - np.asarray(second)).mean()
+            assert difference < 0.5, "it is out of date; run: python scripts/run_notebook.py"
     with Image.open(tmp_path / "color.png") as image:
         assert ImageStat.Stat(image.convert("HSV")).mean[1] > 20
     assert read_provenance(tmp_path / "color.png") is not None

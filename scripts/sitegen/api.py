@@ -87,13 +87,12 @@ def _split(room: str, first: tuple[str, ...], modules: list[str]) -> tuple[list[
 
 
 def _page(title: str, modules: list[str], internals: Sequence[str] = ()) -> str:
-    parts = [f"# {title}", *(f"::: {module}" for module in modules)]
+    names = ", ".join(module.rpartition(".")[2] for module in modules)
+    front = f"---\ndescription: 'API reference of artcolor, {title}: {names}'\n---"
+    parts = [front, f"# {title}", *(f"::: {module}" for module in modules)]
     if internals:
-        parts += [
-            "## Internals",
-            "Code behind the modules above. It may change with any release.",
-            *(f"::: {each}" for each in internals),
-        ]
+        parts += ["## Internals", "Code behind the modules above. It may change with any release."]
+        parts += [f"::: {module}" for module in internals]
     return "\n\n".join(parts) + "\n"
 
 

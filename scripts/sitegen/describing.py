@@ -6,18 +6,17 @@ from urllib.parse import urljoin
 
 import yaml
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure import StructureItem
 from mkdocs.structure.pages import Page
 
 from sitegen.cache import ROOT
 
-_LONGEST = 200
+_SHORTEST, _LONGEST = 60, 200
 # Headings, tables, quotes, lists, code, comments and HTML, directives and admonitions are no sentences.
 _NO_PARAGRAPH = re.compile(r"#|\||>|[-*] |\d+\. |```|<|:::|!!!|===|!\[|    ")
 
 
 def description(markdown: str, title: str) -> str:
-    """Returns the first sentence of a page, as plain text.
+    """Returns the first sentence of a page, or several if they are short, as plain text.
 
     Args:
         markdown: of the page.
@@ -26,8 +25,12 @@ def description(markdown: str, title: str) -> str:
     without_code = re.sub(r"^```.*?^```", "", markdown, flags=re.DOTALL | re.MULTILINE)
     for block in re.split(r"\n\s*\n", without_code):
         if block.strip() and not _NO_PARAGRAPH.match(block.lstrip("\n")):
-            return _cut(re.split(r"(?<=[.!?:]) (?=[A-Z`])", _plain(block))[0].rstrip(":"))
-    return f"artcolor: {title}"
+            sentences = re.split(r"(?<=[.!?]) (?=[A-Z])", _plain(block))
+            text = sentences.pop(0)
+            while sentences and len(text) < _SHORTEST:
+                text += f" {sentences.pop(0)}"
+            return _cut(text.rstrip(":"))
+    return f"{title}: documentation of artcolor"
 
 
 def llms(config: MkDocsConfig, pages: Iterable[Page]) -> str:
@@ -37,15 +40,15 @@ def llms(config: MkDocsConfig, pages: Iterable[Page]) -> str:
         config: of the site.
         pages: in the order of the navigation.
     """
-    lines, section = [f"# {config.site_name}", "", f"> {config.site_description}"], ""
-    for page in sorted(pages, key=lambda page: _place(page)):
-        current = _section(page)
-        if current != section or len(lines) == 3:
-            section = current
-            lines += ["", f"## {section or 'Start'}", ""]
+    sections: dict[str, list[str]] = {}
+    for page in sorted(pages, key=_place):
+        top = page.ancestors[-1].title if page.ancestors else "Overview"
         address = urljoin(config.site_url or "/", page.url)
-        lines.append(f"- [{page.title}]({address}): {page.meta['description']}")
-    return "\n".join(lines) + "\n"
+        sections.setdefault(str(top), []).append(f"- [{page.title}]({address}): {page.meta['description']}")
+    parts = [f"# {config.site_name}", f"> {config.site_description}"]
+    for title, lines in sections.items():
+        parts += [f"## {title}", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
 
 
 def citation() -> str:
@@ -76,15 +79,6 @@ def _plain(block: str) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST].rsplit(" ", 1)[0].rstrip(",;") + " …"
-
-
-def _section(page: StructureItem) -> str:
-    names = []
-    parent = page.parent
-    while parent is not None:
-        names.append(str(parent.title))
-        parent = parent.parent
-    return " / ".join(names[::-1])
 
 
 def _place(page: Page) -> int:

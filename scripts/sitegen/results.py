@@ -109,10 +109,10 @@ def guided(painting: Painting, entry: Entry, count: int) -> Path:
         content = json.loads(hints.read_text(encoding="utf-8"))
         session = artcolor.Session(gray(painting), entry.key)
         session.hints += read_hints(content["hints"][:count])
-        session.render().convert("RGB").save(path, quality=88)
+        session.render().convert("RGB").save(path, quality=85)
 
     parts = [painting.file.read_bytes(), hints.read_bytes(), entry.sha256, str(count), *source_of(*_CODE, *_GUIDED)]
-    return cached(f"guided-{painting.file.stem}.jpg", parts, make)
+    return cached(f"guided-{painting.file.stem}.webp", parts, make)
 
 
 def own_picture(painting: Painting, entry: Entry) -> Path:
@@ -133,7 +133,7 @@ def _painted(
         with torch.inference_mode():
             _write(paint(_model(entry.key), read(painting)), path)
 
-    name = f"{entry.key}-{painting.file.stem}.jpg"
+    name = f"{entry.key}-{painting.file.stem}.webp"
     return cached(name, [painting.file.read_bytes(), entry.sha256, how, *source_of(*_CODE)], make)
 
 
@@ -161,4 +161,4 @@ def read(painting: Painting) -> torch.Tensor:
 
 
 def _write(rgb: torch.Tensor, path: Path) -> None:
-    to_pil_image(rgb[0].clamp(0, 1)).save(path, quality=88)
+    to_pil_image(rgb[0].clamp(0, 1)).save(path, quality=85 if path.suffix == ".webp" else 88)

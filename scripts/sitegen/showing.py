@@ -42,7 +42,9 @@ def slider(publish: Publish) -> str:
 
 def explorer(publish: Publish) -> str:
     """Returns a slider with all paintings, that compares any two of the input, the models and the original."""
-    return _slider(publish, results.paintings(), _released(), choose_models=True)
+    first = results.named(_FIRST[0])
+    rest = [painting for painting in results.paintings() if painting != first]
+    return _slider(publish, [first, *rest], _released(), choose_models=True)
 
 
 def sheet(name: str, publish: Publish) -> str:

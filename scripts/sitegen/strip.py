@@ -20,6 +20,7 @@ SHOWN = (
 HINTS = 3
 _CELL, _GAP = (256, 192), 6
 _RADIUS = 2
+_QUALITY = 72
 
 
 def strip(shown: tuple[str, ...] = SHOWN, cell: tuple[int, int] = _CELL) -> Image.Image:
@@ -55,10 +56,10 @@ def states(painting: Painting) -> list[Image.Image]:
         return [image.convert("RGB"), automatic, session.render().convert("RGB"), truth]
 
 
-def webp(picture: Image.Image, quality: int) -> bytes:
-    """Returns a picture as a WebP file."""
+def webp(picture: Image.Image) -> bytes:
+    """Returns a picture as a small WebP file."""
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=quality, method=6)
+    picture.save(buffer, "WEBP", quality=_QUALITY, method=6)
     return buffer.getvalue()
 
 
