@@ -1,7 +1,7 @@
-"""The errors artcolor raises on purpose; their messages say what was wrong and what to do."""
+"""The exceptions that artcolor raises on purpose. Their messages state what went wrong and what to do."""
 
 NO_TORCH = "PyTorch, which is not installed: pip install torch torchvision"
-"""What a light installation lacks; the end of messages."""
+"""The end of messages about what an installation without PyTorch cannot do."""
 
 _SOURCE = "."
 """What `pip install` takes for artcolor, which no index has yet (docs/installation.md, After publication)."""
@@ -21,28 +21,28 @@ def install_extra(name: str) -> str:
 
 
 class ArtcolorError(Exception):
-    """Base of every error that artcolor raises on purpose."""
+    """Base class of all exceptions that artcolor raises on purpose."""
 
 
 class ImageError(ArtcolorError):
-    """A picture could not be read, understood or written."""
+    """A picture cannot be read, interpreted or written."""
 
 
 class UnsupportedError(ImageError):
-    """A picture of a format, compression or kind of pixels that artcolor does not read."""
+    """A picture has a format, compression or pixel type that artcolor does not support."""
 
 
 class WeightsError(ArtcolorError):
-    """A weights file is missing, damaged, or does not fit the network."""
+    """A weights file is missing or damaged, or does not fit the network."""
 
 
 class ConfigError(ArtcolorError):
-    """A setting, a recipe or a model name makes no sense."""
+    """An option, a recipe or a model name is invalid."""
 
 
 class DataError(ArtcolorError):
-    """A data set is missing, empty or laid out in an unexpected way."""
+    """A data set is missing or empty, or has an unexpected layout."""
 
 
 class TrainingError(ArtcolorError):
-    """A training cannot start, go on or resume."""
+    """A training run cannot start, continue or resume."""

@@ -70,14 +70,14 @@ def path_of(text: str) -> Path:
         return Path(text)
     if "@" in text[scheme.end() :].partition("/")[0]:
         raise ConfigError(
-            f"{without_secrets(text)[:100]} was given with a name or a password; leave them out, and put them where "
-            "the package of the store looks for them, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            f"{without_secrets(text)[:100]} contains a user name or password; remove it, and pass credentials the "
+            "way the store's package expects them, such as in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
     if "?" in text:
-        raise ConfigError(f"{without_secrets(text)[:100]} was given with a query (?…); give the address alone")
+        raise ConfigError(f"{without_secrets(text)[:100]} contains a query (?…); give the address without it")
     address = Address(text)
     if not address.key or ".." in address.parts:
-        raise ConfigError(f"{text[:100]} names no file or folder; give a bucket, and what is in it")
+        raise ConfigError(f"{text[:100]} names no file or folder; give a bucket and a path in it")
     return cast(Path, address)
 
 

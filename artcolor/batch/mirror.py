@@ -299,14 +299,14 @@ class Mirror:
             return
         names = key.split("/")
         if not all(map(can_be_named, names)):
-            warn(f"{scheme}://{key} is left out, as no file here can have this name")
+            warn(f"{scheme}://{key} is skipped, because no local file can have this name")
             return
         assert self._folder is not None
         try:
             _touch(self._folder / scheme / key)
         except OSError:
             # In a store, a file and a folder may have the same name.
-            warn(f"{scheme}://{key} is left out, as no file here can have this name")
+            warn(f"{scheme}://{key} is skipped, because no local file can have this name")
 
     def _existing(self, paths: Sequence[Path]) -> Iterator[Path]:
         addresses = {path: address for path in paths if (address := self._address(path)) is not None}

@@ -1,4 +1,4 @@
-"""Names of results, of what is written beside them, and of their originals."""
+"""Names of results, of the files written with them, and of their originals."""
 
 import contextlib
 import os
@@ -44,7 +44,7 @@ def result_paths(target: Path, samples: int) -> list[Path]:
 
 
 def result_exists(path: Path) -> bool:
-    """Returns whether there is a result; `False` if this cannot be found out, as writing it then fails with the reason.
+    """Returns whether a result exists; `False` if that is unknown: writing it will then fail with the reason.
 
     Args:
         path: of the result.
@@ -81,13 +81,13 @@ def sheet_path(target: Path) -> Path:
 
 
 def beside(path: Path) -> Path:
-    """Returns where the result of a picture or folder goes if no other place is named.
+    """Returns where the result of a picture or folder goes by default: next to it.
 
     Args:
         path: the picture or folder.
 
     Raises:
-        ConfigError: there is no place beside it, as it is the root of a disk.
+        ConfigError: nothing can be next to it, because it is the root of a disk.
 
     Example:
         >>> beside(Path("a.png")).name, beside(Path("scans/")).name
@@ -96,15 +96,15 @@ def beside(path: Path) -> Path:
     if path.name in ("", ".."):
         path = Path(os.path.abspath(path))  # noqa: PTH100 (a link keeps its name)
     if not path.name:
-        raise ConfigError(f"the results of {path} need a folder; name one with -o")
+        raise ConfigError(f"the results of {path} need an output folder; give one with -o")
     return path.with_name(path.name + _MARK) if path.is_dir() else marked(path)
 
 
 def marked(path: Path) -> Path:
-    """Returns the name of a result that lies beside its original.
+    """Returns the name of a result that is next to its original.
 
     Args:
-        path: what the result would be called elsewhere.
+        path: the name that the result would have in another folder.
 
     Example:
         >>> marked(Path("a.png")).name
@@ -114,7 +114,7 @@ def marked(path: Path) -> Path:
 
 
 def original_of(path: Path) -> str | None:
-    """Finds the original of what artcolor would have written beside it.
+    """Finds the original of a file that artcolor may have written next to it.
 
     Args:
         path: of a file.

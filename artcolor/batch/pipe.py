@@ -33,7 +33,7 @@ def colorize_stream(colorizer: Colorizer, source: Source, target: Target, saving
             file, the format of the original, or the nearest that can hold color.
 
     Raises:
-        ConfigError: `saving` or the colorizer asks for more or less than one result, or the hints make no sense.
+        ConfigError: `saving` or the colorizer asks for more or less than one result, or the hints are invalid.
         ImageError: the picture cannot be read, or the result cannot be written or already exists.
         WeightsError: the network's output is not finite.
 
@@ -49,7 +49,7 @@ def colorize_stream(colorizer: Colorizer, source: Source, target: Target, saving
     given: dict[str, Any] = {name: getattr(saving, name) for name in _REFUSED}
     given |= {"skip_colored": colorizer.skip_colored, "samples": colorizer.guidance.samples > 1}
     for name in filter(given.__getitem__, given):
-        raise ConfigError(f"a stream takes exactly one result; leave out {name}")
+        raise ConfigError(f"only a single result can be written to a stream; omit {name}")
     path = Path(target) if not hasattr(target, "write") else None
     if path is not None and path.exists() and not saving.force:
         raise ExistingResultError(f"{path} already exists; --force replaces it")

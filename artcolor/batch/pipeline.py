@@ -127,7 +127,7 @@ class Pipeline:
                 self._reports.put(caught)
                 return
             if is_fatal(error):
-                self._fatal = ImageError(f"stopped, because no other result can be written either: {error}")
+                self._fatal = ImageError(f"stopped, because the other results cannot be written either: {error}")
             result = "unsupported" if isinstance(error, UnsupportedError) and work.job.found else "failed"
         work.seconds += time.perf_counter() - start
         if isinstance(result, str):

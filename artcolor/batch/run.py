@@ -28,7 +28,7 @@ def run_job(colorizer: Colorizer, job: Job, saving: Saving | None = None) -> Out
         The outcome, which is never `failed`.
 
     Raises:
-        ImageError: the file or its hints cannot be read, the hints make no sense, or its result cannot be written or
+        ImageError: the file or its hints cannot be read, the hints are invalid, or its result cannot be written or
             already exists.
         ConfigError: `saving` requests uncertainty maps that the model cannot compute, or the device has too little
             memory.
@@ -72,8 +72,8 @@ def run_jobs(
     """
     if len(jobs) > 1 and colorizer.guidance.hints:
         raise ConfigError(
-            f"the hints of the colorizer are for one picture, but there are {len(jobs)}; make it without hints, and "
-            "give plan_jobs a folder of them"
+            f"the colorizer's hints are for a single picture, but there are {len(jobs)}; create it without hints, and "
+            "pass a folder of hints files to plan_jobs"
         )
     # Predicting for no picture checks that the model can compute what `saving` requests.
     colorizer.predict([], uncertainty=saving.uncertainty)

@@ -18,10 +18,10 @@ class Saving:
         resume: skip existing results, which are always complete, and remove temporary files of killed runs.
         format: format of all results, for example `"png"`; `None` follows the suffix of the target.
         quality: 1..100 for JPEG, WebP, AVIF and HEIC; `None` follows the original (see `save_picture`).
-        depth: 8 or 16 bits per channel; `None` keeps 16 where the format can hold them (see `save_picture`).
-        provenance: state in each file that its colors were computed, and how.
+        depth: 8 or 16 bits per channel; `None` keeps 16 where the format supports it (see `save_picture`).
+        provenance: record in each file that its colors were computed, and how.
         uncertainty: write a map of the model's uncertainty beside each result (see `map_path`).
-        allow_truncated: as `open_file` takes it.
+        allow_truncated: read truncated JPEG files as far as possible (see `open_file`).
         max_pixels: largest page or frame to open, in pixels; `None` uses Pillow's limit of 179 million.
 
     Raises:
@@ -32,27 +32,27 @@ class Saving:
     resume: Annotated[bool, Option("Skip existing results.", group=MANY)] = False
     format: Annotated[
         str | None,
-        Option("Format of the results: png, jpg, tif, webp, ... Default: the format of each input.", group=FILES),
+        Option("Output format: png, jpg, tif, webp, ... Default: the format of each input.", group=FILES),
     ] = None
     quality: Annotated[
         int | None,
-        Option("Quality of JPEG, WebP, AVIF and HEIC. Default: about that of each input.", 1, 100, group=FILES),
+        Option("Quality for JPEG, WebP, AVIF and HEIC. Default: about that of each input.", 1, 100, group=FILES),
     ] = None
     depth: Annotated[int | None, Option("Bits per channel: 8 or 16. Default: that of each input.", group=FILES)] = None
     provenance: Annotated[
         bool,
         Option(
-            "State in the file that its colors were computed.",
+            "Record in the file that its colors were computed.",
             group=FILES,
-            turn_off="Do not state in the file that its colors were computed.",
+            turn_off="Do not record in the file that its colors were computed.",
         ),
     ] = True
     uncertainty: Annotated[bool, Option("Write a map of the model's uncertainty beside each result.")] = False
     allow_truncated: Annotated[
-        bool, Option("Read files that are cut off as far as they go (JPEG), with a warning.", group=FILES)
+        bool, Option("Read truncated JPEG files as far as possible, with a warning.", group=FILES)
     ] = False
     max_pixels: Annotated[
-        int | None, Option("Largest picture to open, in pixels. Default: 179 million pixels.", 1, group=FILES)
+        int | None, Option("Largest picture to open, in pixels. Default: 179 million.", 1, group=FILES)
     ] = None
 
     def __post_init__(self) -> None:

@@ -98,7 +98,7 @@ class Steps:
             Work for the network; or a status if the job is done because its result exists or it already has color.
 
         Raises:
-            ImageError: the file or its hints cannot be read, the hints make no sense, or the result may not or cannot
+            ImageError: the file or its hints cannot be read, the hints are invalid, or the result may not or cannot
                 be written.
             ClosedError: the run ended before the picture was admitted.
         """

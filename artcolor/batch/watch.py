@@ -85,11 +85,11 @@ class Watch:
             ones.
 
         Raises:
-            ImageError: a folder does not exist any more, or cannot be listed.
+            ImageError: a folder no longer exists or cannot be listed.
         """
         for folder in self._folders:
             if not folder.is_dir():
-                raise ImageError(f"the folder {folder} does not exist any more, or cannot be reached")
+                raise ImageError(f"the folder {folder} no longer exists, or cannot be reached")
         taken = dict(self._taken)
         jobs = plan_jobs(self._folders, self._out, format=self._saving.format, hints=self._hints, taken=taken)
         most = max(_FEWEST_JOBS, len(jobs) // _SHARE)
@@ -114,7 +114,7 @@ class Watch:
             As for `look`, but at least one job.
 
         Raises:
-            ImageError: a folder does not exist any more, or cannot be listed.
+            ImageError: a folder no longer exists or cannot be listed.
         """
         while True:
             start = time.monotonic()

@@ -1,4 +1,4 @@
-"""Finds mistakes in what the command was asked for before torch is imported, which takes seconds."""
+"""Finds mistakes in a command line before torch is imported, which takes seconds."""
 
 import ctypes
 import os
@@ -41,7 +41,7 @@ def check_options(request: Request) -> None:
         request: what was asked for.
 
     Raises:
-        ConfigError: an option makes no sense, there is no model of this name, or the device cannot be used.
+        ConfigError: an option is invalid, there is no such model, or the device cannot be used.
         ImageError: a file that an option names does not exist.
         WeightsError: there is no such weights file.
     """
@@ -51,9 +51,9 @@ def check_options(request: Request) -> None:
     if request.showing.quiet and request.showing.verbose:
         raise ConfigError("--quiet and --verbose contradict each other; give only one of them")
     if any(map(as_address, filter(None, (*request.inputs, request.out, request.report)))):
-        request.refuse(_LOCAL, "addresses in stores")
+        request.refuse(_LOCAL, "object-store addresses")
         if PIPE in (*request.inputs, request.out):
-            raise ConfigError("- cannot be combined with addresses in stores; give files")
+            raise ConfigError("- cannot be combined with object-store addresses; give files")
     check_name(request.model)
     check_device(options["device"])
     guided(options)
@@ -86,7 +86,7 @@ def _check_accepted(request: Request) -> None:
     for name in filter(request.given, NEED_DISTRIBUTION):
         others = sorted({each.model for each in entries().values() if _predicts_distribution(each)})
         raise ConfigError(
-            f"--{name} needs a model that predicts a distribution of colors, but {entry.model} predicts one color; "
+            f"--{name} requires a model that predicts a distribution of colors, but {entry.model} predicts one color; "
             f"use {', '.join(others[:-1])} or {others[-1]}"
         )
 
@@ -109,15 +109,16 @@ def check_device(device: str) -> None:
         >>> check_device("gpu")
         Traceback (most recent call last):
             ...
-        artcolor.errors.ConfigError: there is no device 'gpu'; choose cuda, mps, cpu, or auto for the fastest of them
+        artcolor.errors.ConfigError: there is no device 'gpu'; choose cuda, mps or cpu, or auto for the fastest one
     """
     kind, _, number = device.partition(":")
     if device != "auto" and (kind not in DEVICES or not re.fullmatch(r"\d*", number) or device.endswith(":")):
-        choices = ", ".join(DEVICES)
-        raise ConfigError(f"there is no device {device!r}; choose {choices}, or auto for the fastest of them")
+        *some, last = DEVICES
+        choices = f"{', '.join(some)} or {last}"
+        raise ConfigError(f"there is no device {device!r}; choose {choices}, or auto for the fastest one")
     if (kind == "cuda" and not _has_gpu()) or (kind == "mps" and sys.platform != "darwin"):
         what = "an Apple Mac" if kind == "mps" else "a GPU with its driver"
-        raise ConfigError(f"--device {device} needs {what}, which this machine does not have; use cpu or auto")
+        raise ConfigError(f"--device {device} requires {what}, which this machine does not have; use cpu or auto")
 
 
 def _has_gpu() -> bool:

@@ -28,7 +28,7 @@ def colorize(
         list[str] | None,
         typer.Argument(
             metavar="IN",
-            help="Pictures, films, folders and patterns such as '*.png'; - is standard input.",
+            help="Pictures, films, folders, or patterns such as '*.png'; - reads standard input.",
             show_default=False,
         ),
     ] = None,
@@ -38,8 +38,8 @@ def colorize(
             "--out",
             "-o",
             metavar="PATH",
-            help="File for a single picture, - for standard output, otherwise a folder. "
-            "Default: beside the original: a.png becomes a.color.png, and scans/ becomes scans.color/.",
+            help="Output file for a single picture, - for standard output, or else a folder. "
+            "Default: next to the original, a.color.png for a.png and scans.color/ for scans/.",
         ),
     ] = None,
     model: ModelName = DEFAULT_MODEL,
@@ -50,7 +50,7 @@ def colorize(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Also write gray, color, uncertainty and hints as layers for GIMP and Krita (.ora; a single picture).",
+            help="Also write layers for GIMP and Krita: gray, color, uncertainty, hints (.ora; single picture only).",
             rich_help_panel=FILES,
         ),
     ] = None,
@@ -58,7 +58,7 @@ def colorize(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Also write a page that documents result, hints, settings and hashes (.html; a single picture).",
+            help="Also write a page that documents result, hints, settings and hashes (.html; single picture only).",
             rich_help_panel=FILES,
         ),
     ] = None,
@@ -66,7 +66,7 @@ def colorize(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Also colorize the files that this list names, one a line or separated by NUL; - is standard input.",
+            help="Also colorize the files listed here, one per line or NUL-separated; - reads standard input.",
             rich_help_panel=MANY,
         ),
     ] = None,
@@ -74,7 +74,7 @@ def colorize(
         bool,
         typer.Option(
             "--watch",
-            help="Keep colorizing pictures as they appear in the folders, once they are complete. Ctrl-C ends.",
+            help="Watch the folders, and colorize new pictures once they are complete. Stop with Ctrl-C.",
             rich_help_panel=MANY,
         ),
     ] = False,
@@ -86,7 +86,7 @@ def colorize(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Codec of films: h264, hevc, vp9, av1, prores, ffv1, or a name of FFmpeg. Default: the original's.",
+            help="Film codec: h264, hevc, vp9, av1, prores, ffv1, or an FFmpeg encoder. Default: the original's.",
             rich_help_panel=FILMS,
         ),
     ] = None,
@@ -95,14 +95,16 @@ def colorize(
         typer.Option(
             min=0,
             metavar="N",
-            help="Quality of films, smaller is better. Default: 16 with h264, 18 with hevc, 24 with vp9 and av1.",
+            help="Film quality; lower is better. Default: 16 for h264, 18 for hevc, 24 for vp9 and av1.",
             rich_help_panel=FILMS,
         ),
     ] = None,
     sequence: Annotated[
         bool,
         typer.Option(
-            "--sequence", help="The pictures of each folder are the numbered frames of a film.", rich_help_panel=FILMS
+            "--sequence",
+            help="Treat the pictures of each folder as the numbered frames of a film.",
+            rich_help_panel=FILMS,
         ),
     ] = False,
     reference_at: Annotated[
@@ -115,11 +117,11 @@ def colorize(
     ] = None,
     **options: Any,
 ) -> None:
-    """Colorize pictures and films, and folders of them with their sub-folders.
+    """Colorize pictures and films, and folders of them with their subfolders.
 
-    Originals are never changed. Files that cannot be colorized are reported, and the others are colorized.
+    Originals are never changed. Files that cannot be colorized are reported and skipped.
 
-    With --samples, a.png becomes a.1.png, a.2.png, and so on, and a contact sheet, a.sheet.jpg.
+    With --samples, a.png becomes a.1.png, a.2.png and so on, with a contact sheet, a.sheet.jpg.
     """
     saving = Saving(**{field.name: options.pop(field.name) for field in dataclasses.fields(Saving)})
     assert set(options) == set(OPTIONS)

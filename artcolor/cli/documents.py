@@ -74,6 +74,6 @@ def write_documents(
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ImageError(f"the folder {path.parent} cannot be made: {error.strerror}") from error
+            raise ImageError(f"the folder {path.parent} cannot be created: {error.strerror}") from error
         save = session.save_layers if name == "layers" else session.save_card
         save(path, guidance, decoding)

@@ -25,27 +25,29 @@ _SHOWN_OF_HINTS = ("gain", "delta_colorfulness", "fd_grid")
 def evaluate(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL", help="Names or weights files, optionally with settings: cnn:vividness=0"),
+        typer.Argument(
+            metavar="MODEL", help="Models or weights files, optionally with settings, such as cnn:vividness=0."
+        ),
     ],
     data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of color pictures.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder for tables, plots and report.html.")],
     split: Annotated[
-        str | None, typer.Option(metavar="NAME", help="train, val or test.", show_default="test; --sweep: val")
+        str | None, typer.Option(metavar="NAME", help="Split: train, val or test. Default: test; with --sweep, val.")
     ] = None,
     protocol: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="paintings-whole, paintings-256 (square crops), report-200 or report-128.",
-            show_default="paintings-whole; --hints: paintings-256",
+            help="Protocol: paintings-whole, paintings-256 (square crops), report-200 or report-128. "
+            "Default: paintings-whole; with --hints, paintings-256.",
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=2, metavar="N", help="Use only this many pictures of a fixed shuffle.")
+        int | None, typer.Option(min=2, metavar="N", help="Use only this many pictures, chosen by a fixed shuffle.")
     ] = None,
     sweep: Annotated[
         bool,
-        typer.Option("--sweep", help="Measure one model over vividness, temperature and size, and choose defaults."),
+        typer.Option("--sweep", help="Measure one model across vividness, temperature and size, and choose defaults."),
     ] = False,
     hints: Annotated[
         str | None,
@@ -54,9 +56,9 @@ def evaluate(
         ),
     ] = None,
 ) -> None:
-    """Evaluate models and trivial baselines.
+    """Evaluate models against simple baselines.
 
-    Stored scores in OUT are reused, except with --hints.
+    Scores already stored in --out are reused, except with --hints.
     """
     if sweep and hints is not None:
         raise ConfigError("--sweep and --hints measure different things; run the command once with each")

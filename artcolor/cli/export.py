@@ -23,39 +23,37 @@ def export(
             metavar="MODEL", help="Name of a model or of weights, or a weights file.", autocompletion=complete_models
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write, such as unet.onnx.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Output file, such as unet.onnx.")],
     half: Annotated[
-        bool, typer.Option("--half", help="Store the weights in 16 bits: half the size, the same colors.")
+        bool, typer.Option("--half", help="Store the weights in 16 bits: half the size, same colors.")
     ] = False,
     hints: Annotated[
         bool,
-        typer.Option("--hints", help="Add what following hints needs: for the page in the browser. Slower elsewhere."),
+        typer.Option("--hints", help="Include what hints need, for use in the browser page. Slower elsewhere."),
     ] = False,
     int8: Annotated[
         bool, typer.Option("--int8", help="Quantize to 8 bits: about twice as fast, slightly different colors.")
     ] = False,
     pictures: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER", help="With --int8: a folder of at least 16 pictures like those that will be colorized."
-        ),
+        typer.Option(metavar="FOLDER", help="With --int8: folder of at least 16 pictures like those to be colorized."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Export a model to ONNX.
 
-    The file holds the network, its weights and the decoding of colors, and states what it was made from. Other runtimes
-    read it, and so does `artcolor colorize --model FILE.onnx`.
+    The file contains the network, its weights and the decoding of colors, and records their origin. Other runtimes can
+    read it, as can `artcolor colorize --model FILE.onnx`.
     """
     check_name(model)
     if out.suffix.lower() != ".onnx":
         raise ConfigError(f"{out} must end in .onnx")
     if int8 != (pictures is not None):
-        raise ConfigError("--int8 and --pictures FOLDER belong together; give both, or neither")
+        raise ConfigError("--int8 and --pictures FOLDER must be given together")
     if int8 and half:
-        raise ConfigError("--int8 and --half exclude each other; give one of them")
+        raise ConfigError("--int8 and --half cannot be combined; give only one of them")
     if int8 and hints:
-        raise ConfigError("--int8 and --hints exclude each other; give one of them")
+        raise ConfigError("--int8 and --hints cannot be combined; give only one of them")
     from artcolor.batch.disk import check_folders, writing
 
     if out.exists() and not force:

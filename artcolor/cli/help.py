@@ -1,29 +1,53 @@
-"""How help and mistakes in the command line are worded, beyond what typer does by itself."""
+"""Adjusts how typer words help and usage errors."""
 
+import inspect
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 from artcolor.batch.addresses import without_secrets
 
 COLORIZING, ZOO, TRAINING, MAINTAINING = "Colorize", "Models", "Train and evaluate", "Maintain artcolor"
-"""Headings of groups of commands in the help."""
+"""Headings of command groups in the help."""
 
 EXIT_CODES = """Exit status:
-  0    done
+  0    success
   1    an error, or a file failed
-  2    an unknown command or option, or a value out of range
-  130  ended by Ctrl-C
-  143  ended by the signal SIGTERM
+  2    an unknown command or option, or an invalid value
+  130  stopped by Ctrl-C
+  143  stopped by SIGTERM
 """
 """Shown below the help."""
 
 
 class Command(TyperCommand):
-    """A command whose help shows no types: a placeholder says what an option takes, and a switch takes nothing."""
+    """A command whose help shows placeholders instead of types, and whose errors show no internals."""
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        if self.help is not None:
+            self.help = _unwrapped(self.help)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses arguments.
+
+        Args:
+            ctx: of the command.
+            args: as given.
+
+        Raises:
+            click.BadParameter: a value is invalid.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            # Pydantic, by which typer checks values, says this in front of the reason.
+            error.message = error.message.removeprefix("Value error, ")
+            raise
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Returns the options and arguments, without types."""
@@ -31,7 +55,7 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """A group of commands, which recognizes a picture in place of a command."""
+    """A group of commands that notices when a picture is given instead of a command."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Returns the options and arguments, without types."""
@@ -45,7 +69,7 @@ class Group(TyperGroup):
             args: arguments after the options of the group; the first is the name of the command.
 
         Raises:
-            click.UsageError: there is none of this name; the message says what was perhaps meant.
+            click.UsageError: there is no such command; the message suggests what may have been meant.
         """
         name = args[0]
         if not ctx.resilient_parsing and self.get_command(ctx, name) is None and _is_input(name):
@@ -58,6 +82,11 @@ def _is_input(name: str) -> bool:
     from artcolor.images.walk import is_picture
 
     return name == "-" or "://" in name or Path(name).exists() or is_picture(Path(name))
+
+
+def _unwrapped(text: str) -> str:
+    """Joins the lines of each paragraph, which typer does for the first one only."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(text).split("\n\n"))
 
 
 def _without_types(params: Sequence[Any]) -> list[Any]:

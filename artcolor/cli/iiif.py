@@ -33,21 +33,22 @@ _FETCHING = "Fetch"
 @with_options
 def iiif(
     manifest: Annotated[
-        str, typer.Argument(metavar="MANIFEST", help="A IIIF manifest: a file, or with --fetch its address.")
+        str, typer.Argument(metavar="MANIFEST", help="A IIIF manifest: a file or, with --fetch, a URL.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the colored pictures and the new manifest.")
+        Path,
+        typer.Option("--out", "-o", metavar="DIR", help="Output folder for the colored pictures and the new manifest."),
     ],
     model: ModelName = DEFAULT_MODEL,
     images: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder of the pictures, named like their identifiers in the manifest. Default: that of the manifest.",
+            help="Folder of the pictures, named after their identifiers in the manifest. Default: that of the manifest.",
         ),
     ] = None,
     base_url: Annotated[
-        str, typer.Option(metavar="URL", help="Address under which the folder of the results will be found.")
+        str, typer.Option(metavar="URL", help="URL at which the output folder will be published.")
     ] = "http://localhost:8000/",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -56,7 +57,7 @@ def iiif(
         bool,
         typer.Option(
             "--fetch",
-            help="Fetch pictures that are not in the folder from the addresses in the manifest.",
+            help="Download pictures that are not in the folder from the URLs in the manifest.",
             rich_help_panel=MANY,
         ),
     ] = False,
@@ -64,13 +65,19 @@ def iiif(
         list[str] | None,
         typer.Option(
             metavar="HOST",
-            help="Host in the own network to fetch from, too: a name, or name:port; repeat.",
+            help="Also download from this host of a private network: a name, or name:port. Repeat for more.",
             rich_help_panel=MANY,
         ),
     ] = None,
     rate: Annotated[
         float,
-        typer.Option(min=0.01, max=100, metavar="X", help="Most requests a second to one host.", rich_help_panel=MANY),
+        typer.Option(
+            min=0.01,
+            max=100,
+            metavar="X",
+            help="Maximum number of requests per second to a host.",
+            rich_help_panel=MANY,
+        ),
     ] = 2.0,
     report: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Write a CSV with one row per picture.", rich_help_panel=FILES)
@@ -78,10 +85,10 @@ def iiif(
     workers: Workers = None,
     **options: Any,
 ) -> None:
-    """Colorize the pictures of a IIIF manifest, and write a manifest that shows gray and color as a choice.
+    """Colorize the pictures of a IIIF manifest, and write a manifest that offers gray and color as a choice.
 
-    Pictures come from a folder, and with --fetch from their servers. One that cannot be colorized is reported, and
-    stays as it is in the new manifest.
+    Pictures are read from a folder or, with --fetch, downloaded. A picture that cannot be colorized is reported and
+    stays unchanged in the new manifest.
     """
     saving = Saving(**{field.name: options.pop(field.name) for field in dataclasses.fields(Saving)})
     request = Request(
@@ -107,7 +114,7 @@ def iiif(
     if not base_url.startswith(("http://", "https://")):
         raise ConfigError(f"--base-url must begin with https:// or http://, not {base_url[:100]!r}")
     if allow_host and not fetch:
-        raise ConfigError("--allow-host says what --fetch may fetch; add --fetch, or leave it out")
+        raise ConfigError("--allow-host has no effect without --fetch; add --fetch, or omit --allow-host")
 
     from artcolor.iiif.fetch import Fetcher, Limits
 
@@ -123,7 +130,9 @@ def _manifest(given: str, path: Path | None, fetcher: "Fetcher | None") -> "Mani
 
     if path is None:
         if fetcher is None:
-            raise ConfigError("the manifest is at an address, and nothing is fetched without --fetch; add it")
+            raise ConfigError(
+                f"{given[:100]} is a URL, and nothing is downloaded without --fetch; add --fetch, or give a file"
+            )
         return Manifest.parse(fetcher.read(given, fetcher.limits.max_bytes_of_json), "the manifest")
     try:
         return Manifest.parse(path.read_bytes(), given)
@@ -139,7 +148,7 @@ def _check_out(request: Request, given: Path | None) -> None:
     if not target.exists():
         return
     if given is not None and given.samefile(target):
-        raise ImageError(f"{target} is the manifest of the originals, and would be replaced; choose another -o")
+        raise ImageError(f"the result would replace the original manifest {target}; choose another -o")
     if not request.saving.force and not request.saving.resume:
         raise ImageError(
             f"{target} already exists; --force replaces the results, and --resume keeps and completes them"
@@ -167,7 +176,7 @@ def _colorize(
     assert request.out is not None
     jobs = plan_pictures(manifest, request.out, format=request.saving.format or "jpg")
     for sentence in () if request.showing.quiet else manifest.left_out:
-        complain("warning", f"left as it is: {sentence}")
+        complain("warning", f"left unchanged: {sentence}")
     done, tally = [], None
     with stoppable() as stop:
         colorizer = request.colorizer()

@@ -1,4 +1,4 @@
-"""What `artcolor colorize` is given to colorize: paths, patterns, and lists of paths."""
+"""The inputs of `artcolor colorize`: paths, patterns, and lists of paths."""
 
 import codecs
 import difflib
@@ -124,7 +124,7 @@ def references_of(given: Sequence[str]) -> dict[int, Path] | None:
 def _check_address(text: str, remedy: str) -> None:
     if _ADDRESS.match(text):
         shown = without_secrets(text)[:100]
-        raise ConfigError(f"{shown} is an address, and artcolor uses no network here; {remedy}")
+        raise ConfigError(f"{shown} is an address, and artcolor does not use the network here; {remedy}")
 
 
 def check_open(stream: object, name: str) -> None:
@@ -166,5 +166,5 @@ def listed(source: Path) -> list[Path]:
     names = data.split(b"\0") if b"\0" in data else [line.removesuffix(b"\r") for line in data.split(b"\n")]
     paths = [path_of(os.fsdecode(each)) for each in names if each.strip()]
     if not paths:
-        raise ConfigError(f"{name} lists no files; give one path a line")
+        raise ConfigError(f"{name} lists no files; give one path per line")
     return paths

@@ -25,9 +25,9 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")] = False,
     hints: Annotated[bool, typer.Option("--hints", help="Print the hints of one picture as a hints file.")] = False,
 ) -> None:
-    """Tell whether artcolor colorized a picture or a film, and how.
+    """Show whether and how artcolor colorized pictures and films.
 
-    The exit status is 1 if a file cannot be read or does not state that artcolor colorized it.
+    The exit status is 1 if a file cannot be read or has no artcolor provenance.
     """
     from artcolor.zoo import manifest
 
@@ -47,7 +47,7 @@ def inspect(
             typer.echo(json.dumps({"file": str(path), "coloring": None if found is None else asdict(found)}))
             continue
         if found is None:
-            say(f"{path} does not state that artcolor colorized it")
+            say(f"{path} has no artcolor provenance")
             continue
         known = {entry.sha256: entry.key for entry in manifest.entries().values()}.get(found.weights_sha256)
         weights = found.weights_sha256 or "unknown"
@@ -77,11 +77,11 @@ def _print_hints(files: Sequence[Path]) -> None:
     from artcolor.images import open_file, read_provenance
 
     if len(files) != 1:
-        raise ConfigError(f"--hints takes one picture, not {len(files)}")
+        raise ConfigError(f"--hints takes a single picture, not {len(files)}")
     found = read_provenance(files[0])
     stated = None if found is None else found.options.get("hints")
     if not isinstance(stated, list):
-        raise ConfigError(f"{files[0]} does not state hints")
+        raise ConfigError(f"{files[0]} has no hints in its provenance")
     with open_file(files[0]) as file:
         size = list(file.size)
     lines = ",\n ".join(json.dumps(hint) for hint in stated)

@@ -21,21 +21,21 @@ ModelName = Annotated[
         "--model",
         "-m",
         metavar="NAME",
-        help="A model or weights, as `artcolor models` lists them, or the path of a weights or ONNX file.",
+        help="Name of a model or of weights (see `artcolor models`), or path of a weights or ONNX file.",
         autocompletion=complete_models,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each file.")]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="Print a JSON object for each file, one a line, and nothing else.")
+    bool, typer.Option("--json", help="Print one JSON object per file, one per line, and nothing else.")
 ]
 Workers = Annotated[
     int | None,
     typer.Option(
         min=1,
         metavar="N",
-        help="Threads that read, write, and on the CPU run the network. Default: one per core, at most 8.",
+        help="Threads for reading, writing and, on the CPU, the network. Default: one per core, at most 8.",
         rich_help_panel=MANY,
     ),
 ]

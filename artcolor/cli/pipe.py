@@ -60,7 +60,7 @@ def colorize_pipe(request: Request) -> None:
             colorize_stream(colorizer, data, target, request.saving)
     except ImageError as error:
         if isinstance(error.__cause__, BrokenPipeError):
-            # Whoever reads has seen enough, as `head` does; typer ends the command without a message.
+            # The reader closed the pipe, as `head` does; typer ends the command without a message.
             raise error.__cause__ from None
         raise
     if out != PIPE:
@@ -70,10 +70,12 @@ def colorize_pipe(request: Request) -> None:
 def _check(request: Request) -> None:
     inputs, out, saving = request.inputs, request.out, request.saving
     if len(inputs) != 1 and PIPE in inputs:
-        raise ConfigError("- reads one picture from standard input, and cannot be mixed with other inputs")
+        raise ConfigError("- reads a single picture from standard input and cannot be combined with other inputs")
     if len(inputs) != 1 or inputs[0].is_dir():
         what = f"{len(inputs)} inputs" if len(inputs) != 1 else f"the folder {inputs[0]}"
-        raise ConfigError(f"-o - writes one picture to standard output, but {what} may give several; name a folder")
+        raise ConfigError(
+            f"-o - writes a single picture to standard output, but {what} may give several; give a folder"
+        )
     if out is None or (out != PIPE and (out.is_dir() or request.into_folder or not out.suffix)):
         example = (out or Path()) / "out.png"
         raise ConfigError(f"the picture from standard input has no name; give a file as -o, such as {example}")
@@ -86,7 +88,7 @@ def _check(request: Request) -> None:
     if inputs[0] == PIPE and sys.stdin.isatty():
         raise ConfigError("standard input is a terminal; pipe a picture into it: artcolor colorize - -o - < IN > OUT")
     if out == PIPE and sys.stdout.isatty():
-        raise ConfigError("standard output is a terminal; send the picture into a file or a program: -o - > OUT")
+        raise ConfigError("standard output is a terminal; redirect it to a file or a program: -o - > OUT")
 
     from artcolor.batch.plan import plan_jobs
     from artcolor.images import check_settings

@@ -21,14 +21,16 @@ def publish(
     organization: Annotated[
         str | None,
         typer.Option(
-            "--org", metavar="NAME", help="Organization for weights that are not on the Hub yet: ORG/MODEL.TAG."
+            "--org",
+            metavar="NAME",
+            help="Organization for weights that are not on the Hub yet; they become ORG/MODEL.TAG.",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be uploaded.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be uploaded, and exit.")] = False,
 ) -> None:
     """Upload released weights to the Hugging Face Hub.
 
-    Their commits are recorded in the manifest, so this needs a checkout of artcolor.
+    The commits are recorded in the manifest, so this requires a checkout of artcolor.
     """
     from artcolor.zoo import hub, locate
 
@@ -37,7 +39,7 @@ def publish(
         raise ConfigError(f"publishing requires a checkout of artcolor, but {picture} does not exist")
     for entry in entries_of(names):
         if entry.hub_repo is None and organization is None:
-            raise ConfigError(f"{entry.key} is not on the Hub yet; name its organization with --org ORGANIZATION")
+            raise ConfigError(f"{entry.key} is not on the Hub yet; give an organization with --org ORGANIZATION")
         repo = entry.hub_repo or f"{organization}/{entry.key}"
         hub.check_repository(repo)
         # `fetch` verifies the hash, so damaged files are never published.

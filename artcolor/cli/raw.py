@@ -23,7 +23,7 @@ _LARGEST = 1 << 16
 
 
 class PixelFormat(StrEnum):
-    """Pixels that come in."""
+    """Pixel formats of the input."""
 
     gray = "gray"
     rgb24 = "rgb24"
@@ -32,14 +32,14 @@ class PixelFormat(StrEnum):
 @app.command(cls=Command, rich_help_panel=COLORIZING, epilog=EXIT_CODES)
 @with_coloring_options("samples", "skip_colored", "chroma_only", renamed={"size": "working_size"})
 def pipe(
-    size: Annotated[str, typer.Option(metavar="WxH", help="Width and height of the frames: 720x576.")],
+    size: Annotated[str, typer.Option(metavar="WxH", help="Width and height of the frames, such as 720x576.")],
     pix_fmt: Annotated[
-        PixelFormat, typer.Option("--pix-fmt", metavar="NAME", help="Pixels that come in: gray or rgb24.")
+        PixelFormat, typer.Option("--pix-fmt", metavar="NAME", help="Pixel format of the input: gray or rgb24.")
     ] = PixelFormat.gray,
     model: ModelName = DEFAULT_MODEL,
     **options: Any,
 ) -> None:
-    """Colorize raw frames from standard input to standard output, where they are rgb24.
+    """Colorize raw frames from standard input, and write them to standard output as rgb24.
 
     ffmpeg -i IN -f rawvideo -pix_fmt gray - | artcolor pipe --size 720x576 |
     ffmpeg -f rawvideo -pix_fmt rgb24 -s 720x576 -r 25 -i - OUT
@@ -52,7 +52,9 @@ def pipe(
     for stream, name in ((sys.stdin, "standard input"), (sys.stdout, "standard output")):
         check_open(stream, name)
         if stream.isatty():
-            raise ConfigError(f"{name} is a terminal; artcolor pipe stands between two programs, as its --help shows")
+            raise ConfigError(
+                f"{name} is a terminal; run artcolor pipe between two programs, as artcolor pipe --help shows"
+            )
     with extra("video"):
         from artcolor.video.raw import colorize_raw
     from artcolor.engine.colorizer import Colorizer
@@ -69,5 +71,5 @@ def _size(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)x(\d+)", text)
     width, height = (int(found[1]), int(found[2])) if found else (0, 0)
     if not (0 < width < _LARGEST and 0 < height < _LARGEST):
-        raise ConfigError(f"--size {text} is no width and height in pixels; write it like 720x576")
+        raise ConfigError(f"--size must be the width and height in pixels, such as 720x576, not {text!r}")
     return width, height

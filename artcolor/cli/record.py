@@ -1,10 +1,11 @@
-"""Records how files ended: in the tally, in the report, and in contact sheets."""
+"""Records the outcomes of a run: in the tally, in the report, and on contact sheets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from artcolor.batch.names import map_path, sheet_path
 from artcolor.batch.report import Report
 from artcolor.cli.request import Request
 from artcolor.cli.sheet import write_sheet
@@ -34,31 +35,44 @@ class Record:
         self.tally = Tally(request.showing, provenance.model)
         self._provenance = provenance if saving.provenance else None
         self._sheets = request.samples > 1
+        self._maps = saving.uncertainty
         self._replace = saving.force or saving.resume
         self._own_sheets: set[Path] = set()
         self._report = None
         if request.report is not None:
             self._report = Report(request.report, resume=saving.resume, model=provenance.model)
 
-    def add(self, outcome: "Outcome", jobs: "Sequence[Job]", *, alone: bool = False) -> None:
+    def add(
+        self,
+        outcome: "Outcome",
+        jobs: "Sequence[Job]",
+        *,
+        alone: bool = False,
+        documents: Mapping[str, Path] | None = None,
+    ) -> None:
         """Records an outcome.
 
         Args:
             outcome: how a job ended.
             jobs: of the run.
-            alone: as `Tally.add` takes it.
+            alone: as in `Tally.add`.
+            documents: layers and card that were written, by kind.
 
         Raises:
             ImageError: the report cannot be written.
         """
-        self.tally.add(outcome, alone=alone)
-        if self._report is not None:
-            self._report.add(outcome)
+        other = dict(documents or {})
+        if self._maps and outcome.status == "colorized":
+            other["uncertainty"] = map_path(outcome.job.target)
         if self._sheets and outcome.status == "colorized":
             replace = self._replace or outcome.job.target in self._own_sheets
             with self.tally.beside():
                 write_sheet(outcome, jobs, self._provenance, replace=replace)
                 self._own_sheets.add(outcome.job.target)
+                other["sheet"] = sheet_path(outcome.job.target)
+        self.tally.add(outcome, alone=alone, other=other)
+        if self._report is not None:
+            self._report.add(outcome)
 
     def __enter__(self) -> Self:
         return self

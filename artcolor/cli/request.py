@@ -1,4 +1,4 @@
-"""What `artcolor colorize` was asked for."""
+"""The request that `artcolor colorize` was given."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ class Request:
             **changes: options that differ from those given.
 
         Raises:
-            ConfigError: an option makes no sense, or the model does not accept it.
+            ConfigError: an option is invalid, or the model does not accept it.
             ImageError: hints or reference cannot be read.
             WeightsError: the weights are missing or damaged.
         """

@@ -32,14 +32,14 @@ def colorize_files(request: Request) -> None:
         request: what was asked for.
 
     Raises:
-        ConfigError: the request makes no sense.
+        ConfigError: the request is invalid.
         ImageError: there are no pictures, or no result can be written.
         WeightsError: the weights are missing or damaged.
         Exit: some pictures failed, with status 1; or the run was ended early.
     """
     inputs = [*request.inputs, *(listed(request.files_from) if request.files_from is not None else [])]
     if not inputs:
-        raise ConfigError("there is nothing to colorize; name pictures or folders, or give a list with --files-from")
+        raise ConfigError("there is nothing to colorize; give pictures or folders, or a list with --files-from")
 
     from artcolor.batch.mirror import Mirror
 
@@ -110,7 +110,7 @@ def _run(
             from artcolor.engine.session import Session
             from artcolor.images.notices import about
 
-            # What the session says of the file is not said again.
+            # The session would repeat warnings about the file.
             stack.enter_context(about(str(jobs[0].source)))
             options = request.options
             session = Session(jobs[0].source, request.model, size=options["size"], device=options["device"])
@@ -121,21 +121,22 @@ def _run(
         outcomes = mirror.run_jobs(colorizer, jobs, request.saving, workers=request.workers)
         for outcome in stack.enter_context(contextlib.closing(outcomes)):
             bar.advance(task)
-            record.add(outcome, jobs, alone=len(jobs) == 1)
-        if session is not None and record.tally.last is not None and record.tally.last.results:
-            guidance = dataclasses.replace(colorizer.guidance, hints=next(iter(jobs[0].hints), None))
-            with record.tally.beside():
-                write_documents(documents, session, guidance, colorizer.decoding)
+            written: Mapping[str, Path] = {}
+            if session is not None and outcome.results:
+                guidance = dataclasses.replace(colorizer.guidance, hints=next(iter(jobs[0].hints), None))
+                with record.tally.beside():
+                    write_documents(documents, session, guidance, colorizer.decoding)
+                    written = documents
+            record.add(outcome, jobs, alone=len(jobs) == 1, documents=written)
 
 
 def _where(request: Request, inputs: Sequence[Path], jobs: "Sequence[Job]", last: "Outcome | None") -> str:
     """Says where the results are."""
-    from artcolor.batch.names import beside, sheet_path
+    from artcolor.batch.names import beside
 
     if len(jobs) == 1 and last is not None and last.results:
         first, *others = last.results
-        sheet = sheet_path(jobs[0].target).name
-        return f"into {first} to {others[-1].name}, and {sheet}" if others else f"into {first}"
+        return f"into {first} to {others[-1].name}" if others else f"into {first}"
     if request.out is not None:
         return f"into {request.out}"
     if len(inputs) == 1 and request.files_from is None:

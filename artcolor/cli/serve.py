@@ -18,16 +18,19 @@ app = typer.Typer()
 @app.command(cls=Command, rich_help_panel=COLORIZING, epilog=EXIT_CODES)
 def serve(
     host: Annotated[
-        str, typer.Option(metavar="HOST", help="Address to listen on; one that other machines reach needs --token.")
+        str,
+        typer.Option(metavar="HOST", help="Address to listen on. One that other machines can reach requires --token."),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port; 0 takes a free one.")] = 7860,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 picks a free one.")
+    ] = 7860,
     token: Annotated[
         str | None,
         typer.Option(
             metavar="TEXT",
             envvar="ARTCOLOR_TOKEN",
             show_envvar=True,
-            help="Clients must send it. Other users see options of commands, so better set the variable.",
+            help="Token that clients must send. Prefer the variable: other users can see a command's options.",
         ),
     ] = None,
     model: Annotated[
@@ -36,25 +39,27 @@ def serve(
             "--model",
             "-m",
             metavar="NAME",
-            help="Colorizes where a request names no model; also the path of a weights or ONNX file.",
+            help="Default model of requests: a name, or the path of a weights or ONNX file.",
             autocompletion=complete_models,
         ),
     ] = DEFAULT_MODEL,
     device: Annotated[
-        str, typer.Option(metavar="NAME", help="Where the networks run: cuda, mps, cpu or auto.")
+        str, typer.Option(metavar="NAME", help="Device for the networks: cuda, mps, cpu or auto.")
     ] = "cpu",
     allow_host: Annotated[
-        list[str] | None, typer.Option(metavar="HOST", help="Further name by which clients call the server; repeat.")
+        list[str] | None, typer.Option(metavar="HOST", help="Another host name of the server. Repeat for more.")
     ] = None,
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option(metavar="URL", help="Origin whose pages may use the server, as https://a.org; repeat."),
+        typer.Option(
+            metavar="URL", help="Origin whose pages may use the API, such as https://example.org. Repeat for more."
+        ),
     ] = None,
-    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
-    """Serve the page to color on, and an HTTP API.
+    """Serve the coloring page and an HTTP API.
 
-    Only this machine reaches the server unless --host says otherwise. Nothing that is sent is stored on the disk.
+    By default, only this machine can reach the server; see --host. Uploads are never stored on disk.
     """
     check_name(model)
     with extra("serve"):

@@ -1,9 +1,9 @@
-"""Counts the files of a run by how they ended, and prints what happens to them."""
+"""Counts the files of a run by status, and reports each."""
 
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,16 @@ if TYPE_CHECKING:
 # Status of a file in the summary, in this order.
 _WORDS = {
     "already_colored": "already colored",
-    "exists": "existed",
+    "exists": "already existed",
     "unsupported": "not supported",
     "failed": "failed",
+}
+# Kinds of files that are written with results → singular and plural in the summary.
+_OTHER = {
+    "uncertainty": ("uncertainty map", "uncertainty maps"),
+    "sheet": ("contact sheet", "contact sheets"),
+    "layers": ("layers", "layers"),
+    "card": ("card", "cards"),
 }
 
 
@@ -28,7 +35,7 @@ class Tally:
     """Prints failures when they occur, and counts files for the summary.
 
     Args:
-        showing: what is printed of files that did not fail.
+        showing: what is printed about files that did not fail.
         model: name of the weights, for JSON.
 
     Attributes:
@@ -45,36 +52,40 @@ class Tally:
         self._status: dict[Path, Status] = {}
         self._renamed: dict[Path, Job] = {}
         self._existing: list[Path] = []
+        self._other: dict[str, dict[Path, Path]] = {}
 
-    def add(self, outcome: "Outcome", *, alone: bool = False) -> None:
-        """Counts a file, and prints what is to be shown of it.
+    def add(self, outcome: "Outcome", *, alone: bool = False, other: Mapping[str, Path] | None = None) -> None:
+        """Counts a file, and reports it.
 
         Args:
             outcome: how its job ended.
-            alone: it is the only file, so an existing result is reported at once, and not together with others.
+            alone: it is the only file, so an existing result is reported immediately, not together with others.
+            other: files written with the results, by kind: `"uncertainty"`, `"sheet"`, `"layers"` or `"card"`.
         """
         from artcolor.batch.steps import ExistingResultError
 
         self.last = outcome
-        source = outcome.job.source
+        source, other = outcome.job.source, other or {}
         self._status[source] = outcome.status
+        for kind, path in other.items():
+            self._other.setdefault(kind, {})[source] = path
         if outcome.results and outcome.job.usual_name_of is not None:
             self._renamed[source] = outcome.job
         if self._showing.json:
-            typer.echo(_as_json(outcome, self.model))
+            typer.echo(_as_json(outcome, self.model, other))
         if isinstance(outcome.error, ExistingResultError) and not alone:
             self._existing.append(outcome.job.target)
         elif outcome.error is not None:
             reason = str(outcome.error)
             complain(outcome.status, reason if reason.startswith(str(source)) else f"{source}: {reason}")
         elif self._showing.verbose:
-            into = f" into {', '.join(map(str, outcome.results))} in {outcome.seconds:.2f} s"
+            into = f" into {', '.join(map(str, (*outcome.results, *other.values())))} in {outcome.seconds:.2f} s"
             what = _WORDS.get(outcome.status, outcome.status)
             self._showing.say(f"{source} {what}{into if outcome.status == 'colorized' else ''}")
 
     @contextlib.contextmanager
     def beside(self) -> Iterator[None]:
-        """Within it, a file is written beside results. If that fails, it is reported, and counted as a failure."""
+        """Within it, a file is written with the results. If that fails, it is reported and counted as a failure."""
         try:
             yield
         except ArtcolorError as error:
@@ -87,7 +98,7 @@ class Tally:
         return Counter(self._status.values()) + Counter(failed=self._failed_beside)
 
     def tell_existing(self) -> None:
-        """Prints that results existed, once for all files since the last call."""
+        """Reports existing results, once for all files since the last call."""
         if self._existing:
             first, *others = self._existing
             what = f"{len(self._existing)} results already exist, for example {first}" if others else f"{first} exists"
@@ -104,13 +115,22 @@ class Tally:
         counts = self.counts
         return (
             f"{counts['colorized']}{'' if total is None else f' of {total}'} colorized"
-            + (f" {where}" if counts["colorized"] else "")
+            + (f" {where}{self._with_other()}" if counts["colorized"] else "")
             + (f" ({_second_names(list(self._renamed.values()))})" if self._renamed else "")
             + "".join(f", {counts[status]} {words}" for status, words in _WORDS.items() if counts[status])
         )
 
+    def _with_other(self) -> str:
+        """Returns the files written with results: the name of a single one of a kind, otherwise their number."""
+        found = [
+            f"{single} {next(iter(paths.values())).name}" if len(paths) == 1 else f"{len(paths)} {several}"
+            for kind, (single, several) in _OTHER.items()
+            if (paths := self._other.get(kind))
+        ]
+        return f", with {' and '.join(filter(None, (', '.join(found[:-1]), found[-1])))}" if found else ""
 
-def _as_json(outcome: "Outcome", model: str) -> str:
+
+def _as_json(outcome: "Outcome", model: str, other: Mapping[str, Path]) -> str:
     from artcolor.batch.report import message_of
 
     return json.dumps(
@@ -118,6 +138,7 @@ def _as_json(outcome: "Outcome", model: str) -> str:
             "file": str(outcome.job.source),
             "status": outcome.status,
             "results": [str(path) for path in outcome.results],
+            "other_files": {kind: str(path) for kind, path in other.items()},
             "seconds": round(outcome.seconds, 3),
             "model": model,
             "color": None if outcome.measure is None else round(outcome.measure, 2),
@@ -127,7 +148,7 @@ def _as_json(outcome: "Outcome", model: str) -> str:
 
 
 def _second_names(jobs: "Sequence[Job]") -> str:
-    """Names the results that have a second name; the first stands for all."""
+    """Names the first result that was renamed, and counts the others."""
     first = jobs[0]
     more = "" if len(jobs) == 1 else f", and {len(jobs) - 1} more"
-    return f"{first.source} as {first.target.name}, since {first.usual_name_of} has its usual name{more}"
+    return f"{first.source} as {first.target.name}, because the result of {first.usual_name_of} has the same name{more}"

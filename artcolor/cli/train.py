@@ -20,19 +20,17 @@ def train(
         str, typer.Argument(metavar="RECIPE", help="Name of a shipped recipe, such as cnn, or a YAML file.")
     ],
     data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of pictures, with metadata.csv or train/ and val/.")
+        Path, typer.Option(metavar="DIR", help="Folder of pictures, with metadata.csv or subfolders train/ and val/.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for weights, log and checkpoints.")],
-    init: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of a model or weights file to start from.")
-    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Output folder for weights, log and checkpoints.")],
+    init: Annotated[str | None, typer.Option(metavar="NAME", help="Model or weights file to start from.")] = None,
     max_steps: Annotated[int | None, typer.Option(metavar="N", help="Number of optimizer steps.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(metavar="N", help="Steps between checkpoints.")] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe; repeat for more."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the recipe. Repeat for more."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Time 20 steps and forecast the training.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Time 20 steps, estimate the duration, and exit.")] = False,
 ) -> None:
     """Train a model.
 
@@ -78,16 +76,18 @@ app.add_typer(_DATASET, name="dataset", rich_help_panel=TRAINING)
 def dataset_build(
     spec: Annotated[
         str,
-        typer.Argument(metavar="SPEC", help="A YAML file, or best-artworks, mendeley-portraits, wikiart or report."),
+        typer.Argument(
+            metavar="SPEC", help="A YAML file, or a shipped spec: best-artworks, mendeley-portraits, wikiart or report."
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new or empty folder for the data set.")],
     root: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder to which paths in the spec are relative.")
+        Path | None, typer.Option(metavar="DIR", help="Base folder for relative paths in the spec.")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Number of pictures to clean in parallel.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of splits and caps.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed for splits and caps.")] = 0,
 ) -> None:
     """Collect, clean, deduplicate, balance and split pictures.
 

@@ -26,15 +26,15 @@ def colorize_watched(request: Request) -> None:
 
     Raises:
         ConfigError: an input is not a folder, or another option cannot be combined with watching.
-        ImageError: a folder is gone, or no further result can be written.
+        ImageError: a folder no longer exists, or no further result can be written.
         WeightsError: the weights are missing or damaged.
         Exit: always; the status is 130 after Ctrl-C, and 143 after SIGTERM.
     """
     request.refuse(_REFUSED, "--watch")
     if not request.inputs:
-        raise ConfigError("there is nothing to watch; name a folder")
+        raise ConfigError("there is nothing to watch; give a folder")
     if request.out is None and len(request.inputs) > 1:
-        raise ConfigError("the results of several folders need a folder; name one with -o")
+        raise ConfigError("the results of several folders need an output folder; give one with -o")
 
     from artcolor.batch.names import beside
     from artcolor.batch.watch import Watch
@@ -49,7 +49,7 @@ def colorize_watched(request: Request) -> None:
         with Record(request, colorizer) as record:
             tally = record.tally
             _run(request, watch, colorizer, record)
-    request.showing.say(f"ended: {'nothing was colorized' if tally is None else tally.summary(f'into {out}')}")
+    request.showing.say(f"stopped: {'nothing was colorized' if tally is None else tally.summary(f'into {out}')}")
     raise typer.Exit(stop.status or 0)
 
 
@@ -57,7 +57,7 @@ def _run(request: Request, watch: "Watch", colorizer: "Colorizer", record: "Reco
     from artcolor.batch.run import run_jobs
 
     showing = request.showing
-    showing.say(f"watching {', '.join(map(str, request.inputs))}; Ctrl-C ends")
+    showing.say(f"watching {', '.join(map(str, request.inputs))}; press Ctrl-C to stop")
     while True:
         with showing.warnings():
             found = watch.wait()

@@ -27,7 +27,7 @@ _WIDEST = 1000
 
 @app.command(cls=Command, rich_help_panel=ZOO)
 def models(
-    long: Annotated[bool, typer.Option("--long", "-l", help="Also list sizes, speed and figures of quality.")] = False,
+    long: Annotated[bool, typer.Option("--long", "-l", help="Also list size, speed and quality metrics.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest as JSON.")] = False,
 ) -> None:
     """List the released models."""
@@ -43,8 +43,8 @@ def models(
     for entry in entries:
         table.add_row(*card.short_row(entry, DEFAULT_MODEL))
     OUT.print(table)
-    say("The part before the dot is enough, as in: artcolor colorize -m vae a.png")
-    say("Figures of speed and quality: artcolor models --long")
+    say("The name before the dot is enough: artcolor colorize -m vae a.png")
+    say("For speed and quality metrics: artcolor models --long")
 
 
 def _print_figures(entries: Sequence[manifest.Entry]) -> None:
@@ -71,7 +71,9 @@ def download(
     every: Annotated[bool, typer.Option("--all", help="Download all released weights.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Also copy them into this folder, for ARTCOLOR_WEIGHTS_DIR."),
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Also copy the files to this folder, for use as ARTCOLOR_WEIGHTS_DIR."
+        ),
     ] = None,
 ) -> None:
     """Download weights and verify their hashes.
@@ -79,7 +81,7 @@ def download(
     Existing files are not downloaded again.
     """
     if bool(names) == every:
-        raise ConfigError("name the weights to download, or use --all")
+        raise ConfigError("give the names of models or weights to download, or --all")
     entries = entries_of(names)
 
     from artcolor.files import write_atomically
@@ -96,16 +98,18 @@ def download(
 
 @app.command(cls=Command, rich_help_panel=ZOO)
 def verify(names: Names = None) -> None:
-    """Check that weights are complete and give the right colors.
+    """Check that weights are intact and produce the expected colors.
 
-    Checks hashes, strict loading, figures and golden outputs, of all weights unless some are named.
+    Checks hashes, strict loading, recorded sizes and golden outputs. Without names, checks all released weights.
     """
     entries = entries_of(names)
 
     from artcolor.models import verify as verification
 
     verdicts = [verification.verify(entry) for entry in entries]
-    table = Table(Column("weights", no_wrap=True), "verdict", "golden colors off by", Column("file", overflow="fold"))
+    table = Table(
+        Column("weights", no_wrap=True), "verdict", "difference from golden colors", Column("file", overflow="fold")
+    )
     for verdict in verdicts:
         off = "–" if verdict.difference is None else f"{verdict.difference:.3f} Lab units"
         path = "–" if verdict.path is None else str(verdict.path)

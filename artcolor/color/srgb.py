@@ -1,4 +1,4 @@
-"""sRGB and CIE Lab in NumPy, and the gamut of sRGB: the road from pixels to L and back, which needs no torch.
+"""sRGB and CIE Lab in NumPy, and the sRGB gamut: from pixels to L and back, without torch.
 
 Sources: IEC 61966-2-1 (sRGB), CIE 15 (Lab). `artcolor.color.lab` has the same conversions for tensors, differentiable.
 """

@@ -131,11 +131,13 @@ def _check_folder(out: Path, identity: str) -> BuildSummary | None:
     if (out / FINISHED).exists():
         summary = BuildSummary.load(out / FINISHED)
         if summary is None or summary.identity != identity:
-            raise DataError(f"{out} holds a data set built with another spec or seed. Choose another output folder.")
+            raise DataError(
+                f"{out} contains a data set built with a different spec or seed. Choose another output folder."
+            )
         shutil.rmtree(out / _WORK, ignore_errors=True)
         return summary
     if any(out.iterdir()) and not (out / _WORK).exists():
-        raise DataError(f"{out} is not empty and holds no interrupted build. Choose another output folder.")
+        raise DataError(f"{out} is not empty and contains no interrupted build. Choose another output folder.")
     return None
 
 

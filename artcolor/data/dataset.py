@@ -131,7 +131,7 @@ def _below(folder: Path) -> list[Path]:
                 raise DataError(str(error)) from error
         (skipped if path.suffix.lower() in UNSUPPORTED else found).append(path)
     if skipped:
-        _LOG.warning("%d pictures of formats that are not read are left out, for example %s", len(skipped), skipped[0])
+        _LOG.warning("skipping %d pictures in unsupported formats, for example %s", len(skipped), skipped[0])
     return found
 
 

@@ -62,5 +62,5 @@ def _decoded(path: Path) -> str:
     except UnicodeDecodeError:
         if encoding != "utf-8":
             raise
-        _LOG.warning("%s is not UTF-8; it is read as Windows-1252. Save it as UTF-8 if names come out wrong.", path)
+        _LOG.warning("%s is not UTF-8; reading it as Windows-1252. If names come out wrong, save it as UTF-8.", path)
         return data.decode("cp1252", "replace")

@@ -1,1 +1,1 @@
-"""Colorizing: one road from a picture to its colors."""
+"""Colorizing: the single path from a picture to its colors."""

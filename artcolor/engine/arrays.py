@@ -21,7 +21,7 @@ def of_array(x: npt.NDArray[Any]) -> Pixels:
         `(H, W)` or `(H, W, 3)`.
 
     Raises:
-        ImageError: shape, type or numbers make no sense as a picture.
+        ImageError: the shape, type or values are not those of a picture.
 
     Example:
         >>> of_array(np.zeros((4, 6, 1))).shape
@@ -30,7 +30,7 @@ def of_array(x: npt.NDArray[Any]) -> Pixels:
     if x.ndim == 3 and x.shape[-1] not in (1, 3) and x.shape[0] in (1, 3):
         raise ImageError(
             f"the array has shape {x.shape}, which looks like channels first; "
-            "give (H, W), (H, W, 1) or (H, W, 3), as x.transpose(1, 2, 0) does"
+            "give (H, W), (H, W, 1) or (H, W, 3), for example x.transpose(1, 2, 0)"
         )
     if x.ndim not in (2, 3) or (x.ndim == 3 and x.shape[-1] not in (1, 3)):
         raise ImageError(f"the array has shape {x.shape}; give (H, W), (H, W, 1) or (H, W, 3)")

@@ -51,7 +51,7 @@ class Backend(Protocol):
 
         Args:
             seen: from `look`, of any sizes.
-            guidance: what a person knows or wants of the colors.
+            guidance: what a person knows or wants about the colors.
             decoding: how the output becomes chroma.
             uncertainty: compute the entropy, too.
             batch_size: the most pictures that go through the network together.
@@ -66,7 +66,7 @@ class Backend(Protocol):
         """Checks that the model accepts all that is set in `guidance`.
 
         Args:
-            guidance: what a person knows or wants of the colors.
+            guidance: what a person knows or wants about the colors.
 
         Raises:
             ConfigError: it does not.
@@ -80,7 +80,7 @@ class Backend(Protocol):
         """
 
     def identity(self) -> tuple[str, str]:
-        """Tag and SHA-256 of the weights, for the provenance; the SHA-256 is empty for a model made in memory."""
+        """Tag and SHA-256 of the weights, for the provenance; the SHA-256 is empty for a model created in memory."""
 
 
 def choose(model: Any, options: Mapping[str, Any], guidance: Guidance) -> Backend:
@@ -92,7 +92,7 @@ def choose(model: Any, options: Mapping[str, Any], guidance: Guidance) -> Backen
     Args:
         model: as `Colorizer` takes it.
         options: all options of `Colorizer`.
-        guidance: what a person knows or wants of the colors.
+        guidance: what a person knows or wants about the colors.
 
     Raises:
         ConfigError: there is no such model or device, or the backend cannot be used.
@@ -105,7 +105,7 @@ def choose(model: Any, options: Mapping[str, Any], guidance: Guidance) -> Backen
     if reason is not None and (wanted == "onnx" or is_onnx(model)):
         raise ConfigError(f"ONNX Runtime cannot be used: {reason}")
     if is_onnx(model) and wanted == "torch":
-        raise ConfigError(f"{model} is an ONNX file, which PyTorch does not read; name a model or its weights file")
+        raise ConfigError(f"{model} is an ONNX file, which PyTorch cannot read; give a model or its weights file")
     if reason is None and (wanted == "onnx" or is_onnx(model) or (wanted == "auto" and "torch" not in sys.modules)):
         from artcolor.engine.onnx_backend import OnnxBackend  # noqa: PLC0415  (a backend is imported where it is used)
 
@@ -139,7 +139,7 @@ def _why_not_onnx(model: Any, options: Mapping[str, Any], guidance: Guidance) ->
     if importlib.util.find_spec("onnxruntime") is None:
         return "onnxruntime is not installed (pip install onnxruntime)"
     if not isinstance(model, str | Path):
-        return "it takes names of models and ONNX files, not models in memory"
+        return "it takes model names and ONNX files, not models in memory"
     if options["device"] not in ("cpu", "auto"):
         return f"it runs on the CPU, not on {options['device']}"
     if guidance.given():

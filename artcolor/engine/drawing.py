@@ -36,7 +36,7 @@ def hints_of(session: "Session", guidance: Guidance) -> list[Hint]:
         guidance: may add some.
 
     Raises:
-        ConfigError: a hint makes no sense, or does not fit the picture.
+        ConfigError: a hint is invalid or does not fit the picture.
         ImageError: the hints cannot be read.
     """
     return [hint for hint in session.all_hints(guidance) if hint.frame in (None, 0)]

@@ -23,12 +23,12 @@ _ENTRIES = ("schema", "size", "hints", "palette", "reference")
 
 @dataclass(frozen=True, kw_only=True)
 class HintFile:
-    """What a hints file says, or what was given in place of one.
+    """The content of a hints file, or what was passed instead of one.
 
     Attributes:
         hints: the hints.
-        name: what messages call the file; empty if it is none.
-        size: width and height of the picture that the hints are for; `None` if it is not said.
+        name: name of the file in messages; empty if there is no file.
+        size: width and height of the picture that the hints are for; `None` if not stated.
         palette: colors for the whole picture, as in `Guidance`.
         reference: path of a colored picture, as in `Guidance`.
     """
@@ -46,25 +46,25 @@ class HintFile:
             count: number of its pages or frames.
 
         Returns:
-            Warnings, which name the hint.
+            Warnings that name the hint.
         """
-        last = "the file has one page" if count == 1 else f"its pages are 0 to {count - 1}"
+        pages = "a single page" if count == 1 else f"frames 0 to {count - 1}"
         return [
-            f"{self.entry(number)} is for page {hint.frame}, but {last}; the hint has no effect"
+            f"{self.entry(number)} is for frame {hint.frame}, but the file has {pages}; the hint has no effect"
             for number, hint in enumerate(self.hints)
             if hint.frame is not None and hint.frame >= count
         ]
 
     def entry(self, number: int) -> str:
-        """Names one of the hints in messages.
+        """Returns what messages call one of the hints.
 
         Args:
-            number: its place in `hints`.
+            number: its index in `hints`, from 0. Messages count from 1, as cards do.
 
         Returns:
-            Such as `a.json: hints[3]`.
+            For example `a.json: hint 4`.
         """
-        return _inside(self.name, f"hints[{number}]")
+        return _inside(self.name, _entry(number))
 
 
 def read_hints(source: Any) -> list[Hint]:
@@ -91,23 +91,23 @@ def read_hints(source: Any) -> list[Hint]:
     Every entry may be left out.
 
     - `schema`: the version of the format, 1.
-    - `size`: width and height of the picture in pixels, upright. A picture whose aspect differs by more than 5 % is
-      refused, because the hints are those of another one.
-    - `hints`: each is a point (`x` and `y`), a stroke (`polyline`) or a region (`polygon` or `mask`), with a `color`,
-      with `keep`, or (a region only) with neither of them: the colors inside then stay inside. Positions are fractions
-      of width and height from the upper left, 0 to 1. See `Hint` for the fields.
-    - `color`: `"#27408b"`, a CSS name, `"lab(L a b)"`, `[a, b]`, or `"picture"` for the color that the picture itself
-      has there. It is an error if the picture has none. Only chroma counts.
+    - `size`: width and height of the picture in pixels, upright. A picture whose aspect ratio differs by more than 5 %
+      is rejected, because the hints are for a different one.
+    - `hints`: each is a point (`x` and `y`), a stroke (`polyline`) or a region (`polygon` or `mask`), with a `color`
+      or with `keep`. A region may have neither: its outline then confines the colors inside it. Positions are fractions
+      of width and height from the upper left corner, 0 to 1. See `Hint` for the fields.
+    - `color`: `"#27408b"`, a CSS name, `"lab(L a b)"`, `[a, b]`, or `"picture"` for the picture's own color
+      at that place. It is an error if the picture has none there. Only chroma counts.
     - `radius`: of a point or stroke, as a fraction of the picture's short side. Default: 0.01.
     - `keep`: `"gray"`, or `"automatic"` for the color that the model predicts.
     - `frame`: number of the page or frame that a hint is for, from 0. Default: all of them.
-    - `palette` and `reference`: as the options of these names, which win if both are given.
+    - `palette` and `reference`: like the options of these names, which take precedence.
 
-    The paths of `mask` and `reference` are relative to the folder of the file. A mask may have any size of the
-    picture's aspect; what is white in it belongs to the region, or if it has transparency, what is opaque.
+    The paths of `mask` and `reference` are relative to the folder of the file. A mask may have any size with
+    the picture's aspect ratio. White pixels belong to the region or, if the mask has transparency, opaque ones.
 
-    Hints can be painted instead: a picture with transparency, of the picture's size or any other of its aspect (again
-    to within 5 %). Its pixels that are at least half opaque are hints for all pages or frames.
+    Hints can also be painted: in a picture with transparency that has the same size, or any other size with the same
+    aspect ratio (again to within 5 %). Its pixels that are at least half opaque are hints for all pages or frames.
 
     Args:
         source: path of a hints file or of a painted picture, the content of a hints file as a mapping, or a list of
@@ -117,7 +117,7 @@ def read_hints(source: Any) -> list[Hint]:
         The hints. Paths of masks include the folder of the file.
 
     Raises:
-        ConfigError: an entry makes no sense; the message names it.
+        ConfigError: an entry is invalid; the message names it.
         ImageError: the file cannot be read.
 
     Example:
@@ -128,7 +128,7 @@ def read_hints(source: Any) -> list[Hint]:
 
 
 def open_hints(source: Any) -> HintFile:
-    """Reads hints with all that a hints file says beside them.
+    """Reads hints together with the other entries of a hints file.
 
     Args:
         source: as `read_hints` takes it.
@@ -137,7 +137,7 @@ def open_hints(source: Any) -> HintFile:
         The hints, and the size, palette and reference of the file.
 
     Raises:
-        ConfigError: an entry makes no sense; the message names it.
+        ConfigError: an entry is invalid; the message names it.
         ImageError: the file cannot be read.
 
     Example:
@@ -148,17 +148,15 @@ def open_hints(source: Any) -> HintFile:
         path = Path(source)
         if path.is_dir():
             raise ConfigError(
-                f"{path} is a folder; give the hints file of the picture. A run over files takes a folder of hints: "
-                "artcolor colorize IN -o OUT --hints FOLDER, or plan_jobs(..., hints=FOLDER)"
+                f"{path} is a folder; give the hints file of the picture. To colorize many pictures with a folder of "
+                "hints files, use artcolor colorize IN -o OUT --hints FOLDER, or plan_jobs(..., hints=FOLDER)"
             )
         return _read_json(path) if path.suffix.lower() == ".json" else painted_hints(path)
     if isinstance(source, Mapping):
         return _content(source, "", None)
     if isinstance(source, Sequence) and not isinstance(source, bytes):
         return HintFile(
-            hints=[
-                each if isinstance(each, Hint) else _hint(each, f"hints[{n}]", None) for n, each in enumerate(source)
-            ]
+            hints=[each if isinstance(each, Hint) else _hint(each, _entry(n), None) for n, each in enumerate(source)]
         )
     raise ConfigError(f"hints must be a path, a mapping or a list, not a {type(source).__name__}")
 
@@ -176,13 +174,13 @@ def _read_json(path: Path) -> HintFile:
 def _content(content: Any, name: str, folder: Path | None) -> HintFile:
     what = name or "hints"
     if not isinstance(content, Mapping):
-        raise ConfigError(f"{what} must hold an object with 'schema' and 'hints'")
+        raise ConfigError(f"{what} must contain a JSON object with 'schema' and 'hints'")
     if content.get("schema", _SCHEMA) != _SCHEMA:
         found = shortened(content["schema"])
         raise ConfigError(f"{what} has schema {found}; this version of artcolor reads schema {_SCHEMA}")
     unknown = sorted(str(key) for key in content if key not in _ENTRIES)
     if unknown:
-        raise ConfigError(f"{what} has unknown entries: {', '.join(unknown)}; there are {', '.join(_ENTRIES)}")
+        raise ConfigError(f"{what} has unknown keys: {', '.join(unknown)}; the keys are {', '.join(_ENTRIES)}")
     hints = content.get("hints", [])
     if not isinstance(hints, Sequence) or isinstance(hints, str):
         raise ConfigError(_inside(name, "hints must be a list"))
@@ -193,12 +191,16 @@ def _content(content: Any, name: str, folder: Path | None) -> HintFile:
         except ConfigError as error:
             raise ConfigError(_inside(name, str(error))) from None
     return HintFile(
-        hints=[_hint(each, _inside(name, f"hints[{number}]"), folder) for number, each in enumerate(hints)],
+        hints=[_hint(each, _inside(name, _entry(number)), folder) for number, each in enumerate(hints)],
         name=name,
         size=_size(content.get("size"), name),
         palette=palette,
         reference=_reference(content.get("reference"), name, folder),
     )
+
+
+def _entry(number: int) -> str:
+    return f"hint {number + 1}"
 
 
 def _inside(name: str, what: str) -> str:
@@ -230,7 +232,7 @@ def _hint(content: Any, where: str, folder: Path | None) -> Hint:
     known = [each.name for each in fields(Hint)]
     unknown = [str(key) for key in content if key not in known]
     if unknown:
-        raise ConfigError(f"{where} has unknown entries: {', '.join(unknown)}; there are {', '.join(known)}")
+        raise ConfigError(f"{where} has unknown keys: {', '.join(unknown)}; the keys are {', '.join(known)}")
     values = dict(content)
     if folder is not None and isinstance(values.get("mask"), str):
         values["mask"] = str(folder / values["mask"])

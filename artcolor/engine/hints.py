@@ -1,4 +1,4 @@
-"""Hints: what a person knows of the colors at places of a picture.
+"""Hints: what a person knows about the colors of a picture.
 
 A hint is a point, a stroke, a polygon or a mask with a color. Positions are fractions of width and height, so hints
 survive resizing. `artcolor.engine.hint_files` reads them.
@@ -25,7 +25,7 @@ from artcolor.images import open_picture
 __all__ = ["FROM_PICTURE", "Hint", "parse_color"]
 
 FROM_PICTURE = "picture"
-"""The color of a hint that has the color of the picture itself there."""
+"""The color of a hint that takes the picture's own color at its place."""
 
 Point = tuple[float, float]
 _SHAPES = ("polyline", "polygon", "mask")
@@ -45,23 +45,23 @@ _MASK_SIDE = 1024
 class Hint:
     """The color of a point, a stroke or a region.
 
-    Exactly one of `x` with `y`, `polyline`, `polygon` and `mask` is given.
+    Give exactly one of `x` with `y`, `polyline`, `polygon` and `mask`.
 
     Attributes:
         x: position of a point as a fraction of the width, 0..1.
         y: position of a point as a fraction of the height, 0..1.
         polyline: the corners `(x, y)` of a stroke, at least one.
         polygon: the corners `(x, y)` of a region, at least three.
-        mask: path of a picture of the region, any size of the same aspect: white (or opaque) belongs to it.
+        mask: path of a picture of the region, of any size with the same aspect ratio: white (or opaque) is inside.
         radius: of a point or stroke, as a fraction of the picture's short side, 0..0.5.
-        color: `"#27408b"`, a CSS name, `"lab(40 10 -45)"`, or a and b as two numbers; or `"picture"` for the color that
-            a partly colored or faded picture itself has there (a region: its median). Only chroma counts; lightness
-            stays that of the picture. A region without color confines what is inside it.
+        color: `"#27408b"`, a CSS name, `"lab(40 10 -45)"`, or a and b as two numbers; or `"picture"` for the
+            picture's own color at that place, if it is partly colored or faded (in a region, the median). Only chroma
+            counts; the picture keeps its lightness. A region without a color confines the colors inside it.
         keep: `"gray"` for no color, or `"automatic"` for the color that the model predicts.
         frame: number of the page or frame, from 0; `None` means all.
 
     Raises:
-        ConfigError: a value makes no sense.
+        ConfigError: a value is invalid.
 
     Example:
         >>> Hint(x=0.41, y=0.63, color="#27408b").ab
@@ -84,7 +84,7 @@ class Hint:
             given.insert(0, "x and y")
         if len(given) != 1:
             found = "none of them" if not given else " and ".join(given)
-            raise ConfigError(f"a hint takes x and y, polyline, polygon or mask; this one has {found}")
+            raise ConfigError(f"a hint needs exactly one of x and y, polyline, polygon and mask; this one has {found}")
         for name in ("x", "y") if given == ["x and y"] else ():
             object.__setattr__(self, name, _check_number(name, getattr(self, name), 0, 1))
         for name, least in (("polyline", 1), ("polygon", 3)):
@@ -94,9 +94,9 @@ class Hint:
         if self.keep is not None and self.keep not in _KEEP:
             raise ConfigError(f"keep must be 'automatic' or 'gray', not {shortened(self.keep)}")
         if self.color is not None and self.keep is not None:
-            raise ConfigError("a hint takes color or keep, not both")
+            raise ConfigError("a hint has either color or keep, not both")
         if self.color is None and self.keep is None and not self.is_region:
-            raise ConfigError("a point or polyline needs a color, or keep")
+            raise ConfigError("a point or polyline needs color or keep")
         if self.frame is not None and (type(self.frame) is not int or self.frame < 0):
             raise ConfigError(f"frame must be an integer of at least 0, not {shortened(self.frame)}")
         if self.mask is not None and not isinstance(self.mask, str | Path):
@@ -108,7 +108,7 @@ class Hint:
 
     @property
     def is_from_picture(self) -> bool:
-        """Whether the color is the one that the picture itself has there."""
+        """Whether the hint takes the picture's own color."""
         return isinstance(self.color, str) and self.color.strip().lower() == FROM_PICTURE
 
     @property
@@ -120,8 +120,8 @@ class Hint:
     def ab(self) -> tuple[float, float] | None:
         """The chroma in Lab units, rounded to hundredths.
 
-        It is `None` for a border, for what the model predicts, and for the color of the picture itself, which is known
-        only once there is a picture (`artcolor.engine.hints_on_picture`).
+        It is `None` for a region without a color, for `keep="automatic"`, and for the picture's own color, which is
+        only known once there is a picture (`artcolor.engine.hints_on_picture`).
         """
         if self.keep == "gray":
             return 0.0, 0.0
@@ -129,7 +129,7 @@ class Hint:
 
     @property
     def points(self) -> Sequence[Point]:
-        """The place of a point, or the corners of a stroke or polygon; none of a mask."""
+        """The position of a point, or the corners of a stroke or polygon; empty for a mask."""
         if self.x is not None and self.y is not None:
             return [(self.x, self.y)]
         return self.polyline or self.polygon or ()
@@ -162,7 +162,7 @@ def parse_color(color: str | Sequence[float]) -> tuple[float, float]:
     """
     if not isinstance(color, str):
         if not isinstance(color, Sequence) or len(color) != 2:
-            raise ConfigError(f"a color is a string or two numbers, a and b, not {color!r}")
+            raise ConfigError(f"a color must be a string or two numbers, a and b, not {color!r}")
         a, b = (_check_number("a and b of a color", value, -_LARGEST_AB, _LARGEST_AB) for value in color)
         return round(a, 2), round(b, 2)
     found = _LAB.fullmatch(color.strip())
@@ -238,8 +238,8 @@ def _points(name: str, values: Any, least: int) -> tuple[Point, ...]:
     points = []
     for number, each in enumerate(values):
         if not isinstance(each, Sequence) or isinstance(each, str) or len(each) != 2:
-            raise ConfigError(f"{name}[{number}] must be [x, y], not {shortened(each)}")
-        x, y = (_check_number(f"{name}[{number}]", value, 0, 1) for value in each)
+            raise ConfigError(f"point {number + 1} of {name} must be [x, y], not {shortened(each)}")
+        x, y = (_check_number(f"point {number + 1} of {name}", value, 0, 1) for value in each)
         points.append((x, y))
     return tuple(points)
 
@@ -285,11 +285,11 @@ class Mask:
 
 
 def mask_of(path: str | Path) -> Mask:
-    """Reads the mask of a region; one that was read before is kept until the file changes.
+    """Reads the mask of a region, with a cache that notices when the file changes.
 
     Args:
-        path: of a picture. If it has transparency, what is at least half opaque belongs to the region; otherwise what
-            is at least half as bright as white.
+        path: of a picture. If it has transparency, pixels that are at least half opaque belong to the region; otherwise
+            pixels that are at least half as bright as white.
 
     Returns:
         The mask.
@@ -304,7 +304,7 @@ def mask_of(path: str | Path) -> Mask:
         # Reading it raises the reason.
         version = 0, 0
     except ValueError as error:
-        raise ImageError(f"{shortened(str(path))} is no path of a file: {error}") from error
+        raise ImageError(f"{shortened(str(path))} is not a valid file path: {error}") from error
     return _read_mask(str(path), version)
 
 
@@ -316,7 +316,7 @@ def _read_mask(path: str, version: tuple[int, int]) -> Mask:
     most = np.iinfo(values.dtype).max if values.dtype.kind == "u" else 1
     inside = values >= most / 2
     if not inside.any():
-        raise ImageError(f"the mask {path} marks nothing: no pixel is white, or opaque")
+        raise ImageError(f"the mask {path} is empty: no pixel is white or opaque")
     image = Image.fromarray(inside.astype(np.uint8) * 255)
     size = image.size
     # No output of a network is finer.

@@ -1,4 +1,4 @@
-"""Hints on the picture that they are for: whether sizes fit, colors taken from it, and colors that sRGB cannot show."""
+"""Applies hints to a picture: checks sizes, picks colors from it, and finds colors that sRGB cannot show."""
 
 import dataclasses
 import functools
@@ -33,7 +33,7 @@ _MOST_WARNINGS = 5
 
 
 class HintedPicture:
-    """A picture that hints are for. What takes time is done once, and only if a hint needs it.
+    """A picture that hints are for. Costly steps run once, and only if a hint needs them.
 
     Args:
         picture: the original, gray or partly colored.
@@ -44,7 +44,7 @@ class HintedPicture:
 
     @isolated()
     def hints(self, given: HintFile, *, frame: int = 0) -> list[Hint]:
-        """Finds what hints say of one picture.
+        """Resolves hints for one picture.
 
         Args:
             given: the hints.
@@ -55,8 +55,8 @@ class HintedPicture:
             pixels, of a region the median of all. A stroke becomes points, because its color differs along it.
 
         Raises:
-            ConfigError: the hints or a mask are for a picture of another aspect, or a hint takes its color from a
-                picture that has none; the message names it.
+            ConfigError: the hints or a mask are for a picture with a different aspect ratio, or a hint takes its color
+                from a picture that has none; the message names the hint.
             ImageError: a mask cannot be read.
 
         Example:
@@ -87,7 +87,7 @@ class HintedPicture:
     def unshown(self, given: HintFile, *, frame: int = 0, at_lightness: float | None = None) -> list[str]:
         """Finds hints whose color sRGB cannot show at the lightness of the picture there.
 
-        Of a region the median lightness counts.
+        For a region, the median lightness counts.
 
         Args:
             given: the hints.
@@ -95,12 +95,12 @@ class HintedPicture:
             at_lightness: L in 0..100 that replaces the picture's own.
 
         Returns:
-            Warnings, which name the hint, its color, and the color that is shown.
+            Warnings that name the hint, its color, and the color that appears instead.
 
         Example:
             >>> white = Picture(np.full((40, 40), 250, np.uint8))
             >>> HintedPicture(white).unshown(HintFile(hints=[Hint(x=0.5, y=0.2, color="navy")]))
-            ["hints[0]: sRGB cannot show 'navy' (a 47.5, b -64.7) at lightness 98; it is shown as a 1.88, b -2.56"]
+            ["hint 1: sRGB cannot show 'navy' (a 47.5, b -64.7) at lightness 98; it is shown as a 1.88, b -2.56"]
         """
         places: list[tuple[int, tuple[float, float]]] = []
         owners, lights = [], []
@@ -123,7 +123,7 @@ class HintedPicture:
         ab = light.new_tensor([given.hints[number].ab for number in owners]).T[:, None]
         shown = to_gamut(light.reshape(1, 1, -1), ab)
         lost = (shown - ab).norm(dim=0)[0]
-        # Of a stroke, the worst place speaks for all.
+        # A stroke is reported once, with its worst place.
         worst: dict[int, int] = {}
         for place in lost.argsort(stable=True).tolist():
             if lost[place] > _NOTABLE:
@@ -212,8 +212,8 @@ def _check_aspect(what: str, size: tuple[int, int], of_picture: tuple[int, int])
     ratio = (w * height) / (h * width)
     if max(ratio, 1 / ratio) > 1 + _ASPECT + 1 / min(*size, *of_picture):
         raise ConfigError(
-            f"{what}: made for a picture of {w} × {h} pixels, but this one has {width} × {height}, which is another "
-            "aspect; check that they belong together"
+            f"{what}: made for a picture of {w} × {h} pixels, but this one has {width} × {height}, a different "
+            "aspect ratio; check that they belong together"
         )
 
 

@@ -47,7 +47,7 @@ def item_of(x: Any) -> Item:
         x: a path, the bytes of a picture file, a file object, a Pillow image, an array or a tensor.
 
     Raises:
-        ImageError: it cannot be read, or its numbers make no sense as a picture.
+        ImageError: it cannot be read, or its values are not those of a picture.
     """
     if isinstance(x, str) and _ADDRESS.match(x):
         raise ImageError(
@@ -108,7 +108,7 @@ def read_guidance(guidance: Guidance, check: Callable[[Guidance], None]) -> Read
         What it says.
 
     Raises:
-        ConfigError: a hint makes no sense, or the model does not accept what is given or what the hints file says.
+        ConfigError: a hint is invalid, or the model does not accept an option or an entry of the hints file.
         ImageError: the reference or the hints cannot be read, or the reference holds several pictures.
     """
     check(guidance)
@@ -136,7 +136,7 @@ def read_guidance(guidance: Guidance, check: Callable[[Guidance], None]) -> Read
 def _reference(reference: Any) -> Any:
     pictures = item_of(reference).pictures
     if len(pictures) > 1:
-        raise ImageError(f"reference takes one picture, not {len(pictures)}")
+        raise ImageError(f"reference must be a single picture, not {len(pictures)}")
     if not is_colored(pictures[0].pixels):
         name = f" {source_name(reference)}" if is_source(reference) else ""
         raise ImageError(f"the reference{name} has no color; give a colored picture")

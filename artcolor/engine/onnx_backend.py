@@ -204,6 +204,6 @@ def _built(graph: graphs.Graph, threads: int | None) -> tuple[onnxruntime.Infere
     except Exception as error:
         # onnxruntime's exceptions have no common base.
         reason = str(error).partition("\n")[0][:300]
-        raise WeightsError(f"{graph.name} is not a network that this onnxruntime can run: {reason}") from error
+        raise WeightsError(f"{graph.name} is not a network that the installed onnxruntime can run: {reason}") from error
     config = graphs.parse_metadata(session.get_modelmeta().custom_metadata_map.get(graphs.METADATA), graph.name)
     return session, config

@@ -1,7 +1,7 @@
-"""The options of colorizing, listed once.
+"""The colorizing options, listed once.
 
-`colorize`, `Colorizer`, the command, the provenance and the tables of the docs are made from this list. It imports no
-torch, as the command needs it for `--help`.
+`colorize`, `Colorizer`, the command, the provenance and the tables in the docs are generated from this list. This
+module does not import torch, because the command needs it for `--help`.
 """
 
 import difflib
@@ -16,10 +16,10 @@ __all__ = ["DEFAULT_MODEL", "DEVICES", "OPTIONS", "BackendName", "Options", "che
 BackendName = Literal["auto", "torch", "onnx"]
 
 DEFAULT_MODEL = "unet"
-"""The model that colorizes unless another one is chosen."""
+"""The default model."""
 
 DEVICES = ("cuda", "mps", "cpu")
-"""Devices that networks run on, the fastest first; `auto` is the first of them that works."""
+"""Devices that networks run on, fastest first; `auto` picks the first one that works."""
 
 
 class Options(ModelOptions, total=False):
@@ -27,21 +27,23 @@ class Options(ModelOptions, total=False):
 
     size: Annotated[
         int | None,
-        Option("Short side in pixels at which the network sees a picture. Default: the checkpoint's.", minimum=16),
+        Option("Short side, in pixels, at which the network sees a picture. Default: the checkpoint's.", minimum=16),
     ]
-    skip_colored: Annotated[bool, Option("Leave alone pictures that already have color.", default=False)]
-    chroma_only: Annotated[
-        bool, Option("Return the color alone, as a layer for the blend mode 'Color'.", default=False)
-    ]
-    batch_size: Annotated[int, Option("Pictures that go through the network together.", 1, group=MANY, default=4)]
+    skip_colored: Annotated[bool, Option("Skip pictures that already have color.", default=False)]
+    chroma_only: Annotated[bool, Option("Return only the color, as a layer for the blend mode 'Color'.", default=False)]
+    batch_size: Annotated[int, Option("Number of pictures per network batch.", 1, group=MANY, default=4)]
     device: Annotated[
         str,
-        Option("Where the network runs: cuda, mps, cpu, or auto for the fastest of them.", group=MANY, default="cpu"),
+        Option(
+            "Device for the network: cuda, mps, cpu, or auto for the fastest one available.", group=MANY, default="cpu"
+        ),
     ]
     backend: Annotated[
         BackendName,
         Option(
-            "What runs the network. auto: ONNX Runtime where it suffices, else PyTorch.", group=MANY, default="auto"
+            "Engine for the network: torch, onnx, or auto for ONNX Runtime where possible, else PyTorch.",
+            group=MANY,
+            default="auto",
         ),
     ]
 
@@ -54,11 +56,11 @@ def _list() -> Iterator[tuple[str, tuple[Any, Option]]]:
 
 
 OPTIONS: Mapping[str, tuple[Any, Option]] = dict(_list())
-"""Name of each option → its type and what there is to say of it."""
+"""Name of each option → its type and its description."""
 
 
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Completes options by their defaults.
+    """Fills in the defaults of options that are not given.
 
     Args:
         given: option → value.
@@ -73,6 +75,6 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in OPTIONS:
             near = difflib.get_close_matches(name, OPTIONS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(OPTIONS)}"
+            hint = f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(OPTIONS)}"
             raise TypeError(f"there is no option {name!r}; {hint}")
     return {name: given.get(name, option.default) for name, (_, option) in OPTIONS.items()}

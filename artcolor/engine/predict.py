@@ -113,15 +113,15 @@ def check_accepts(model: ColorizationModel, guidance: Guidance) -> None:
 
     Args:
         model: the model.
-        guidance: what a person knows or wants of the colors.
+        guidance: what a person knows or wants about the colors.
 
     Raises:
         ConfigError: it does not; the message names models that do.
     """
     for name in sorted(guidance.given() - model.accepts):
-        *some, last = [f"`{other}`" for other in models_accepting(name)] or ["a model that no release has yet"]
+        *some, last = [f"`{other}`" for other in models_accepting(name)] or ["a model that is not released yet"]
         others = f"{', '.join(some)} or {last}" if some else last
         value = getattr(guidance, name)
         shown = f"{name}={value}" if isinstance(value, int | float) else name
-        what = "is deterministic" if name in ("seed", "samples", "spread") else f"takes no {name}"
+        what = "is deterministic" if name in ("seed", "samples", "spread") else f"does not accept {name}"
         raise ConfigError(f"{shown}: {model.name} {what}; `{name}` requires {others}")

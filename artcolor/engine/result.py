@@ -133,7 +133,7 @@ def save(
         depth: as `artcolor.images.save_picture` takes it.
 
     Raises:
-        ImageError: the result holds several pictures or its numbers make no sense, the format is unknown or cannot
+        ImageError: the result contains several pictures or invalid values, the format is unknown or cannot
             hold the picture, the file cannot be written, or it is the original.
 
     Example:
@@ -155,7 +155,7 @@ def save(
 
         pictures = of_tensor(result)
         if len(pictures) > 1:
-            raise ImageError(f"the tensor holds {len(pictures)} pictures; save them one by one")
+            raise ImageError(f"the tensor contains {len(pictures)} pictures; save them one by one")
         picture = Picture(pictures[0])
     else:
         raise ImageError(f"cannot save a {type(result).__name__}; give an image, an array or a tensor")

@@ -127,7 +127,7 @@ def _body(session: "Session", name: str, guidance: Guidance, decoding: Decoding)
     guided = f" and {_count(len(hints), 'hint')}" if hints else ""
     yield (
         f'<p class="note">The colors are a guess. A statistical model computed them from the gray picture{guided}; '
-        "they are no evidence of what the original looked like.</p>"
+        "they are not evidence of what the original looked like.</p>"
     )
     yield _pictures([(gray, "Original, in gray"), (result, "Result")])
     if hints:
@@ -135,13 +135,13 @@ def _body(session: "Session", name: str, guidance: Guidance, decoding: Decoding)
     if isinstance(model.head, DistributionHead):
         yield "<h2>Uncertainty</h2>"
         yield (
-            "<p>Black: the model is certain of the color. White: it finds all colors equally likely. "
+            "<p>Black: the model is certain of the color. White: it considers all colors equally likely. "
             "Hints do not change this map.</p>"
         )
         yield _single(preview.uncertainty(guidance), "Uncertainty")
     if "samples" in model.accepts:
         yield "<h2>Alternatives</h2>"
-        yield "<p>Other colorings that the model finds plausible, drawn at random.</p>"
+        yield "<p>Other colorings that the model considers plausible, drawn at random.</p>"
         several = dataclasses.replace(guidance, samples=_ALTERNATIVES)
         drawn = session.preview(_ALTERNATIVE_SIDE).render_samples(several, decoding)
         yield _pictures([(_opaque(each), f"Alternative {n}") for n, each in enumerate(drawn, 1)], kind="small")
@@ -168,7 +168,7 @@ def _hints(hints: Sequence[Hint], gray: Image.Image, result: Image.Image) -> Ite
         cells = [_kind(hint), _given(hint), ab, "" if hint.is_region else _swatch(shown)]
         place = f"{100 * x:.1f} %, {100 * y:.1f} %"
         rows.append(f'<tr><th scope="row">{number}</th>{"".join(f"<td>{cell}</td>" for cell in (place, *cells))}</tr>')
-    heads = ("", "place from left, top", "kind", "color given", "a, b", "color in the result")
+    heads = ("", "position from left, top", "kind", "color given", "a, b", "color in the result")
     head = "".join(f'<th scope="col">{each}</th>' for each in heads)
     # A scrollable region must be reachable by keyboard.
     yield (
@@ -176,7 +176,7 @@ def _hints(hints: Sequence[Hint], gray: Image.Image, result: Image.Image) -> Ite
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
     if len(hints) > len(listed):
-        yield f"<p>{len(hints) - len(listed)} more hints are drawn, but not listed.</p>"
+        yield f"<p>{len(hints) - len(listed)} more hints are drawn but not listed.</p>"
 
 
 def _label(number: int, place: tuple[float, float]) -> str:

@@ -54,7 +54,7 @@ class Session:
 
     Raises:
         ImageError: the picture cannot be read, or there are several.
-        ConfigError: there is no model of this name, or `size` or `device` make no sense.
+        ConfigError: there is no such model, or `size` or `device` is invalid.
         WeightsError: the weights are missing or damaged.
 
     Example:
@@ -77,7 +77,7 @@ class Session:
         self._model = inference_copy(self._colorizer.model, self._colorizer.device)
         pictures = item_of(picture).pictures
         if len(pictures) > 1:
-            raise ImageError(f"a session takes one picture, not {len(pictures)}")
+            raise ImageError(f"a session takes a single picture, not {len(pictures)}")
         self._source, self._name = path_of(picture), file_name_of(picture)
         # Hints are about the picture; the other one is painted on.
         self._picture = self._shown = pictures[0]
@@ -114,7 +114,7 @@ class Session:
             The hint; `session.hints.remove(hint)` takes it back.
 
         Raises:
-            ConfigError: a value makes no sense, the mask is for a picture of another aspect, or the color is
+            ConfigError: a value is invalid, the mask is for a picture with a different aspect ratio, or the color is
                 `"picture"` and the picture has none there.
             ImageError: the mask cannot be read.
         """
@@ -134,7 +134,7 @@ class Session:
             `artcolor.engine.hints_on_picture.HintedPicture.hints`).
 
         Raises:
-            ConfigError: a hint makes no sense, or does not fit the picture.
+            ConfigError: a hint is invalid or does not fit the picture.
             ImageError: the hints cannot be read.
 
         Example:
@@ -200,7 +200,7 @@ class Session:
         """
         _check_kinds(guidance, decoding)
         if guidance.samples > 1:
-            raise ConfigError(f"render returns one picture, not {guidance.samples} samples; use render_samples")
+            raise ConfigError(f"render returns a single picture, not {guidance.samples} samples; use render_samples")
         return self.render_samples(guidance, decoding)[0]
 
     def render_samples(self, guidance: Guidance, decoding: Decoding = Decoding()) -> list[ColoredImage]:

@@ -156,24 +156,28 @@ class Fetcher:
                 elif response.status in _BUSY and tries < self.limits.tries:
                     tries, pause = tries + 1, self._asked_pause(response, shown)
                 elif response.status != 200:
-                    raise FetchError(f"{shown} cannot be fetched: the server says {response.status} {response.reason}")
+                    raise FetchError(
+                        f"{shown} cannot be fetched: the server answered {response.status} {response.reason}"
+                    )
                 else:
                     yield from self._body(response, max_bytes, shown)
                     return
             time.sleep(pause)
-        raise FetchError(f"{shown} cannot be fetched: it is redirected too often")
+        raise FetchError(f"{shown} cannot be fetched: too many redirects")
 
     def _asked_pause(self, response: http.client.HTTPResponse, shown: str) -> float:
         asked = response.headers.get("Retry-After", "")
         seconds = float(asked) if asked.isdecimal() else 1.0
         if seconds > self.limits.longest_wait:
-            raise FetchError(f"{shown} cannot be fetched: the server asks to wait for {asked} seconds; try again later")
+            raise FetchError(
+                f"{shown} cannot be fetched: the server asks clients to wait {asked} seconds; try again later"
+            )
         return seconds
 
     def _body(self, response: http.client.HTTPResponse, max_bytes: int, shown: str) -> Iterator[bytes]:
         too_large = FetchError(f"{shown} is not fetched: it is larger than {max_bytes:,} bytes")
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise FetchError(f"{shown} is not fetched: the server compresses it without being asked")
+            raise FetchError(f"{shown} is not fetched: the server compressed it, which was not requested")
         expected = response.length
         if expected is not None and expected > max_bytes:
             raise too_large
@@ -286,11 +290,11 @@ def _parts(address: str) -> SplitResult:
     except ValueError as error:
         raise FetchError(f"{_shown(address)} is not fetched: it is not an address") from error
     if not address.isprintable():
-        raise FetchError(f"{_shown(address)} is not fetched: it contains characters that no address has")
+        raise FetchError(f"{_shown(address)} is not fetched: it contains characters that are not allowed in addresses")
     if parts.scheme not in _PORTS or not parts.hostname:
         raise FetchError(f"{_shown(address)} is not fetched: only http and https are")
     if parts.username is not None or parts.password is not None:
-        raise FetchError(f"{_shown(address)} is not fetched: it contains a name or a password")
+        raise FetchError(f"{_shown(address)} is not fetched: it contains a user name or password")
     return parts
 
 

@@ -86,7 +86,7 @@ def fetch_picture(painting: Painting, fetcher: Fetcher, file: BinaryIO, *, max_p
         info = fetcher.json(f"{service.id}/info.json")
     except FetchError as error:
         fetcher.save(painting.address, file)
-        warn(f"{painting.canvas}: fetched as the manifest names it, as its image service does not answer: {error}")
+        warn(f"{painting.canvas}: fetched from its URL in the manifest; its image service does not answer: {error}")
         return
     request = _request(service, info if isinstance(info, dict) else {}, painting, max_pixels)
     fetcher.save(f"{service.id}/{request}", file)
@@ -100,7 +100,7 @@ def _request(service: Service, info: Mapping[str, object], painting: Painting, m
         scale = math.sqrt(max_pixels / (width * height))
         smaller = max(1, int(width * scale)), max(1, int(height * scale))
         warn(
-            f"{painting.canvas}: fetched as {smaller[0]} x {smaller[1]} pixels, as its {width} x {height} are too many"
+            f"{painting.canvas}: fetched as {smaller[0]} x {smaller[1]} pixels, because {width} x {height} are too many"
         )
         name = "native" if service.version == 1 else "default"
         return f"full/{smaller[0]},{smaller[1]}/0/{name}.jpg"

@@ -70,7 +70,7 @@ def plan_pictures(manifest: Manifest, out: Path, *, format: str = "jpg") -> list
     """
     suffix = f".{format.lower().removeprefix('.')}"
     if suffix not in (".jpg", ".jpeg", ".png", ".webp"):
-        raise ImageError(f"viewers of IIIF do not show {format}; choose jpg, png or webp")
+        raise ImageError(f"IIIF viewers do not show {format} files; choose jpg, png or webp")
     jobs, taken = [], {folded(MANIFEST)}
     for number, painting in enumerate(manifest.paintings, 1):
         plain = _UNSAFE.sub("_", painting.names[0] if painting.names else "").strip("._")
@@ -127,7 +127,7 @@ def colorize_manifest(
                 try:
                     source = _source(job, folder / f"{number}", saving, local, fetcher)
                 except (ArtcolorError, OSError) as error:
-                    reason = error if isinstance(error, ArtcolorError) else ImageError(f"it cannot be stored: {error}")
+                    reason = error if isinstance(error, ArtcolorError) else ImageError(f"it cannot be saved: {error}")
                     yield job, Outcome(Job(Path(job.name), job.target), "failed", error=reason)
                     continue
                 found[job.target] = job
@@ -150,8 +150,8 @@ def _source(job: PictureJob, path: Path, saving: Saving, local: LocalPictures | 
     if fetcher is None:
         names = ", ".join(dict.fromkeys(painting.names))
         raise ImageError(
-            f"there is no file for its picture, which would be named {names}, with any suffix; name its folder with "
-            "--images, or let it be fetched with --fetch"
+            f"there is no file for its picture, which would be named {names}, with any suffix; give its folder with "
+            "--images, or download it with --fetch"
         )
     with path.open("xb") as file:
         fetch_picture(painting, fetcher, file, max_pixels=saving.max_pixels or _MAX_PIXELS)
@@ -159,7 +159,7 @@ def _source(job: PictureJob, path: Path, saving: Saving, local: LocalPictures | 
 
 
 def _named(outcome: Outcome, job: PictureJob, folder: Path) -> Outcome:
-    """Speaks of the canvas in place of a file, and of the address in place of a temporary file."""
+    """Replaces the file by the canvas, and a temporary file by its address."""
     source, error = outcome.job.source, outcome.error
     if error is not None and source.parent == folder:
         error = type(error)(str(error).replace(str(source), job.painting.address))

@@ -64,7 +64,7 @@ def upgraded(old: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a manifest of version 2 as one of version 3.
 
     Args:
-        old: the manifest, which stays as it is. Parts that make no sense are left out.
+        old: the manifest, which is not changed. Invalid parts are left out.
 
     Example:
         >>> upgraded({"@type": "sc:Manifest", "@id": "https://a.org/m", "label": "Letters"})["label"]

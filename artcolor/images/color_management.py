@@ -1,4 +1,4 @@
-"""From the color space that a file states to sRGB: one road for ICC, cICP, gAMA, cHRM and EXIF.
+"""Converts from the color space that a file states to sRGB: one path for ICC, cICP, gAMA, cHRM and EXIF.
 
 Every statement becomes an ICC profile, and LittleCMS converts through it. A statement that cannot be honored is a
 warning that names it; the pixels are then taken as sRGB.
@@ -274,7 +274,7 @@ def _png_chunks(file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
 def _png_profile(chunks: dict[str, bytes]) -> bytes | None:
     gamma = int.from_bytes(chunks["gAMA"][:4], "big") / 100000 if "gAMA" in chunks else _SRGB_GAMMA
     if not 0.01 <= gamma <= 10:
-        warn(f"the gAMA chunk of the picture states {gamma:g}, which makes no sense, and is ignored")
+        warn(f"the gAMA chunk of the picture has the invalid value {gamma:g} and is ignored")
         gamma = _SRGB_GAMMA
     primaries = _BT709
     if len(chunks.get("cHRM", b"")) == 32:
@@ -342,7 +342,7 @@ def _made_profile(xy: tuple[float, ...], gamma: float | None, what: str) -> byte
         ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return profile
     except (ImageCms.PyCMSError, imagecodecs.CmsError, OSError, ValueError, RuntimeError) as error:
-        warn(f"the {what} of the picture make no sense and are ignored: {error}")
+        warn(f"the {what} of the picture are invalid and are ignored: {error}")
         return None
 
 

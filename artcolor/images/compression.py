@@ -127,7 +127,7 @@ class _Bits:
             if self._count == 8:
                 self._count = 0
                 if self._next >= len(self._data):
-                    raise ValueError("the header of the picture is cut off")
+                    raise ValueError("the header of the picture is truncated")
                 self._value |= self._data[self._next]
                 self._next += 1
         return found

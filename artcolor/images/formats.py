@@ -198,7 +198,7 @@ def check_target(
         The format of the file.
 
     Raises:
-        ImageError: the format is unknown, or cannot hold this; the message says why and what can.
+        ImageError: the format is unknown, or cannot hold this; the message states why, and which format can.
 
     Example:
         >>> check_target("wall.webp", 20000, 300)

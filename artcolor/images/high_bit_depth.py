@@ -52,7 +52,7 @@ def read(image: Image.Image, file: IO[bytes]) -> tuple[Array, Array | None]:
         Gray `(H, W)` or RGB `(H, W, 3)` in sRGB, and alpha `(H, W)` or `None`, all uint16 in their full range.
 
     Raises:
-        ValueError: the size of the pixels contradicts the header, or the file is cut off.
+        ValueError: the size of the pixels contradicts the header, or the file is truncated.
     """
     profile = stated_profile(image, file)
     if image.format == "PPM":
@@ -82,7 +82,7 @@ def _read_ppm(image: Image.Image, file: IO[bytes]) -> Array:
         strip = values[rows]
         data = file.read(strip.nbytes)
         if len(data) < strip.nbytes:
-            raise ValueError("the file is cut off")
+            raise ValueError("the file is truncated")
         given = np.frombuffer(data, ">u2").reshape(strip.shape).astype(np.uint32)
         if int(given.max()) > largest:
             raise ValueError(f"a sample is {given.max()}, more than the largest value {largest} in the header")

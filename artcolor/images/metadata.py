@@ -136,7 +136,7 @@ def _exif(image: Image.Image, size: tuple[int, int], *, turned: bool, moved: boo
         return new.tobytes() if len(new) or inner or new.get_ifd(_GPS_IFD) else None
     except Exception as error:
         # EXIF of damaged files raises almost anything; the picture is still good.
-        warn(f"the EXIF of the picture is damaged and left out: {error}")
+        warn(f"the EXIF of the picture is damaged and is dropped: {error}")
         return None
 
 

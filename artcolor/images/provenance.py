@@ -13,7 +13,7 @@ from artcolor.images.notices import warn
 from artcolor.images.xmp import RDF, XMLNS
 
 ALGORITHMICALLY_ENHANCED = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicallyEnhanced"
-"""What IPTC's vocabulary calls a picture that is real, but was changed by an algorithm."""
+"""IPTC's term for a real picture that was changed by an algorithm."""
 
 _IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _OWN = "urn:artcolor:provenance:1#"
@@ -64,7 +64,7 @@ class Provenance:
         root = xmp_packet.rdf_of(document) if document else None
         if document is None or root is None:
             if xmp:
-                warn("the XMP of the picture cannot be read and is left out")
+                warn("the XMP of the picture cannot be read and is dropped")
             document = minidom.parseString(_EMPTY.encode())
             root = xmp_packet.rdf_of(document)
             assert root is not None

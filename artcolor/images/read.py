@@ -51,7 +51,7 @@ class PictureFile:
         max_pixels: the most pixels that one page or frame may have.
         short_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, if its short side keeps at least this many
             pixels; `None` decodes it at full size.
-        allow_truncated: whether a JPEG that is cut off is decoded as far as it goes.
+        allow_truncated: whether a truncated JPEG is decoded as far as possible.
 
     Attributes:
         name: what messages call the file: its path, `the bytes given`, or the `name` of an open file.
@@ -141,12 +141,12 @@ class PictureFile:
                 # It is damaged in another way.
                 raise error from None
         if lacks_end_only:
-            warn("the end marker is missing; all pixels are there")
+            warn("the end marker is missing; all pixels are present")
         elif self._allow_truncated:
-            warn("the file is cut off; what is missing is gray")
+            warn("the file is truncated; the missing part is gray")
         else:
             raise ImageError(
-                f"{self.name} cannot be read: it is cut off; allow_truncated (--allow-truncated) reads what is there"
+                f"{self.name} cannot be read: it is truncated; allow_truncated (--allow-truncated) reads the rest"
             )
         whole = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
         if self._short_side is not None:
@@ -204,7 +204,7 @@ def open_file(
             million. The limit applies to this file only. (In WebP and GIF, Pillow's guard stays.)
         short_side: pixels of the short side that are enough; a large JPEG is then decoded faster, at a fraction of its
             size.
-        allow_truncated: whether a JPEG that is cut off is decoded as far as it goes, with a warning. One that lacks
+        allow_truncated: whether a truncated JPEG is decoded as far as possible, with a warning. One that lacks
             nothing but its end marker always is.
 
     Raises:
@@ -229,8 +229,8 @@ def open_file(
 def _check_pixels(name: str, size: tuple[int, int], limit: float) -> None:
     if size[0] * size[1] > limit:
         raise ImageError(
-            f"{being(name)} too large: {size[0]} × {size[1]} are {size[0] * size[1]} pixels, and {limit:.0f} are "
-            "allowed; if you trust the file, allow more with max_pixels"
+            f"{being(name)} too large: {size[0]} × {size[1]} are {size[0] * size[1]} pixels, and the limit is "
+            f"{limit:.0f}; if you trust the file, raise max_pixels (--max-pixels)"
         )
 
 
@@ -261,7 +261,7 @@ def _opened(name: str, file: IO[bytes]) -> Image.Image | TiffReader:
         raise UnsupportedError(f"{being(name)} {kind}, which is not supported; convert it to TIFF or PNG first")
     if reason:
         raise ImageError(f"{name} cannot be read: {reason}")
-    raise ImageError(f"{being(name)} not a picture of a format that artcolor reads")
+    raise ImageError(f"{being(name)} not a picture in a format that artcolor reads")
 
 
 def is_heif(prefix: bytes) -> bool:
@@ -297,8 +297,8 @@ def open_picture(source: Source, *, max_pixels: int | None = None, allow_truncat
     with open_file(source, max_pixels=max_pixels, allow_truncated=allow_truncated) as file:
         if file.frames > 1:
             raise ImageError(
-                f"{file.name}: {file.frames} pages or frames; read them one by one with open_file; "
-                "artcolor colorize colors them all"
+                f"{file.name}: {file.frames} pages or frames; read them one by one with open_file, or "
+                "colorize all of them with artcolor colorize"
             )
         return next(iter(file))
 

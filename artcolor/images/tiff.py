@@ -185,7 +185,7 @@ class TiffReader:
         try:
             return TiffPage(self._tiff, index=number)
         except Exception as error:
-            raise ImageError(f"{self._name} cannot be read: directory {number + 1} is damaged or cut off") from error
+            raise ImageError(f"{self._name} cannot be read: directory {number + 1} is damaged or truncated") from error
 
     def _after(self, offset: int) -> int:
         """Offset of the next directory; 0 after the last."""
@@ -198,7 +198,7 @@ class TiffReader:
             # Some writers end the file where the offset of the next directory should be.
             return struct.unpack(form.offsetformat, following)[0] if any(following) else 0
         except struct.error as error:
-            raise ImageError(f"{self._name} cannot be read: its chain of directories is cut off") from error
+            raise ImageError(f"{self._name} cannot be read: its chain of directories is truncated") from error
 
     def _is_raw_below(self, page: TiffPage) -> bool:
         """Whether a directory below a page holds sensor data, as in NEF and ARW."""
@@ -304,7 +304,7 @@ class TiffReader:
             # Pillow mistakes big-endian BigTIFF for classic TIFF.
             exif.update({tag.code: tag.value for tag in page.tags if tag.dtype == _ASCII})
             if page.tags.get(_EXIF_IFD):
-                warn("EXIF of camera and place is dropped: it cannot be read from big-endian BigTIFF")
+                warn("EXIF of camera and location is dropped: it cannot be read from big-endian BigTIFF")
             return exif
         exif.endian, exif.bigtiff = self._tiff.byteorder, self._tiff.is_bigtiff
         try:
@@ -313,7 +313,7 @@ class TiffReader:
                 # Decoding them may take megabytes.
                 del exif[number]
         except Exception as error:
-            warn(f"the EXIF of the picture is damaged and left out: {error}")
+            warn(f"the EXIF of the picture is damaged and is dropped: {error}")
             return Image.Exif()
         return exif
 

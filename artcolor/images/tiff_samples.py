@@ -97,7 +97,7 @@ class Samples:
         high: the largest color sample (255 for 8 bits).
 
     Raises:
-        ImageError: the data are damaged or cut off, or contain NaN or infinity.
+        ImageError: the data are damaged or truncated, or contain NaN or infinity.
     """
 
     def __init__(self, file: IO[bytes], page: TiffPage, layout: Layout) -> None:
@@ -322,7 +322,7 @@ class Samples:
 def _damaged(piece: _Piece, layout: Layout | None = None, samples: int = 1) -> ImageError:
     where = f"strip or tile {piece.number + 1}"
     if layout is None or layout.compression not in IMAGE_CODECS:
-        return ImageError(f"{where} is damaged or cut off")
+        return ImageError(f"{where} is damaged or truncated")
     return ImageError(
         f"{where} cannot be decoded: it is damaged, or not {piece.columns} × {piece.rows} pixels with {samples} "
         f"channels of {layout.bits} bits; {compression_name(layout.compression)}"

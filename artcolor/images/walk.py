@@ -37,7 +37,7 @@ def check_listing(folder: Path) -> None:
     """Checks that a folder can be listed.
 
     Raises:
-        ImageError: it cannot; the message says why.
+        ImageError: it cannot be listed; the message states why.
     """
     try:
         os.scandir(folder).close()

@@ -113,7 +113,9 @@ def save_pictures(
     try:
         with about(str(path)), _whole(path, file) as opened:
             if provenance is not None and not options.format.xmp:
-                warn(f"{options.format.name} has no place for saying that this is a coloring")
+                warn(
+                    f"{options.format.name} cannot store provenance: the file does not state that its colors were computed"
+                )
             _write(opened, checked, frames, options)
     except ImageError:
         raise
@@ -139,7 +141,7 @@ def _name_of(file: object, format: str | None) -> str:
     if isinstance(name, str) and name:
         return name
     if format is None:
-        raise ImageError('the file to write into has no name that tells a format; give one: format="png"')
+        raise ImageError('the format cannot be derived from the name of the file to write; give one: format="png"')
     return "the file"
 
 
@@ -170,7 +172,7 @@ def check_settings(
         depth: as `save_picture` takes it.
 
     Raises:
-        ImageError: the format is unknown, or a setting makes no sense for it.
+        ImageError: the format is unknown, or a setting is invalid for it.
 
     Example:
         >>> check_settings("a.jpg", quality=90)
@@ -184,7 +186,7 @@ def _check(options: _Options) -> None:
         if not isinstance(options.quality, int) or not 1 <= options.quality <= 100:
             raise ImageError(f"quality must be an integer from 1 to 100, not {options.quality!r}")
         if name not in (*_QUALITY, "TIFF"):
-            raise ImageError(f"{options.path}: {name} is written without loss and has no quality")
+            raise ImageError(f"{options.path}: {name} is lossless and has no quality setting")
     if options.depth not in (None, 8, 16):
         raise ImageError(f"depth must be 8 or 16 bits, not {options.depth!r}")
     if options.depth == 16 and not options.format.deep:
@@ -223,7 +225,7 @@ def _depth(picture: Picture, options: _Options) -> int:
         return 8
     if options.format.deep:
         return 16
-    warn(f"written with 8 bits a channel; {options.format.name} holds no more")
+    warn(f"written with 8 bits per channel; {options.format.name} cannot hold more")
     return 8
 
 
@@ -291,7 +293,7 @@ def _write_animation(file: BinaryIO, pictures: list[Picture], options: _Options)
 
 def _write_tiff(file: BinaryIO, pictures: Iterator[Picture], first: Picture, depth: int, options: _Options) -> None:
     if options.quality is not None and not is_jpeg(first, depth):
-        raise ImageError(f"{options.path}: TIFF is written without loss here and has no quality")
+        raise ImageError(f"{options.path}: TIFF is written losslessly and has no quality setting")
     pages = ((picture, _xmp(picture, options)) for picture in pictures)
     big = needs_big(first, depth) or bool(first.info.get("big_tiff"))
     # It is read again, too.
@@ -337,13 +339,16 @@ def _for_jpeg(keywords: dict[str, Any], same: dict[str, Any], picture: Picture, 
     if len(keywords["xmp"] or b"") > _SEGMENT["xmp"] and options.provenance is not None:
         keywords["xmp"] = options.provenance.into(None)
         if len(keywords["xmp"]) <= _SEGMENT["xmp"]:
-            warn("the XMP of the picture is too long for JPEG and left out")
+            warn("the XMP of the picture is too long for JPEG and is dropped")
         else:
-            warn("JPEG cannot state so many hints, so the result states only their number; PNG and TIFF state them all")
+            warn(
+                "JPEG metadata cannot hold this many hints, so the result records only their number; "
+                "PNG and TIFF record all of them"
+            )
             keywords["xmp"] = options.provenance.shortened().into(picture.info.get("xmp"))
     for key, longest in _SEGMENT.items():
         if len(keywords.get(key) or b"") > longest:
-            warn(f"the {key} of the picture is too long for JPEG and left out")
+            warn(f"the {key} of the picture is too long for JPEG and is dropped")
             del keywords[key]
     return keywords
 

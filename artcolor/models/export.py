@@ -124,7 +124,7 @@ def export_onnx(
         model: predicts a distribution.
         tag: name of the weights, for the provenance.
         sha256: SHA-256 of the weights file, for the provenance.
-        half: store the kernels in float16, which halves the file; the network computes in float32 all the same.
+        half: store the kernels in float16, which halves the file; the network still computes in float32.
             Released weights lose nothing, as their kernels are float16 already.
         hints: also compute what following hints requires, for the page in the browser: the output `embedding`
             `(N, C, h, w)`, all fields of `artcolor.models.kernel.Embedding` in their order, and `kernel` in the

@@ -96,7 +96,7 @@ class ChromaKernel(nn.Module):
         rank: rank of the last part.
 
     Attributes:
-        objects: numbers of Gaussian parts by which objects are told apart, and factors of the squared distances.
+        objects: numbers of Gaussian components that distinguish objects, and factors of the squared distances.
         related: ratios of distances between pictures from which and up to which they are related; see
             `artcolor.models.reference.likeness`.
 

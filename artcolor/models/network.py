@@ -111,7 +111,8 @@ def check_lightness(lightness: object) -> None:
     """
     if not isinstance(lightness, Tensor):
         raise ImageError(
-            f"L must be a tensor (N, 1, H, W), not {type(lightness).__name__}; model.transforms() makes it of a picture"
+            f"L must be a tensor (N, 1, H, W), not {type(lightness).__name__}; "
+            "model.transforms() creates it from a picture"
         )
     shape = tuple(lightness.shape)
     if len(shape) != 4 or shape[1] != 1 or 0 in shape:

@@ -1,4 +1,4 @@
-"""The options that models accept, listed once; `artcolor.engine.options` adds the others. Does not import torch."""
+"""The options that models accept, listed once; `artcolor.engine.options` adds the rest. Does not import torch."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypedDict
 __all__ = ["ModelOptions", "Option"]
 
 COLOR, FILES, MANY, FILMS = "Color", "Files", "Many pictures", "Films"
-"""Headings of groups of options in the help of the command."""
+"""Headings of option groups in the command's help."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Option:
         help: one or two short sentences.
         minimum: the smallest valid value; `None` if unbounded.
         maximum: the largest valid value; `None` if unbounded.
-        group: heading of the option in the help of the command.
+        group: heading of the option in the command's help.
         default: the value if the option is not given.
         command: the type on the command line, if it differs from the type in Python.
         short: the short form of the option on the command line, such as `-f`.
@@ -53,41 +53,46 @@ class ModelOptions(TypedDict, total=False):
     vividness: Annotated[
         float | None,
         Option(
-            "0: the most accurate, muted average; 2: as colorful as paintings. Default: the checkpoint's.",
+            "Colorfulness: 0 gives the most accurate but muted colors, 2 about the colorfulness of paintings. "
+            "Default: the checkpoint's.",
             minimum=0,
             maximum=100,
         ),
     ]
     temperature: Annotated[
         float | None,
-        Option("Lower sharpens the distribution; 1 uses its mean. Default: the checkpoint's.", minimum=0.01, maximum=1),
+        Option(
+            "Below 1, sharpens the predicted distribution; 1 uses its mean. Default: the checkpoint's.",
+            minimum=0.01,
+            maximum=1,
+        ),
     ]
-    strength: Annotated[float, Option("Factor on all chroma; 0 is gray.", minimum=0, maximum=100, default=1.0)]
+    strength: Annotated[float, Option("Factor applied to all chroma; 0 is gray.", minimum=0, maximum=100, default=1.0)]
     hints: Annotated[
         Any,
         Option(
-            "Colors of places, strokes or regions: a hints file or a picture with transparency; for several pictures, "
-            "a folder of such files with the same names. --palette and --reference replace those in the file.",
+            "Colors of points, strokes or regions: a hints file, or a picture with transparency. For several pictures, "
+            "a folder of such files with matching names. --palette and --reference override those in the file.",
             command=Path | None,
         ),
     ]
     palette: Annotated[
         Any,
         Option(
-            "2 to 16 colors for the whole picture, such as #27408b or navy; repeat the option for each.",
+            "2 to 16 colors for the whole picture, such as #27408b or navy. Repeat the option for each color.",
             command=list[str] | None,
         ),
     ]
     reference: Annotated[
         Any,
-        Option("A colored picture whose colors the result adopts where things look alike.", command=Path | None),
+        Option("A colored picture; similar objects in the result take its colors.", command=Path | None),
     ]
-    seed: Annotated[int | None, Option("Seed of a random coloring. Default: the most typical one.", minimum=0)]
-    samples: Annotated[int, Option("Number of different colorings of each picture.", 1, default=1)]
+    seed: Annotated[int | None, Option("Seed for a random coloring. Default: the most typical coloring.", minimum=0)]
+    samples: Annotated[int, Option("Number of alternative colorings of each picture.", 1, default=1)]
     spread: Annotated[
         float | None,
         Option(
-            "Distance of samples from the most typical coloring, in standard deviations. Default: the model's.",
+            "Distance of random colorings from the most typical one, in standard deviations. Default: the model's.",
             minimum=0,
             maximum=100,
         ),

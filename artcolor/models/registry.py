@@ -135,7 +135,7 @@ def get_builder(name: str) -> _Builder:
     except KeyError:
         known = list_models()
         raise ConfigError(
-            f"there is no model called {name!r}.{_nearest(name, known)} There are: {', '.join(known)}."
+            f"there is no model called {name!r}.{_nearest(name, known)} The models are: {', '.join(known)}."
         ) from None
 
 
@@ -283,7 +283,7 @@ def _read(model: str, weights: WeightsEnum | str | Path | locate.Weights, progre
         else:
             known = ", ".join(repr(n) for n in members.__members__) or "none yet"
             raise ConfigError(
-                f"{model} has no weights called {weights!r}. There are: {known}. "
+                f"{model} has no weights called {weights!r}. Its weights are: {known}. "
                 "A file name must end in .safetensors or contain a slash."
             )
     if isinstance(weights, WeightsEnum):

@@ -69,7 +69,7 @@ class Spread:
         inner = inner + torch.diag_embed(variance)
         factor, failed = torch.linalg.cholesky_ex(inner)
         if failed.any() or not torch.isfinite(factor).all():
-            raise WeightsError("the kernel of the model is damaged: its covariance is no covariance")
+            raise WeightsError("the kernel of the model is damaged: its covariance is not positive definite")
         self._factor = factor
         self._deviation = inner.diagonal(dim1=1, dim2=2).sqrt()
         self._cross = kernel.covariance(embedding, known, local=local) * mask

@@ -87,7 +87,7 @@ def verify(entry: Entry, *, progress: bool = True) -> Verdict:
     ]
     if not difference <= entry.golden["tolerance"]:
         problems.append(
-            f"its colors are up to {difference:.3g} Lab units off the golden ones; the tolerance is "
+            f"its colors differ from the golden ones by up to {difference:.3g} Lab units; the tolerance is "
             f"{entry.golden['tolerance']}"
         )
     return Verdict(entry.key, weights.path, difference, tuple(problems))

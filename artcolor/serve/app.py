@@ -181,4 +181,4 @@ async def _mistaken(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     # Starlette raises the error again, and uvicorn logs it; the client gets no details.
-    return JSONResponse({"error": "the server failed; its log says why"}, 500)
+    return JSONResponse({"error": "internal server error; see the log of the server"}, 500)

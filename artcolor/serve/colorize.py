@@ -56,7 +56,7 @@ def colorize_upload(upload: Upload, query: QueryParams, state: State) -> File:
 
     Raises:
         HTTPException: there is no picture (400), it is too large (413), or the server is busy with others (503).
-        ConfigError: an option or a hint makes no sense.
+        ConfigError: an option or a hint is invalid.
         ImageError: the picture or the reference cannot be read, or the result cannot be written.
     """
     with collected() as warnings:

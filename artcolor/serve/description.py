@@ -1,4 +1,4 @@
-"""The OpenAPI description, made from the lists of options, and a page of it to read."""
+"""The OpenAPI description, generated from the lists of options, and a page that shows it."""
 
 import functools
 import html
@@ -15,18 +15,18 @@ from artcolor.serve.options import ALTERNATIVES, COLORING, GUIDANCE, MAP, PLACE,
 __all__ = ["describe", "docs_page"]
 
 _Options = dict[str, tuple[Any, Option]]
-_MODEL: _Options = {"model": (str, Option("A model or weights, as /api/models lists them.", default=DEFAULT_MODEL))}
+_MODEL: _Options = {"model": (str, Option("Name of a model or of weights; see /api/models.", default=DEFAULT_MODEL))}
 _BINARY = {"type": "string", "format": "binary"}
 _PICTURE = {"image/*": {"schema": _BINARY}}
 _DOCUMENTS = {"image/openraster": {"schema": _BINARY}, "text/html": {"schema": {"type": "string"}}}
-_HINTS = {"type": "object", "description": "As in a hints file; see docs/hints.md. It cannot name files."}
+_HINTS = {"type": "object", "description": "As in a hints file; see docs/hints.md. It cannot refer to files."}
 
 
 def _part(description: str) -> dict[str, str]:
     return {**_BINARY, "description": description}
 
 
-_REFERENCE = _part("A colored picture; the result adopts its colors where things look alike.")
+_REFERENCE = _part("A colored picture; similar objects in the result take its colors.")
 _UPLOAD = {
     "application/octet-stream": {"schema": _BINARY},
     "multipart/form-data": {
@@ -35,7 +35,9 @@ _UPLOAD = {
             "required": ["picture"],
             "properties": {
                 "picture": _part("The picture file."),
-                "hints": {"oneOf": [_HINTS, _part("Or painted; the type of the part must begin with image/.")]},
+                "hints": {
+                    "oneOf": [_HINTS, _part("Or painted hints; the content type of the part must begin with image/.")]
+                },
                 "reference": _REFERENCE,
             },
         }
@@ -52,19 +54,21 @@ _FOLDER = {
     }
 }
 _MADE = ("Model", "Weights-SHA256", "Version", "Options", "Warnings")
-_NAME: _Options = {"name": (str, Option("What messages and cards call the picture; else as in the form."))}
+_NAME: _Options = {
+    "name": (str, Option("Name of the picture in messages and on cards. Default: the file name in the form."))
+}
 _JSON = {"application/json": {"schema": {"type": "object"}}}
 _ERRORS = {
-    "400": "The request cannot be read.",
+    "400": "The request is malformed.",
     "401": "The token is missing or wrong.",
-    "403": "The request comes from a page of another origin.",
-    "404": "There is no such session.",
+    "403": "The request comes from a page of another origin that is not allowed.",
+    "404": "There is no such session, or it has expired.",
     "408": "The request arrived too slowly.",
     "413": "The request or the picture is too large.",
-    "415": "The picture has a format that is not read.",
-    "421": "The server is called by a name that it does not know.",
-    "422": "The picture is damaged, or an option makes no sense.",
-    "503": "The server is busy; Retry-After says when to try again.",
+    "415": "The format of the picture is not supported.",
+    "421": "The Host header is not a name of this server.",
+    "422": "The picture is damaged, or an option is invalid.",
+    "503": "The server is busy; Retry-After states when to try again.",
 }
 
 
@@ -104,10 +108,10 @@ def describe() -> dict[str, Any]:
                 "Start a session with a picture.", _JSON, _MODEL | SIZE | _NAME, body=_UPLOAD, status="201"
             )
         },
-        session: {"delete": _operation("Forget a session.", None, status="204", in_session=True)},
+        session: {"delete": _operation("Delete a session.", None, status="204", in_session=True)},
         f"{session}/guidance": {
             "put": _operation(
-                "Replace the guidance, and preview the result.",
+                "Replace the guidance and preview the result.",
                 _PICTURE,
                 preview,
                 body=guidance_body,
@@ -115,7 +119,9 @@ def describe() -> dict[str, Any]:
                 told=[*_MADE, "Used"],
             )
         },
-        f"{session}/original": {"get": _operation("The original, reduced.", _PICTURE, preview, in_session=True)},
+        f"{session}/original": {
+            "get": _operation("The original, reduced to preview size.", _PICTURE, preview, in_session=True)
+        },
         f"{session}/result": {
             "get": _operation("The result at full size.", _PICTURE | _DOCUMENTS, RESULT, in_session=True, told=_MADE)
         },
@@ -127,9 +133,9 @@ def describe() -> dict[str, Any]:
         f"{session}/alternatives": {
             "get": _operation("Other colorings, each with its seed.", _JSON, ALTERNATIVES, in_session=True)
         },
-        f"{session}/suggestions": {"get": _operation("Likely colors of a place.", _JSON, PLACE, in_session=True)},
+        f"{session}/suggestions": {"get": _operation("Likely colors at a point.", _JSON, PLACE, in_session=True)},
         "/api/models": {"get": _operation("List models, formats and limits.", _JSON)},
-        "/healthz": {"get": _operation("Tell that the server answers.", _JSON)},
+        "/healthz": {"get": _operation("Report that the server is up.", _JSON)},
         "/metrics": {"get": _operation("Counters for Prometheus.", {"text/plain": {"schema": {"type": "string"}}})},
     }
     return {
@@ -137,7 +143,7 @@ def describe() -> dict[str, Any]:
         "info": {
             "title": "artcolor",
             "version": __version__,
-            "description": "Gives grayscale art its colors back. All colors are guesses.",
+            "description": "Colorizes grayscale art. All colors are guesses.",
         },
         "paths": paths,
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
@@ -226,15 +232,15 @@ def docs_page() -> str:
             parts.append(
                 f"<h2><code>{method.upper()} {html.escape(path)}</code></h2><p>{html.escape(operation['summary'])}</p>"
                 f"{_listed('Parameters', parameters)}"
-                f"{_listed('Parts of a form', _fields(bodies, 'multipart/form-data'))}"
-                f"{_listed('Fields of the JSON', _fields(bodies, 'application/json'))}"
-                f"{_listed('Headers of the answer', answer.get('headers', {}))}"
+                f"{_listed('Form parts', _fields(bodies, 'multipart/form-data'))}"
+                f"{_listed('JSON fields', _fields(bodies, 'application/json'))}"
+                f"{_listed('Response headers', answer.get('headers', {}))}"
             )
     errors = "".join(f"<dt>{code}</dt><dd>{html.escape(text)}</dd>" for code, text in _ERRORS.items())
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>artcolor: API</title>'
         '<meta name="viewport" content="width=device-width"></head><body><main><h1>artcolor: API</h1>'
-        '<p>The same for programs: <a href="/api/openapi.json">openapi.json</a></p>'
+        '<p>Machine-readable: <a href="/api/openapi.json">openapi.json</a></p>'
         f"{''.join(parts)}<h2>Errors</h2><p>The body is an object with <code>error</code>.</p><dl>{errors}</dl>"
         "</main></body></html>"
     )

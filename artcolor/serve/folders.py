@@ -66,7 +66,7 @@ async def colorize_folder(request: Request) -> Response:
             with folder, zipfile.ZipFile(results, "w") as colored:
                 for entry in _pictures(folder):
                     if time.monotonic() > until:
-                        text = f"the time of {settings.folder_seconds:g} s is over; send the rest in another ZIP file"
+                        text = f"the time limit of {settings.folder_seconds:g} s is reached; send the rest separately"
                         report.append({"file": entry.filename, "status": "failed", "message": text})
                         continue
                     try:
@@ -87,7 +87,7 @@ async def colorize_folder(request: Request) -> Response:
                     if results.tell() > _GROWTH * settings.max_bytes:
                         raise HTTPException(413, "the results are too large; send fewer pictures at once")
                 if not report:
-                    raise HTTPException(422, "the ZIP file has no pictures")
+                    raise HTTPException(422, "the ZIP file contains no pictures")
                 colored.writestr(_REPORT, json.dumps({"files": report}, ensure_ascii=False, indent=1))
     failed = sum(each["status"] == "failed" for each in report)
     headers = {"X-Artcolor-Failed": str(failed)}
@@ -102,7 +102,7 @@ def _opened(upload: Upload, settings: Settings) -> zipfile.ZipFile:
     try:
         folder = zipfile.ZipFile(io.BytesIO(upload.picture))
     except _DAMAGED:
-        raise HTTPException(422, "this is no ZIP file, or it is damaged; send a ZIP file of pictures") from None
+        raise HTTPException(422, "the file is not a ZIP file, or is damaged; send a ZIP file of pictures") from None
     # What an entry unpacks to is never more than it states, if it is packed in a way of `_METHODS`.
     if sum(entry.file_size for entry in folder.infolist()) > settings.max_bytes:
         raise HTTPException(413, f"the ZIP file unpacks to more than {settings.max_bytes} bytes; send fewer pictures")
@@ -110,7 +110,7 @@ def _opened(upload: Upload, settings: Settings) -> zipfile.ZipFile:
 
 
 def _path(name: str) -> PurePosixPath:
-    # Whoever unpacks the results must not get files outside of the folder; `..` is left out as hidden files are.
+    # Unpacking the results must not create files outside the folder; `..` is skipped, as hidden files are.
     return PurePosixPath(*(part for part in name.replace("\\", "/").split("/") if ":" not in part))
 
 
@@ -132,11 +132,11 @@ def _colorized(
 
 def _content(folder: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     if entry.compress_type not in _METHODS:
-        raise ImageError("the entry is packed in a way that is not read; pack it with deflate, or not at all")
+        raise ImageError("the compression of the entry is not supported; use deflate, or none")
     try:
         return folder.read(entry)
     except _DAMAGED:
-        raise ImageError("the entry is damaged, encrypted, or packed in a way that is not read") from None
+        raise ImageError("the entry is damaged or encrypted, or its compression is not supported") from None
 
 
 def _name(original: str, format: str | None) -> str:

@@ -70,12 +70,12 @@ class Guard:
         headers = Headers(scope=scope)
         host = headers.getlist("host")
         if len(host) != 1 or not self._is_known(host[0]):
-            return _refuse(421, "the server is not called by this name; --allow-host adds a name")
+            return _refuse(421, "this is not a host name of the server; add it with --allow-host")
         origin = headers.get("origin")
         own = f"{scope['scheme']}://{host[0]}".lower()
         allowed = origin in self._settings.allow_origins
         if origin is not None and origin.lower() != own and not allowed:
-            return _refuse(403, "requests from pages of other origins are refused; --allow-origin adds an origin")
+            return _refuse(403, "requests from other origins are refused; allow an origin with --allow-origin")
         site = headers.get("sec-fetch-site", "none")
         if private and site not in ("none", "same-origin") and not allowed:
             return _refuse(403, "requests from other sites are refused")

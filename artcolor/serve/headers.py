@@ -12,12 +12,12 @@ HEADERS = {
     "X-Artcolor-Model": "Name of the weights, percent-encoded where it is not ASCII.",
     "X-Artcolor-Weights-SHA256": "SHA-256 of the weights.",
     "X-Artcolor-Version": "Version of artcolor.",
-    "X-Artcolor-Options": "JSON object with the options that the file states, except for hints.",
-    "X-Artcolor-Used": "JSON object with vividness, temperature and strength as they were used, with defaults.",
+    "X-Artcolor-Options": "JSON object with the options recorded in the file, except for hints.",
+    "X-Artcolor-Used": "JSON object with the vividness, temperature and strength that were used, including defaults.",
     "X-Artcolor-Warnings": "Percent-encoded JSON list of warnings; absent if there are none.",
-    "X-Artcolor-Failed": "Number of files in the ZIP file that failed; report.json says why.",
+    "X-Artcolor-Failed": "Number of files in the ZIP file that failed; see report.json for the reasons.",
 }
-"""Name of the header → what it says."""
+"""Name of each header → its content."""
 
 
 def provenance_headers(provenance: Provenance) -> dict[str, str]:

@@ -29,7 +29,7 @@ def hints_of(upload: Upload, settings: Settings, room: Room) -> Any:
         An object as in a hints file, or a list of hints; `None` without hints.
 
     Raises:
-        ConfigError: they name a file, are of no such kind, or nothing is painted.
+        ConfigError: they name a file, have the wrong type, or nothing is painted.
         HTTPException: the painted picture is too large (413).
         ImageError: it cannot be read.
     """
@@ -46,7 +46,7 @@ def check_hints(hints: Any) -> None:
     """Checks that hints name no file of the server, and are not too many.
 
     Args:
-        hints: what a hints file says, as JSON: an object, or a list of hints.
+        hints: the content of a hints file as JSON: an object, or a list of hints.
 
     Raises:
         ConfigError: they name a file, are too many, or are neither.
@@ -54,7 +54,7 @@ def check_hints(hints: Any) -> None:
     if not isinstance(hints, dict | list):
         raise ConfigError("hints must be an object, as in a hints file, or a list of hints")
     if isinstance(hints, dict) and hints.get("reference") is not None:
-        raise ConfigError("hints cannot name a reference here; send it as the part 'reference' of a form")
+        raise ConfigError("hints cannot name a reference here; send the picture as the form part 'reference'")
     every = hints.get("hints", []) if isinstance(hints, dict) else hints
     corners = 0
     if isinstance(every, list) and len(every) > _MOST:
@@ -63,7 +63,7 @@ def check_hints(hints: Any) -> None:
         if not isinstance(hint, dict):
             continue
         if hint.get("mask") is not None:
-            raise ConfigError(f"hints[{number}] names a mask, which cannot be sent; give a polygon")
+            raise ConfigError(f"hint {number + 1} has a mask, which cannot be uploaded; give a polygon")
         corners += sum(len(shape) for shape in map(hint.get, _SHAPES) if isinstance(shape, list))
     if corners > _MOST_CORNERS:
         raise ConfigError(f"the shapes of hints have {corners} corners; the limit is {_MOST_CORNERS}")

@@ -51,7 +51,7 @@ class Memory:
         """
         with self._lock:
             if self._taken + count > self._largest:
-                raise HTTPException(503, "the server holds too many large files; try again", {"Retry-After": "2"})
+                raise HTTPException(503, "the server is busy with large files; try again", {"Retry-After": "2"})
             self._taken += count
 
     def give_back(self, count: int) -> None:
@@ -150,6 +150,6 @@ class FileAnswer(Response):
                 await send({"type": "http.response.body", "body": b""})
         except TimeoutError:
             # uvicorn closes the connection, as the answer is not complete.
-            _LOG.warning("a client took its answer too slowly")
+            _LOG.warning("a client read its response too slowly")
         finally:
             self._memory.give_back(len(data))

@@ -1,4 +1,4 @@
-"""What clients are told of errors."""
+"""Words errors for clients."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ from artcolor.serve.settings import Settings
 
 __all__ = ["message"]
 
-# The library's messages say what to do in Python or on the command line, which clients of the server do not use.
+# The library's messages give advice for Python or the command line, which clients of the server do not use.
 _WORDS = {
     "the bytes given are": "the file is",
     "the bytes given": "the file",
     "allow_truncated (--allow-truncated) reads": "allow_truncated=true reads",
-    "; if you trust the file, allow more with max_pixels": "",
+    "; if you trust the file, raise max_pixels (--max-pixels)": "",
     "; on the command line, repeat --palette": "; repeat palette for each color",
 }
 

@@ -26,12 +26,12 @@ class Metrics:
             "artcolor_requests", "Answered requests.", ("endpoint", "status"), registry=self._registry
         )
         self.seconds = Histogram(
-            "artcolor_request_seconds", "Time from request to answer.", ("endpoint",), registry=self._registry
+            "artcolor_request_seconds", "Time from request to response.", ("endpoint",), registry=self._registry
         )
         for name, text, value in (
-            ("artcolor_places", "Requests that wait or are worked on.", places),
-            ("artcolor_sessions", "Sessions that are kept.", sessions),
-            ("artcolor_held_bytes", "Bytes of bodies and answers that are held.", held),
+            ("artcolor_places", "Requests that are waiting or in progress.", places),
+            ("artcolor_sessions", "Open sessions.", sessions),
+            ("artcolor_held_bytes", "Bytes of request and response bodies in memory.", held),
         ):
             Gauge(name, text, registry=self._registry).set_function(value)
 

@@ -1,4 +1,4 @@
-"""Options of colorizing in requests: in the query, and as JSON. Nothing in them can name a file."""
+"""Colorizing options in requests: in the query, and as JSON. None of them can refer to files."""
 
 import dataclasses
 import typing
@@ -33,7 +33,7 @@ _LEFT_OUT = ("hints", "reference", "samples", "skip_colored", "batch_size", "dev
 COLORING: dict[str, tuple[Any, Option]] = {
     name: (bool if kind is bool else kind, option) for name, (kind, option) in OPTIONS.items() if name not in _LEFT_OUT
 }
-"""Options of colorizing that a query may hold → type and what there is to say of it."""
+"""Colorizing options that a query may contain → type and description."""
 
 _GUIDED = ("vividness", "temperature", "strength", "palette", "seed", "spread")
 GUIDANCE: dict[str, tuple[Any, Option]] = {name: COLORING[name] for name in _GUIDED}
@@ -43,18 +43,18 @@ SIZE: dict[str, tuple[Any, Option]] = {"size": COLORING["size"]}
 """Options with which a session starts."""
 
 SIDE: dict[str, tuple[Any, Option]] = {
-    "side": (int, Option("Longer side of the preview in pixels.", 1, 2048, default=1024))
+    "side": (int, Option("Longer side of the preview, in pixels.", 1, 2048, default=1024))
 }
 """Options of a preview."""
 
 MAP: dict[str, tuple[Any, Option]] = {
-    "side": (int, Option("Longer side of the map in pixels. Default: that of the picture.", 1, 2048))
+    "side": (int, Option("Longer side of the map, in pixels. Default: that of the picture.", 1, 2048))
 }
 """Options of the map of uncertainty."""
 
 ALTERNATIVES: dict[str, tuple[Any, Option]] = {
     "count": (int, Option("Number of alternatives.", 1, 16, default=4)),
-    "side": (int, Option("Longer side of each in pixels.", 1, 1024, default=256)),
+    "side": (int, Option("Longer side of each alternative, in pixels.", 1, 1024, default=256)),
 }
 """Options of alternatives."""
 
@@ -78,9 +78,9 @@ def _saving() -> dict[str, tuple[Any, Option]]:
 
 
 SAVING: dict[str, tuple[Any, Option]] = _saving()
-"""Fields of `Saving` that a query may hold → type and what there is to say of it."""
+"""Fields of `Saving` that a query may contain → type and description."""
 
-_WHAT = "The picture; its color alone as a layer; layers as an OpenRaster file; or a card, an HTML page."
+_WHAT = "What to return: the picture; only its color, as a layer; all layers, as an OpenRaster file; or an HTML card."
 RESULT: dict[str, tuple[Any, Option]] = {
     "what": (Literal["picture", "layer", "ora", "card"], Option(_WHAT, default="picture")),
     **{name: SAVING[name] for name in ("format", "quality", "depth")},
@@ -102,19 +102,21 @@ def from_query(
         The values of the options that are given.
 
     Raises:
-        ConfigError: there is no such option, or it is given twice, or its value makes no sense.
+        ConfigError: there is no such option, it is given twice, or its value is invalid.
     """
     given: dict[str, Any] = {}
     for name in query:
         if name in others:
             continue
         if name not in known:
-            raise ConfigError(f"there is no option {name[:50]!r}; there are {', '.join(sorted([*known, *others]))}")
+            raise ConfigError(
+                f"there is no option {name[:50]!r}; the options are {', '.join(sorted([*known, *others]))}"
+            )
         values = query.getlist(name)
         if name == "palette":
             given[name] = values
         elif len(values) > 1:
-            raise ConfigError(f"{name} is given {len(values)} times")
+            raise ConfigError(f"{name} is given {len(values)} times; give it once")
         else:
             given[name] = _value(name, values[0], *known[name])
     return given

@@ -56,7 +56,7 @@ def check_picture(
     with open_file(source, max_pixels=settings.max_pixels, allow_truncated=allow_truncated) as file:
         pixels = math.prod(file.size) * file.frames
         if pixels > settings.max_pixels:
-            raise HTTPException(413, f"the picture has {pixels} pixels in all; the limit is {settings.max_pixels}")
+            raise HTTPException(413, f"the picture has {pixels} pixels in total; the limit is {settings.max_pixels}")
         if single and file.frames > 1:
             raise HTTPException(
                 422,

@@ -134,7 +134,7 @@ class Place:
             What the function returns.
 
         Raises:
-            HTTPException: all places are taken, or it takes too long (503), or the client hung up (400).
+            HTTPException: all places are taken, or it takes too long (503), or the client disconnected (400).
         """
         if not self._claimed:
             self._claim()
@@ -153,7 +153,7 @@ class Place:
         # Its result is not wanted any more; without a look at it, asyncio would log that an error was lost.
         answer.add_done_callback(lambda late: late.cancelled() or late.exception())
         if gone in done:
-            raise HTTPException(400, "the client hung up")
+            raise HTTPException(400, "the client disconnected")
         # It would take as long again, so there is no Retry-After.
         raise HTTPException(503, f"the picture took longer than {self._seconds:g} s; send a smaller one")
 

@@ -1,4 +1,4 @@
-"""Runs the server until it is told to stop."""
+"""Runs the server until it is stopped."""
 
 import contextlib
 import ctypes
@@ -31,7 +31,7 @@ def run(settings: Settings, started: Callable[[str], None]) -> None:
         WeightsError: the weights are missing or damaged.
     """
     _give_memory_back()
-    # A mistake in the model is told now, and the first request need not wait for it.
+    # An invalid model is reported now, and the first request need not wait for loading.
     make_colorizer(settings.model, settings)
     with _listening(settings) as listener:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host

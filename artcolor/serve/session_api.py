@@ -126,11 +126,11 @@ async def guide(request: Request) -> Response:
 def _guided(given: Any, kept: Kept, query: QueryParams) -> File:
     options = from_query(query, SIDE | {name: SAVING[name] for name in ("format", "quality")})
     if not isinstance(given, dict):
-        raise ConfigError("the guidance must be an object")
+        raise ConfigError("the guidance must be a JSON object")
     unknown = sorted(set(given) - {"hints", *GUIDANCE})
     if unknown:
         known = ", ".join(sorted(["hints", *GUIDANCE]))
-        raise ConfigError(f"the guidance has unknown entries: {', '.join(unknown)[:100]}; there are {known}")
+        raise ConfigError(f"the guidance has unknown keys: {', '.join(unknown)[:100]}; the keys are {known}")
     guidance, decoding = _guidance(kept, given)
     format = options.get("format", "png")
     shown = kept.preview(options.get("side", SIDE["side"][1].default)).render(guidance, decoding)
@@ -204,7 +204,7 @@ def _result(settings: Settings, kept: Kept, query: QueryParams) -> File:
     options = from_query(query, RESULT)
     what = options.pop("what", "picture")
     if what in _DOCUMENTS and options:
-        raise ConfigError(f"{' and '.join(sorted(options))} cannot be chosen for {what}")
+        raise ConfigError(f"{' and '.join(sorted(options))} cannot be set for {what}")
     if what == "ora" and kept.pixels > (most := settings.max_pixels // _LAYERS):
         raise HTTPException(
             413,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["BYTES_PER_PIXEL", "Kept", "Sessions"]
 
 BYTES_PER_PIXEL = 3
-"""What a picture is expected to need, before it is read."""
+"""Estimated memory of a picture, before it is read."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Kept:
         decoding: how the output becomes chroma, as the client said last.
         warnings: about reading the picture.
         used: when, by `time.monotonic`.
-        lock: is held by whoever works with the session.
+        lock: held while a request works with the session.
     """
 
     session: "Session"
@@ -149,7 +149,7 @@ class Sessions:
         with self._lock:
             self._remove_old()
             if name not in self._kept:
-                raise HTTPException(404, "there is no such session, or not any more; start a new one")
+                raise HTTPException(404, "there is no such session, or it has expired; start a new one")
             kept = self._kept[name]
             kept.used = time.monotonic()
             return kept

@@ -1,4 +1,4 @@
-"""What the server listens on, whom it answers, and how much it takes on."""
+"""Where the server listens, which clients it accepts, and its limits."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ class Settings:
     Attributes:
         host: name or address to listen on.
         port: port to listen on.
-        token: required from clients of the API as `Authorization: Bearer TOKEN`; `None` requires none, which only a
-            loopback address allows.
-        model: colorizes where a request names no model.
-        device: where the networks run.
-        allow_hosts: further names by which clients may call the server.
+        token: required from clients of the API as `Authorization: Bearer TOKEN`; `None` requires none, which is only
+            allowed with a loopback address.
+        model: model for requests that name none.
+        device: device for the networks.
+        allow_hosts: additional host names of the server.
         allow_origins: pages of other origins that may use the API (CORS), such as `https://example.org`.
-        max_bytes: largest body of a request.
-        max_pixels: most pixels of a picture, of all pages or frames together.
+        max_bytes: largest request body.
+        max_pixels: maximum number of pixels of a picture, all pages or frames together.
         max_size: largest working size that a request may ask for.
-        sessions: number of sessions to keep; a new one replaces the oldest.
-        session_bytes: memory of all sessions, for pictures and what the network keeps; the newest is kept in any case.
-        session_seconds: time after its last use for which a session is kept.
-        threads: number of pictures that are colorized at once.
-        queue: number of requests that wait for a thread; others are answered with status 503.
-        seconds: time for the body of a request to arrive, and again for its answer.
-        slow_seconds: time after which a body must have arrived with `bytes_per_second` on average.
+        sessions: maximum number of sessions; a new one replaces the oldest.
+        session_bytes: memory for all sessions, for pictures and network features; the newest is always kept.
+        session_seconds: time for which a session is kept after its last use.
+        threads: number of pictures that are colorized in parallel.
+        queue: number of requests that may wait for a thread; others get status 503.
+        seconds: time limit for receiving a request body, and again for answering it.
+        slow_seconds: time after which a body must arrive at `bytes_per_second` on average.
         bytes_per_second: see `slow_seconds`.
-        folder_seconds: time for all pictures of a folder.
-        held_bytes: memory for bodies of requests that wait or are worked on, and for answers that are being sent.
-        connections: number of connections; beyond it, the one that sends the most slowly ends, or sends nothing.
-        idle_seconds: time after which a connection ends that asks for nothing, or does not take its answer.
+        folder_seconds: time limit for all pictures of a folder.
+        held_bytes: memory for the bodies of pending requests and for responses that are being sent.
+        connections: maximum number of connections; beyond it, the slowest or an idle one is closed.
+        idle_seconds: time after which a connection is closed that sends no request or does not read its response.
 
     Raises:
         ConfigError: the host is not a loopback address, and there is no token.
@@ -67,15 +67,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.token == "":
-            raise ConfigError("the token is empty; give a long random one, or leave it out")
+            raise ConfigError("the token is empty; give a long random one, or omit it")
         if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
-            raise ConfigError("the token must be printable ASCII, because it travels in a header")
+            raise ConfigError("the token must be printable ASCII, because it is sent in a header")
         if self.token is None and not is_loopback(self.host):
             raise ConfigError(
                 f"{self.host} can be reached from other machines; add --token, or listen on 127.0.0.1 only"
             )
         if "*" in self.allow_origins:
-            raise ConfigError("allow_origins must name each origin; * would let every web page use the server")
+            raise ConfigError("allow_origins must list each origin; * would let every web page use the server")
 
 
 def is_loopback(host: str) -> bool:

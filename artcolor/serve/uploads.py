@@ -21,7 +21,7 @@ from artcolor.serve.settings import Settings
 __all__ = ["JSON_BYTES", "NamedBytes", "Upload", "json_of", "read_body", "read_upload"]
 
 JSON_BYTES = 1 << 20
-"""Largest JSON that is read."""
+"""Largest JSON that is accepted."""
 
 _PARTS = ("picture", "hints", "reference")
 
@@ -89,7 +89,7 @@ async def read_body(request: Request, settings: Settings, place: Place, limit: i
 def _too_slow(settings: Settings) -> HTTPException:
     return HTTPException(
         408,
-        f"the request did not arrive within {settings.seconds:g} s, or more slowly than "
+        f"the request took longer than {settings.seconds:g} s, or arrived more slowly than "
         f"{settings.bytes_per_second} bytes per second",
     )
 
@@ -157,7 +157,7 @@ async def read_upload(request: Request, settings: Settings, place: Place) -> Upl
     painted = None
     for name, part in form.multi_items():
         if name not in _PARTS or name in found:
-            raise HTTPException(400, f"a form has the parts {', '.join(_PARTS)}, each at most once")
+            raise HTTPException(400, f"a form may have the parts {', '.join(_PARTS)}, each at most once")
         if isinstance(part, UploadFile):
             found[name] = await part.read(), part.filename or ""
             await part.close()
@@ -190,7 +190,7 @@ def json_of(data: bytes, what: str) -> Any:
             json.dumps(found, ensure_ascii=False).encode()
         return found
     except (ValueError, RecursionError):
-        raise HTTPException(400, f"{what} is not JSON, or holds what is no text or number") from None
+        raise HTTPException(400, f"{what} is not valid JSON") from None
 
 
 def _refuse_constant(name: str) -> Any:

@@ -76,7 +76,7 @@ def work_of(working: int, hints: Any = None, *, draws: bool = False) -> int:
         less = "size, or fewer hints" if known else "size"
         raise ConfigError(f"the picture needs too much memory at this working size; choose a smaller {less}")
     if sum(_cells_of(each, working) for each in known if isinstance(each.get("polyline"), list)) > _MOST_CELLS:
-        raise ConfigError("the polylines of the hints are too long and too wide; make them shorter, or their radius")
+        raise ConfigError("the polylines of the hints are too long and too wide; shorten them, or reduce their radius")
     return round(needed / _PICTURE)
 
 

@@ -163,7 +163,9 @@ def load_recipe(name: str | Path, overrides: dict[str, Any] | None = None) -> Re
         path = shipped
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
-        raise ConfigError(f"there is no recipe {name}. Shipped are: {known}; or pass the path of a YAML file.")
+        raise ConfigError(
+            f"there is no recipe {name}. The shipped recipes are {known}; or give the path of a YAML file."
+        )
     try:
         keys = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

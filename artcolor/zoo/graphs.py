@@ -79,7 +79,9 @@ def why_missing(name: str) -> str | None:
         return None
     entry = released(name)
     if entry is None:
-        return f"{name} is no ONNX file and no released model; `artcolor export {name} -o model.onnx` writes a file"
+        return (
+            f"{name} is neither an ONNX file nor a released model; `artcolor export {name} -o model.onnx` writes a file"
+        )
     if not (FOLDER / f"{entry.key}.onnx").is_file():
         return f"there is no ONNX graph of {entry.key}"
     if find(entry) is None:

@@ -94,7 +94,7 @@ def open_verified(repo: str, revision: str | None, sha256: str | None, *, progre
     try:
         path = _download(repo, _WEIGHTS, revision, progress=progress)
     except WeightsError as error:
-        raise WeightsError(f"{damaged} And it could not be downloaded again: {error}") from error
+        raise WeightsError(f"{damaged} It could not be downloaded again: {error}") from error
     try:
         return path, *store.read(path, sha256 or _stated_hash(path), remedy=remedy)
     except DamagedError:

@@ -218,7 +218,7 @@ def entry_of(key: str) -> Entry:
     """
     every = entries()
     if key not in every:
-        raise ConfigError(f"there are no weights called {key!r}. There are: {', '.join(sorted(every))}.")
+        raise ConfigError(f"there are no weights called {key!r}. The released weights are: {', '.join(sorted(every))}.")
     return every[key]
 
 

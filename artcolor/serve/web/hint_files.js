@@ -40,11 +40,11 @@ export const RADIUS = 0.01;
  */
 export function readHints(given, size, { regions = false } = {}) {
   const content = Array.isArray(given) ? { hints: given } : given;
-  if (content === null || typeof content !== "object") fail("The file must hold an object with 'schema' and 'hints'");
+  if (content === null || typeof content !== "object") fail("The file must contain a JSON object with 'schema' and 'hints'");
   const schema = content.schema ?? SCHEMA;
   if (schema !== SCHEMA) fail(`The hints have schema ${shown(schema)}; this page reads schema ${SCHEMA}`);
   const unknown = Object.keys(content).filter((key) => !ENTRIES.includes(key));
-  if (unknown.length) fail(`unknown entries: ${unknown.join(", ")}; there are ${ENTRIES.join(", ")}`);
+  if (unknown.length) fail(`unknown keys: ${unknown.join(", ")}; the keys are ${ENTRIES.join(", ")}`);
   for (const entry of ["palette", "reference"]) {
     if (content[entry] != null) fail(`${entry} is not supported in the browser; \`artcolor serve\` takes it`);
   }
@@ -52,7 +52,7 @@ export function readHints(given, size, { regions = false } = {}) {
   if (!Array.isArray(hints)) fail("hints must be a list");
   if (content.size != null) checkSize(content.size, size);
   if (hints.length > MOST_HINTS) fail(`there are ${hints.length} hints; the page takes up to ${MOST_HINTS}`);
-  const read = hints.map((hint, number) => readHint(hint, `hints[${number}]`, regions));
+  const read = hints.map((hint, number) => readHint(hint, `hint ${number + 1}`, regions));
   const count = read.reduce((sum, { points }) => sum + points.length, 0);
   if (count > MOST_POINTS) fail(`the hints have ${count} points; the page takes up to ${MOST_POINTS}`);
   return read.filter(({ frame }) => !frame);
@@ -82,10 +82,10 @@ export function writeHints(hints, [height, width], extras = {}) {
  */
 export function parseColor(color, where = "color") {
   if (Array.isArray(color)) {
-    if (color.length !== 2) fail(`a color is a string or two numbers, a and b, not ${shown(color)}`, where);
+    if (color.length !== 2) fail(`a color must be a string or two numbers, a and b, not ${shown(color)}`, where);
     return color.map((value) => rounded(checkNumber("a and b of a color", value, -LARGEST_AB, LARGEST_AB, where)));
   }
-  if (typeof color !== "string") fail(`a color is a string or two numbers, a and b, not ${shown(color)}`, where);
+  if (typeof color !== "string") fail(`a color must be a string or two numbers, a and b, not ${shown(color)}`, where);
   const text = color.trim().toLowerCase();
   const lab = /^lab\(\s*([^\s,]+)[\s,]+([^\s,]+)[\s,]+([^\s,]+)\s*\)$/.exec(text);
   if (lab) {
@@ -115,12 +115,12 @@ function readHint(content, where, regions) {
     fail(`${where} must be an object, not ${shown(content)}`);
   }
   const unknown = Object.keys(content).filter((key) => !FIELDS.includes(key));
-  if (unknown.length) fail(`${where} has unknown entries: ${unknown.join(", ")}; there are ${FIELDS.join(", ")}`);
+  if (unknown.length) fail(`${where} has unknown keys: ${unknown.join(", ")}; the keys are ${FIELDS.join(", ")}`);
   const { x, y, polyline, polygon, mask, color, keep, frame, radius = RADIUS } = content;
   const given = Object.entries({ "x and y": x ?? y, polyline, polygon, mask }).filter(([, value]) => value != null);
   if (given.length !== 1) {
     const names = given.map(([name]) => name).join(" and ") || "none of them";
-    fail(`a hint takes x and y, polyline, polygon or mask; this one has ${names}`, where);
+    fail(`a hint needs exactly one of x and y, polyline, polygon and mask; this one has ${names}`, where);
   }
   const [[shape, value]] = given;
   const isRegion = shape === "polygon" || shape === "mask";
@@ -132,8 +132,8 @@ function readHint(content, where, regions) {
   if (keep != null && !["automatic", "gray"].includes(keep)) {
     fail(`keep must be 'automatic' or 'gray', not ${shown(keep)}`, where);
   }
-  if (color != null && keep != null) fail("a hint takes color or keep, not both", where);
-  if (color == null && keep == null && !isRegion) fail("a point or polyline needs a color, or keep", where);
+  if (color != null && keep != null) fail("a hint has either color or keep, not both", where);
+  if (color == null && keep == null && !isRegion) fail("a point or polyline needs color or keep", where);
   if (frame != null && !(Number.isInteger(frame) && frame >= 0)) {
     fail(`frame must be an integer of at least 0, not ${shown(frame)}`, where);
   }
@@ -157,7 +157,7 @@ function readPoints(shape, values, where) {
     fail(`${shape} must be a list of at least ${least} points [x, y]`, where);
   }
   return values.map((point, number) => {
-    const name = `${shape}[${number}]`;
+    const name = `point ${number + 1} of ${shape}`;
     if (!Array.isArray(point) || point.length !== 2) fail(`${name} must be [x, y], not ${shown(point)}`, where);
     return point.map((value) => checkNumber(name, value, 0, 1, where));
   });
@@ -171,8 +171,8 @@ function checkSize(found, size) {
   const ratio = (w * height) / (h * width);
   if (Math.max(ratio, 1 / ratio) > 1 + ASPECT + 1 / Math.min(...found, ...size)) {
     fail(
-      `the hints were made for a picture of ${w} × ${h} pixels, but this one has ${width} × ${height}, which is ` +
-        "another aspect; check that they belong together",
+      `the hints were made for a picture of ${w} × ${h} pixels, but this one has ${width} × ${height}, a different ` +
+        "aspect ratio; check that they belong together",
     );
   }
 }

@@ -88,7 +88,7 @@ def spreading(model: ColorizationModel, config: TrainConfig, train: ArtDataset) 
         ConfigError: network and head are not frozen.
     """
     if not set(config.frozen) >= _FROZEN:
-        raise ConfigError("kernel: only the kernel is trained, so set `frozen: [network, head]`, too")
+        raise ConfigError("kernel: only the kernel is trained, so also set `frozen: [network, head]`")
     return Spreading(model, train, config.size)
 
 
