@@ -8,7 +8,7 @@ from pathlib import Path
 from artcolor.errors import ImageError
 from artcolor.files import replacing
 
-_PERMISSION = "you do not have permission to write there; choose another -o"
+_PERMISSION = "you have no permission to write there; choose another -o"
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space, and continue with --resume",
     errno.EDQUOT: "your disk quota is used up; free some space, and continue with --resume",

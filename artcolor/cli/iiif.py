@@ -44,7 +44,7 @@ def iiif(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder of the pictures, named after their identifiers in the manifest. Default: that of the manifest.",
+            help="Folder of the pictures, named after their identifiers in the manifest. Default: the manifest's.",
         ),
     ] = None,
     base_url: Annotated[

@@ -114,7 +114,7 @@ def save_pictures(
         with about(str(path)), _whole(path, file) as opened:
             if provenance is not None and not options.format.xmp:
                 warn(
-                    f"{options.format.name} cannot store provenance: the file does not state that its colors were computed"
+                    f"{options.format.name} cannot store provenance; the file does not say that its colors are computed"
                 )
             _write(opened, checked, frames, options)
     except ImageError:

@@ -123,10 +123,10 @@ def test_wrong_hints_fail_alone(gray: Path, hints: Path, tmp_path: Path) -> None
     found = {Path(row["file"]).relative_to(gray).as_posix(): row for row in rows(tmp_path / "report.csv")}
     assert {row["status"] for name, row in found.items() if name != "plain.png"} == {"failed"}
     for name, message in (
-        ("a.png", f"{hints / 'a.json'}: hints[1]: 'bluish' is not a color"),
+        ("a.png", f"{hints / 'a.json'}: hint 2: 'bluish' is not a color"),
         ("b.png", f"there are hints in {hints / 'b.json'} and {hints / 'b.png'}; remove one of them"),
         ("sub/a.png", f"{hints / 'sub' / 'a.json'}: made for a picture of 80 × 96 pixels, but this one has 96 × 80"),
-        ("0.png", f'{hints / "0.json"}: hints[0]: its color is "picture", but the picture is gray'),
+        ("0.png", f'{hints / "0.json"}: hint 1: its color is "picture", but the picture is gray'),
         ("1.png", f"there is no file {hints / 'no.png'}"),
         ("2.png", f"there is no file {hints / 'mood.png'}"),
         ("3.png", f"{hints / '3.json'} has schema 7"),
@@ -191,7 +191,7 @@ def test_pages_and_frames(tmp_path: Path) -> None:
     jobs = plan_jobs([folder / "pages.tif"], tmp_path / "new", hints=tmp_path / "hints")
     (outcome,) = run_jobs(make_colorizer(), jobs, Saving())
     assert outcome.status == "failed"
-    assert 'pages.json: hints[0]: its color is "picture"' in str(outcome.error)
+    assert 'pages.json: hint 1: its color is "picture"' in str(outcome.error)
     assert files(tmp_path / "new") == []
 
 
@@ -210,7 +210,7 @@ def test_one_hints_file_is_for_one_picture(gray: Path, hints: Path, tmp_path: Pa
     # In a folder of hints, a single picture is looked up by its name.
     assert plan_jobs([gray / "sub" / "a.png"], out / "x.png", hints=hints)[0].hints == (file,)
     colorizer = make_colorizer(hints=file)
-    with pytest.raises(ConfigError, match="the hints of the colorizer are for one picture, but there are 4"):
+    with pytest.raises(ConfigError, match="hints are for a single picture, but there are 4"):
         list(run_jobs(colorizer, plan_jobs([gray], out), Saving()))
     run_job(colorizer, Job(gray / "a.png", tmp_path / "a.png"))
     assert stated(tmp_path / "a.png") == [PURPLE]

@@ -130,7 +130,7 @@ def test_results_in_the_folder_of_the_originals(memory: Any) -> None:
     memory.rm("/scans/bad.jpg")
     assert colorize("memory://scans", "-o", "memory://scans/color").exit_code == 0
     second = colorize("memory://scans", "-o", "memory://scans/color", "--resume")
-    assert "0 of 3 colorized, 3 existed" in second.output
+    assert "0 of 3 colorized, 3 already existed" in second.output
     assert "would mix results with originals" in str(colorize("memory://scans", "-o", "memory://scans").exception)
     # Without an output, they lie beside them.
     beside = colorize("memory://scans/sub", "--format", "jpg")
@@ -174,12 +174,12 @@ def test_mistakes(memory: Any, tmp_path: Path) -> None:
 
     assert "there is no file or folder memory://nowhere/a.png" in message("memory://nowhere/a.png", "-o", tmp_path)
     assert "memory://scans/bad.png" in message("memory://scans/bad.png", "-o", tmp_path / "x.png")
-    assert "--samples cannot be combined with addresses in stores" in message("memory://scans", "--samples", 2)
+    assert "--samples cannot be combined with object-store addresses" in message("memory://scans", "--samples", 2)
     assert "--watch cannot be combined" in message("memory://scans", "--watch", "-o", tmp_path)
-    assert "- cannot be combined with addresses" in message("memory://scans/a.png", "-o", "-")
+    assert "- cannot be combined with object-store addresses" in message("memory://scans/a.png", "-o", "-")
     assert "names no file or folder" in message("s3://")
     assert "on another machine" in message("file://server/share/a.png")
-    assert "uses no network here" in message("https://a.org/a.png")
+    assert "does not use the network here" in message("https://a.org/a.png")
 
 
 @pytest.mark.parametrize(

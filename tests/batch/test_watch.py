@@ -161,7 +161,7 @@ def test_mistakes(tmp_path: Path) -> None:
     watch = Watch([tmp_path / "in"], tmp_path / "out", Saving())
     (tmp_path / "in" / "a.png").unlink()
     (tmp_path / "in").rmdir()
-    with pytest.raises(ImageError, match="in does not exist any more"):
+    with pytest.raises(ImageError, match="in no longer exists"):
         watch.look()
 
 
@@ -262,7 +262,7 @@ def test_killed_and_continued(watching: Callable[..., Process], tmp_path: Path) 
         assert "colorized into" in again.line()
     code, lines = again.end(signal.SIGINT)
     assert code == 130
-    assert f"{len(whole)} existed" in lines[-1]
+    assert f"{len(whole)} already existed" in lines[-1]
     assert len(list(out.iterdir())) == 31
 
 
@@ -288,7 +288,7 @@ def test_interrupted_while_it_works(watching: Callable[..., Process], tmp_path: 
         (["--files-from", "a.txt"], "--files-from cannot be combined with --watch"),
         (["missing"], "there is no file or folder missing"),
         (["README.md"], "README.md is not a folder; only folders can be watched"),
-        ([], "there is nothing to watch; name a folder"),
+        ([], "there is nothing to watch; give a folder"),
     ],
 )
 def test_mistakes_of_the_command(arguments: list[str], message: str) -> None:

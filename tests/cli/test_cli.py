@@ -94,7 +94,7 @@ def test_options_of_color_and_file(tmp_path: Path) -> None:
     with Image.open(tmp_path / "b.png") as image:
         assert image.mode == "RGB"
     silent = artcolor("inspect", tmp_path / "b.png")
-    assert (silent.returncode, "does not state that artcolor colorized it" in silent.stdout) == (1, True)
+    assert (silent.returncode, "has no artcolor provenance" in silent.stdout) == (1, True)
 
 
 def test_maps_and_layers(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_samples_with_a_reference(tmp_path: Path) -> None:
     results = [tmp_path / f"b.{number}.png" for number in range(1, 5)]
     sheet = tmp_path / "b.sheet.jpg"
     assert sorted(tmp_path.glob("b*")) == [*results, sheet]
-    assert f"1 of 1 colorized into {results[0]} to b.4.png, and b.sheet.jpg" in done.stdout
+    assert f"1 of 1 colorized into {results[0]} to b.4.png, with contact sheet b.sheet.jpg" in done.stdout
     with Image.open(sheet) as shown:
         assert shown.width > 2 * 96
         assert shown.height > 2 * 80
@@ -139,14 +139,14 @@ def test_samples_with_a_reference(tmp_path: Path) -> None:
         assert options == {"reference": "mood.jpg", "samples": 4, "seed": 1, "sample": number}
 
     again = artcolor(*run, "--model", "vae", "--resume")
-    assert (again.returncode, "0 of 1 colorized, 1 existed" in again.stdout) == (0, True)
+    assert (again.returncode, "0 of 1 colorized, 1 already existed" in again.stdout) == (0, True)
     refused = artcolor(*run, "--model", "vae")
     assert (refused.returncode, "b.1.png already exists" in refused.stderr) == (1, True)
     for path in (*results, sheet):
         path.unlink()
     other = artcolor(*run, "--model", "cnn_report")
     assert other.returncode == 1
-    assert "--samples needs a model that predicts a distribution of colors" in other.stderr
+    assert "--samples requires a model that predicts a distribution of colors" in other.stderr
     assert "Traceback" not in other.stderr
     assert not list(tmp_path.glob("b*"))
 
@@ -184,7 +184,7 @@ def test_what_has_color_is_left_alone_and_reported(tmp_path: Path) -> None:
     assert rows["gray.png"]["model"] == "cnn.art_v1"
     assert float(rows["gray.png"]["seconds"]) > 0
     again = artcolor(*run, "--resume")
-    assert "1 existed" in again.stdout
+    assert "1 already existed" in again.stdout
     assert artcolor(*run, "--resume", "--force").returncode == 1
 
 
@@ -215,7 +215,7 @@ def test_the_original_is_never_replaced(folder: Path) -> None:
             ["colorize", "a.png", "-o", "b", "--model", "cnn_report", "--seed", "3"],
             "but cnn_report predicts one color",
         ),
-        (["colorize", "a.png", "-o", "b.png", "--device", "gpu"], "no device 'gpu'; choose cuda, mps, cpu, or auto"),
+        (["colorize", "a.png", "-o", "b.png", "--device", "gpu"], "no device 'gpu'; choose cuda, mps or cpu, or auto"),
         (["colorize", "a.png", "-o", "b.png", "--depth", "12"], "depth must be 8 or 16"),
         (["colorize", "a.png", "-o", "b.png", "--quality", "50"], "no quality"),
         (["colorize", "a.png", "-o", "out", "--format", "gif"], "gif cannot hold a coloring"),

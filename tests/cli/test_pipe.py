@@ -80,9 +80,9 @@ def test_commands_in_a_row() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-", "README.md", "-o", "out"), "cannot be mixed with other inputs"),
-        (("README.md", "LICENSE", "-o", "-"), "2 inputs may give several; name a folder"),
-        ((".", "-o", "-"), "the folder . may give several; name a folder"),
+        (("-", "README.md", "-o", "out"), "cannot be combined with other inputs"),
+        (("README.md", "LICENSE", "-o", "-"), "2 inputs may give several; give a folder"),
+        ((".", "-o", "-"), "the folder . may give several; give a folder"),
         (("-", "-o", "out"), "standard input has no name; give a file as -o, such as out/out.png"),
         (("-", "-o", "-", "--format", "gif"), "gif cannot hold a coloring; use .png"),
         (("-", "-o", "a.png", "--format", "jpg"), "the suffix of a.png contradicts the format jpg"),
@@ -180,11 +180,11 @@ def test_a_list_may_hold_names_that_are_not_utf_8(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--files-from", "-", "-o", "out"), "standard input lists no files; give one path a line"),
+        (("--files-from", "-", "-o", "out"), "standard input lists no files; give one path per line"),
         (("--files-from", "missing.txt", "-o", "out"), "the list of files missing.txt cannot be read: No such file"),
         (("-", "--files-from", "-", "-o", "out.png"), "--files-from cannot be combined with -"),
         (("--files-from", "-", "-o", "-"), "--files-from cannot be combined with -"),
-        (("-o", "out"), "there is nothing to colorize; name pictures or folders, or give a list with --files-from"),
+        (("-o", "out"), "there is nothing to colorize; give pictures or folders, or a list with --files-from"),
     ],
 )
 def test_mistakes_with_lists_are_told(arguments: tuple[str, ...], message: str) -> None:
@@ -200,7 +200,10 @@ def test_names_that_collide_are_said(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     summary = done.stdout.decode()
     assert "3 of 3 colorized" in summary
-    assert f"{tmp_path / 'in' / 'a.gif'} as a.gif.png, since {tmp_path / 'in' / 'a.png'} has its usual name" in summary
+    assert (
+        f"{tmp_path / 'in' / 'a.gif'} as a.gif.png, because the result of {tmp_path / 'in' / 'a.png'} has the same name"
+        in summary
+    )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.gif.png", "a.png", "b.png"]
     assert "renamed, because the result of" in (tmp_path / "report.csv").read_text()
     assert b"0 of 3 colorized" in pipe(*arguments, "--resume").stdout

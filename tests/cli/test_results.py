@@ -49,7 +49,7 @@ def test_names_beside_originals(here: Path) -> None:
     assert [job.target.name for job in plan_jobs([Path("b.jpg")], None, format="webp")] == ["b.color.webp"]
     assert beside(Path()) == here.with_name(f"{here.name}.color")
     assert beside(here / "scans" / "..").name == f"{here.name}.color"
-    with pytest.raises(ConfigError, match="the results of / need a folder; name one with -o"):
+    with pytest.raises(ConfigError, match="the results of / need an output folder; give one with -o"):
         beside(Path("/"))
 
 
@@ -144,7 +144,7 @@ def test_quiet_and_verbose(here: Path) -> None:
     assert quiet.output.startswith("failed: bad.png is not a picture")
     assert len(quiet.output.splitlines()) == 1
     verbose = colorize("a.png", "b.png", "-o", "quiet", "-v", "--resume")
-    assert "a.png existed" in verbose.stdout
+    assert "a.png already existed" in verbose.stdout
     assert "b.png colorized into quiet/b.png in 0." in verbose.stdout
 
 
@@ -174,7 +174,7 @@ def test_help_shows_placeholders_and_no_types(command: str) -> None:
     if command == "colorize":
         assert "--no-provenance" in done.output
         assert "--provenance" not in done.output
-        assert "143  ended by the signal SIGTERM" in done.output
+        assert "143  stopped by SIGTERM" in done.output
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])

@@ -69,7 +69,7 @@ def test_verify_names_what_is_wrong(checkout: Path, monkeypatch: pytest.MonkeyPa
     done = run("verify", "cnn")
     assert done.exit_code == 1
     assert "parameters is 4339466, but the manifest says 1" in done.output
-    assert "Lab units off the golden ones" in done.output
+    assert "differ from the golden ones by up to" in done.output
     (checkout / entry.file).write_bytes(b"another file")
     monkeypatch.setenv("ARTCOLOR_WEIGHTS_DIR", str(checkout))
     done = run("verify")
@@ -114,10 +114,10 @@ def test_publish_download_verify(checkout: Path, server: HubServer, monkeypatch:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["download"], "name the weights to download, or use --all"),
-        (["download", "cnn", "--all"], "name the weights to download, or use --all"),
-        (["download", "nope"], "no weights called 'nope'"),
-        (["publish"], "name its organization with --org"),
+        (["download"], "give the names of models or weights to download, or --all"),
+        (["download", "cnn", "--all"], "give the names of models or weights to download, or --all"),
+        (["download", "nope"], "no models or weights called 'nope'"),
+        (["publish"], "give an organization with --org"),
         (["publish", "--org", "../x"], "is not the name of a repository"),
     ],
 )

@@ -361,7 +361,7 @@ def test_a_finished_build_is_left_alone(built: tuple[Path, BuildSummary], four: 
     times = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     assert build(spec_of(four), out) == summary
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
-    with pytest.raises(DataError, match="another spec or seed"):
+    with pytest.raises(DataError, match="different spec or seed"):
         build(spec_of(four), out, seed=3)
 
 

@@ -153,7 +153,7 @@ def test_many_hints_are_drawn_but_not_all_listed(tmp_path: Path) -> None:
     hints = [{"x": float(x), "y": float(y), "color": "teal"} for x, y in places]
     page = card(artcolor.Session(make_painting(1), "cnn"), tmp_path / "a.html", Guidance(hints=hints))
     assert page.tags.count("b") == 100
-    assert "30 more hints are drawn, but not listed" in page.text
+    assert "30 more hints are drawn but not listed" in page.text
 
 
 def test_leaves_out_what_a_model_or_picture_does_not_have(tmp_path: Path) -> None:

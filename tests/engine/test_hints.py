@@ -43,13 +43,13 @@ def test_colors(color: str, ab: tuple[float, float] | None) -> None:
 
 
 WRONG = [
-    ({}, "takes x and y, polyline, polygon or mask; this one has none"),
+    ({}, "one of x and y, polyline, polygon and mask; this one has none"),
     ({"x": 0.5, "y": 0.5, "polyline": [[0, 0]], "color": "red"}, "this one has x and y and polyline"),
     ({"x": 0.5, "color": "red"}, "y must be a number from 0 to 1, not None"),
     ({"x": 120, "y": 0.5, "color": "red"}, "x must be a number from 0 to 1, not 120"),
     ({"x": True, "y": 0.5, "color": "red"}, "x must be a number from 0 to 1, not True"),
     ({"x": 0.5, "y": float("nan"), "color": "red"}, "y must be a number"),
-    ({"x": 0.5, "y": 0.5}, "needs a color, or keep"),
+    ({"x": 0.5, "y": 0.5}, "needs color or keep"),
     ({"x": 0.5, "y": 0.5, "color": "bluish"}, "'bluish' is not a color"),
     ({"x": 0.5, "y": 0.5, "color": "lab(50 20)"}, "is not a color"),
     ({"x": 0.5, "y": 0.5, "color": [1, 900]}, "a and b of a color must be a number from -150 to 150"),
@@ -60,7 +60,7 @@ WRONG = [
     ({"polyline": "here", "color": "red"}, "polyline must be a list"),
     ({"x": 0.5, "y": 0.5, "color": "red", "radius": 3}, "radius must be a number from 0 to 0.5, not 3"),
     ({"x": 0.5, "y": 0.5, "color": "red", "frame": -1}, "frame must be an integer of at least 0"),
-    ({"x": 0.5, "y": 0.5, "colour": "red"}, "unknown entries: colour"),
+    ({"x": 0.5, "y": 0.5, "colour": "red"}, "unknown keys: colour"),
     ({"mask": 3, "color": "red"}, "mask must be the path of a picture, not 3"),
     ("red", "must be an object"),
 ]
@@ -71,12 +71,12 @@ def test_wrong_entries_are_named(entry: object, message: str, tmp_path: Path) ->
     good = {"x": 0.1, "y": 0.1, "color": "teal"}
     with pytest.raises(ConfigError, match=message) as raised:
         read_hints([good, entry])
-    assert "hints[1]" in str(raised.value)
+    assert "hint 2" in str(raised.value)
     file = tmp_path / "a.json"
     file.write_text(json.dumps({"schema": 1, "hints": [good, entry]}))
     with pytest.raises(ConfigError, match=message) as raised:
         read_hints(file)
-    assert f"{file}: hints[1]" in str(raised.value)
+    assert f"{file}: hint 2" in str(raised.value)
 
 
 def test_a_file_of_every_kind_is_read_and_written(tmp_path: Path) -> None:
@@ -129,9 +129,9 @@ def test_the_schema_refuses_what_the_reader_refuses() -> None:
 
 
 WRONG_CONTENT = [
-    ("[]", "must hold an object"),
+    ("[]", "must contain a JSON object"),
     ('{"schema": 2, "hints": []}', "has schema 2"),
-    ('{"hint": []}', "unknown entries: hint; there are schema, size, hints, palette, reference"),
+    ('{"hint": []}', "unknown keys: hint; the keys are schema, size, hints, palette, reference"),
     ('{"hints": "all"}', "hints must be a list"),
     ('{"size": [0, 5]}', r"size must be width and height of the picture, two positive integers, not \[0, 5\]"),
     ('{"size": [8]}', "two positive integers"),

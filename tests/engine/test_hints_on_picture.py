@@ -97,7 +97,7 @@ def test_painted_hints_and_masks_of_another_aspect_are_refused(tmp_path: Path) -
     mask.save(tmp_path / "mask.png")
     file = tmp_path / "a.json"
     file.write_text(json.dumps({"hints": [TEAL, {"mask": "mask.png", "color": "navy"}]}))
-    with pytest.raises(ConfigError, match=r"a\.json: hints\[1\]: the mask .*mask\.png: made for .* 90 × 120"):
+    with pytest.raises(ConfigError, match=r"a\.json: hint 2: the mask .*mask\.png: made for .* 90 × 120"):
         artcolor.colorize(GRAY, "cnn", hints=file)
     session = Session(GRAY, "cnn")
     with pytest.raises(ConfigError, match=r"mask\.png: made for a picture of 90 × 120"):
@@ -167,12 +167,12 @@ def test_a_gray_or_toned_picture_has_no_color_to_take(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text(json.dumps({"hints": entries}))
     for picture in (GRAY, GRAY.convert("RGB"), sepia):
-        with pytest.raises(ConfigError, match=r'^hints\[1\]: its color is "picture", but the picture is gray or toned'):
+        with pytest.raises(ConfigError, match=r'^hint 2: its color is "picture", but the picture is gray or toned'):
             artcolor.colorize(picture, "cnn", hints=entries)
-        with pytest.raises(ConfigError, match=r'a\.json: hints\[1\]: its color is "picture"'):
+        with pytest.raises(ConfigError, match=r'a\.json: hint 2: its color is "picture"'):
             artcolor.colorize(picture, "cnn", hints=file)
         session = Session(picture, "cnn")
-        with pytest.raises(ConfigError, match=r'hints\[0\]: its color is "picture"'):
+        with pytest.raises(ConfigError, match=r'hint 1: its color is "picture"'):
             session.hint(**entries[1])
         assert session.hints == []
 
@@ -204,7 +204,7 @@ def test_colors_that_cannot_be_shown_are_said(caplog: pytest.LogCaptureFixture, 
     file.write_text(json.dumps({"hints": entries}))
     result = artcolor.colorize(bright, hints=file)
     (message,) = warnings_of(caplog)
-    assert message.startswith(f"{file}: hints[1]: sRGB cannot show 'lab(30 40 -60)' (a 40, b -60) at lightness 93; it")
+    assert message.startswith(f"{file}: hint 2: sRGB cannot show 'lab(30 40 -60)' (a 40, b -60) at lightness 93; it")
     shown = [float(part.split()[-1]) for part in message.partition("it is shown as ")[2].split(",")]
     assert ab_at(result, 0.3, 0.6) == pytest.approx(shown, abs=1)
     session = Session(bright)
@@ -240,7 +240,7 @@ def test_strokes_and_regions_are_told_by_their_worst_and_their_middle() -> None:
         Hint(polygon=[(x, 0), (x + 0.3, 0), (x + 0.3, 1), (x, 1)], color="lab(40 20 -40)") for x in (0.2, 0.7)
     )
     found = HintedPicture(Picture(ramp)).unshown(HintFile(hints=[stroke, left, right]))
-    assert [message.partition(":")[0] for message in found] == ["hints[0]", "hints[2]"]
+    assert [message.partition(":")[0] for message in found] == ["hint 1", "hint 3"]
     assert "at lightness 99" in found[0]
     many = HintedPicture(Picture(ramp)).unshown(HintFile(hints=[stroke] * 40, name="a.json"))
     assert len(many) == 6
@@ -291,7 +291,7 @@ def test_pages_follow_their_own_hints(caplog: pytest.LogCaptureFixture) -> None:
     np.testing.assert_array_equal(second, artcolor.colorize(colored, "cnn", hints=[{**hints[0], "frame": 0}]))
     # What several pages share is stated as it was given.
     assert colorizer.provenance.options["hints"] == hints
-    with pytest.raises(ConfigError, match=r"hints\[0\]: its color"):
+    with pytest.raises(ConfigError, match=r"hint 1: its color"):
         list(colorizer.pictures(pages[::-1]))
 
 

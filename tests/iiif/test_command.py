@@ -91,7 +91,7 @@ def test_fetched_one_bad_does_not_stop_the_rest(host: Host, fetching: tuple[obje
     host.add_picture("p3", 3)
     done = iiif(f"{host.address}/manifest.json", "-o", out, *fetching, "--resume")
     assert "1 of 11 colorized" in done.output
-    assert "9 existed, 1 failed" in done.output
+    assert "9 already existed, 1 failed" in done.output
     assert {path.split("/")[1] for path in host.asked} == {"manifest.json", "p3", "p5"}
 
 
@@ -100,7 +100,7 @@ def test_version_2_and_too_many_pixels(host: Host, fetching: tuple[object, ...],
     host.files["/q1/full/48,40/0/default.jpg"] = host.files["/q1/full/full/0/default.jpg"]
     given = write(tmp_path / "old.json", old_manifest(host.address, "q1"))
     done = iiif(given, "-o", tmp_path / "out", *fetching, "--max-pixels", 48 * 40, "--format", "png")
-    assert "fetched as 48 x 40 pixels, as its 96 x 80 are too many" in done.output
+    assert "fetched as 48 x 40 pixels, because 96 x 80 are too many" in done.output
     # The server did not keep to it, which reading finds.
     assert "0 of 1 colorized, 1 failed" in done.output
     done = iiif(given, "-o", tmp_path / "out", *fetching, "--format", "png")
@@ -122,8 +122,8 @@ def test_mistakes(tmp_path: Path) -> None:
 
     assert "cannot be read: No such file" in message(tmp_path / "none.json", "-o", out)
     assert "it is not JSON" in message(broken, "-o", out)
-    assert "nothing is fetched without --fetch" in message("https://museum.org/m.json", "-o", out)
-    assert "is the manifest of the originals" in message(given, "-o", tmp_path, "--force")
+    assert "nothing is downloaded without --fetch" in message("https://museum.org/m.json", "-o", out)
+    assert "would replace the original manifest" in message(given, "-o", tmp_path, "--force")
     assert "must begin with https:// or http://" in message(given, "-o", out, "--base-url", "ftp://a.org")
     assert "add --fetch" in message(given, "-o", out, "--allow-host", "a.org")
     assert "--samples cannot be combined with artcolor iiif" in message(given, "-o", out, "--samples", 2)

@@ -103,7 +103,7 @@ def test_what_is_not_supported_is_a_warning_that_names_it(caplog: pytest.LogCapt
     assert profile_of_code_points(77, 13) is None
     assert "color primaries 77" in caplog.text
     assert np.array_equal(open_picture(png(stored, gama(0))).pixels, stored)
-    assert "gAMA chunk of the picture states 0" in caplog.text
+    assert "gAMA chunk of the picture has the invalid value 0" in caplog.text
     bad = io.BytesIO()
     Image.fromarray(stored).save(bad, "PNG", icc_profile=b"no profile")
     assert np.array_equal(open_picture(bad.getvalue()).pixels, stored)
@@ -238,11 +238,11 @@ def test_a_jpeg_without_its_end_is_read_and_a_cut_one_is_not(tmp_path: Path, cap
     whole = open_picture(data).pixels
     assert np.array_equal(open_picture(data[:-2]).pixels, whole)
     assert "end marker is missing" in caplog.text
-    with pytest.raises(ImageError, match="cut off|truncated"):
+    with pytest.raises(ImageError, match="truncated"):
         open_picture(data[:-200])
     cut = open_picture(data[:-200], allow_truncated=True).pixels
     assert np.array_equal(cut[:40], whole[:40])
-    assert "is cut off" in caplog.text
+    assert "is truncated" in caplog.text
 
 
 def test_the_profile_of_tiff_with_floats(tmp_path: Path) -> None:

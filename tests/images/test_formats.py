@@ -145,7 +145,7 @@ def test_deep_pixels_in_a_shallow_format_are_rounded_with_a_warning(
 ) -> None:
     rgb = np.random.default_rng(0).integers(0, 65536, (5, 6, 3), np.uint16)
     save_picture(Picture(rgb), tmp_path / "a.jpg")
-    assert "JPEG holds no more" in caplog.text
+    assert "JPEG cannot hold more" in caplog.text
     with pytest.raises(ImageError, match="JPEG cannot be written with 16 bits"):
         save_picture(Picture(rgb), tmp_path / "b.jpg", depth=16)
     caplog.clear()

@@ -147,7 +147,7 @@ def test_command_where_no_server_runs(plug_in: ModuleType, command: Path) -> Non
     settings = plug_in.Settings(server=free_address(), command=str(command), model="cnn", strength=0.5)
     made = plug_in.colorize(picture, settings)
     assert difference(opened(made), artcolor.colorize(picture, model="cnn", strength=0.5)) <= 1
-    with pytest.raises(plug_in.ColorizeError, match=r"^artcolor says: --vividness needs a model that predicts"):
+    with pytest.raises(plug_in.ColorizeError, match=r"^artcolor says: --vividness requires a model that predicts"):
         plug_in.colorize(picture, dataclasses.replace(settings, model="ae_report", vividness=1.0))
 
 

@@ -139,7 +139,9 @@ def test_models_take_pretrained_or_weights_or_a_name_with_weights() -> None:
     with pytest.raises(ConfigError, match=r"no weights called 'unet\.art_v0'\. Did you mean 'unet\.art_v6'\?"):
         artcolor.get_model("unet.art_v0")
     for name in ("unett", "UNet"):
-        with pytest.raises(ConfigError, match=rf"no model called '{name}'\. Did you mean 'unet'\? There are: ae, "):
+        with pytest.raises(
+            ConfigError, match=rf"no model called '{name}'\. Did you mean 'unet'\? The models are: ae, "
+        ):
             artcolor.get_model(name)
     with pytest.raises(ConfigError, match=r"of CNN_Weights, a name or a path, not True; get_model\('cnn', pre"):
         artcolor.cnn(weights=True)

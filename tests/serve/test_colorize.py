@@ -108,8 +108,8 @@ def test_mistakes_in_options(client: httpx.Client, query: str, words: str) -> No
         ('{"size": [NaN, 1]}', 400, "not JSON"),
         ('"/etc/passwd"', 422, "must be an object"),
         ('{"reference": "/etc/passwd"}', 422, "cannot name a reference"),
-        ('{"hints": [{"mask": "/etc/passwd", "color": "red"}]}', 422, "names a mask"),
-        ('[{"x": 2, "y": 0, "color": "red"}]', 422, "hints[0]"),
+        ('{"hints": [{"mask": "/etc/passwd", "color": "red"}]}', 422, "has a mask"),
+        ('[{"x": 2, "y": 0, "color": "red"}]', 422, "hint 1"),
         (json.dumps(HINTS["hints"] * 1001), 422, "the limit is 1000"),
         (json.dumps([{"polyline": [[0, 0]] * 3000, "color": "red"}] * 2), 422, "have 6000 corners"),
     ],
@@ -140,7 +140,7 @@ def test_messages_suit_clients() -> None:
             (f"/api/colorize?{palette}", gray(), "repeat palette for each color"),
             ("/api/colorize", gray(400, 300), "70000 are allowed"),
             ("/api/sessions", pages.getvalue(), "2 pages or frames, but only one can be worked on here"),
-            ("/api/folder", gray(), "this is no ZIP file"),
+            ("/api/folder", gray(), "is not a ZIP file"),
         ):
             answer = client.post(path, content=picture)
             assert answer.status_code == 422
@@ -160,8 +160,8 @@ def test_warnings_are_told(client: httpx.Client) -> None:
     with ThreadPoolExecutor(8) as threads:
         answers = threads.map(lambda each: client.post(f"/api/colorize?format={each[1]}", content=each[0]), sent)
         found = [warnings_of(answer) for answer in answers]
-    assert found[0] == ["written with 8 bits a channel; JPEG holds no more"]
-    assert found[1] == ["BMP has no place for saying that this is a coloring"]
+    assert found[0] == ["written with 8 bits per channel; JPEG cannot hold more"]
+    assert found[1] == ["BMP cannot store provenance; the file does not say that its colors are computed"]
     # Nothing of other requests, though they were worked on at the same time.
     assert found == [found[0], found[1], []] * 4
 
@@ -197,7 +197,7 @@ def test_models_description_and_metrics(client: httpx.Client) -> None:
     assert {"image/*", "image/openraster", "text/html"} == result["responses"]["200"]["content"].keys()
     page = client.get("/api/docs")
     assert "<script" not in page.text and "/api/sessions/{id}/guidance" in page.text
-    for listed in ("Parts of a form", "reference", "Fields of the JSON", "X-Artcolor-Used", "X-Artcolor-Failed"):
+    for listed in ("Parts of a form", "reference", "JSON fields", "X-Artcolor-Used", "X-Artcolor-Failed"):
         assert listed in page.text
     assert client.get("/healthz").json() == {"status": "ok"}
     counted = client.get("/metrics").text

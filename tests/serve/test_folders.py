@@ -85,7 +85,9 @@ def test_mistakes(client: httpx.Client) -> None:
 def test_warnings_are_in_the_report(client: httpx.Client) -> None:
     answer = client.post("/api/folder?format=bmp", content=packed(**{"a.png": gray()}))
     assert answer.headers["x-artcolor-failed"] == "0"
-    assert report_of(answer)[0]["warnings"] == ["BMP has no place for saying that this is a coloring"]
+    assert report_of(answer)[0]["warnings"] == [
+        "BMP cannot store provenance; the file does not say that its colors are computed"
+    ]
 
 
 def test_results_of_one_name(client: httpx.Client) -> None:
@@ -120,7 +122,7 @@ def test_methods_that_unpack_without_a_limit(client: httpx.Client, method: int) 
     data[at : at + 4] = (100).to_bytes(4, "little")
     (entry,) = report_of(client.post("/api/folder", content=bytes(data)))
     assert entry["status"] == "failed"
-    assert "packed in a way that is not read" in entry["message"]
+    assert "is not supported" in entry["message"]
 
 
 def test_entries_are_counted_before_they_are_read(client: httpx.Client) -> None:

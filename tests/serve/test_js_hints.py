@@ -183,25 +183,25 @@ def test_random_numbers_are_those_of_pytorch(tmp_path: Path) -> None:
 
 MISTAKES = (
     ({"schema": 2}, "schema 2"),
-    ({"colors": []}, "unknown entries: colors"),
+    ({"colors": []}, "unknown keys: colors"),
     ({"hints": {}}, "hints must be a list"),
     ({"size": [200, 200]}, "another aspect"),
     ({"size": [200]}, "two positive integers"),
     ({"palette": ["red", "blue"]}, "`artcolor serve`"),
-    ([point(2, 0, "red")], "hints[0]: x must be a number from 0 to 1, not 2"),
-    ([point(0.5, 0.5, "red"), point(0.5, 0.5, "reddish")], "hints[1]: 'reddish' is not a color"),
-    ([point(0.5, 0.5, [200, 0])], "hints[0]: a and b of a color must be a number from -150 to 150, not 200"),
-    ([{"x": 0.5, "color": "red"}], "hints[0]: y must be a number"),
-    ([{"x": 0.5, "y": 0.5}], "needs a color, or keep"),
+    ([point(2, 0, "red")], "hint 1: x must be a number from 0 to 1, not 2"),
+    ([point(0.5, 0.5, "red"), point(0.5, 0.5, "reddish")], "hint 2: 'reddish' is not a color"),
+    ([point(0.5, 0.5, [200, 0])], "hint 1: a and b of a color must be a number from -150 to 150, not 200"),
+    ([{"x": 0.5, "color": "red"}], "hint 1: y must be a number"),
+    ([{"x": 0.5, "y": 0.5}], "needs color or keep"),
     ([point(0.5, 0.5, "red", keep="gray")], "color or keep, not both"),
     ([point(0.5, 0.5, "red", radius=0.6)], "radius must be a number from 0 to 0.5, not 0.6"),
-    ([point(0.5, 0.5, "red", size=3)], "hints[0] has unknown entries: size"),
+    ([point(0.5, 0.5, "red", size=3)], "hint 1 has unknown keys: size"),
     ([{"polygon": [[0, 0], [1, 0], [1, 1]], "color": "red"}], "`artcolor serve` takes polygon"),
     ([point(0, 0, "red")] * 201, "there are 201 hints; the page takes up to 200"),
     ([{"polyline": [[0, 0], [1, 1]] * 2501, "color": "red"}] * 2, "the hints have 10004 points"),
     ([{"polyline": [[0, 0], [1]], "color": "red"}], "polyline[1] must be [x, y]"),
     ([{"keep": "gray"}], "this one has none of them"),
-    (["red"], "hints[0] must be an object, not 'red'"),
+    (["red"], "hint 1 must be an object, not 'red'"),
 )
 
 
@@ -256,19 +256,19 @@ CORNERS = [[0, 0], [1, 0], [1, 1]]
 # Contents of files, and what the page says.
 FILES: tuple[tuple[Any, str], ...] = (
     ("{", "JSON"),
-    *((content, "must hold an object") for content in (5, True, None, "abc")),
+    *((content, "must contain a JSON object") for content in (5, True, None, "abc")),
     ({}, "the file is empty"),
-    ([{"polygon": CORNERS, "color": {}}], "hints[0]: a color is a string or two numbers"),
+    ([{"polygon": CORNERS, "color": {}}], "hint 1: a color must be a string or two numbers"),
     ([{"polygon": CORNERS, "color": "reddish"}], "'reddish' is not a color"),
     ([{"polygon": CORNERS, "radius": 2}], "radius must be"),
     ([{"polygon": [*CORNERS, [0, 2]]}], "polygon[3] must be a number from 0 to 1, not 2"),
     ([{"polygon": CORNERS[:2]}], "polygon must be a list of at least 3 points"),
-    ([{"polygon": CORNERS, "more": 1}], "unknown entries: more"),
+    ([{"polygon": CORNERS, "more": 1}], "unknown keys: more"),
     ([{"polygon": CORNERS, "mask": "a.png"}], "this one has polygon and mask"),
     ([{"mask": 5}], "mask must be the path of a picture"),
     ([{"mask": "a.png", "color": "url(x)"}], "'url(x)' is not a color"),
     ({"palette": ["navy"]}, "palette must be a list of 2 to 16 colors"),
-    ({"palette": ["navy", 5]}, "palette[1]: a color is a string or two numbers"),
+    ({"palette": ["navy", 5]}, "palette[1]: a color must be a string or two numbers"),
     ({"reference": 5}, "reference must be the path of a picture"),
 )
 GOOD = (

@@ -174,5 +174,5 @@ def test_the_time_of_a_folder_is_limited() -> None:
         answer = client.post("/api/folder", content=packed(**{"a.png": gray()}))
         assert answer.status_code == 200
         assert [each["status"] for each in report_of(answer)] == ["failed"]
-        assert "send the rest in another ZIP file" in report_of(answer)[0]["message"]
+        assert "send the rest separately" in report_of(answer)[0]["message"]
         assert zipfile.ZipFile(io.BytesIO(answer.content)).namelist() == ["report.json"]

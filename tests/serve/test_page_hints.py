@@ -111,8 +111,8 @@ def test_hints_files_are_opened(browser: Any, address: str, small: Path, tmp_pat
         plain = pixels(tab)
         for content, message in (
             ("{", "hints.json is no hints file"),
-            ({"hints": [{"x": 2, "y": 0, "color": "red"}]}, "hints[0]: x must be a number from 0 to 1, not 2"),
-            ({"hints": [region, {"polygon": [[0, 0]]}]}, "hints[1]: polygon must be a list of at least 3 points"),
+            ({"hints": [{"x": 2, "y": 0, "color": "red"}]}, "hint 1: x must be a number from 0 to 1, not 2"),
+            ({"hints": [region, {"polygon": [[0, 0]]}]}, "hint 2: polygon must be a list of at least 3 points"),
             ({"size": [100, 400], "hints": []}, "another aspect"),
         ):
             give(content)

@@ -34,7 +34,7 @@ def test_a_client_that_hangs_up_in_the_queue_is_not_served() -> None:
     async def both() -> None:
         first = asyncio.create_task(ask(waits, work))
         await asyncio.to_thread(started.wait)
-        with pytest.raises(HTTPException, match="hung up"):
+        with pytest.raises(HTTPException, match="disconnected"):
             await ask(hangs_up, lambda: run.append(1))
         assert places.taken == 1
         done.set()

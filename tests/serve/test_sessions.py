@@ -186,7 +186,7 @@ def test_names_of_pictures(client: httpx.Client) -> None:
 
 def test_warnings_are_told_again(client: httpx.Client) -> None:
     started = client.post("/api/sessions", content=gray(300, 200, "JPEG")[:-2]).json()
-    assert started["warnings"] == ["the end marker is missing; all pixels are there"]
+    assert started["warnings"] == ["the end marker is missing; all pixels are present"]
     assert started["accepts"] == ["hints", "palette", "reference", "samples", "seed", "spread"]
     session, blue = f"/api/sessions/{started['id']}", {"x": 0.5, "y": 0.5, "color": "#0000ff"}
     for _ in range(2):

@@ -256,7 +256,7 @@ def test_recipes(tmp_path: Path) -> None:
     recipe = load_recipe("cnn", {"steps": 7, **parse_overrides(["batch_size=4", "size=64"])})
     assert (recipe.steps, recipe.max_minutes, recipe.batch_size, recipe.size) == (7, None, 4, 64)
     assert isinstance(recipe, Recipe)
-    with pytest.raises(ConfigError, match=r"no recipe nope\. Shipped are: ae, ae_report, cic, cnn, "):
+    with pytest.raises(ConfigError, match=r"no recipe nope\. The shipped recipes are ae, ae_report, cic, cnn, "):
         load_recipe("nope")
     bad = tmp_path / "bad.yaml"
     bad.write_text("model: [")

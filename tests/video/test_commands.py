@@ -55,7 +55,7 @@ def test_films(command: Command, tmp_path: Path) -> None:
     assert command("inspect", second)[0] == 1
     # All of *.*, as shells expand it the second time: results are no originals.
     status, out, _ = command("colorize", *sorted(tmp_path.iterdir()), *COLORING, "--resume")
-    assert (status, "0 of 2 colorized, 2 existed" in out) == (0, True)
+    assert (status, "0 of 2 colorized, 2 already existed" in out) == (0, True)
     status, out, _ = command("colorize", first, *COLORING, "--force", "--no-provenance", "--report", tmp_path / "r.csv")
     assert (status, f"1 of 1 colorized into {tmp_path / 'a.color.mkv'}" in out) == (0, True)
     assert command("inspect", tmp_path / "a.color.mkv")[0] == 1

@@ -248,7 +248,7 @@ def test_hints(colorizer: Colorizer, tmp_path: Path, caplog: pytest.LogCaptureFi
     for number, (one, other) in enumerate(zip(plain, hinted, strict=True)):
         blue = (plane(other, 1).astype(int) - plane(one, 1))[55:65, 75:85].mean()
         assert blue > 8 if number >= 4 else blue == 0
-    assert "hints[1] is for page 99, but its pages are 0 to 7; the hint has no effect" in caplog.text
+    assert "hint 2 is for frame 99, but the file has frames 0 to 7; the hint has no effect" in caplog.text
 
 
 def test_refused(colorizer: Colorizer, tmp_path: Path) -> None:
