@@ -5,7 +5,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from artcolor.batch.names import map_path, sheet_path
+from artcolor.batch.addresses import as_address
+from artcolor.batch.names import map_path, result_exists, sheet_path
 from artcolor.batch.report import Report
 from artcolor.cli.request import Request
 from artcolor.cli.sheet import write_sheet
@@ -63,7 +64,10 @@ class Record:
         """
         other = dict(documents or {})
         if self._maps and outcome.status == "colorized":
-            other["uncertainty"] = map_path(outcome.job.target)
+            path = map_path(outcome.job.target)
+            # If only further samples were missing, there may be none.
+            if as_address(path) is not None or result_exists(path):
+                other["uncertainty"] = path
         if self._sheets and outcome.status == "colorized":
             replace = self._replace or outcome.job.target in self._own_sheets
             with self.tally.beside():

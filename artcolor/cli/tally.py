@@ -115,19 +115,20 @@ class Tally:
         counts = self.counts
         return (
             f"{counts['colorized']}{'' if total is None else f' of {total}'} colorized"
-            + (f" {where}{self._with_other()}" if counts["colorized"] else "")
+            + (f" {where}" if counts["colorized"] else "")
             + (f" ({_second_names(list(self._renamed.values()))})" if self._renamed else "")
             + "".join(f", {counts[status]} {words}" for status, words in _WORDS.items() if counts[status])
+            + self._also_written()
         )
 
-    def _with_other(self) -> str:
-        """Returns the files written with results: the name of a single one of a kind, otherwise their number."""
+    def _also_written(self) -> str:
+        """Lists the files written with results: the name of a single file of a kind, otherwise their number."""
         found = [
             f"{single} {next(iter(paths.values())).name}" if len(paths) == 1 else f"{len(paths)} {several}"
             for kind, (single, several) in _OTHER.items()
             if (paths := self._other.get(kind))
         ]
-        return f", with {' and '.join(filter(None, (', '.join(found[:-1]), found[-1])))}" if found else ""
+        return f"; also written: {', '.join(found)}" if found else ""
 
 
 def _as_json(outcome: "Outcome", model: str, other: Mapping[str, Path]) -> str:

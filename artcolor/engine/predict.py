@@ -123,5 +123,5 @@ def check_accepts(model: ColorizationModel, guidance: Guidance) -> None:
         others = f"{', '.join(some)} or {last}" if some else last
         value = getattr(guidance, name)
         shown = f"{name}={value}" if isinstance(value, int | float) else name
-        what = "is deterministic" if name in ("seed", "samples", "spread") else f"does not accept {name}"
+        what = "is deterministic" if name in ("seed", "samples", "spread") else f"takes no {name}"
         raise ConfigError(f"{shown}: {model.name} {what}; `{name}` requires {others}")

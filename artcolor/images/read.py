@@ -146,7 +146,8 @@ class PictureFile:
             warn("the file is truncated; the missing part is gray")
         else:
             raise ImageError(
-                f"{self.name} cannot be read: it is truncated; allow_truncated (--allow-truncated) reads what is intact"
+                f"{self.name} cannot be read: it is truncated; allow_truncated (--allow-truncated) reads the "
+                "intact part"
             )
         whole = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
         if self._short_side is not None:

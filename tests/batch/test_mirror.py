@@ -145,7 +145,9 @@ def test_single_files_and_paths(memory: Any, tmp_path: Path) -> None:
     done = colorize("memory://a.png", "-o", tmp_path / "a.png")
     assert f"1 of 1 colorized into {tmp_path / 'a.png'}" in done.output
     assert Image.open(tmp_path / "a.png").mode == "RGB"
-    assert colorize(local, "-o", "memory://out/b.jpg", "--uncertainty", "-m", "vae").exit_code == 0
+    done = colorize(local, "-o", "memory://out/b.jpg", "--uncertainty", "-m", "vae")
+    assert done.exit_code == 0
+    assert "into memory://out/b.jpg; also written: uncertainty map b.jpg.uncertainty.png" in done.output
     assert names(memory, "out") == ["b.jpg", "b.jpg.uncertainty.png"]
     assert local.read_bytes() == encoded(2)
     assert "into memory://a.color.png" in colorize("memory://a.png").output

@@ -119,7 +119,7 @@ def test_samples_with_a_reference(tmp_path: Path) -> None:
     results = [tmp_path / f"b.{number}.png" for number in range(1, 5)]
     sheet = tmp_path / "b.sheet.jpg"
     assert sorted(tmp_path.glob("b*")) == [*results, sheet]
-    assert f"1 of 1 colorized into {results[0]} to b.4.png, with contact sheet b.sheet.jpg" in done.stdout
+    assert f"1 of 1 colorized into {results[0]} to b.4.png; also written: contact sheet b.sheet.jpg" in done.stdout
     with Image.open(sheet) as shown:
         assert shown.width > 2 * 96
         assert shown.height > 2 * 80
@@ -219,7 +219,7 @@ def test_the_original_is_never_replaced(folder: Path) -> None:
         (["colorize", "a.png", "-o", "b.png", "--depth", "12"], "depth must be 8 or 16"),
         (["colorize", "a.png", "-o", "b.png", "--quality", "50"], "no quality"),
         (["colorize", "a.png", "-o", "out", "--format", "gif"], "gif cannot hold a coloring"),
-        (["colorize", "a.png", "-o", "b.png", "--max-pixels", "100"], "100 are allowed"),
+        (["colorize", "a.png", "-o", "b.png", "--max-pixels", "100"], "the limit is 100"),
         (["inspect", "missing.png"], "no file missing.png"),
         (["train", "nope", "--data", ".", "--out", "x"], "no recipe nope"),
         (["train", "cnn", "--data", "empty", "--out", "x"], "contains no pictures"),

@@ -1,6 +1,7 @@
 """`artcolor colorize --layers` and `--card`."""
 
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def test_are_written_beside_the_result(gray: Path, tmp_path: Path) -> None:
     assert np.abs(merged.astype(int) - np.asarray(Image.open(out))).max() <= 1
     assert "purple" in card.read_text()
     assert "64 px" in card.read_text()
+    assert f"1 of 1 colorized into {out}; also written: layers a.ora, card a.html\n" == done.stdout
 
 
 def test_existing_ones_are_not_replaced_without_force(gray: Path, tmp_path: Path) -> None:
@@ -59,7 +61,8 @@ def test_existing_ones_are_not_replaced_without_force(gray: Path, tmp_path: Path
     assert colorize(gray, "-o", out, "--card", card, "--layers", layers, "--resume").exit_code == 0
     assert card.read_text() == "mine"
     layers.unlink()
-    assert colorize(gray, "-o", out, "--card", card, "--layers", layers, "--resume").exit_code == 0
+    done = colorize(gray, "-o", out, "--card", card, "--layers", layers, "--resume", "--json")
+    assert json.loads(done.stdout)["other_files"] == {"layers": str(layers)}
     assert card.read_text() == "mine"
     assert layers.exists()
     assert colorize(gray, "-o", out, "--card", card, "--force").exit_code == 0

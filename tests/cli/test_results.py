@@ -76,7 +76,9 @@ def test_results_beside_originals_are_not_colorized_again(here: Path) -> None:
     assert "3 of 3 colorized" in again.output
     assert names(here) == made
     # Samples, contact sheets and maps are results, too.
-    assert colorize("b.png", "-m", "vae", "--samples", "2", "--uncertainty").exit_code == 0
+    done = colorize("b.png", "-m", "vae", "--samples", "2", "--uncertainty")
+    written = "uncertainty map b.color.png.uncertainty.png, contact sheet b.color.sheet.jpg"
+    assert done.stdout == f"1 of 1 colorized into b.color.1.png to b.color.2.png; also written: {written}\n"
     assert {"b.color.1.png", "b.color.sheet.jpg", "b.color.png.uncertainty.png"} <= set(names(here))
     again = colorize("*.png", "*.jpg", "-f")
     assert "3 of 3 colorized" in again.output, again.output
@@ -113,7 +115,7 @@ def test_patterns_that_shells_left_alone(here: Path) -> None:
 def test_json_is_an_object_for_each_file_and_nothing_else(here: Path) -> None:
     put(here, "in/a.gif", "in/a.png", "in/b.png")
     (here / "in" / "bad.png").write_text("no picture")
-    done = colorize("in", "-o", "out", "--json", "--samples", "2", "--resume")
+    done = colorize("in", "-o", "out", "--json", "--samples", "2", "--uncertainty", "--resume")
     assert done.exit_code == 1
     told = {entry["file"]: entry for entry in map(json.loads, done.stdout.splitlines())}
     assert {name: entry["status"] for name, entry in told.items()} == {
@@ -123,6 +125,11 @@ def test_json_is_an_object_for_each_file_and_nothing_else(here: Path) -> None:
         "in/bad.png": "failed",
     }
     assert told["in/b.png"]["results"] == ["out/b.1.png", "out/b.2.png"]
+    assert told["in/b.png"]["other_files"] == {
+        "uncertainty": "out/b.png.uncertainty.png",
+        "sheet": "out/b.sheet.jpg",
+    }
+    assert told["in/bad.png"]["other_files"] == {}
     assert told["in/b.png"]["model"] == "cnn.art_v1"
     assert told["in/b.png"]["seconds"] > 0
     assert told["in/b.png"]["color"] == 0

@@ -116,7 +116,7 @@ def test_publish_download_verify(checkout: Path, server: HubServer, monkeypatch:
     [
         (["download"], "give the names of models or weights to download, or --all"),
         (["download", "cnn", "--all"], "give the names of models or weights to download, or --all"),
-        (["download", "nope"], "no models or weights called 'nope'"),
+        (["download", "nope"], "no weights called 'nope'"),
         (["publish"], "give an organization with --org"),
         (["publish", "--org", "../x"], "is not the name of a repository"),
     ],

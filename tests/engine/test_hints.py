@@ -56,7 +56,7 @@ WRONG = [
     ({"x": 0.5, "y": 0.5, "keep": "warm"}, "keep must be 'automatic' or 'gray', not 'warm'"),
     ({"x": 0.5, "y": 0.5, "keep": "gray", "color": "red"}, "color or keep, not both"),
     ({"polygon": [[0, 0], [1, 1]]}, "polygon must be a list of at least 3 points"),
-    ({"polyline": [[0, 0], [1, 2]], "color": "red"}, r"polyline\[1\] must be a number from 0 to 1, not 2"),
+    ({"polyline": [[0, 0], [1, 2]], "color": "red"}, "point 2 of polyline must be a number from 0 to 1, not 2"),
     ({"polyline": "here", "color": "red"}, "polyline must be a list"),
     ({"x": 0.5, "y": 0.5, "color": "red", "radius": 3}, "radius must be a number from 0 to 0.5, not 3"),
     ({"x": 0.5, "y": 0.5, "color": "red", "frame": -1}, "frame must be an integer of at least 0"),

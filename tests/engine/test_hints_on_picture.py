@@ -81,7 +81,7 @@ def test_aspects_may_differ_by_five_percent(size: tuple[int, int], of_picture: t
     if fits:
         assert HintedPicture(picture).hints(given) == given.hints
     else:
-        with pytest.raises(ConfigError, match="another aspect"):
+        with pytest.raises(ConfigError, match="a different aspect ratio"):
             HintedPicture(picture).hints(given)
 
 

@@ -149,7 +149,7 @@ def test_says_what_the_server_can_do(tab: Any) -> None:
     assert tab.evaluate("async () => (await engine.useModel('unet.art_v6')).model") == "unet.art_v6"
     broken = base64.b64encode(b"no picture").decode()
     reason = tab.evaluate("(text) => reasonOf(engine.open(blobOf(text), 'a.png'))", broken)
-    assert reason == "refused: a.png is not a picture of a format that artcolor reads"
+    assert reason == "refused: a.png is not a picture in a format that artcolor reads"
 
 
 def test_colors_as_the_command_does(tab: Any) -> None:
