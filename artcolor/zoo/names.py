@@ -33,7 +33,7 @@ def check_name(name: str) -> None:
         >>> check_name("unett")
         Traceback (most recent call last):
             ...
-        artcolor.errors.ConfigError: there are no models and no weights called 'unett'. Did you mean 'unet'?
+        artcolor.errors.ConfigError: there is no model and there are no weights called 'unett'. Did you mean 'unet'?
     """
     known = {text for key, entry in entries().items() for text in (key, entry.model)}
     if name in known or name.startswith(HUB) or _MEMBER.fullmatch(name):
@@ -64,7 +64,7 @@ def unknown_name(name: str, known: Iterable[str]) -> ConfigError:
     near = difflib.get_close_matches(name, known, 1)
     models = ", ".join(each for each in known if "." not in each)
     hint = f"Did you mean {near[0]!r}?" if near else f"The models are {models}."
-    return ConfigError(f"there are no models and no weights called {name!r}. {hint}")
+    return ConfigError(f"there is no model and there are no weights called {name!r}. {hint}")
 
 
 def missing_file(name: str) -> WeightsError:

@@ -103,9 +103,9 @@ def test_mistakes_in_options(client: httpx.Client, query: str, words: str) -> No
 @pytest.mark.parametrize(
     ("hints", "status", "words"),
     [
-        ("{", 400, "not JSON"),
-        ("[" * 100_000, 400, "not JSON"),
-        ('{"size": [NaN, 1]}', 400, "not JSON"),
+        ("{", 400, "not valid JSON"),
+        ("[" * 100_000, 400, "not valid JSON"),
+        ('{"size": [NaN, 1]}', 400, "not valid JSON"),
         ('"/etc/passwd"', 422, "must be an object"),
         ('{"reference": "/etc/passwd"}', 422, "cannot name a reference"),
         ('{"hints": [{"mask": "/etc/passwd", "color": "red"}]}', 422, "has a mask"),
@@ -138,7 +138,7 @@ def test_messages_suit_clients() -> None:
         for path, picture, words in (
             ("/api/colorize", cut, "allow_truncated=true"),
             (f"/api/colorize?{palette}", gray(), "repeat palette for each color"),
-            ("/api/colorize", gray(400, 300), "70000 are allowed"),
+            ("/api/colorize", gray(400, 300), "the limit is 70000"),
             ("/api/sessions", pages.getvalue(), "2 pages or frames, but only one can be worked on here"),
             ("/api/folder", gray(), "is not a ZIP file"),
         ):
@@ -197,7 +197,7 @@ def test_models_description_and_metrics(client: httpx.Client) -> None:
     assert {"image/*", "image/openraster", "text/html"} == result["responses"]["200"]["content"].keys()
     page = client.get("/api/docs")
     assert "<script" not in page.text and "/api/sessions/{id}/guidance" in page.text
-    for listed in ("Parts of a form", "reference", "JSON fields", "X-Artcolor-Used", "X-Artcolor-Failed"):
+    for listed in ("Form parts", "reference", "JSON fields", "X-Artcolor-Used", "X-Artcolor-Failed"):
         assert listed in page.text
     assert client.get("/healthz").json() == {"status": "ok"}
     counted = client.get("/metrics").text

@@ -58,7 +58,7 @@ def test_a_bad_file_fails_alone(client: httpx.Client) -> None:
     assert answer.headers["x-artcolor-failed"] == "2"
     failed = {each["file"]: each["message"] for each in report_of(answer) if each["status"] == "failed"}
     assert set(failed) == {"bad.png", "large.png"}
-    assert "20000 are allowed" in failed["large.png"]
+    assert "the limit is 20000" in failed["large.png"]
 
 
 def test_mistakes(client: httpx.Client) -> None:
