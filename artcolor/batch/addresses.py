@@ -19,7 +19,7 @@ _QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*:/{1,2}[^\s?#'\"]*)[?#][^\s'\"]*", re.
 
 
 class Address(PurePosixPath):
-    """A path in a store. It has names, parents and suffixes as paths have, but nothing can be opened by it.
+    """A path in a store. It has a name, parents and a suffix like a path, but cannot be opened.
 
     Example:
         >>> address = Address("s3://bucket/scans/a.png")
@@ -29,12 +29,12 @@ class Address(PurePosixPath):
 
     @property
     def scheme(self) -> str:
-        """Says which store it is in: `s3`, `gs` or `memory`."""
+        """The store: `s3`, `gs` or `memory`."""
         return self.parts[0].removesuffix(":")
 
     @property
     def key(self) -> str:
-        """What the store calls the file, with its bucket."""
+        """The name of the file in the store, with its bucket."""
         return "/".join(self.parts[1:])
 
     def __str__(self) -> str:

@@ -1,9 +1,9 @@
-"""Colorizes what lies in object stores, by way of a private temporary folder.
+"""Colorizes files in object stores, by way of a private temporary folder.
 
 Runs are planned, checked, resumed and reported by names. So the folder holds, for each file in a store that matters, an
 empty file of the same name; all code for local files works on it unchanged. A few originals at a time are downloaded in
 place of their empty files, colorized, and emptied again, and each result is uploaded once it is complete. A store shows
-an upload when it is complete, so nobody sees half a file there.
+an upload when it is complete, so nobody sees incomplete files there.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ class Mirror:
         """Uploads the report, removes the folder, and names addresses in errors.
 
         Raises:
-            ArtcolorError: in place of one that speaks of the folder; or the report cannot be uploaded.
+            ArtcolorError: instead of one that names the folder; or the report cannot be uploaded.
         """
         with self._cleanup:
             for path in self._uploads:
@@ -90,7 +90,7 @@ class Mirror:
 
         Raises:
             ConfigError: the package of the store is missing.
-            ImageError: there is no such file or folder, or the store does not answer.
+            ImageError: there is no such file or folder, or the store does not respond.
         """
         address = as_address(given)
         if address is None:
@@ -193,13 +193,13 @@ class Mirror:
     def run_jobs(
         self, colorizer: "Colorizer", jobs: "Sequence[Job]", saving: "Saving", *, workers: int | None = None
     ) -> "Generator[Outcome, None, None]":
-        """Does what `artcolor.batch.run.run_jobs` does, for files in stores, too.
+        """Like `artcolor.batch.run.run_jobs`, but also for files in stores.
 
         Args:
             colorizer: colorizes the pictures.
             jobs: planned with paths from `input` and `path`.
             saving: how results are written.
-            workers: as `run_jobs` takes them.
+            workers: see `run_jobs`.
 
         Yields:
             The outcome of each job, in which addresses stand for paths in the folder.

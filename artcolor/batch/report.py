@@ -110,7 +110,7 @@ class Report:
 
 
 def message_of(outcome: Outcome) -> str:
-    """Returns why a job failed, or why its result has a second name; empty if there is nothing to say.
+    """Returns why a job failed, or why its result was renamed; empty if neither applies.
 
     Args:
         outcome: how the job ended.

@@ -1,4 +1,4 @@
-"""Colorizes many files at once; a bad file fails alone."""
+"""Colorizes many files in parallel; a bad file does not affect the others."""
 
 from collections.abc import Generator, Sequence
 
@@ -43,7 +43,7 @@ def run_job(colorizer: Colorizer, job: Job, saving: Saving | None = None) -> Out
 def run_jobs(
     colorizer: Colorizer, jobs: Sequence[Job], saving: Saving, *, workers: int | None = None
 ) -> Generator[Outcome, None, None]:
-    """Colorizes files and carries on past bad ones.
+    """Colorizes files, and continues after bad ones.
 
     Threads read, run the network, and write at the same time; up to `colorizer.batch_size` pictures of one working
     size go through the network together. Memory holds about 12 million pixels per worker, or a single picture that

@@ -1,4 +1,4 @@
-"""Watches folders for new pictures, and says which are complete.
+"""Watches folders for new pictures, and returns those that are complete.
 
 Folders are searched again and again, in the same way as for a single run. Events of the file system (inotify, through
 the watchdog library) are not sent for network drives, which scanners and cameras write to, and whether a file is still
@@ -38,7 +38,7 @@ class Watch:
     tried again when it changes or becomes readable.
 
     Args:
-        folders: folders to watch, with their sub-folders; see `plan_jobs` for what is a picture.
+        folders: folders to watch, with their subfolders; see `plan_jobs` for what is a picture.
         out: folder of the results; its contents are skipped.
         saving: how results are written. It also decides about existing results of earlier runs.
         hints: folder of hints files, as for `plan_jobs`.

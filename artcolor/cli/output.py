@@ -53,7 +53,7 @@ class Showing:
         """Within it, warnings are collected as by `grouped_warnings`, and dropped if only errors are printed.
 
         Args:
-            named: as `grouped_warnings` takes it.
+            named: see `grouped_warnings`.
         """
         return grouped_warnings(show=not self.quiet, named=named)
 

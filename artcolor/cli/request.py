@@ -24,7 +24,7 @@ class Request:
         into_folder: `out` is a folder, whatever its name.
         model: name of a model or of weights, or path of a weights file.
         saving: how results are written.
-        options: of colorizing, as `Colorizer` takes them.
+        options: colorizing options; see `Colorizer`.
         files_from: list of further inputs.
         layers: where the layers go.
         card: where the card goes.

@@ -116,7 +116,7 @@ def _listed(table: Path, split: str | None) -> list[Path]:
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
-    """The sub-folders named like splits, in any case: `train`, `Train`, `TRAIN`."""
+    """The subfolders named like splits, in any case: `train`, `Train`, `TRAIN`."""
     return {each.name.casefold(): each for each in root.iterdir() if each.name.casefold() in _SPLITS and each.is_dir()}
 
 

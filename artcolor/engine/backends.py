@@ -1,4 +1,4 @@
-"""What runs a network: PyTorch, or ONNX Runtime, which starts ten times as fast and needs no PyTorch."""
+"""Backends that run networks: PyTorch, or ONNX Runtime, which starts faster and needs no PyTorch."""
 
 import importlib.util
 import sys
@@ -20,7 +20,7 @@ class Backend(Protocol):
     Attributes:
         kind: `"torch"` or `"onnx"`.
         size: working size in pixels.
-        on_cpu: whether the network runs on the CPU, where several may run at once.
+        on_cpu: whether the network runs on the CPU, where several can run in parallel.
     """
 
     @property
@@ -31,7 +31,7 @@ class Backend(Protocol):
     def on_cpu(self) -> bool: ...  # noqa: D102
 
     def look(self, pixels: Pixels) -> Any:
-        """L `(1, 1, h, w)` at the working size, as `predict` takes it.
+        """Returns the input of `predict`: L `(1, 1, h, w)` at the working size.
 
         Args:
             pixels: `(H, W)` or `(H, W, 3)`; uint8, uint16, or float in 0..1.
@@ -51,10 +51,10 @@ class Backend(Protocol):
 
         Args:
             seen: from `look`, of any sizes.
-            guidance: what a person knows or wants about the colors.
+            guidance: hints, palette, reference and sampling.
             decoding: how the output becomes chroma.
-            uncertainty: compute the entropy, too.
-            batch_size: the most pictures that go through the network together.
+            uncertainty: also compute the entropy.
+            batch_size: maximum number of pictures per batch.
             frame: number of the page or frame.
 
         Raises:
@@ -66,7 +66,7 @@ class Backend(Protocol):
         """Checks that the model accepts all that is set in `guidance`.
 
         Args:
-            guidance: what a person knows or wants about the colors.
+            guidance: hints, palette, reference and sampling.
 
         Raises:
             ConfigError: it does not.
@@ -84,15 +84,15 @@ class Backend(Protocol):
 
 
 def choose(model: Any, options: Mapping[str, Any], guidance: Guidance) -> Backend:
-    """Makes the backend for a model.
+    """Chooses and creates the backend for a model.
 
     `"auto"` is ONNX Runtime if it is installed, this process has not imported PyTorch, the model has an ONNX file, and
     nothing is requested that only PyTorch can do; otherwise it is PyTorch.
 
     Args:
-        model: as `Colorizer` takes it.
+        model: see `Colorizer`.
         options: all options of `Colorizer`.
-        guidance: what a person knows or wants about the colors.
+        guidance: hints, palette, reference and sampling.
 
     Raises:
         ConfigError: there is no such model or device, or the backend cannot be used.

@@ -1,4 +1,4 @@
-"""Draws hints: as a layer of their own, or as marks on a picture."""
+"""Draws hints: as a separate layer, or as marks on a picture."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -29,11 +29,11 @@ _MASK_SIDE = 1000
 
 
 def hints_of(session: "Session", guidance: Guidance) -> list[Hint]:
-    """Returns the hints that a picture rendered by a session with this guidance follows.
+    """Returns all hints that a rendering with this guidance follows.
 
     Args:
-        session: has hints of its own.
-        guidance: may add some.
+        session: the session, which may have hints of its own.
+        guidance: may add hints.
 
     Raises:
         ConfigError: a hint is invalid or does not fit the picture.
@@ -43,13 +43,13 @@ def hints_of(session: "Session", guidance: Guidance) -> list[Hint]:
 
 
 def color_of(hint: Hint) -> RGB | None:
-    """Returns a hint's color as it was given; `None` if it has none.
+    """Returns a hint's color; `None` if it has none.
 
     Args:
-        hint: the hint, of which a color that is that of the picture has been found (`Session.all_hints`).
+        hint: the hint; the color `"picture"` must be resolved already (`Session.all_hints`).
 
     Returns:
-        sRGB in 0..255. Lab colors outside of sRGB lose chroma; a and b alone are shown at L = 60.
+        sRGB in 0..255. Lab colors outside sRGB lose chroma; colors given as a and b are shown at L = 60.
 
     Example:
         >>> color_of(Hint(x=0.5, y=0.5, color="#27408b")), color_of(Hint(x=0.5, y=0.5, keep="automatic"))
@@ -73,7 +73,7 @@ def color_of(hint: Hint) -> RGB | None:
 
 
 def place_of(hint: Hint) -> tuple[float, float]:
-    """Returns where a hint is labeled: a point itself, the first corner of a stroke or polygon, the middle of a mask.
+    """Returns the position of a hint's label: the point, the first corner of a stroke or polygon, or a mask's center.
 
     Args:
         hint: the hint.
@@ -104,7 +104,7 @@ def draw_hints(hints: Sequence[Hint], size: tuple[int, int], *, border: int = 0)
     Args:
         hints: the hints; later ones lie on top.
         size: width and height in pixels.
-        border: width in pixels of a white and a black border around each, which shows them on any picture.
+        border: width in pixels of a white and a black border around each, which makes them visible on any picture.
 
     Returns:
         An image of mode RGBA, transparent where there is no hint.

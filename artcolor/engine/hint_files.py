@@ -131,7 +131,7 @@ def open_hints(source: Any) -> HintFile:
     """Reads hints together with the other entries of a hints file.
 
     Args:
-        source: as `read_hints` takes it.
+        source: see `read_hints`.
 
     Returns:
         The hints, and the size, palette and reference of the file.

@@ -1,4 +1,4 @@
-"""What people give to be colorized: files, bytes, Pillow images, arrays and tensors, turned into `Picture`s."""
+"""Converts inputs of all kinds to `Picture`s: files, bytes, Pillow images, arrays and tensors."""
 
 import dataclasses
 import functools
@@ -33,7 +33,7 @@ class Item:
 
     Attributes:
         pictures: one, or those of a batched tensor.
-        rebuild: makes something of the same kind from its colored pictures.
+        rebuild: converts its colored pictures back to the type of the input.
     """
 
     pictures: list[Picture]
@@ -83,13 +83,13 @@ def path_of(x: Any) -> Path | None:
 
 @dataclass(frozen=True)
 class ReadGuidance:
-    """Guidance after the files that it names are read.
+    """Guidance whose files have been read.
 
     Attributes:
         stated: for the provenance: palette and reference as they were given, hints as a list of `Hint`.
         decoded: for the model: the palette as an array `(k, 2)` of a and b, the reference as a tensor `(1, 3, H, W)`,
             sRGB in 0..1, hints as a list of `Hint`.
-        hints: what the hints file says; `None` without hints.
+        hints: the content of the hints file; `None` without hints.
     """
 
     stated: Guidance
@@ -98,7 +98,7 @@ class ReadGuidance:
 
 
 def read_guidance(guidance: Guidance, check: Callable[[Guidance], None]) -> ReadGuidance:
-    """Reads hints, palette and reference. Palette and reference of a hints file count where none are given.
+    """Reads hints, palette and reference. Palette and reference of a hints file are used where none are given.
 
     Args:
         guidance: its reference may be anything that `item_of` takes, its hints anything that `read_hints` takes.

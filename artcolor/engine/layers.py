@@ -1,4 +1,4 @@
-"""A result as layers for image editors: an OpenRaster file, which GIMP, Krita and others open.
+"""Writes a result as layers for image editors: an OpenRaster file, which GIMP, Krita and others open.
 
 Written with the standard library, as the format is a ZIP file of PNGs with a list of them. pyora, the one library on
 PyPI, has had no release since March 2021, gives the members of the ZIP file absolute names, which ZIP does not allow,
@@ -44,17 +44,17 @@ def save_layers(
     - Color: the result, with the mode "color", which takes the lightness of the layer below. Editors define this mode
       differently, so colors differ a little in Krita, and strong ones visibly in GIMP, which calls it "HSL Color". The
       mode "LCh Color" of GIMP shows the result within rounding, and the mode "Normal" shows it exactly in any editor.
-    - Uncertainty: the map of the model's uncertainty, hidden; only of models that predict a distribution.
-    - Hints: all hints, drawn at their places, hidden; transparent if there are none.
+    - Uncertainty: the map of the model's uncertainty, hidden; only for models that predict a distribution.
+    - Hints: all hints, drawn at their positions, hidden; transparent if there are none.
 
     The merged image in the file, which other programs show, is what `session.render` returns. Layers have 16 bits a
     channel if the original has more than 8.
 
     Args:
         session: of the picture.
-        path: of the file, which ends in `.ora`; one that exists is replaced. Or a binary file that is open for
+        path: of the file, which ends in `.ora`; an existing file is replaced. Or a binary file that is open for
             writing.
-        guidance: what a person knows or wants of the colors.
+        guidance: hints, palette, reference and sampling.
         decoding: how the output becomes chroma.
 
     Raises:
@@ -99,7 +99,7 @@ def in_gray(picture: Picture) -> Picture:
     """Returns a picture without its color, in RGB and with its alpha and resolution.
 
     Args:
-        picture: gray, whose pixels stay as they are; or in color, of which the lightness stays.
+        picture: gray, which is returned unchanged; or in color, of which the lightness is kept.
 
     Example:
         >>> import numpy as np

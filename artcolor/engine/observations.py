@@ -33,12 +33,12 @@ def observe(hints: Sequence[Hint], grid: tuple[int, int], *, frame: int = 0) -> 
     """Rasterizes hints.
 
     Args:
-        hints: the hints; where several say something of one cell, the last one counts.
+        hints: the hints; where several cover one cell, the last one counts.
         grid: height and width of the grid of a model's output, which covers the picture.
         frame: number of the page or frame; hints of others are ignored.
 
     Returns:
-        What the hints say of the cells; `None` if none is about this frame.
+        The observed cells; `None` if no hint is for this frame.
 
     Raises:
         ImageError: a mask cannot be read.

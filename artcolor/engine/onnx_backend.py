@@ -138,7 +138,7 @@ class OnnxBackend:
         """Checks that there is no guidance.
 
         Args:
-            guidance: what a person knows or wants of the colors.
+            guidance: hints, palette, reference and sampling.
 
         Raises:
             ConfigError: there is some.

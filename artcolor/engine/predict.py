@@ -35,7 +35,7 @@ def predict(
     Args:
         model: stays as it is; a fast copy of it predicts.
         seen: L at the working size of each picture, `(1, 1, h, w)` in 0..100.
-        guidance: what a person knows or wants of the colors; the same for all pictures.
+        guidance: hints, palette, reference and sampling; the same for all pictures.
         decoding: how the output becomes chroma.
         uncertainty: compute the entropy, too.
         batch_size: the most pictures that go through the network together.
@@ -113,7 +113,7 @@ def check_accepts(model: ColorizationModel, guidance: Guidance) -> None:
 
     Args:
         model: the model.
-        guidance: what a person knows or wants about the colors.
+        guidance: hints, palette, reference and sampling.
 
     Raises:
         ConfigError: it does not; the message names models that do.

@@ -1,4 +1,4 @@
-"""The colored image that a person gets back: a Pillow image that remembers what its file said."""
+"""The colored image that `colorize` returns: a Pillow image that keeps the metadata of its file."""
 
 import io
 from os import PathLike
@@ -19,14 +19,14 @@ __all__ = ["ColoredImage", "save"]
 class ColoredImage(Image.Image):
     """A Pillow image of mode RGB or RGBA whose `save` writes the file as the command would.
 
-    `save("out.tif")` keeps EXIF, ICC, XMP, resolution, transparency and a depth of 16 bits where the format can hold
-    them, and writes into the file that its colors were computed. Images made from this one (`resize`, `crop`,
+    `save("out.tif")` keeps EXIF, ICC, XMP, resolution, transparency and 16-bit depth where the format supports
+    them, and records in the file that its colors were computed. Images made from this one (`resize`, `crop`,
     `convert`) are plain Pillow images.
 
     Args:
         picture: with colored pixels.
-        provenance: where the colors come from.
-        source: path of the original, which `save` refuses to replace; `None` if it is not a file.
+        provenance: origin of the colors.
+        source: path of the original, which `save` never replaces; `None` if it is not a file.
 
     Example:
         >>> import io, artcolor
@@ -49,12 +49,12 @@ class ColoredImage(Image.Image):
     def save(  # type: ignore[override]
         self, fp: str | PathLike[str] | IO[bytes], format: str | None = None, **params: Any
     ) -> None:
-        """Writes the image, whole or not at all.
+        """Writes the image atomically.
 
         Args:
             fp: a path, or a binary file that is open for writing.
-            format: decides instead of the suffix; required for an open file that has no name.
-            **params: `quality` and `depth` as `artcolor.images.save_picture` takes them. With any other parameter,
+            format: overrides the suffix; required for an open file without a name.
+            **params: `quality` and `depth`; see `artcolor.images.save_picture`. With any other parameter,
                 Pillow itself writes the image.
 
         Raises:
@@ -68,12 +68,12 @@ class ColoredImage(Image.Image):
         save(self, fp, format=format, **params)
 
     def to_bytes(self, format: str, *, quality: int | None = None, depth: int | None = None) -> bytes:
-        """The bytes of the file that `save` would write, for a web service or an archive.
+        """Returns the bytes of the file that `save` would write, for example for a web service.
 
         Args:
             format: `"png"`, `"jpg"`, `".tif"` and so on.
-            quality: as `artcolor.images.save_picture` takes it.
-            depth: as `artcolor.images.save_picture` takes it.
+            quality: see `artcolor.images.save_picture`.
+            depth: see `artcolor.images.save_picture`.
 
         Raises:
             ImageError: the format is unknown or cannot hold the picture.
@@ -121,16 +121,16 @@ def save(
     quality: int | None = None,
     depth: int | None = None,
 ) -> None:
-    """Writes what `colorize` returned, whole or not at all.
+    """Writes a result of `colorize` atomically.
 
-    A `ColoredImage` keeps metadata, resolution, depth and provenance; an array or a tensor has no more than its pixels.
+    A `ColoredImage` keeps metadata, resolution, depth and provenance; arrays and tensors only have pixels.
 
     Args:
         result: an image, an array `(H, W)` or `(H, W, 3)`, or a tensor `(1|3, H, W)` or `(1, 1|3, H, W)`.
         target: a path, or a binary file that is open for writing.
-        format: decides instead of the suffix; required for an open file that has no name.
-        quality: as `artcolor.images.save_picture` takes it.
-        depth: as `artcolor.images.save_picture` takes it.
+        format: overrides the suffix; required for an open file without a name.
+        quality: see `artcolor.images.save_picture`.
+        depth: see `artcolor.images.save_picture`.
 
     Raises:
         ImageError: the result contains several pictures or invalid values, the format is unknown or cannot

@@ -1,4 +1,4 @@
-"""A card of a result: one self-contained HTML page that documents how a picture was colorized."""
+"""Writes a card of a result: a self-contained HTML page that documents how a picture was colorized."""
 
 import base64
 import dataclasses
@@ -87,13 +87,13 @@ def save_card(
 
     The page shows the original in gray, the result, the hints, the map of the model's uncertainty, and four other
     colorings if the model samples; and it states all settings, the version of artcolor and the SHA-256 of the original
-    and of the weights. It loads nothing from elsewhere. Pictures on it are reduced to 1000 pixels or less.
+    and of the weights. It is self-contained. Pictures on it are reduced to 1000 pixels or less.
 
     Args:
         session: of the picture.
-        path: of the page, which ends in `.html`; one that exists is replaced. Or a binary file that is open for
+        path: of the page, which ends in `.html`; an existing file is replaced. Or a binary file that is open for
             writing.
-        guidance: what a person knows or wants of the colors.
+        guidance: hints, palette, reference and sampling.
         decoding: how the output becomes chroma.
 
     Raises:

@@ -38,19 +38,19 @@ __all__ = ["Session"]
 
 
 class Session:
-    """Keeps a picture and the network's features of it, so that rendering with other options costs little.
+    """Keeps a picture and its network features, so that rendering again with other options is cheap.
 
-    Everything that does not depend on guidance or decoding is computed once, as segment-anything's predictor does it
-    (Kirillov et al. 2023): encode once, prompt often. Safe to use from several threads.
+    Everything that does not depend on guidance or decoding is computed once, as in segment-anything's predictor
+    (Kirillov et al. 2023): encode once, prompt often. Sessions are thread-safe.
 
     Args:
         picture: a path, bytes, file object, Pillow image, array or tensor of one picture.
         model: name of a model or of weights, path of a weights file, or a model.
         size: working size in pixels; `None` is the model's own.
-        device: where the network runs.
+        device: device of the network.
 
     Attributes:
-        hints: colors of places that everything rendered follows; see `hint`.
+        hints: hints that all renderings follow; see `hint`.
 
     Raises:
         ImageError: the picture cannot be read, or there are several.
@@ -98,7 +98,7 @@ class Session:
         color: str | Sequence[float] | None = None,
         keep: Literal["automatic", "gray"] | None = None,
     ) -> Hint:
-        """Adds a hint, which everything that is rendered from now on follows.
+        """Adds a hint, which all further renderings follow.
 
         Args:
             x: as in `Hint`.
@@ -111,7 +111,7 @@ class Session:
             keep: as in `Hint`.
 
         Returns:
-            The hint; `session.hints.remove(hint)` takes it back.
+            The hint; `session.hints.remove(hint)` removes it.
 
         Raises:
             ConfigError: a value is invalid, the mask is for a picture with a different aspect ratio, or the color is
@@ -124,13 +124,13 @@ class Session:
         return made
 
     def all_hints(self, guidance: Guidance = Guidance()) -> list[Hint]:
-        """Returns the hints that a picture follows which is rendered with this guidance.
+        """Returns all hints that a rendering with this guidance follows.
 
         Args:
             guidance: may add hints to those of the session.
 
         Returns:
-            All of them, with the colors of the picture in place of `"picture"` (see
+            The hints, with the color `"picture"` replaced by the picture's own (see
             `artcolor.engine.hints_on_picture.HintedPicture.hints`).
 
         Raises:
@@ -152,7 +152,7 @@ class Session:
     @torch.no_grad()
     @isolated()
     def suggest(self, x: float, y: float, k: int = 5) -> list[Suggestion]:
-        """Finds the likeliest distinct colors of a place, given all hints so far.
+        """Finds the most likely distinct colors at a point, given all hints so far.
 
         Args:
             x: position as a fraction of the width, 0..1.
@@ -160,7 +160,7 @@ class Session:
             k: number of colors, at least 1.
 
         Returns:
-            At most k suggestions, the likeliest first.
+            At most k suggestions, most likely first.
 
         Raises:
             ConfigError: the model predicts no distribution, or a number is out of range.
@@ -171,13 +171,13 @@ class Session:
     @torch.no_grad()
     @isolated()
     def most_uncertain(self, k: int = 5) -> list[tuple[float, float]]:
-        """Finds the places where a hint would help most, given all hints so far.
+        """Finds the points where a hint would help most, given all hints so far.
 
         Args:
-            k: number of places, at least 1.
+            k: number of points, at least 1.
 
         Returns:
-            `(x, y)` as fractions of width and height, the most helpful first.
+            `(x, y)` as fractions of width and height, most helpful first.
 
         Raises:
             ConfigError: k is out of range.
@@ -188,7 +188,7 @@ class Session:
         """Colorizes the picture.
 
         Args:
-            guidance: what a person knows or wants of the colors.
+            guidance: hints, palette, reference and sampling.
             decoding: how the output becomes chroma.
 
         Returns:
@@ -207,7 +207,7 @@ class Session:
         """Colorizes the picture in several ways.
 
         Args:
-            guidance: what a person knows or wants of the colors; `samples` says how many.
+            guidance: hints, palette, reference and sampling; `samples` says how many.
             decoding: how the output becomes chroma.
 
         Returns:
@@ -237,17 +237,17 @@ class Session:
         depth: int | None = None,
         chroma_only: bool = False,
     ) -> None:
-        """Colorizes the picture and writes it as the command does, strip by strip, with metadata and provenance.
+        """Colorizes the picture and writes it like the command: strip by strip, with metadata and provenance.
 
         Args:
-            path: of the file; one that exists is replaced. Its suffix decides the format. Or a binary file that is
+            path: of the file; an existing file is replaced. Its suffix decides the format. Or a binary file that is
                 open for writing.
-            guidance: what a person knows or wants of the colors.
+            guidance: hints, palette, reference and sampling.
             decoding: how the output becomes chroma.
-            format: as `artcolor.images.save_picture` takes it.
-            quality: as `artcolor.images.save_picture` takes it.
-            depth: as `artcolor.images.save_picture` takes it.
-            chroma_only: write the color alone, as a layer for the blend mode "Color".
+            format: see `artcolor.images.save_picture`.
+            quality: see `artcolor.images.save_picture`.
+            depth: see `artcolor.images.save_picture`.
+            chroma_only: write only the color, as a layer for the blend mode "Color".
 
         Raises:
             ConfigError: as for `render`.
@@ -273,9 +273,9 @@ class Session:
         """Colorizes the picture and writes it as layers for image editors; see `artcolor.engine.layers.save_layers`.
 
         Args:
-            path: of the OpenRaster file, which ends in `.ora`; one that exists is replaced. Or a binary file that is
+            path: of the OpenRaster file, which ends in `.ora`; an existing file is replaced. Or a binary file that is
                 open for writing.
-            guidance: what a person knows or wants of the colors.
+            guidance: hints, palette, reference and sampling.
             decoding: how the output becomes chroma.
 
         Raises:
@@ -288,9 +288,9 @@ class Session:
         """Colorizes the picture and documents it on one HTML page; see `artcolor.engine.result_card.save_card`.
 
         Args:
-            path: of the page, which ends in `.html`; one that exists is replaced. Or a binary file that is
+            path: of the page, which ends in `.html`; an existing file is replaced. Or a binary file that is
                 open for writing.
-            guidance: what a person knows or wants of the colors.
+            guidance: hints, palette, reference and sampling.
             decoding: how the output becomes chroma.
 
         Raises:
@@ -300,10 +300,10 @@ class Session:
         save_card(self, path, guidance, decoding)
 
     def uncertainty(self, guidance: Guidance = Guidance()) -> Image.Image:
-        """Maps how uncertain the model is of its colors.
+        """Returns a map of the model's uncertainty about the colors.
 
         Args:
-            guidance: what a person knows or wants of the colors. Hints do not change the map.
+            guidance: hints, palette, reference and sampling. Hints do not change the map.
 
         Returns:
             A Pillow image of mode L, as large as the picture; see `Colorizer.uncertainty`.
@@ -342,7 +342,7 @@ class Session:
 
     @property
     def original(self) -> Picture:
-        """The picture that is colorized; of a preview, the reduced one."""
+        """The picture to colorize; for a preview, the reduced one."""
         return self._shown
 
     @property

@@ -19,7 +19,7 @@ def stated_options(guidance: Guidance, decoding: Decoding, *, chroma_only: bool)
     """Lists the options that differ from their defaults, as JSON can hold them.
 
     Args:
-        guidance: what a person knows or wants of the colors; its hints are a list of `Hint`.
+        guidance: hints, palette, reference and sampling; its hints are a list of `Hint`.
         decoding: how the model's output becomes chroma.
         chroma_only: the option of this name.
 

@@ -1,4 +1,4 @@
-"""What a person might say next: the likeliest colors of a place, and the places where a hint helps most."""
+"""Suggests hints: the most likely colors at a point, and the points where a hint helps most."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ _CANDIDATES = 256
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A likely color of a place.
+    """A likely color at a point.
 
     Attributes:
-        color: hexadecimal sRGB at the lightness of the place, `"#27408b"`.
+        color: hexadecimal sRGB at the lightness of the point, `"#27408b"`.
         ab: a and b in Lab units.
         probability: that the color is nearer to this suggestion than to the others, 0..1.
     """
@@ -45,7 +45,7 @@ class Suggestion:
 def suggest_at(
     model: ColorizationModel, features: Features, hints: Sequence[Hint], place: tuple[float, float], k: int
 ) -> list[Suggestion]:
-    """Finds the likeliest distinct colors of a place of a picture.
+    """Finds the most likely distinct colors at a point of a picture.
 
     Args:
         model: the model.
@@ -55,7 +55,7 @@ def suggest_at(
         k: number of colors, at least 1.
 
     Returns:
-        At most k suggestions, the likeliest first. Where a hint is, its color is the only one.
+        At most k suggestions, most likely first. Where a hint is, its color is the only one.
 
     Raises:
         ConfigError: the model predicts no distribution, or k is out of range.
@@ -84,7 +84,7 @@ def suggest_at(
 def uncertain_places(
     model: ColorizationModel, features: Features, hints: Sequence[Hint], k: int
 ) -> list[tuple[float, float]]:
-    """Finds the places of a picture where a hint would help most.
+    """Finds the points of a picture where a hint would help most.
 
     Args:
         model: the model.
@@ -118,18 +118,18 @@ def _check_count(k: int) -> None:
 def likeliest_colors(
     log_p: Tensor, centers: Tensor, lightness: float, message: tuple[Tensor, Tensor] | None, k: int
 ) -> list[Suggestion]:
-    """Finds the likeliest distinct colors of one place, by weighted k-means over bins (Lloyd 1982).
+    """Finds the most likely distinct colors at one point, by weighted k-means over bins (Lloyd 1982).
 
     Args:
         log_p: `(Q,)`, logarithms of the predicted probabilities of the bins.
         centers: `(Q, 2)`, a and b of the bins in Lab units.
         lightness: L of the place, 0..100.
-        message: what hints say, as the factor of the probabilities exp(η · d - ½ dᵀ Λ d) of the distance d from the
+        message: the evidence of hints: a factor exp(η · d - ½ dᵀ Λ d) of the probabilities, with the distance d from the
             mean: η `(2,)` and Λ `(2, 2)`; `None` without hints.
         k: number of colors.
 
     Returns:
-        At most k suggestions, the likeliest first.
+        At most k suggestions, most likely first.
 
     Example:
         >>> centers = torch.tensor([[0.0, 0.0], [40.0, 0.0], [0.0, -50.0]])
@@ -185,7 +185,7 @@ def suggestion(ab: Tensor, lightness: float, probability: float) -> Suggestion:
 def message_at(
     kernel: ChromaKernel, embedding: Embedding, observations: Observations, residual: Tensor, cell: int
 ) -> tuple[Tensor, Tensor]:
-    """Computes what observations say of one cell, for `likeliest_colors`.
+    """Computes the evidence of observations about one cell, for `likeliest_colors`.
 
     Args:
         kernel: the kernel.
@@ -223,7 +223,7 @@ def most_helpful_cells(
     *,
     without: Tensor | None = None,
 ) -> list[int]:
-    """Finds the cells whose colors would tell most of the rest of the picture.
+    """Finds the cells whose colors would be most informative about the rest of the picture.
 
     Each is the one with the largest expected decrease of the summed variance of a and b, given those before.
 

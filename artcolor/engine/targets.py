@@ -1,4 +1,4 @@
-"""Files that are written, and checks of their names. Does not import torch, so that mistakes are found at once."""
+"""Opens files to write, and checks their names. Does not import torch, so that mistakes are found quickly."""
 
 import contextlib
 import shutil
@@ -20,7 +20,7 @@ CARD_SUFFIXES = (".html", ".htm")
 
 
 def check_not_original(source: Path | None, target: object) -> None:
-    """Checks that a result does not replace the original, of which no copy may exist.
+    """Checks that a result does not replace the original, which may be the only copy.
 
     Args:
         source: path of the original, or `None`.
@@ -36,7 +36,7 @@ def check_not_original(source: Path | None, target: object) -> None:
 
 
 def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
-    """Checks that a file is named as its format.
+    """Checks that the suffix of a file fits its format.
 
     Args:
         path: of the file.
@@ -54,12 +54,12 @@ def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def opened_for_writing(target: "Target", suffixes: Sequence[str], source: Path | None) -> Iterator[BinaryIO]:
-    """Opens a file that appears under its name once all is written; one that exists is replaced.
+    """Opens a file that appears under its name once it is complete; an existing file is replaced.
 
     Args:
         target: path of the file; or a binary file that is open for writing, which gets all bytes at once, and only if
             nothing failed.
-        suffixes: as `check_suffix` takes them.
+        suffixes: see `check_suffix`.
         source: path of the original, which is never replaced; `None` if it is not a file.
 
     Raises:

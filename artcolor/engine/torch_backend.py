@@ -78,7 +78,7 @@ class TorchBackend:
 
         Args:
             seen: from `look`, of any sizes.
-            guidance: what a person knows or wants of the colors.
+            guidance: hints, palette, reference and sampling.
             decoding: how the output becomes chroma.
             uncertainty: compute the entropy, too.
             batch_size: the most pictures that go through the network together.
@@ -112,7 +112,7 @@ class TorchBackend:
         """Checks that the model accepts all that is set in `guidance`.
 
         Args:
-            guidance: what a person knows or wants of the colors.
+            guidance: hints, palette, reference and sampling.
 
         Raises:
             ConfigError: it does not; the message names models that do.

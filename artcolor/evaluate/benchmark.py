@@ -58,7 +58,7 @@ def evaluate(
     """Evaluates models and the trivial baselines.
 
     Args:
-        models: models, or their names as `artcolor.evaluate.predictors.predictor_of` takes them.
+        models: models, or their names (see `artcolor.evaluate.predictors.predictor_of`).
         data: folder of a data set.
         split: `"train"`, `"val"` or `"test"`.
         protocol: name of a protocol: `"paintings-whole"`, `"paintings-256"`, `"report-200"` or `"report-128"`.

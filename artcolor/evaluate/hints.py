@@ -158,7 +158,7 @@ def evaluate_hints(
     more. Up to 10 hints are also given at the places where the model expects that they help most.
 
     Args:
-        model: a model, or its name as `artcolor.evaluate.predictors.predictor_of` takes it, with settings.
+        model: a model, or its name with settings (see `artcolor.evaluate.predictors.predictor_of`).
         data: folder of a data set.
         counts: numbers of hints; 0 is always measured, too.
         split: `"train"`, `"val"` or `"test"`.

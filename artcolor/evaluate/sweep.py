@@ -97,7 +97,7 @@ def sweep(
     measured on that source: this shows how well the defaults suit collections that they were not chosen on.
 
     Args:
-        model: a model, or its name as `artcolor.evaluate.predictors.predictor_of` takes it, without settings.
+        model: a model, or its name without settings (see `artcolor.evaluate.predictors.predictor_of`).
         data: folder of a data set.
         split: `"train"` or `"val"`. `"test"` is an error: figures on pictures that chose the defaults mean nothing.
         protocol: name of the protocol by which pictures are read.

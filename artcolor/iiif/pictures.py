@@ -21,7 +21,7 @@ _LIMITS = ("maxWidth", "maxHeight", "maxArea")
 
 
 class LocalPictures:
-    """The pictures in a folder and its sub-folders, by name.
+    """The pictures in a folder and its subfolders, by name.
 
     Args:
         folder: to search.

@@ -107,7 +107,7 @@ def colorize_manifest(
         saving: how results are written.
         local: the folder in which originals are looked for first.
         fetcher: fetches the others; `None` fetches nothing.
-        workers: as `run_jobs` takes them.
+        workers: see `run_jobs`.
 
     Yields:
         Each job, with how it ended.

@@ -1,7 +1,7 @@
 """Decoding and encoding pictures so that nothing but the color changes.
 
-`open_file` opens a file of any format (its path, its bytes, or an open binary file) and gives its pages or frames as
-`Picture`s; `save_pictures` writes them with all that the original said. What is kept is listed in docs/formats.md.
+`open_file` opens a file of any format (its path, its bytes, or an open binary file) and yields its pages or frames as
+`Picture`s; `save_pictures` writes them with the metadata of the original. docs/formats.md lists what is kept.
 """
 
 from artcolor.images.formats import FORMATS, SUFFIXES, Format, check_target, format_of, output_suffix

@@ -92,7 +92,7 @@ def to_srgb(pixels: Array, space: str, profile: bytes | None) -> Array:
 
 
 def usable(profile: bytes | None, space: str) -> bool:
-    """Whether pixels can be converted through a profile; if not, a warning says so.
+    """Returns whether pixels can be converted through a profile; logs a warning if not.
 
     Args:
         profile: ICC, or `None`.

@@ -1,4 +1,4 @@
-"""Whether a picture already has color, or is gray or toned (sepia, cyanotype, yellowed paper) and waits for some."""
+"""Detects whether a picture already has color, or is gray or toned (sepia, cyanotype, yellowed paper)."""
 
 import functools
 import math
@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 
 
 def is_colored(pixels: npt.NDArray[Any]) -> bool:
-    """Whether a picture already has color; gray and toned ones have none.
+    """Returns whether a picture already has color; gray and toned pictures do not.
 
     Args:
         pixels: `(H, W)` gray or `(H, W, 3)` sRGB; uint8, uint16, or float in 0..1.
@@ -44,7 +44,7 @@ def is_colored(pixels: npt.NDArray[Any]) -> bool:
 
 
 def color_measure(pixels: npt.NDArray[Any]) -> float:
-    """Tells how much of a picture's chroma its lightness does not explain.
+    """Measures the part of a picture's chroma that its lightness does not explain.
 
     In a toned picture ab is a function of L, whatever the tone: this function is fitted, together with a slow change
     over the picture (paper that is yellower at one side), and what is left is measured. So that the noise of sensors
@@ -55,8 +55,8 @@ def color_measure(pixels: npt.NDArray[Any]) -> float:
     iteratively reweighted least-squares", 1977), so that a spot of color stands out instead of bending the tone.
 
     Args:
-        pixels: `(H, W)` gray or `(H, W, 3)` sRGB; uint8, uint16, or float in 0..1. Of large ones a part is read, and
-            little memory taken.
+        pixels: `(H, W)` gray or `(H, W, 3)` sRGB; uint8, uint16, or float in 0..1. Large pictures are
+            subsampled.
 
     Returns:
         Root mean square of the rest of ab over the cells, in Lab units; 0 for gray. It needs some cells to compare: up

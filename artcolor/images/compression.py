@@ -1,4 +1,4 @@
-"""How a file was compressed, so that its result is compressed alike."""
+"""Finds out how a file was compressed, so that its result is compressed in the same way."""
 
 import functools
 from typing import IO, Any
@@ -14,10 +14,10 @@ _STANDARD = (
 
 
 def how_made(image: Image.Image) -> dict[str, Any]:
-    """Tells format and compression of an opened file.
+    """Returns format and compression of an opened file.
 
     Args:
-        image: as it was opened; for one made in memory nothing is known.
+        image: as it was opened; nothing is known about images created in memory.
 
     Returns:
         `format`, and where they mean something `quality`, `subsampling`, `progressive`, `lossless`, `compression`,
@@ -82,7 +82,7 @@ def _sum_of_steps(quality: int) -> int:
 
 
 def webp_compression(file: IO[bytes]) -> dict[str, Any]:
-    """Tells how the first picture of a WebP file was compressed.
+    """Returns how the first picture of a WebP file was compressed.
 
     Args:
         file: is read from its beginning.

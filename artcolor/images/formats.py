@@ -1,4 +1,4 @@
-"""What each file format can hold, and what is written where one cannot hold the result."""
+"""The capabilities of each file format, and the format to write where one cannot hold the result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Format:
         deep: it can hold 16-bit RGB.
         profile: it can hold an ICC profile; the others mean sRGB.
         exif: it can hold EXIF.
-        xmp: it can hold XMP, and with it where the colors came from.
+        xmp: it can hold XMP, and thus provenance.
         resolution: it can hold DPI.
         comment: it can hold a comment or captions.
     """
@@ -110,7 +110,7 @@ _SIGNATURES = (
 
 
 def unsupported(prefix: bytes) -> str | None:
-    """Recognizes pictures that are not read, by their content.
+    """Recognizes unsupported pictures by their content.
 
     Args:
         prefix: the first 16 bytes of a file.
@@ -136,7 +136,7 @@ _INSTEAD = {
 
 
 def output_suffix(suffix: str) -> str:
-    """The suffix of the result for an input's: the same, unless that format cannot hold the result.
+    """Returns the suffix of a result: that of the input, unless its format cannot hold the result.
 
     GIF becomes PNG, and an animated one an animated PNG: a palette of 256 colors is too small for paintings, and would
     change lightness. PGM and PBM, which are gray, become PPM. A bare codestream of JPEG 2000, which has no room for
@@ -153,7 +153,7 @@ def output_suffix(suffix: str) -> str:
 
 
 def format_of(path: str | Path, format: str | None = None) -> Format:
-    """The format that a picture is written in.
+    """Returns the format in which a picture is written.
 
     Args:
         path: of the file to write; its suffix decides.
@@ -184,7 +184,7 @@ def format_of(path: str | Path, format: str | None = None) -> Format:
 def check_target(
     path: str | Path, width: int, height: int, *, alpha: bool = False, frames: int = 1, format: str | None = None
 ) -> Format:
-    """Says before the work whether its result can be written.
+    """Checks in advance whether a result can be written.
 
     Args:
         path: of the file to write.

@@ -1,4 +1,4 @@
-"""More than 8 bits a channel in PNG, PPM and JPEG 2000, which Pillow holds for gray only."""
+"""More than 8 bits per channel in PNG, PPM and JPEG 2000, which Pillow holds for gray only."""
 
 import re
 from typing import IO, Any
@@ -107,7 +107,7 @@ def write_ppm(file: IO[bytes], pixels: Rows, depth: int) -> None:
     Args:
         file: open for writing.
         pixels: `(H, W, 3)` or `(H, W)`, uint8, uint16, or float in 0..1.
-        depth: 8 or 16 bits a channel.
+        depth: 8 or 16 bits per channel.
     """
     kind = 5 if len(pixels.shape) == 2 else 6
     file.write(b"P%d\n%d %d\n%d\n" % (kind, pixels.shape[1], pixels.shape[0], (1 << depth) - 1))

@@ -32,7 +32,7 @@ def write_jpeg(file: IO[bytes], pixels: Rows, keywords: dict[str, Any]) -> None:
     Args:
         file: is written to.
         pixels: `(H, W, 3)`, uint8, uint16, or float in 0..1.
-        keywords: as `Image.save` takes them; `subsampling` is 0, 1 or 2, and `progressive` is not set.
+        keywords: see `Image.save`; `subsampling` is 0, 1 or 2, and `progressive` is not set.
     """
     height, width = pixels.shape[:2]
     across, down = _BLOCK[keywords["subsampling"]]

@@ -37,10 +37,11 @@ _UPRIGHT: Mapping[int, Callable[[Array], Array]] = {
 
 @dataclass
 class Picture:
-    """A decoded picture, upright and in sRGB, and what of it must survive.
+    """A decoded picture, upright and in sRGB, with the metadata to keep.
 
     Attributes:
-        rows: `(H, W)` gray or `(H, W, 3)`, uint8, uint16 or float32 in 0..1: an array, or what makes it strip by strip.
+        rows: `(H, W)` gray or `(H, W, 3)`, uint8, uint16 or float32 in 0..1: an array, or an object that
+            computes it strip by strip.
         alpha: `(H, W)`, uint8 or uint16, or `None`.
         info: what saving needs to know, under Pillow's names where it has one: `exif`, `xmp`, `dpi`, `comment`, `text`,
             `iptc`, `icc_profile`; of an animation `duration`, `loop` and `default_image`; and how the file was made:
@@ -58,7 +59,7 @@ class Picture:
 
     @property
     def transparent(self) -> bool:
-        """Whether it can be seen through anywhere."""
+        """Whether any pixel is transparent."""
         return self.alpha is not None and bool(self.alpha.min() < np.iinfo(self.alpha.dtype).max)
 
 
@@ -70,7 +71,7 @@ def decode(image: Image.Image, file: IO[bytes] | None = None) -> Picture:
         file: that it was opened from, for what Pillow leaves unread; `None` if it was made in memory.
 
     Raises:
-        ImageError: its numbers have no meaning as a picture.
+        ImageError: its values are not those of a picture.
 
     Example:
         >>> decode(Image.new("CMYK", (5, 4))).pixels.shape
@@ -110,7 +111,7 @@ def _scale_transparency(image: Image.Image) -> None:
 def upright(
     image: Image.Image, pixels: Array, alpha: Array | None, orientation: int | None, *, turn: bool = True
 ) -> Picture:
-    """Turns decoded pixels as the image's EXIF says, and adds what must survive of it.
+    """Rotates decoded pixels by the image's EXIF orientation, and adds the metadata to keep.
 
     Args:
         image: where they come from.
@@ -267,11 +268,11 @@ def _lab_of(image: Image.Image) -> Array:
 
 
 def encode(picture: Picture, rgb: npt.NDArray[Any]) -> Image.Image:
-    """Makes a Pillow image of colored pixels, with the alpha and metadata of the picture they came from.
+    """Creates a Pillow image from colored pixels, with the alpha and metadata of the original.
 
     Args:
         picture: the original.
-        rgb: `(H, W, 3)`, uint8, uint16 or float in 0..1. Pillow holds 8 bits a channel, so deeper ones are rounded.
+        rgb: `(H, W, 3)`, uint8, uint16 or float in 0..1. Pillow holds 8 bits per channel, so deeper ones are rounded.
 
     Returns:
         An image of mode RGB, or RGBA if there is alpha.
@@ -301,7 +302,7 @@ def opaque_rgb(picture: Picture) -> Array:
 
 
 def at_depth(values: npt.NDArray[Any], depth: int) -> npt.NDArray[Any]:
-    """Rounds to so many bits a channel; what has them already comes back itself.
+    """Rounds to a number of bits per channel; values that have it already are returned unchanged.
 
     Args:
         values: uint8, uint16, or float in 0..1.

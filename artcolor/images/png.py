@@ -1,4 +1,4 @@
-"""PNG of 8 and 16 bits a channel, written strip by strip.
+"""PNG of 8 and 16 bits per channel, written strip by strip.
 
 Pillow would need another copy of the picture, with four bytes a pixel, and writes no more than 8 bits.
 """
@@ -36,7 +36,7 @@ def write_png(
         file: is written to.
         pixels: `(H, W)` or `(H, W, 3)`, uint8, uint16, or float in 0..1.
         alpha: `(H, W)`, or `None`.
-        depth: 8 or 16 bits a channel.
+        depth: 8 or 16 bits per channel.
         info: as `Picture.info` explains.
         xmp: what is written, with where the colors came from.
     """

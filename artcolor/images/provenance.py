@@ -1,4 +1,4 @@
-"""A coloring says that it is one: XMP that is written into results and read back."""
+"""Provenance: XMP that states in each result that its colors were computed, and how."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ _EMPTY = (
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the colors of a picture come from.
+    """The origin of the colors of a picture.
 
     Written by the IPTC Photo Metadata Standard 2025.1 (`DigitalSourceType`, `AISystemUsed`, `AISystemVersionUsed`),
     which other programs show, with model, weights and options in a namespace of our own.
@@ -35,7 +35,7 @@ class Provenance:
     Attributes:
         model: tag of the weights, as `cnn.art_v1`.
         weights_sha256: of the weights file; empty if it is not known.
-        options: what the picture was colored with.
+        options: options that the picture was colored with.
         version: of artcolor.
         source_type: from IPTC's vocabulary.
     """
@@ -47,10 +47,10 @@ class Provenance:
     source_type: str = ALGORITHMICALLY_ENHANCED
 
     def into(self, xmp: bytes | None) -> bytes:
-        """Adds this to XMP; all else of it stays. What was said there of an earlier coloring is replaced.
+        """Adds this to XMP and keeps everything else, except for the provenance of an earlier coloring.
 
         Args:
-            xmp: that the picture has already. If it cannot be read, it is left out, with a warning.
+            xmp: existing XMP of the picture. If it cannot be read, it is dropped with a warning.
 
         Returns:
             XMP with this in it.
@@ -83,7 +83,7 @@ class Provenance:
         return xmp_packet.serialized(document)
 
     def shortened(self) -> "Provenance":
-        """Returns the same without long lists in the options; only how long they were is kept.
+        """Returns a copy without long lists in the options; only their lengths are kept.
 
         Example:
             >>> Provenance("unet.art_v6", options={"hints": [{"x": 0.5}], "size": 224}).shortened().options
@@ -107,13 +107,13 @@ class Provenance:
 
 
 def provenance_in(xmp: bytes | None) -> Provenance | None:
-    """Reads what `Provenance.into` has written.
+    """Reads provenance written by `Provenance.into`.
 
     Args:
         xmp: of a picture.
 
     Returns:
-        `None` if it does not speak of a coloring by artcolor.
+        The provenance; `None` if artcolor did not color the picture.
     """
     document = xmp_packet.parsed(xmp) if xmp else None
     root = xmp_packet.rdf_of(document) if document else None

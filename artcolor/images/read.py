@@ -45,16 +45,16 @@ class PictureFile:
     are not pages.
 
     Args:
-        name: what messages call the file.
+        name: name of the file in messages.
         file: the open file; it must stay open while pages are decoded.
         opened: the same file, opened by Pillow or as a TIFF.
-        max_pixels: the most pixels that one page or frame may have.
+        max_pixels: maximum number of pixels of a page or frame.
         short_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, if its short side keeps at least this many
             pixels; `None` decodes it at full size.
         allow_truncated: whether a truncated JPEG is decoded as far as possible.
 
     Attributes:
-        name: what messages call the file: its path, `the bytes given`, or the `name` of an open file.
+        name: name of the file in messages: its path, `the bytes given`, or the `name` of an open file.
         format: Pillow's name of the format, as in `FORMATS`.
         size: width and height of the first picture in pixels, before its orientation is applied.
         frames: the number of pages or frames.
@@ -201,8 +201,8 @@ def open_file(
     Args:
         source: path of the file, its bytes, or a binary file that is open for reading. An open file is read from its
             beginning and stays open; one that cannot seek is read into memory from its current position.
-        max_pixels: the most pixels of one page or frame. `None` is Pillow's own guard against decompression bombs, 179
-            million. The limit applies to this file only. (In WebP and GIF, Pillow's guard stays.)
+        max_pixels: maximum number of pixels of a page or frame. `None` is Pillow's own guard against decompression bombs,
+            179 million. The limit applies to this file only. (In WebP and GIF, Pillow's guard stays.)
         short_side: pixels of the short side that are enough; a large JPEG is then decoded faster, at a fraction of its
             size.
         allow_truncated: whether a truncated JPEG is decoded as far as possible, with a warning. One that lacks
@@ -288,9 +288,9 @@ def open_picture(source: Source, *, max_pixels: int | None = None, allow_truncat
     """Decodes a file that holds one picture.
 
     Args:
-        source: as `open_file` takes it.
-        max_pixels: as `open_file` takes it.
-        allow_truncated: as `open_file` takes it.
+        source: see `open_file`.
+        max_pixels: see `open_file`.
+        allow_truncated: see `open_file`.
 
     Raises:
         ImageError: the file is missing, not a picture, damaged, too large, or has several pages.
@@ -310,9 +310,9 @@ def open_rgb(source: Source, *, max_pixels: int | None = None, short_side: int |
     Transparent pixels are blended with white.
 
     Args:
-        source: as `open_file` takes it.
-        max_pixels: as `open_file` takes it.
-        short_side: as `open_file` takes it.
+        source: see `open_file`.
+        max_pixels: see `open_file`.
+        short_side: see `open_file`.
 
     Returns:
         `(H, W, 3)`, uint8, upright.
@@ -331,10 +331,10 @@ def open_rgb(source: Source, *, max_pixels: int | None = None, short_side: int |
 
 
 def read_provenance(source: Source) -> Provenance | None:
-    """Reads from a picture file whether and how artcolor colored it. Pixels are not decoded.
+    """Reads the provenance of a picture file: whether and how artcolor colored it. Pixels are not decoded.
 
     Args:
-        source: as `open_file` takes it.
+        source: see `open_file`.
 
     Returns:
         The provenance; `None` if the file states none.

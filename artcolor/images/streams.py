@@ -1,4 +1,4 @@
-"""What a picture can be read from: a path, the bytes of a file, or an open file."""
+"""Sources of pictures: a path, the bytes of a file, or an open file."""
 
 import contextlib
 import io
@@ -14,10 +14,10 @@ _BYTES = "the bytes given"
 
 @runtime_checkable
 class Readable(Protocol):
-    """An open binary file, or what acts like one."""
+    """An open binary file or a similar object."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Reads so many bytes, or all that are left."""
+        """Reads up to this many bytes, or all that are left."""
         ...
 
 
@@ -26,7 +26,7 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable
 
 
 def is_source(x: Any) -> TypeGuard[Source]:
-    """Whether `open_file` takes this.
+    """Returns whether `open_file` accepts an object.
 
     Args:
         x: anything. Pillow images, arrays and tensors are pictures already, and no sources.
@@ -39,10 +39,10 @@ def is_source(x: Any) -> TypeGuard[Source]:
 
 
 def source_name(source: Any) -> str:
-    """What messages call a source.
+    """Returns the name of a source in messages.
 
     Args:
-        source: as `open_file` takes it.
+        source: see `open_file`.
 
     Example:
         >>> source_name(b"\\x89PNG")
@@ -60,7 +60,7 @@ def file_name_of(source: Any) -> str | None:
     """The name of a file, without its folder; `None` if there is no file, or it has no name.
 
     Args:
-        source: anything, as `is_source` takes it.
+        source: any object; see `is_source`.
 
     Example:
         >>> file_name_of("scans/a.png"), file_name_of(io.BytesIO())
@@ -71,7 +71,7 @@ def file_name_of(source: Any) -> str | None:
 
 
 def being(name: str) -> str:
-    """The beginning of what a message says of a source: `a.png is`, but `the bytes given are`."""
+    """Returns the subject and verb of a message about a source: `a.png is`, but `the bytes given are`."""
     return f"{name} {'are' if name == _BYTES else 'is'}"
 
 
@@ -82,7 +82,7 @@ def reading(source: Source) -> Iterator[IO[bytes]]:
     A file that is given stays open, but its position moves. One that cannot seek is read into memory.
 
     Args:
-        source: as `open_file` takes it.
+        source: see `open_file`.
 
     Raises:
         ImageError: it is a folder, is open as text, or is no source at all.

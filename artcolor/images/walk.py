@@ -1,4 +1,4 @@
-"""Going through folders of pictures, the same way for colorizing, training and evaluation."""
+"""Walks through folders of pictures, in the same way for colorizing, training and evaluation."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _PREFIX = 16
 
 
 def walk(folder: Path, *, leave_out: Path | None = None) -> Iterator[Path]:
-    """Finds the pictures in a folder and its sub-folders, by name.
+    """Finds the pictures in a folder and its subfolders, by name.
 
     A file is a picture by its suffix or by its content; pictures of formats that are not read are among them, so that
     whoever opens them says so. Links to folders are followed, unless they lead back to where they are. Hidden files
@@ -28,7 +28,7 @@ def walk(folder: Path, *, leave_out: Path | None = None) -> Iterator[Path]:
         leave_out: a folder that is left out, as the results lie in it; existing or not.
 
     Yields:
-        Paths of pictures, of links to nothing that are named like one, and of sub-folders that cannot be listed.
+        Paths of pictures, of links to nothing that are named like one, and of subfolders that cannot be listed.
     """
     yield from _walk(folder, leave_out, ())
 

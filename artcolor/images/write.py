@@ -1,4 +1,4 @@
-"""Writing pictures: whole or not at all, with what the original said and how it was compressed."""
+"""Writes pictures atomically, with the metadata and compression of the original."""
 
 import contextlib
 import importlib
@@ -54,16 +54,16 @@ def save_picture(
     depth: int | None = None,
     provenance: Provenance | None = None,
 ) -> None:
-    """Writes one picture, whole or not at all.
+    """Writes one picture atomically.
 
     Args:
         picture: in color; or a Pillow image, with metadata in its `info`.
-        path: of the file; one that exists is replaced. Its suffix decides the format. A binary file that is open for
+        path: of the file; an existing file is replaced. Its suffix decides the format. A binary file that is open for
             writing gets all bytes at once, and only if nothing failed.
         format: decides instead of the suffix: `"png"`, `".webp"`; required for an open file without a name.
         quality: 1..100 for JPEG, WebP, AVIF, HEIC. `None` is about the original's, or 95 (90 for AVIF and HEIC).
-        depth: 8 or 16 bits a channel. `None` is 16 where the picture has more than 8 and the format can hold them.
-        provenance: what is written about where the colors come from.
+        depth: 8 or 16 bits per channel. `None` is 16 where the picture has more than 8 and the format can hold them.
+        provenance: origin of the colors, to be recorded in the file.
 
     Raises:
         ImageError: the format is unknown or cannot hold the picture, or the file cannot be written.
@@ -85,15 +85,15 @@ def save_pictures(
     depth: int | None = None,
     provenance: Provenance | None = None,
 ) -> None:
-    """Writes pages or frames into one file, whole or not at all. Pages of TIFF are written as they come.
+    """Writes pages or frames into one file atomically. TIFF pages are written one by one.
 
     Args:
         pictures: one or more; the frames of an animation have one size.
-        path: as `save_picture` takes it.
-        format: as `save_picture` takes it.
-        quality: as `save_picture` takes it.
-        depth: as `save_picture` takes it; that of the first page holds for all.
-        provenance: as `save_picture` takes it.
+        path: see `save_picture`.
+        format: see `save_picture`.
+        quality: see `save_picture`.
+        depth: see `save_picture`; that of the first page holds for all.
+        provenance: see `save_picture`.
 
     Raises:
         ImageError: the format is unknown or cannot hold the pictures, or the file cannot be written.
@@ -128,7 +128,7 @@ def save_pictures(
 
 
 class Writable(Protocol):
-    """An open binary file, or what acts like one."""
+    """An open binary file or a similar object."""
 
     def write(self, data: bytes, /) -> Any:
         """Writes all of `data`."""
@@ -163,13 +163,13 @@ def _whole(path: Path, file: Writable | None) -> Iterator[BinaryIO]:
 def check_settings(
     path: str | Path, *, format: str | None = None, quality: int | None = None, depth: int | None = None
 ) -> None:
-    """Checks that the format of a file has the quality or depth that are asked for.
+    """Checks that the format of a file supports the requested quality and depth.
 
     Args:
         path: of the file to write.
-        format: as `save_picture` takes it.
-        quality: as `save_picture` takes it.
-        depth: as `save_picture` takes it.
+        format: see `save_picture`.
+        quality: see `save_picture`.
+        depth: see `save_picture`.
 
     Raises:
         ImageError: the format is unknown, or a setting is invalid for it.

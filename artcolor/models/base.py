@@ -39,7 +39,7 @@ class Features:
         padded: L, padded or letterboxed to a size that the network supports.
         output_size: height and width of the picture within the network's output, in output pixels.
         encoded: the return value of the model's `_encode`.
-        embeddings: what the model's kernel knows of them, once it was needed.
+        embeddings: the kernel's embeddings of them, computed when first needed.
     """
 
     lightness: Tensor
@@ -302,7 +302,7 @@ class ColorizationModel(HubModule):
         return [encoded]
 
     def embedding(self, features: Features, raw: Tensor) -> Embedding:
-        """Computes what the kernel knows of encoded pictures; kept for the next call.
+        """Computes the kernel's embedding of encoded pictures; cached for the next call.
 
         Args:
             features: encoded pictures.

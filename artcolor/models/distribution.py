@@ -41,7 +41,7 @@ class DistributionModel(ColorizationModel):
         return raw + palette_weights(centers, guidance.palette)[:, None, None]
 
     def vary(self, features: Features, raw: Tensor, ab: Tensor, guidance: Guidance) -> Tensor:
-        """Draws colorings around a prediction, coherent over regions that the kernel holds for alike.
+        """Draws colorings around a prediction, coherent over regions that the kernel considers similar.
 
         Args:
             features: encoded pictures.

@@ -37,7 +37,7 @@ class Guidance:
         reference: `(1, 3, H, W)`, sRGB in 0..1, a colored picture whose colors the result adopts where things look
             alike; `artcolor.colorize`, `Colorizer` and `Session` take a path instead.
         seed: seed of a random coloring, 0 to 2⁶³ - 1; `None` is the most typical coloring.
-        samples: number of different colorings, at least 1, spread evenly over the plausible ones.
+        samples: number of alternative colorings, at least 1, spread evenly over the plausible ones.
         spread: distance of samples from the most typical coloring in standard deviations, 0 to 100; `None` is the
             model's default.
 
@@ -76,7 +76,7 @@ class Decoding:
     """How a model's output is decoded to chroma.
 
     Attributes:
-        vividness: τ, 0 to 100; how much rare colors are weighed up. 0 is the most accurate and muted; 2, the default
+        vividness: τ, 0 to 100; how strongly rare colors are favored. 0 is the most accurate and muted; 2, the default
             of released weights, is as colorful as real paintings; `None` uses the checkpoint's default.
         temperature: T in 0.01..1 of the annealed mean; lower sharpens the distribution; `None` uses the checkpoint's
             default, which rises to 1 as vividness falls from its default to 0.
@@ -100,7 +100,7 @@ class Decoding:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Predicted chroma, and the model's uncertainty. The planes are tensors, or arrays if ONNX Runtime made them.
+    """Predicted chroma, and the model's uncertainty. The planes are tensors, or arrays from ONNX Runtime.
 
     Attributes:
         ab: `(N, 2, h, w)`, chroma in Lab units at the resolution of the network's output. With several samples, N is

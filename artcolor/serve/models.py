@@ -89,7 +89,7 @@ def make_colorizer(name: str, settings: Settings, options: Mapping[str, Any] | N
     Args:
         name: of a model or of weights.
         settings: say where the network runs.
-        options: as `Colorizer` takes them.
+        options: see `Colorizer`.
 
     Raises:
         ConfigError: the model does not accept an option.

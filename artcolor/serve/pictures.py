@@ -43,7 +43,7 @@ def check_picture(
     Args:
         source: its file.
         settings: limit the pixels.
-        allow_truncated: as `open_file` takes it.
+        allow_truncated: see `open_file`.
         single: refuse several pages or frames.
 
     Returns:

@@ -178,7 +178,7 @@ def _foreign(name: str) -> WeightsError:
 
 
 def parse_metadata(text: str | None, name: str) -> dict[str, Any]:
-    """Parses what an ONNX file says of itself.
+    """Parses the metadata of an ONNX file.
 
     Args:
         text: the JSON.
@@ -224,7 +224,7 @@ def inputs_of(
 
     Args:
         lightness: `(N, 1, H, W)`, L in 0..100, of any size.
-        config: what the file says of itself, from `parse_metadata`.
+        config: the metadata of the file, from `parse_metadata`.
         vividness: τ.
         temperature: T.
 
