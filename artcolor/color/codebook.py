@@ -1,4 +1,4 @@
-"""Quantized ab: the bins that colors fall into, how often they do, and the way back to a color.
+"""Quantized ab: bins of colors, their frequencies, and decoding to a color.
 
 Source: Zhang, Isola, Efros, "Colorful Image Colorization", ECCV 2016, sections 2.1 to 2.3.
 """
@@ -44,12 +44,12 @@ def _pixels(ab: Tensor) -> Tensor:
 
 
 class Codebook(nn.Module):
-    """Bins in the ab plane with their frequencies. All of it is buffers, so a weights file carries it.
+    """Bins in the ab plane with their frequencies. Everything is stored in buffers, so weights files contain it.
 
-    Make one with `Codebook.fit`, `Codebook.of_gamut`, or `Codebook(bins)` to load a stored one into.
+    Create one with `Codebook.fit` or `Codebook.of_gamut`, or with `Codebook(bins)` to load a stored one.
 
     Args:
-        bins: how many, Q.
+        bins: number of bins, Q.
 
     Attributes:
         prior: `(Q,)`, p(bin), smoothed by the soft encoding; sums to 1.
@@ -228,7 +228,7 @@ class Codebook(nn.Module):
         return torch.cdist(_pixels(ab), self.centers).argmin(1).reshape(n, h, w)
 
     def gather(self, probabilities: Tensor, centers: Tensor) -> Tensor:
-        """Puts a distribution over other bins onto these: the probability of each goes to the nearest.
+        """Maps a distribution over other bins to these: the probability of each goes to the nearest.
 
         Args:
             probabilities: `(N, E, h, w)`.
@@ -248,7 +248,7 @@ class Codebook(nn.Module):
         return probabilities.new_zeros(n, self.bins, h, w).index_add_(1, nearest, probabilities)
 
     def log_prior(self, lightness: Tensor) -> Tensor:
-        """Gives log p(bin | L), what is known of a pixel's color before looking at the picture.
+        """Returns log p(bin | L), the prior of a pixel's color given its lightness.
 
         Args:
             lightness: `(N, 1, H, W)`, L in 0..100.

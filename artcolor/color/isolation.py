@@ -1,4 +1,4 @@
-"""Computing with our own settings of torch, whatever the caller has set around us."""
+"""Isolates computations from torch settings of the caller."""
 
 import contextlib
 from collections.abc import Iterator

@@ -88,7 +88,7 @@ def _lab_curve(xyz: Tensor) -> Tensor:
 
 
 def rgb_to_lightness(rgb: Tensor) -> Tensor:
-    """Gives the L of sRGB pictures, at a third of the cost of the whole of Lab.
+    """Computes the L of sRGB pictures, at a third of the cost of Lab.
 
     Args:
         rgb: `(*, 1, H, W)` gray or `(*, 3, H, W)`, sRGB in 0..1.
@@ -105,7 +105,7 @@ def rgb_to_lightness(rgb: Tensor) -> Tensor:
 
 
 def linear_to_lightness(linear: Tensor) -> Tensor:
-    """Gives the L of linear sRGB or gray.
+    """Computes the L of linear sRGB or gray.
 
     Args:
         linear: `(*, 1, H, W)` or `(*, 3, H, W)`, linear light in 0..1.
@@ -180,7 +180,7 @@ def outside_gamut(linear: Tensor) -> tuple[Tensor, ...]:
 def to_gamut(lightness: Tensor, ab: Tensor) -> Tensor:
     """Scales chroma toward neutral, at constant L and hue, until the color exists in sRGB.
 
-    Colors that already exist come back untouched. A clamp of the RGB channels, the usual way, would change
+    Colors that already exist are returned unchanged. A clamp of the RGB channels, the usual way, would change
     lightness and hue.
 
     Args:

@@ -1,4 +1,4 @@
-"""Between pixels and planes: L at the working size for the network, and chroma joined with the full-size L.
+"""Converts between pixels and planes: L at the working size for the network, and chroma joined with the full-size L.
 
 This is the only place where pixels become L, and the only one where chroma becomes pixels. It works on arrays, without
 torch; `artcolor.color.transforms` has the same for tensors.
@@ -26,7 +26,7 @@ _LONGEST = 32
 
 
 def working_size(height: int, width: int, *, size: int, stride: int, out_stride: int) -> tuple[int, int]:
-    """The size at which a network looks at a picture.
+    """Returns the size at which a network sees a picture.
 
     Args:
         height: of the picture, in pixels.

@@ -124,8 +124,8 @@ def likeliest_colors(
         log_p: `(Q,)`, logarithms of the predicted probabilities of the bins.
         centers: `(Q, 2)`, a and b of the bins in Lab units.
         lightness: L of the place, 0..100.
-        message: the evidence of hints: a factor exp(η · d - ½ dᵀ Λ d) of the probabilities, with the distance d from the
-            mean: η `(2,)` and Λ `(2, 2)`; `None` without hints.
+        message: the evidence of hints: a factor exp(η · d - ½ dᵀ Λ d) of the probabilities, with d the distance from
+            the mean: η `(2,)` and Λ `(2, 2)`; `None` without hints.
         k: number of colors.
 
     Returns:

@@ -36,12 +36,12 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class FetchError(DataError):
-    """Something could not be fetched, or may not be."""
+    """A file cannot be fetched, or must not be."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is fetched at most.
+    """Limits of what is fetched.
 
     Attributes:
         max_bytes: of a picture.
@@ -90,8 +90,8 @@ class Fetcher:
     """Fetches from public addresses, one request after the other.
 
     Args:
-        limits: what is fetched at most.
-        allow_hosts: hosts in the own network that may be fetched from, too: `name`, or `name:port`.
+        limits: limits of what is fetched.
+        allow_hosts: hosts of a private network that are also allowed: `name`, or `name:port`.
 
     Example:
         >>> Fetcher().read("http://127.0.0.1/manifest.json", 100)

@@ -42,10 +42,10 @@ class Painting:
     """A picture that a canvas shows.
 
     Attributes:
-        canvas: what messages call the canvas: its label, or else its id.
+        canvas: name of the canvas in messages: its label, or else its id.
         annotation: that paints the picture on the canvas.
         image: the picture's description in the annotation.
-        names: what its file may be called, the most specific first.
+        names: possible names of its file, most specific first.
     """
 
     canvas: str
@@ -73,7 +73,7 @@ class Colored:
         painting: the original.
         path: of the result, below the folder of the new manifest.
         size: its width and height.
-        provenance: where its colors come from; `None` if the file does not say it.
+        provenance: origin of its colors; `None` if the file does not state it.
     """
 
     painting: Painting
@@ -89,7 +89,7 @@ class Manifest:
     Attributes:
         document: the manifest as JSON.
         paintings: its pictures, in the order of canvases.
-        left_out: what is on its canvases and cannot be colorized, and why: a sentence for each.
+        left_out: content of its canvases that cannot be colorized, with the reason: a sentence for each.
     """
 
     document: dict[str, Any]
@@ -102,7 +102,7 @@ class Manifest:
 
         Args:
             data: content of the file.
-            name: what messages call it.
+            name: its name in messages.
 
         Raises:
             DataError: it is not a manifest, or shows no pictures.
@@ -166,7 +166,7 @@ class Manifest:
             name: of the new manifest, in that folder.
 
         Returns:
-            The new manifest. This one stays as it is.
+            The new manifest. This one is not changed.
         """
         bodies = {id(each.painting.annotation): _choice(each, base) for each in results}
         new = _replaced(self.document, bodies)

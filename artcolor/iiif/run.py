@@ -50,7 +50,7 @@ class PictureJob:
 
     @property
     def name(self) -> str:
-        """What messages and reports call the picture: its canvas, and its result as labels may repeat."""
+        """Name of the picture in messages and reports: its canvas, and its result because labels may repeat."""
         return f"{self.painting.canvas} ({self.target.name})"
 
 
@@ -97,7 +97,7 @@ def colorize_manifest(
     fetcher: Fetcher | None = None,
     workers: int | None = None,
 ) -> Generator[tuple[PictureJob, Outcome], None, None]:
-    """Colorizes pictures and carries on past those that cannot be found, fetched or colorized.
+    """Colorizes pictures, and skips those that cannot be found, fetched or colorized.
 
     Fetched originals are kept in a private temporary folder, a few at a time, and removed.
 

@@ -201,7 +201,7 @@ def open_file(
     Args:
         source: path of the file, its bytes, or a binary file that is open for reading. An open file is read from its
             beginning and stays open; one that cannot seek is read into memory from its current position.
-        max_pixels: maximum number of pixels of a page or frame. `None` is Pillow's own guard against decompression bombs,
+        max_pixels: maximum number of pixels of a page or frame. `None` is Pillow's guard against decompression bombs,
             179 million. The limit applies to this file only. (In WebP and GIF, Pillow's guard stays.)
         short_side: pixels of the short side that are enough; a large JPEG is then decoded faster, at a fraction of its
             size.

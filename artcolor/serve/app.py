@@ -39,7 +39,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = ((UnsupportedError, 415), (Im
 
 
 def make_app(settings: Settings) -> Starlette:
-    """Makes the server.
+    """Creates the server.
 
     Args:
         settings: of the server.

@@ -34,7 +34,7 @@ async def colorize(request: Request) -> Response:
             options.
 
     Returns:
-        The picture, in the format of the original unless the query says otherwise.
+        The picture, by default in the format of the original.
     """
     state = state_of(request)
     with state.places.take() as place:
@@ -52,7 +52,7 @@ def colorize_upload(upload: Upload, query: QueryParams, state: State) -> File:
         state: of the server.
 
     Returns:
-        The colored picture, with what was warned of.
+        The colored picture, with warnings.
 
     Raises:
         HTTPException: there is no picture (400), it is too large (413), or the server is busy with others (503).
@@ -94,13 +94,13 @@ def _colorized(upload: Upload, query: QueryParams, state: State) -> File:
 
 
 def picture_of(upload: Upload) -> NamedBytes | bytes:
-    """The picture in a request.
+    """Returns the picture in a request.
 
     Args:
         upload: what the request carries.
 
     Returns:
-        The file, with its name if the request tells one.
+        The file, with its name if the request states one.
 
     Raises:
         HTTPException: there is none (400).

@@ -1,4 +1,4 @@
-"""Limits connections: those that send nothing, or take nothing, end after a while; or earlier if there are many."""
+"""Limits connections: idle ones are closed after a while, or earlier if there are many."""
 
 import asyncio
 from typing import Any
@@ -13,12 +13,12 @@ _NEW_SECONDS = 0.25
 
 
 def limited_connections(settings: Settings) -> type[H11Protocol]:
-    """Makes the class of connections of a server.
+    """Creates the connection class of a server.
 
     uvicorn waits forever for a request. And with `limit_concurrency`, idle connections would keep others out.
 
     Args:
-        settings: `connections` and `idle_seconds` count.
+        settings: `connections` and `idle_seconds` are used.
 
     Returns:
         A class for `uvicorn.Config(http=...)`.

@@ -222,7 +222,7 @@ def _texts(entries: Iterable[Mapping[str, Any]]) -> list[str]:
 
 @functools.cache
 def docs_page() -> str:
-    """The description as a page in HTML, without script and style."""
+    """Returns the description as an HTML page, without scripts and styles."""
     parts = []
     for path, operations in describe()["paths"].items():
         for method, operation in operations.items():

@@ -40,15 +40,15 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedErr
 
 
 async def colorize_folder(request: Request) -> Response:
-    """Colorizes the pictures of a ZIP file. Each has the limits of a single picture, and a bad one fails alone.
+    """Colorizes the pictures of a ZIP file. Each has the limits of a single picture; bad ones are reported.
 
     Args:
         request: the body is a ZIP file, or a form with the parts `picture` (the ZIP file) and `reference`; the query
-            holds options.
+            contains options.
 
     Returns:
-        A ZIP file with the results and `report.json`, which names the files that failed, and why, and has
-        warnings of the others.
+        A ZIP file with the results and `report.json`, which lists the files that failed with
+        the reasons, and the warnings about the others.
     """
     state = state_of(request)
     settings, report = state.settings, list[dict[str, Any]]()

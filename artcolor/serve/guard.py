@@ -1,4 +1,4 @@
-"""Who is answered, and with which headers."""
+"""Decides which requests are answered, and with which security headers."""
 
 import asyncio
 import contextlib
@@ -107,7 +107,7 @@ def _refuse(status: int, message: str, headers: dict[str, str] | None = None) ->
 
 
 class Drain:
-    """Reads what is left of a request before it is answered early.
+    """Reads the rest of a request before it is answered early.
 
     A connection that is closed with unread data is reset, and the client may lose the answer.
 

@@ -1,4 +1,4 @@
-"""The headers of answers that say what the body cannot."""
+"""Response headers for what the body cannot contain."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ HEADERS = {
 
 
 def provenance_headers(provenance: Provenance) -> dict[str, str]:
-    """States in headers where the colors come from.
+    """Returns headers with the provenance of a picture.
 
     Args:
         provenance: of the picture. Hints are left out, because headers are short; the file has them.
@@ -40,7 +40,7 @@ def provenance_headers(provenance: Provenance) -> dict[str, str]:
 
 
 def warning_headers(warnings: Sequence[str]) -> dict[str, str]:
-    """States warnings in a header.
+    """Returns a header with warnings.
 
     Args:
         warnings: sentences.

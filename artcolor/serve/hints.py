@@ -1,4 +1,4 @@
-"""Hints in requests. None of them can name a file."""
+"""Hints in requests. They cannot refer to files."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ _SHAPES = ("polyline", "polygon")
 
 
 def hints_of(upload: Upload, settings: Settings, room: Room) -> Any:
-    """The hints in a request.
+    """Returns the hints in a request.
 
     Args:
-        upload: what the request carries.
+        upload: content of the request.
         settings: limit the pixels of painted hints.
         room: for the painted picture.
 
@@ -43,7 +43,7 @@ def hints_of(upload: Upload, settings: Settings, room: Room) -> Any:
 
 
 def check_hints(hints: Any) -> None:
-    """Checks that hints name no file of the server, and are not too many.
+    """Checks that hints do not refer to files of the server, and are not too many.
 
     Args:
         hints: the content of a hints file as JSON: an object, or a list of hints.

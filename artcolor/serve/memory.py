@@ -1,4 +1,4 @@
-"""What limits the memory of the server: the bytes of files that it holds, and the pixels that it works on at once."""
+"""Limits the memory of the server: the bytes of files in memory, and the pixels being processed."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ _BYTES_PER_SECOND = 100_000
 
 
 class Memory:
-    """Counts the bytes of files that were sent or are to be sent.
+    """Counts the bytes of received files and of files to be sent.
 
     Args:
         settings: `held_bytes` counts.
@@ -37,7 +37,7 @@ class Memory:
 
     @property
     def taken(self) -> int:
-        """Number of bytes that are held."""
+        """Number of bytes in memory."""
         return self._taken
 
     def take(self, count: int) -> None:
@@ -55,7 +55,7 @@ class Memory:
             self._taken += count
 
     def give_back(self, count: int) -> None:
-        """Counts bytes that are not held any more.
+        """Counts bytes that are no longer in memory.
 
         Args:
             count: of them.
@@ -65,7 +65,7 @@ class Memory:
 
 
 class Room:
-    """Lets several small pictures be worked on at once, but large ones one after the other.
+    """Processes several small pictures in parallel, but large ones one after the other.
 
     Args:
         settings: `max_pixels` is what all of them may have together; `seconds` limits the wait.
@@ -104,7 +104,7 @@ class Room:
 
 
 class File(NamedTuple):
-    """A file that answers a request.
+    """A file to be sent as a response.
 
     Attributes:
         data: its bytes.
@@ -120,7 +120,7 @@ class File(NamedTuple):
 
 
 class FileAnswer(Response):
-    """Sends a file as fast as the client takes it; its bytes count until then.
+    """Sends a file as fast as the client reads it; its bytes count until then.
 
     Args:
         file: what is sent.

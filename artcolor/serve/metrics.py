@@ -1,4 +1,4 @@
-"""What Prometheus reads from `/metrics`."""
+"""Metrics for Prometheus, at `/metrics`."""
 
 import time
 from collections.abc import Callable
@@ -13,9 +13,9 @@ class Metrics:
     """Counters of one server.
 
     Args:
-        places: returns the number of requests that wait or are worked on.
+        places: returns the number of requests waiting or in progress.
         sessions: returns the number of sessions.
-        held: returns the number of bytes of files that are held.
+        held: returns the number of bytes of files in memory.
     """
 
     media_type = CONTENT_TYPE_LATEST

@@ -25,7 +25,7 @@ def local_entries() -> list[Entry]:
 
 
 def defaults_of(entry: Entry) -> dict[str, float]:
-    """Returns how released weights decode colors if a request does not say it.
+    """Returns the decoding defaults of released weights.
 
     Args:
         entry: of the weights.
@@ -44,8 +44,8 @@ def abilities(distribution: bool) -> dict[str, Any]:
         distribution: it predicts a distribution of colors.
 
     Returns:
-        `accepts`: fields of `Guidance`; `decoding`: fields of `Decoding`; `uncertainty`: whether it tells how uncertain
-        it is.
+        `accepts`: fields of `Guidance`; `decoding`: fields of `Decoding`; `uncertainty`: whether it can map its
+        uncertainty.
 
     Example:
         >>> abilities(distribution=False)
@@ -84,11 +84,11 @@ def check_model(name: str, settings: Settings) -> None:
 
 
 def make_colorizer(name: str, settings: Settings, options: Mapping[str, Any] | None = None) -> Colorizer:
-    """Makes a colorizer with the backend that the command would choose.
+    """Creates a colorizer with the backend that the command would choose.
 
     Args:
         name: of a model or of weights.
-        settings: say where the network runs.
+        settings: determine the device.
         options: see `Colorizer`.
 
     Raises:

@@ -37,10 +37,10 @@ class _Files(StaticFiles):
 
 
 def page_routes() -> list[BaseRoute]:
-    """Makes the routes of the page, which match what no other route does.
+    """Returns the routes of the page, which match everything that no other route matches.
 
-    The page asks for `backend.json`. Hosts of static files have a file of that name; here, it says that there is a
-    server, whether it wants a token, and whether there are sample pictures.
+    The page asks for `backend.json`. Hosts of static files have a file of that name; here, it states that there is a
+    server, whether it requires a token, and whether there are sample pictures.
     """
     return [Route("/backend.json", _backend), Mount("/", _Files(directory=_WEB, html=True))]
 

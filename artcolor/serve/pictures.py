@@ -18,7 +18,7 @@ _LABELS = {"WEBP": "WebP", "HEIF": "HEIC", "JPEG2000": "JPEG 2000"}
 
 
 class Checked(NamedTuple):
-    """What the header of a picture file says.
+    """Facts from the header of a picture file.
 
     Attributes:
         suffix: of a file of the same format, or of the nearest that can be written.
@@ -44,10 +44,10 @@ def check_picture(
         source: its file.
         settings: limit the pixels.
         allow_truncated: see `open_file`.
-        single: refuse several pages or frames.
+        single: reject several pages or frames.
 
     Returns:
-        What its header says.
+        Facts from its header.
 
     Raises:
         HTTPException: it has too many pixels (413), or several pages or frames (422).

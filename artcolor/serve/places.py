@@ -1,4 +1,4 @@
-"""A fixed number of threads and a short queue: what is more is refused at once, and not piled up."""
+"""A fixed number of threads and a short queue; further requests are rejected immediately."""
 
 import asyncio
 import threading
@@ -37,7 +37,7 @@ class Places:
 
     @property
     def taken(self) -> int:
-        """Number of requests that wait or are worked on."""
+        """Number of requests waiting or in progress."""
         return self._taken
 
     def take(self) -> "Place":
@@ -125,7 +125,7 @@ class Place:
         """Runs a function in a thread. The first one takes the place until the end.
 
         Args:
-            request: wants the result. If its client hangs up before the function starts, the function is not run.
+            request: the request. If its client disconnects before the function starts, the function is not run.
             function: to run.
             *args: for it.
             **kwargs: for it.

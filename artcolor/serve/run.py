@@ -20,7 +20,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def run(settings: Settings, started: Callable[[str], None]) -> None:
-    """Runs the server. SIGTERM and Ctrl-C let it answer what it has begun, and then end it.
+    """Runs the server. After SIGTERM or Ctrl-C, it completes pending requests and stops.
 
     Args:
         settings: of the server.
@@ -51,7 +51,7 @@ class _Server(uvicorn.Server):
 
 
 def make_server(settings: Settings, started: Callable[[], None] = lambda: None) -> uvicorn.Server:
-    """Makes a server that does not run yet.
+    """Creates a server without running it.
 
     Args:
         settings: of the server.

@@ -1,4 +1,4 @@
-"""The endpoints of sessions: a picture is sent once, and then changed at little cost."""
+"""The endpoints of sessions: a picture is uploaded once and can then be edited quickly."""
 
 import base64
 import dataclasses
@@ -57,10 +57,10 @@ async def start(request: Request) -> Response:
 
     Args:
         request: the body is a picture file or a form with the parts `picture`, `hints` and `reference`; the query may
-            hold `model`, `size`, and `name`, what the picture is called.
+            contain `model`, `size`, and `name`, what the picture is called.
 
     Returns:
-        JSON with the id of the session; width, height and format of the picture; what will color it; and warnings.
+        JSON with the id of the session; width, height and format of the picture; the model; and warnings.
     """
     state = state_of(request)
     with state.places.take() as place:
@@ -107,10 +107,10 @@ def _started(upload: Upload, query: QueryParams, state: State) -> dict[str, Any]
 
 
 async def guide(request: Request) -> Response:
-    """Replaces the guidance of a session by the JSON in the body, and answers with a preview.
+    """Replaces the guidance of a session by the JSON in the body, and returns a preview.
 
     Args:
-        request: the body is an object with `hints` and the options of the colors; the query may hold `side`, `format`
+        request: the body is an object with `hints` and colorizing options; the query may contain `side`, `format`
             and `quality` of the preview.
 
     Returns:
@@ -163,13 +163,13 @@ def _guidance(kept: Kept, given: dict[str, Any]) -> tuple[Guidance, Decoding]:
 
 
 async def original(request: Request) -> Response:
-    """Answers with the picture of a session as it was sent, reduced, in sRGB and upright, as previews are.
+    """Returns the picture of a session as it was sent, reduced, in sRGB and upright, as previews are.
 
     Args:
-        request: the query may hold `side`, `format` and `quality`.
+        request: the query may contain `side`, `format` and `quality`.
 
     Returns:
-        The picture, as PNG unless the query says otherwise.
+        The picture, by default as PNG.
     """
     with state_of(request).places.take() as place:
         return await _worked(request, place, _original)
@@ -186,14 +186,14 @@ def _original(kept: Kept, query: QueryParams) -> File:
 
 
 async def result(request: Request) -> Response:
-    """Answers with the result of a session: the picture, colored at full size, or another file that shows it.
+    """Returns the result of a session: the picture, colored at full size, or another file that shows it.
 
     Args:
-        request: the query may hold `what`, and `format`, `quality` and `depth` of a picture or layer.
+        request: the query may contain `what`, and `format`, `quality` and `depth` of a picture or layer.
 
     Returns:
-        The picture, in the format of the original unless the query says otherwise; the color alone, as PNG unless the
-        query says otherwise; layers as an OpenRaster file; or a card as an HTML page.
+        The picture, by default in the format of the original; only the color, as PNG by
+        default; layers as an OpenRaster file; or a card as an HTML page.
     """
     state = state_of(request)
     with state.places.take() as place:
@@ -230,13 +230,13 @@ def _result(settings: Settings, kept: Kept, query: QueryParams) -> File:
 
 
 async def uncertainty(request: Request) -> Response:
-    """Answers with a map of how uncertain the model is of its colors, as PNG.
+    """Returns a map of the model's uncertainty, as PNG.
 
     Args:
-        request: the path names the session; the query may hold `side`.
+        request: the path names the session; the query may contain `side`.
 
     Returns:
-        The map, as large as the picture unless the query says otherwise.
+        The map, by default as large as the picture.
     """
     with state_of(request).places.take() as place:
         return await _worked(request, place, _uncertainty)
@@ -250,10 +250,10 @@ def _uncertainty(kept: Kept, query: QueryParams) -> File:
 
 
 async def alternatives(request: Request) -> Response:
-    """Answers with other colorings of the picture; the guidance of the session stays.
+    """Returns other colorings of the picture; the guidance of the session stays.
 
     Args:
-        request: the query may hold `count` and `side`.
+        request: the query may contain `count` and `side`.
 
     Returns:
         JSON with the alternatives: each with `seed`, which gives this coloring as part of the guidance, and `picture`,
@@ -277,13 +277,13 @@ def _alternatives(kept: Kept, query: QueryParams) -> dict[str, Any]:
 
 
 async def suggestions(request: Request) -> Response:
-    """Answers with the likeliest colors of a place.
+    """Returns the most likely colors at a point.
 
     Args:
-        request: the query holds `x` and `y`, and may hold `k`.
+        request: the query contains `x` and `y`, and may contain `k`.
 
     Returns:
-        JSON with the suggestions, the likeliest first.
+        JSON with the suggestions, most likely first.
     """
     with state_of(request).places.take() as place:
         return await _worked(request, place, _suggestions)
@@ -304,13 +304,13 @@ def _suggestions(kept: Kept, query: QueryParams) -> dict[str, Any]:
 
 
 async def close(request: Request) -> Response:
-    """Forgets a session.
+    """Deletes a session.
 
     Args:
         request: the path names the session.
 
     Returns:
-        An empty answer.
+        An empty response.
     """
     state_of(request).sessions.remove(request.path_params["id"])
     return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""Pictures that are kept between requests, with the network's features of them."""
+"""Pictures that are kept between requests, with their network features."""
 
 import contextlib
 import gc
@@ -35,8 +35,8 @@ class Kept:
         suffix: of a file in the format of the original.
         reference: bytes and name of a colored picture that the colors follow; `None` without one.
         working: number of pixels at the working size.
-        guidance: what the client said last.
-        decoding: how the output becomes chroma, as the client said last.
+        guidance: the latest guidance of the client.
+        decoding: the latest decoding options of the client.
         warnings: about reading the picture.
         used: when, by `time.monotonic`.
         lock: held while a request works with the session.
@@ -61,7 +61,7 @@ class Kept:
 
     @property
     def bytes(self) -> int:
-        """Memory of the picture, its previews, the reference, and what the network keeps."""
+        """Memory of the picture, its previews, the reference and the network features."""
         count = FEATURE_BYTES * self.working + (0 if self.reference is None else len(self.reference[0]))
         for each in (self.session, *list(self._previews.values())):
             picture = each.original
@@ -82,7 +82,7 @@ class Kept:
 
 
 class Sessions:
-    """The newest sessions, each until it was not used for a while.
+    """The newest sessions, each until it has been unused for a while.
 
     Args:
         settings: `sessions`, `session_bytes` and `session_seconds` count.
@@ -100,13 +100,13 @@ class Sessions:
             return len(self._kept)
 
     def add(self, kept: Kept) -> str:
-        """Keeps a session, in place of the oldest if there are too many or they are too large.
+        """Adds a session; the oldest are removed if there are too many or they are too large.
 
         Args:
             kept: the session.
 
         Returns:
-            Its id, which nobody can guess.
+            Its id, which cannot be guessed.
         """
         name = secrets.token_urlsafe(16)
         with self._lock:
@@ -116,7 +116,7 @@ class Sessions:
         return name
 
     def make_room(self, count: int) -> None:
-        """Forgets the oldest sessions if there is no memory for a further picture.
+        """Deletes the oldest sessions if there is no memory for a further picture.
 
         Args:
             count: bytes that it will have.
@@ -144,7 +144,7 @@ class Sessions:
             name: its id.
 
         Raises:
-            HTTPException: there is none, or not any more (404).
+            HTTPException: there is none, or it has expired (404).
         """
         with self._lock:
             self._remove_old()
@@ -165,7 +165,7 @@ class Sessions:
 
         Raises:
             ConfigError: the hints need too much memory or time.
-            HTTPException: there is no such session, or not any more (404), or no room (503).
+            HTTPException: there is no such session, or it has expired (404), or no room (503).
         """
         waiting = self.get(name)
         pixels = max(waiting.pixels, work_of(waiting.working, hints or waiting.guidance.hints, draws=True))
@@ -177,7 +177,7 @@ class Sessions:
                 yield kept
 
     def remove(self, name: str) -> None:
-        """Forgets a session.
+        """Deletes a session.
 
         Args:
             name: its id.
@@ -190,7 +190,7 @@ class Sessions:
             self._kept.pop(name, None)
 
     def remove_old(self) -> None:
-        """Forgets sessions that were not used for too long."""
+        """Deletes sessions that were not used for too long."""
         with self._lock:
             self._remove_old()
 
