@@ -82,10 +82,10 @@ class OnnxBackend:
 
         Args:
             seen: from `look`, of any sizes.
-            guidance: none, as the network supports no guidance.
+            guidance: must be empty, because the network supports no guidance.
             decoding: how the output becomes chroma.
-            uncertainty: compute the entropy, too.
-            batch_size: the most pictures that go through the network together.
+            uncertainty: also compute the entropy.
+            batch_size: maximum number of pictures per batch.
             frame: number of the page or frame; not used.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Networks in PyTorch, on any of its devices."""
+"""Runs networks in PyTorch, on any of its devices."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ class TorchBackend:
 
     Args:
         model: name of a model or of weights, path of a weights file, or a model.
-        device: where the network runs; `"auto"` is the best one.
+        device: device of the network; `"auto"` picks the fastest one.
         size: working size in pixels; `None` uses the model's own.
 
     Attributes:
@@ -80,8 +80,8 @@ class TorchBackend:
             seen: from `look`, of any sizes.
             guidance: hints, palette, reference and sampling.
             decoding: how the output becomes chroma.
-            uncertainty: compute the entropy, too.
-            batch_size: the most pictures that go through the network together.
+            uncertainty: also compute the entropy.
+            batch_size: maximum number of pictures per batch.
             frame: number of the page or frame.
 
         Returns:
@@ -124,7 +124,7 @@ class TorchBackend:
         torch.set_num_threads(_THREADS if count is None else min(count, _THREADS))
 
     def identity(self) -> tuple[str, str]:
-        """Tag and SHA-256 of the weights; a model made in memory has only a name, and the SHA-256 is then empty."""
+        """Tag and SHA-256 of the weights; a model created in memory has only a name and an empty SHA-256."""
         given = self._given
         if isinstance(given, ColorizationModel):
             return given.name, ""

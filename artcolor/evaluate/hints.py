@@ -1,4 +1,4 @@
-"""Measures what hints do: accuracy by number of hints, beside simpler ways to spread colors.
+"""Measures the effect of hints: accuracy by number of hints, compared with simpler ways to spread colors.
 
 Hints are true colors of single cells of the grid of a model's output.
 """
@@ -160,7 +160,7 @@ def evaluate_hints(
     Args:
         model: a model, or its name with settings (see `artcolor.evaluate.predictors.predictor_of`).
         data: folder of a data set.
-        counts: numbers of hints; 0 is always measured, too.
+        counts: numbers of hints; 0 is always measured as well.
         split: `"train"`, `"val"` or `"test"`.
         protocol: name of the protocol by which pictures are read.
         limit: use only this many pictures of a fixed shuffle; `None` uses all.

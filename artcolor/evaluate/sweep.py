@@ -128,7 +128,7 @@ def sweep(
     """
     if split == "test":
         raise ConfigError(
-            "defaults must not be chosen on the split 'test', because figures measured there would mean nothing. "
+            "defaults must not be chosen on the split 'test', because its metrics would then be biased. "
             "Sweep on 'val', then evaluate on 'test'."
         )
     if min(len(vividness), len(gains)) < 2 or not temperatures:

@@ -98,11 +98,11 @@ class _Embedded(_Decoded):
 
 @dataclass(frozen=True)
 class ExportedGraph:
-    """An ONNX graph whose weights lie in a safetensors file.
+    """An ONNX graph whose weights are in a safetensors file.
 
     Attributes:
         data: content of the ONNX file.
-        external: names of the tensors that it takes from there.
+        external: names of the tensors in that file.
     """
 
     data: bytes
@@ -153,7 +153,7 @@ def export_onnx(
 
 
 def graph_of(model: ColorizationModel, *, tag: str, sha256: str) -> ExportedGraph:
-    """Makes a graph that takes its weights from the safetensors file of a release.
+    """Creates a graph that takes its weights from the safetensors file of a release.
 
     Args:
         model: with the weights of the release.
@@ -182,7 +182,7 @@ def graph_of(model: ColorizationModel, *, tag: str, sha256: str) -> ExportedGrap
 
 
 def metadata_of(model: ColorizationModel, *, tag: str = "", sha256: str = "", hints: bool = False) -> dict[str, Any]:
-    """States all that computing colors from the outputs of a complete ONNX file requires; see `export_onnx`.
+    """Returns the metadata that is needed to compute colors from the outputs of a complete ONNX file.
 
     Args:
         model: predicts a distribution.
@@ -289,7 +289,7 @@ def _exported(model: ColorizationModel, *, hints: bool) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps what the exporters print and log of their progress from the terminal; warnings are not for users either."""
+    """Suppresses progress messages and warnings of the exporters, which are not for users."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""A learned kernel: how the color of one place tells of the color of another.
+"""A learned kernel: how strongly the color of one pixel determines that of another.
 
 The difference between true chroma and a model's mean prediction is modeled as a Gaussian process over pixels
 (Rasmussen, Williams 2006) whose covariance is computed from the network's features, place and lightness. Conditioning
@@ -33,15 +33,15 @@ _FEATURE_STEP, _PLACE_STEPS, _LIGHTNESS_STEPS, _UNTRAINED_NOISE = 0.35, (0.35, 3
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """What the kernel knows of each pixel of N pictures; P = h · w.
+    """The kernel's embedding of each pixel of N pictures; P = h · w.
 
     Attributes:
-        near: for each Gaussian part of the kernel, coordinates `(N, P, d)`; pixels with near coordinates have similar
+        near: for each Gaussian part of the kernel, coordinates `(N, P, d)`; pixels with close coordinates have similar
             residuals.
         amplitude: `(N, P, parts)`, standard deviation of each Gaussian part.
-        shared: `(N, P, 2, rank)`, of a and b, what the whole picture has in common: its moods.
+        shared: `(N, P, 2, rank)`, of a and b, the components that the whole picture shares: its moods.
         scale: `(N, P, 2, 2)`, square root of the covariance of a and b.
-        noise: `(N, P)`, standard deviation of what is peculiar to each pixel.
+        noise: `(N, P)`, standard deviation of the part that is specific to each pixel.
         mean: `(N, P, 2)`, the predicted mean of a and b, in Lab units.
         size: h and w.
     """
@@ -151,7 +151,7 @@ class ChromaKernel(nn.Module):
                 layer.weight.mul_(0.1)
 
     def embed(self, features: Sequence[Tensor], lightness: Tensor, mean: Tensor, covariance: Tensor) -> Embedding:
-        """Computes what the kernel knows of each pixel.
+        """Computes the embedding of each pixel.
 
         Args:
             features: of the network, `(N, C, h / s, w / s)` each, with s = 1 for the first.
@@ -211,13 +211,13 @@ class ChromaKernel(nn.Module):
         return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
 
     def without_place(self, embedding: Embedding) -> Embedding:
-        """Forgets where pixels are, to compare pixels of different pictures.
+        """Removes positions, to compare pixels of different pictures.
 
         Args:
             embedding: made by this kernel.
 
         Returns:
-            The same, but for place, and without the part of place and lightness.
+            The embedding without positions and without the part of position and lightness.
         """
         coordinates = [each.clone() for each in embedding.near]
         for each in coordinates[:-1]:
@@ -227,7 +227,7 @@ class ChromaKernel(nn.Module):
         return dataclasses.replace(embedding, near=coordinates, amplitude=amplitude)
 
     def compares(self, embedding: Embedding) -> bool:
-        """Whether an embedding knows more of pixels than place and lightness."""
+        """Whether an embedding contains more than position and lightness."""
         return embedding.near[0].shape[-1] > _PLACE_AND_LIGHTNESS
 
     def covariance(self, one: Embedding, two: Embedding, *, local: float | None = None) -> Tensor:
@@ -236,7 +236,7 @@ class ChromaKernel(nn.Module):
         Args:
             one: n pixels of N pictures.
             two: m pixels of N pictures.
-            local: of residuals that are peculiar to objects; larger numbers make objects smaller, 1 is the largest.
+            local: for residuals that are specific to objects; larger numbers make objects smaller, 1 is the largest.
                 `None` is for residuals of the whole picture.
 
         Returns:
@@ -261,7 +261,7 @@ class ChromaKernel(nn.Module):
 
 
 class UntrainedKernel(ChromaKernel):
-    """A kernel for any model: pixels are alike whose features, place and lightness are.
+    """A kernel for any model: pixels with similar features, position and lightness are similar.
 
     Example:
         >>> flat = torch.zeros(1, 1, 12, 16)
@@ -283,7 +283,7 @@ class UntrainedKernel(ChromaKernel):
             self.log_noise.fill_(math.log(_UNTRAINED_NOISE))
 
     def embed(self, features: Sequence[Tensor], lightness: Tensor, mean: Tensor, covariance: Tensor) -> Embedding:
-        """Computes what the kernel knows of each pixel; see `ChromaKernel.embed`.
+        """Computes the embedding of each pixel; see `ChromaKernel.embed`.
 
         Args:
             features: of the network, `(N, C, h, w)`, standardized within each picture; only the first are used. If

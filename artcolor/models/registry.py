@@ -75,7 +75,7 @@ def register_model(weights: type[WeightsEnum]) -> Callable[[_B], _B]:
         weights: enum of the released weights; an enum without members if there are none.
 
     Returns:
-        A decorator for the builder. The builder's return annotation names the model class, whose `accepts` tells what
+        A decorator for the builder. The builder's return annotation names the model class, whose `accepts` lists the
         guidance it supports.
     """
 
@@ -99,7 +99,7 @@ def list_models(pattern: str = "*", *, pretrained: bool = False) -> list[str]:
 
     Args:
         pattern: names to list, with the wildcards `*`, `?` and `[...]`.
-        pretrained: leave out models without released weights.
+        pretrained: list only models with released weights.
 
     Example:
         >>> list_models("u*", pretrained=True)
@@ -161,7 +161,7 @@ def get_model(
         name: name of a model, as in `list_models()`, or of released weights, such as `"cnn.art_v1"`, which are then
             loaded.
         pretrained: load the default weights of the model.
-        features_only: return the encoder alone, which computes features at several sizes from L.
+        features_only: return only the encoder, which computes features at several sizes from L.
         **keywords: arguments of its builder, such as `weights`.
 
     Raises:
@@ -239,8 +239,8 @@ def from_pretrained(name: str | Path, *, progress: bool = True) -> ColorizationM
 
     Args:
         name: name of a model (`"cnn"`, for its default weights) or of weights (`"cnn.art_v1"`), the path of a weights
-            file under any name, `hf-hub:org/repo@revision`, or `local-dir:path`. A file that is called as a model or as
-            weights needs a slash: `"./cnn"`.
+            file under any name, `hf-hub:org/repo@revision`, or `local-dir:path`. A file with the name of a model or
+            of weights needs a slash: `"./cnn"`.
         progress: show a progress bar while downloading.
 
     Raises:
