@@ -9,6 +9,8 @@ from artcolor.errors import ConfigError, install_extra
 try:
     import yaml
     from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+    from artcolor.data.validation import in_words
 except ImportError as error:
     raise ImportError(f"building a data set needs pydantic and pyyaml: {install_extra('train')}") from error
 
@@ -294,7 +296,7 @@ def load_spec(source: str | Path, *, root: str | Path | None = None) -> DatasetS
     try:
         spec = DatasetSpec.model_validate(values)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors()]
+        lines = [f"  {in_words(each, 'key')}" for each in error.errors()]
         raise ConfigError("\n".join([f"{file} is not a valid spec:", *lines])) from error
     base = Path(root if root is not None else default).resolve()
     return spec.model_copy(update={"sources": tuple(_below(base, each) for each in spec.sources)})

@@ -1,13 +1,12 @@
 """Settings of a training, validated before it starts."""
 
-import difflib
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
+from artcolor.data.validation import in_words
 from artcolor.errors import ConfigError
 
 _C = TypeVar("_C", bound="TrainConfig")
@@ -224,14 +223,5 @@ def checked(kind: type[_C], keys: dict[str, Any], source: str) -> _C:
     try:
         return kind(**keys)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {'; '.join(_in_words(each, kind) for each in error.errors())}") from error
-
-
-def _in_words(error: ErrorDetails, kind: type[TrainConfig]) -> str:
-    key = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(key, kind.model_fields, n=1)
-        return f"there is no setting {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    if error["type"] == "missing":
-        return f"the setting {key!r} is missing"
-    return f"{key}: {error['msg']}" if key else error["msg"]
+        faults = "; ".join(in_words(each, "setting", kind.model_fields) for each in error.errors())
+        raise ConfigError(f"{source}: {faults}") from error

@@ -28,7 +28,7 @@ def test_paths_are_relative_to_the_spec_or_to_the_root(tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("name: a\nsources: []\n", "sources"),
-        ("name: a\nsources: [{kind: folder, name: x, path: p}]\ncleaning: {}\n", "cleaning: Extra inputs"),
+        ("name: a\nsources: [{kind: folder, name: x, path: p}]\ncleaning: {}\n", "there is no key 'cleaning'"),
         ("name: a\nsources: [{kind: folder, name: x, path: p, layouts: ['{painter}/*']}]\n", "painter"),
         ("name: a\nsources: [{kind: zip, name: x}]\n", "kind"),
         ("name: a\nsources: [{kind: folder, name: x, path: p}, {kind: folder, name: x, path: q}]\n", "same name"),
