@@ -29,7 +29,7 @@ def export(
     ] = False,
     hints: Annotated[
         bool,
-        typer.Option("--hints", help="Include what hints need, for use in the browser page. Slower elsewhere."),
+        typer.Option("--hints", help="Include the outputs that hints need in the browser page. Slower elsewhere."),
     ] = False,
     int8: Annotated[
         bool, typer.Option("--int8", help="Quantize to 8 bits: about twice as fast, slightly different colors.")

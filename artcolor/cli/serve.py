@@ -30,7 +30,7 @@ def serve(
             metavar="TEXT",
             envvar="ARTCOLOR_TOKEN",
             show_envvar=True,
-            help="Token that clients must send. Prefer the variable: other users can see a command's options.",
+            help="Token that clients must send. Prefer the variable, because other users can see options.",
         ),
     ] = None,
     model: Annotated[
@@ -77,7 +77,7 @@ def serve(
     )
 
     def started(address: str) -> None:
-        say(f"artcolor listens on {address}; Ctrl-C ends it")
+        say(f"artcolor listens on {address}; press Ctrl-C to stop")
         if open_:
             import threading
             import webbrowser
