@@ -74,7 +74,7 @@ def test_refuses_what_the_model_does_not_accept(session: artcolor.Session) -> No
         report.render(Guidance(seed=1))
     with pytest.raises(ConfigError, match="palette: cnn_report takes no palette; `palette` requires `ae`, .* or `vae`"):
         report.render(Guidance(palette=["red", "blue"]))
-    with pytest.raises(ImageError, match="one picture, not 2"):
+    with pytest.raises(ImageError, match="a single picture, not 2"):
         artcolor.Session(torch.zeros(2, 1, 8, 8))
 
 

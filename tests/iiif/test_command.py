@@ -81,7 +81,7 @@ def test_fetched_one_bad_does_not_stop_the_rest(host: Host, fetching: tuple[obje
     assert done.exit_code == 1
     assert "9 of 11 colorized" in done.output
     assert f"Page p3 (p3.jpg): {host.address}/p3/full/max/0/default.jpg" in done.output
-    assert "the server says 404" in done.output
+    assert "the server answered 404" in done.output
     assert tempfile.gettempdir() not in done.output.replace(str(tmp_path), "")
     new = json.loads((out / "manifest.json").read_text())
     check(new)

@@ -115,7 +115,7 @@ def test_limits_of_bytes_and_time(host: Host) -> None:
     assert "ended after 3 of 9 bytes" in refusal(quick, f"{host.address}/cut")
     assert "compressed it" in refusal(quick, f"{host.address}/zipped")
     assert "cannot be fetched" in refusal(quick, f"{host.address}/broken")
-    assert "the server says 404" in refusal(quick, f"{host.address}/nothing")
+    assert "the server answered 404" in refusal(quick, f"{host.address}/nothing")
     hasty = fetcher(host, Limits(seconds=0.3, pause=0))
     assert "took more than 0.3 seconds" in refusal(hasty, f"{host.address}/drip")
     with pytest.raises(FetchError, match="is not JSON"):
@@ -138,7 +138,7 @@ def test_a_busy_server_is_asked_again(host: Host) -> None:
     host.files["/b"] = lambda handler: send(handler, b"b", 503, Retry_After="3600")
     assert "asks clients to wait 3600 seconds" in refusal(fetcher(host), f"{host.address}/b")
     host.files["/c"] = lambda handler: send(handler, b"c", 503, Retry_After="0")
-    assert "the server says 503" in refusal(fetcher(host), f"{host.address}/c")
+    assert "the server answered 503" in refusal(fetcher(host), f"{host.address}/c")
 
 
 @pytest.fixture
