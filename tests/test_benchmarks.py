@@ -1,3 +1,4 @@
+import json
 import re
 import runpy
 import subprocess
@@ -56,9 +57,12 @@ def test_sources_weighs_pictures_as_another_split_mixes_them(tmp_path: Path) -> 
 
 
 def test_video_measures_steadiness_cuts_speed_and_memory(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    options = "--model cnn --count 1 --frames 5 --films 1 --shots 6 --long 6 --threads 1"
+    results = tmp_path / "video.json"
+    results.write_text('{"memory": {"old": true}}')
+    options = f"--model cnn --count 1 --frames 5 --films 1 --shots 6 --road 6 --long 6 --threads 1 --json {results}"
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     monkeypatch.setattr(sys, "argv", ["video.py", "--pictures", str(ROOT / "docs" / "pictures"), *options.split()])
     runpy.run_path(str(ROOT / "benchmarks" / "video.py"), run_name="__main__")
     shown = capsys.readouterr().out
@@ -70,3 +74,8 @@ def test_video_measures_steadiness_cuts_speed_and_memory(
     assert re.search(r"^F1 (1\.000|0\.9\d\d);", shown, re.M)
     for heading in ("Mean color of a place in two shots", "Speed at 720 × 576 with 1 threads", "Memory of a shot"):
         assert f"### {heading}" in shown
+    found = json.loads(results.read_text())
+    assert list(found) == ["steady", "cuts", "mood", "speed", "road", "memory"]
+    assert found["road"]["command"] == "python benchmarks/video.py --parts road --road 6"
+    assert found["road"]["frames"] == 6
+    assert "old" not in found["memory"]

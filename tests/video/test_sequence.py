@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import json
 import operator
@@ -13,6 +14,7 @@ from artcolor import Colorizer
 from artcolor.color import planes
 from artcolor.engine.sequence import AHEAD, CHUNK, Sequence
 from artcolor.engine.steady import SteadyChroma
+from artcolor.images import Picture
 from artcolor.video.motion import Motion
 from tests.conftest import ROOT
 from tests.video.pans import Array, painting, pan, window
@@ -111,6 +113,20 @@ def test_without_motion_what_stands_still_is_held(colorizer: Colorizer) -> None:
     ]
     for ab, wanted in zip(Sequence(colorizer).colors(looks), expected, strict=True):
         assert ab == pytest.approx(wanted, abs=1e-4)
+
+
+def test_animations_are_sequences_whose_frames_have_hints_of_their_own() -> None:
+    hint = {"x": 0.25, "y": 0.5, "radius": 0.1, "color": [30, -40], "frame": 1}
+    colorizer = Colorizer("unet", size=SIZE, backend="torch", hints=[hint])
+    frames = [Picture(each) for each in pan(3, 0)]
+    steady = SteadyChroma()
+    for number, found in enumerate(colorizer.pictures(frames, animated=True)):
+        own = colorizer.for_picture(frames[number], frame=number)
+        (alone,) = own.predict([own.look(frames[number])], frame=number)
+        ab: Any = steady(alone.lightness.numpy(), alone.ab.numpy())
+        wanted = own.paint(frames[number], dataclasses.replace(alone, ab=ab), frame=number)
+        assert (found.pixels == wanted.pixels).all()
+    assert list(colorizer.pictures([], animated=True)) == []
 
 
 def at(ab: Array, x: float, y: float) -> Array:
