@@ -27,9 +27,7 @@ ModelName = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print a line for each file.")]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object per file, one per line, and nothing else.")
-]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object per file, one per line, and nothing else.")]
 Workers = Annotated[
     int | None,
     typer.Option(

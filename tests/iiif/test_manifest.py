@@ -167,7 +167,7 @@ def test_names_of_results() -> None:
     assert [job.target.name for job in plan_pictures(same, Path())] == ["p1.jpg", "P1-2.jpg"]
     reserved = parsed(manifest(BASE, "con.tif", "a%3Ab", "console"))
     assert [job.target.name for job in plan_pictures(reserved, Path())] == ["picture-1.jpg", "a_b.jpg", "console.jpg"]
-    with pytest.raises(ImageError, match="do not show tif; choose jpg, png or webp"):
+    with pytest.raises(ImageError, match="do not show tif files; choose jpg, png or webp"):
         plan_pictures(same, Path(), format="tif")
 
 
