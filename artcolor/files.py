@@ -115,7 +115,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def can_be_named(name: str, *, windows: bool = os.name == "nt") -> bool:
-    """Tells whether a file or folder can have this name.
+    """Returns whether a file or folder can have this name.
 
     Args:
         name: the name, without folders.

@@ -29,7 +29,8 @@ PACKAGE = griffe.load("artcolor", search_paths=[ROOT])
 
 # Nouns, and verbs of which it is plain that something comes back; what others give is said under Returns.
 GIVING = {
-    *("Builds", "Cleans", "Completes", "Computes", "Decodes", "Encodes", "Estimates", "Finds", "Formats", "Gives"),
+    *("Builds", "Chooses", "Cleans", "Completes", "Computes", "Creates", "Decodes", "Encodes", "Estimates", "Finds"),
+    *("Formats", "Gives", "Rotates"),
     *("Lists", "Loads", "Makes", "Measures", "Names", "Opens", "Pairs", "Pixels", "Predicts", "Reads", "Returns"),
     *("Splits", "Times", "Turns", "Yields", "Waits", "Runs", "Writes"),
 }

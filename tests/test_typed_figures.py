@@ -47,8 +47,6 @@ ALLOWED: dict[str, list[str]] = {
     "docs/benchmarks.md": ["PSNR of chroma, dB"],
     # Of others.
     "docs/comparison.md": ["siggraph17 publishes its own curve", "DDColor compares with a ground truth"],
-    # Of films.
-    "docs/howto/video.md": ["| | warp error | PSNR |"],
     # Of the report itself.
     "docs/report.md": ["CNN 0.0074, AE 0.0093, VAE 0.05756 (MSE + KLD)"],
 }

@@ -25,7 +25,12 @@ EXIT_CODES = """Exit status:
 
 
 class Command(TyperCommand):
-    """A command whose help shows placeholders instead of types, and whose errors show no internals."""
+    """A command whose help shows placeholders instead of types, and whose errors show no internals.
+
+    Args:
+        *args: as typer passes them.
+        **keywords: as typer passes them.
+    """
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
@@ -36,8 +41,11 @@ class Command(TyperCommand):
         """Parses arguments.
 
         Args:
-            ctx: of the command.
-            args: as given.
+            ctx: context of the command.
+            args: arguments of the command line.
+
+        Returns:
+            Arguments that are left.
 
         Raises:
             click.BadParameter: a value is invalid.

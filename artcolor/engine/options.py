@@ -60,7 +60,7 @@ OPTIONS: Mapping[str, tuple[Any, Option]] = dict(_list())
 
 
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fills in the defaults of options that are not given.
+    """Returns all options, with defaults for those that are not given.
 
     Args:
         given: option → value.

@@ -36,7 +36,7 @@ class Processes:
         return self._accelerator.num_processes > 1 and os.getppid() != self._launcher
 
     def any(self, *flags: bool) -> list[bool]:
-        """Tells for each flag whether it is set in any process.
+        """Returns for each flag whether it is set in any process.
 
         Clocks and signals differ between processes. If each acted on its own, one would save while the others wait
         for its gradients.
