@@ -20,8 +20,9 @@ def imports() -> dict[str, set[str]]:
     """Returns the rooms of artcolor (folders, and single modules at the top) and the rooms that each imports."""
     found: dict[str, set[str]] = {}
     for file in [*sorted((ROOT / "artcolor").rglob("*.py")), ROOT / "hubconf.py"]:
-        # The package's lazy __init__ only re-exports; `python -m artcolor.train` is a way to start the command.
-        if file.relative_to(ROOT).as_posix() not in ("artcolor/__init__.py", "artcolor/train/__main__.py"):
+        # The package's lazy __init__ only re-exports; `python -m artcolor` and `python -m artcolor.train` are ways to
+        # start the command.
+        if file.name != "__main__.py" and file.relative_to(ROOT).as_posix() != "artcolor/__init__.py":
             room = _room_of(file)
             found.setdefault(room, set()).update(_imported(file) - {room})
     return {room: others & set(found) for room, others in found.items()}
