@@ -35,7 +35,8 @@ ALLOWED = {
     "video": MODELS | {"engine"},
     "iiif": MODELS | {"engine", "batch"},
     "serve": MODELS | {"engine", "batch"},
-    "cli": MODELS | {"engine", "batch", "iiif", "video", "serve", "data", "evaluate", "train"},
+    "scale": MODELS | {"engine", "batch"},
+    "cli": MODELS | {"engine", "batch", "iiif", "video", "scale", "serve", "data", "evaluate", "train"},
     "hubconf": MODELS,
 }
 FAMILIES = {path.stem for path in (PACKAGE / "models").glob("*.py") if "@register_model(" in path.read_text()}

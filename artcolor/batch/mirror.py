@@ -11,14 +11,15 @@ import dataclasses
 import itertools
 import os
 import tempfile
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from artcolor.batch.addresses import STORES, Address, as_address, without_secrets
-from artcolor.errors import ArtcolorError, ConfigError, ImageError, install_extra
+from artcolor.batch.addresses import STORES, Address, as_address
+from artcolor.batch.stores import explained, open_store
+from artcolor.errors import ArtcolorError, ImageError
 from artcolor.files import can_be_named
 from artcolor.images.formats import SUFFIXES, UNSUPPORTED
 from artcolor.images.notices import warn
@@ -39,13 +40,17 @@ _FEW = 32
 class Mirror:
     """A temporary folder with the names of files in stores; without addresses, it makes no folder and changes nothing.
 
+    Args:
+        before_upload: called with the path of each result before it is uploaded, from several threads.
+
     Example:
         >>> with Mirror() as mirror:
         ...     mirror.input(Path("a.png"))
         PosixPath('a.png')
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before_upload: Callable[[Path], None] | None = None) -> None:
+        self._before_upload = before_upload
         self._folder: Path | None = None
         self._stores: dict[str, Any] = {}
         self._uploads: list[Path] = []
@@ -96,7 +101,7 @@ class Mirror:
         if address is None:
             return given
         path = self.path(given)
-        with _explained(address, "read"):
+        with explained(address, "read"):
             store = self._store(address.scheme)
             if not store.exists(address.key):
                 raise ImageError(f"there is no file or folder {address}")
@@ -144,7 +149,7 @@ class Mirror:
         if given is None or address is None:
             return given
         path = self.path(given)
-        with _explained(address, "read"):
+        with explained(address, "read"):
             if self._store(address.scheme).isdir(address.key):
                 path.mkdir(parents=True, exist_ok=True)
         return path
@@ -164,7 +169,7 @@ class Mirror:
         if address is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._uploads.append(path)
-            with _explained(address, "read"):
+            with explained(address, "read"):
                 exists = resume and self._store(address.scheme).exists(address.key)
             if exists:
                 self._download(path)
@@ -184,14 +189,20 @@ class Mirror:
         if wanted:
             first = self._address(wanted[0])
             assert first is not None
-            with _explained(first, "read"):
+            with explained(first, "read"):
                 for path in self._existing(wanted):
                     _touch(path)
         if len(jobs) == 1 and not jobs[0].found and self._address(jobs[0].source) is not None:
             self._download(jobs[0].source)
 
     def run_jobs(
-        self, colorizer: "Colorizer", jobs: "Sequence[Job]", saving: "Saving", *, workers: int | None = None
+        self,
+        colorizer: "Colorizer",
+        jobs: "Sequence[Job]",
+        saving: "Saving",
+        *,
+        workers: int | None = None,
+        limit: int | None = None,
     ) -> "Generator[Outcome, None, None]":
         """Like `artcolor.batch.run.run_jobs`, but also for files in stores.
 
@@ -200,6 +211,7 @@ class Mirror:
             jobs: planned with paths from `input` and `path`.
             saving: how results are written.
             workers: see `run_jobs`.
+            limit: see `run_jobs`.
 
         Yields:
             The outcome of each job, in which addresses stand for paths in the folder.
@@ -208,7 +220,7 @@ class Mirror:
         from artcolor.batch.run import run_jobs  # noqa: PLC0415
 
         if self._folder is None:
-            yield from run_jobs(colorizer, jobs, saving, workers=workers)
+            yield from run_jobs(colorizer, jobs, saving, workers=workers, limit=limit)
             return
         samples = colorizer.guidance.samples
         with ThreadPoolExecutor(_TRANSFERS, "artcolor-transfer") as pool:
@@ -223,7 +235,7 @@ class Mirror:
                     if error is not None:
                         yield self._outcome(_failed(job, error))
                 ready = [job for job in window if failed.get(job) is None]
-                with contextlib.closing(run_jobs(colorizer, ready, saving, workers=workers)) as outcomes:
+                with contextlib.closing(run_jobs(colorizer, ready, saving, workers=workers, limit=limit)) as outcomes:
                     stored = [pool.submit(self._stored, outcome, saving) for outcome in outcomes] if ready else []
                 for each in stored:
                     yield self._outcome(each.result())
@@ -249,6 +261,8 @@ class Mirror:
             # As on disk, a map appears before its result.
             for path in (*maps, *outcome.results):
                 if self._address(path) is not None and path.exists() and path.stat().st_size:
+                    if self._before_upload is not None:
+                        self._before_upload(path)
                     self._upload(path)
                     self._empty(path)
         except ImageError as error:
@@ -280,16 +294,7 @@ class Mirror:
 
     def _store(self, scheme: str) -> Any:
         if scheme not in self._stores:
-            import fsspec  # noqa: PLC0415  (takes a tenth of a second)
-
-            try:
-                self._stores[scheme] = fsspec.filesystem(
-                    scheme, use_listings_cache=False, skip_instance_cache=scheme != "memory"
-                )
-            except ImportError as error:
-                raise ConfigError(
-                    f"{scheme}:// needs {STORES[scheme]}, which is not installed: {install_extra(scheme)}"
-                ) from error
+            self._stores[scheme] = open_store(scheme)
         return self._stores[scheme]
 
     def _add(self, scheme: str, key: str) -> None:
@@ -323,13 +328,13 @@ class Mirror:
     def _download(self, path: Path) -> None:
         address = self._address(path)
         assert address is not None
-        with _explained(address, "read"):
+        with explained(address, "read"):
             self._store(address.scheme).get_file(address.key, str(path))
 
     def _upload(self, path: Path) -> None:
         address = self._address(path)
         assert address is not None
-        with _explained(address, "written"):
+        with explained(address, "written"):
             self._store(address.scheme).put_file(str(path), address.key)
 
     def _empty(self, path: Path) -> None:
@@ -353,17 +358,3 @@ def _failed(job: "Job", error: ImageError) -> "Outcome":
     from artcolor.batch.plan import Outcome  # noqa: PLC0415
 
     return Outcome(job, "failed", error=error)
-
-
-@contextlib.contextmanager
-def _explained(address: Address, what: str) -> Iterator[None]:
-    """Turns what packages of stores raise into errors of artcolor. Their exceptions have no common base."""
-    try:
-        yield
-    except ArtcolorError:
-        raise
-    except FileNotFoundError as error:
-        raise ImageError(f"{address} cannot be {what}: there is no such file or bucket") from error
-    except Exception as error:
-        reason = without_secrets(" ".join(str(error).split())) or type(error).__name__
-        raise ImageError(f"{address} cannot be {what}: {reason}") from error

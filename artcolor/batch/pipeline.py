@@ -45,9 +45,12 @@ class Pipeline:
         saving: how results are written.
         workers: number of readers, of writers, and on the CPU of networks.
         inline: run all steps in the calling thread instead.
+        limit: number of cores that networks may use; `None` is all that this process may use.
     """
 
-    def __init__(self, colorizer: Colorizer, saving: Saving, workers: int, *, inline: bool) -> None:
+    def __init__(
+        self, colorizer: Colorizer, saving: Saving, workers: int, *, inline: bool, limit: int | None = None
+    ) -> None:
         self._colorizer = colorizer
         self._admission = Admission(workers * _PIXELS_PER_WORKER)
         self._steps = Steps(colorizer, saving, self._admission)
@@ -62,9 +65,11 @@ class Pipeline:
         self._networks: Executor
         self._writers: Executor
         if inline:
+            if limit is not None:
+                colorizer.backend.limit_threads(limit)
             self._readers = self._networks = self._writers = _InlineExecutor()
             return
-        limit_threads = functools.partial(colorizer.backend.limit_threads, max(1, cores() // workers))
+        limit_threads = functools.partial(colorizer.backend.limit_threads, max(1, (limit or cores()) // workers))
         self._readers = ThreadPoolExecutor(workers, "artcolor-read", limit_threads)
         self._networks = ThreadPoolExecutor(self._networks_at_once, "artcolor-network", limit_threads)
         self._writers = ThreadPoolExecutor(workers, "artcolor-write", limit_threads)

@@ -41,7 +41,12 @@ def run_job(colorizer: Colorizer, job: Job, saving: Saving | None = None) -> Out
 
 
 def run_jobs(
-    colorizer: Colorizer, jobs: Sequence[Job], saving: Saving, *, workers: int | None = None
+    colorizer: Colorizer,
+    jobs: Sequence[Job],
+    saving: Saving,
+    *,
+    workers: int | None = None,
+    limit: int | None = None,
 ) -> Generator[Outcome, None, None]:
     """Colorizes files, and continues after bad ones.
 
@@ -59,6 +64,7 @@ def run_jobs(
         saving: how results are written.
         workers: number of threads that read, of threads that write, and on the CPU of threads that run the network.
             `None` uses one per processor core, at most 8.
+        limit: number of processor cores to use; `None` is all that this process may use.
 
     Yields:
         The outcome of each job when it is done; the order differs from that of `jobs`.
@@ -85,5 +91,5 @@ def run_jobs(
     if saving.resume:
         remove_leftovers(path for job in jobs for path in (*result_paths(job.target, samples), map_path(job.target)))
     check_folders(job.target.parent for job in missing)
-    workers = min(workers or min(_MOST_WORKERS, cores()), max(1, len(missing)))
-    yield from Pipeline(colorizer, saving, workers, inline=len(missing) <= 1).outcomes(jobs)
+    workers = min(workers or min(_MOST_WORKERS, limit or cores()), max(1, len(missing)))
+    yield from Pipeline(colorizer, saving, workers, inline=len(missing) <= 1, limit=limit).outcomes(jobs)

@@ -15,7 +15,8 @@ from artcolor.cli.options import AsJson, ModelName, Quiet, Verbose, Workers, wit
 from artcolor.cli.output import Showing
 from artcolor.cli.request import Request
 from artcolor.engine.options import DEFAULT_MODEL, OPTIONS
-from artcolor.models.options import FILES, FILMS, MANY
+from artcolor.errors import ConfigError
+from artcolor.models.options import FILES, FILMS, MANY, RAY
 from artcolor.video import is_film
 
 app = typer.Typer()
@@ -115,6 +116,41 @@ def colorize(
             rich_help_panel=FILMS,
         ),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="ray: colorize a folder or a manifest (.parquet, .csv) with Ray Data, here or on a cluster.",
+            rich_help_panel=RAY,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST",
+            help="The cluster: auto on one of its machines, or host:port. Default: Ray is started on this machine.",
+            rich_help_panel=RAY,
+        ),
+    ] = None,
+    journal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the journal, with which the same command continues. Default: OUT.journal.",
+            rich_help_panel=RAY,
+        ),
+    ] = None,
+    actors: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes that colorize. Default: as many as fit.", rich_help_panel=RAY),
+    ] = None,
+    cpus_per_actor: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Cores of each. Default: 1.", rich_help_panel=RAY)
+    ] = None,
+    gpus_per_actor: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="X", help="GPUs of each, or a part of one. Default: 0.", rich_help_panel=RAY),
+    ] = None,
     **options: Any,
 ) -> None:
     """Colorize pictures and films, and folders of them with their subfolders.
@@ -148,6 +184,21 @@ def colorize(
         reference_at=references_of(reference_at or []),
         showing=Showing(quiet=quiet, verbose=verbose, json=as_json),
     )
+    cluster: dict[str, Any] = {
+        "journal": journal,
+        "address": address,
+        "actors": actors,
+        "cpus_per_actor": cpus_per_actor,
+        "gpus_per_actor": gpus_per_actor,
+    }
+    if engine is not None:
+        from artcolor.cli.scale import check_scale, colorize_on_cluster
+
+        check_scale(engine, request)
+        colorize_on_cluster(request, **cluster)
+        return
+    for name in filter(cluster.__getitem__, cluster):
+        raise ConfigError(f"--{name.replace('_', '-')} is for --engine ray; add it, or leave both out")
     check_options(request)
     films = any(map(is_film, sources)) and not sequence
     if not films and not sequence and (watch or PIPE in (*sources, target)):

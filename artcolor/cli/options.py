@@ -13,7 +13,7 @@ import typer
 from artcolor.batch.saving import Saving
 from artcolor.cli.completion import COMPLETE, complete_models
 from artcolor.engine.options import OPTIONS
-from artcolor.models.options import COLOR, FILES, FILMS, MANY, Option
+from artcolor.models.options import COLOR, FILES, FILMS, MANY, RAY, Option
 
 ModelName = Annotated[
     str,
@@ -41,7 +41,7 @@ Workers = Annotated[
 _F = TypeVar("_F", bound=Callable[..., None])
 # By the type of the value.
 _PLACEHOLDERS = {int: "N", float: "X", Path: "PATH", list[str]: "COLOR"}
-_PANELS = (None, COLOR, FILES, MANY, FILMS)
+_PANELS = (None, COLOR, FILES, MANY, FILMS, RAY)
 
 
 def with_options(command: _F) -> _F:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 __all__ = ["ModelOptions", "Option"]
 
-COLOR, FILES, MANY, FILMS = "Color", "Files", "Many pictures", "Films"
+COLOR, FILES, MANY, FILMS, RAY = "Color", "Files", "Many pictures", "Films", "Many machines"
 """Headings of option groups in the command's help."""
 
 

@@ -1,0 +1,126 @@
+"""Connects to Ray: to a cluster, or to one that is started on this machine for the time of a run."""
+
+import contextlib
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+from artcolor.batch.pipeline import cores
+from artcolor.errors import ConfigError
+
+_ENVIRONMENT = {
+    # Nothing is sent to the makers of Ray.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Under `uv run`, Ray would send the working folder to the workers.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DATA_LOG_LEVEL": "ERROR",
+    # Of Ray's processes in C++, which write to the terminal past `logging`.
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+}
+for _name, _value in _ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402  (it reads some of these when it is imported)
+import ray.data  # noqa: E402
+
+__all__ = ["connected", "quiet_context"]
+
+_OBJECT_STORE = 100_000_000
+
+
+@contextlib.contextmanager
+def connected(address: str | None, *, cpus: int | None = None, bytes_of_rows: int = 0) -> Iterator[None]:
+    """Connects to a cluster, or starts one on this machine and ends it afterwards. An existing connection stays.
+
+    Args:
+        address: of a cluster, as `ray.init` takes it: `auto`, or host and port; `None` starts one here.
+        cpus: processor cores of the one that is started here; `None` is all that this process may use.
+        bytes_of_rows: that it must hold.
+
+    Raises:
+        ConfigError: there is no cluster at the address, or Ray cannot be started.
+    """
+    if ray.is_initialized():
+        if address is not None:
+            raise ConfigError("this process is connected to a cluster already; leave out the address")
+        yield
+        return
+    options: dict[str, Any] = {"address": address}
+    if address is None:
+        # It listens on the network, and takes orders from those who know a token. Ray would keep its own on disk.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        options = {
+            "address": "local",
+            "num_cpus": cpus or cores(),
+            "include_dashboard": False,
+            "object_store_memory": max(_OBJECT_STORE, 2 * bytes_of_rows),
+        }
+    elif address.startswith("ray://"):
+        raise ConfigError(
+            "Ray Data does not run through ray://; start the command on a machine of the cluster, with auto"
+        )
+    try:
+        with _without_standard_error():
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"Ray cannot be reached or started: {reason}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _without_standard_error() -> Iterator[None]:
+    """Within it, what code in C++ writes to the terminal is lost, such as the line that its log level was set."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        # It is closed.
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nothing:  # noqa: PTH123
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextlib.contextmanager
+def quiet_context() -> Iterator[None]:
+    """Within it, data sets of Ray print nothing, and hand on rows as soon as they are there."""
+    context = ray.data.DataContext.get_current().copy()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    # In bytes, less than a batch of outcomes; otherwise they would be kept back until a task ends.
+    context.target_max_block_size = 1500
+    with ray.data.DataContext.current(context):
+        yield
+
+
+def default_actors(cpus_per_actor: int, gpus_per_actor: float) -> int:
+    """Returns how many actors the cluster has room for now.
+
+    Args:
+        cpus_per_actor: cores of each.
+        gpus_per_actor: GPUs of each.
+
+    Raises:
+        ConfigError: it has no room for any.
+    """
+    has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    room = int(has.get("CPU", 0) // cpus_per_actor)
+    if gpus_per_actor:
+        room = min(room, int(has.get("GPU", 0) // gpus_per_actor))
+    if room < 1:
+        raise ConfigError(
+            f"an actor takes {cpus_per_actor} cores and {gpus_per_actor:g} GPUs, but the cluster has "
+            f"{has.get('CPU', 0):g} and {has.get('GPU', 0):g}; lower them"
+        )
+    return room
