@@ -139,8 +139,8 @@ def _from_manifest(source: Path, out: Path, format: str | None) -> pa.Table:
     names, originals = [], []
     for number, (key, uri) in enumerate(zip(keys.to_pylist(), uris.to_pylist(), strict=True), 1):
         try:
-            names.append(_name(key, uri, format))
             originals.append(_original(uri))
+            names.append(_name(key, uri, format))
         except ArtcolorError as error:
             raise DataError(f"{source}: row {number}: {error}") from error
     same = pa.array([folded(name) for name in names])

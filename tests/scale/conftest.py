@@ -1,0 +1,20 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scale.collections import make_scans
+
+
+@pytest.fixture(scope="session")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_scans(tmp_path_factory.mktemp("scans") / "scans")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Ray with two cores, as `colorize_dataset` starts it, kept for all tests of a module."""
+    from artcolor.scale.cluster import connected
+
+    with connected(None, cpus=2):
+        yield
