@@ -18,6 +18,7 @@ from typing import Any
 
 import figures
 import zoo_tables
+from scale_tables import scale_measured, scale_paper, scale_sizes
 from video_tables import speed_tables, steady_tables
 
 from artcolor.batch.saving import Saving
@@ -119,6 +120,9 @@ SECTIONS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("docs/howto/page.md", "page"): page_tables,
     ("docs/howto/video.md", "video-steady"): steady_tables,
     ("docs/howto/video.md", "video-speed"): speed_tables,
+    ("docs/scale.md", "measured"): scale_measured,
+    ("docs/scale.md", "sizes"): scale_sizes,
+    ("docs/scale.md", "paper"): scale_paper,
     ("docs/hints.md", "gains"): functools.partial(hints_table, "hints.json", ["gain"]),
     ("artcolor/__init__.pyi", "models"): model_imports,
 }

@@ -111,7 +111,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert "there are no pictures in" in message(scans, *ray)
     assert "a.png exists and is no report" in message(scans, *ray, "--report", tmp_path / "a.png")
     assert "name one with --journal" in message(scans, "-o", "s3://museum", "--engine", "ray")
-    assert "is in the memory of this process" in message(scans, "-o", "memory://out", "--engine", "ray")
+    assert "is in the memory of this process" in message(scans, "-o", "memory://out/a", "--engine", "ray")
     assert not list(tmp_path.glob("*.journal"))
 
 

@@ -1,0 +1,91 @@
+"""The sections about collections that are generated from docs/results/scale.json, which benchmarks/scale.py writes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+_RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results" / "scale.json"
+
+
+def scale_measured() -> str:
+    """Returns what `benchmarks/scale.py` measured on one machine."""
+    found = _scale()
+    runs, ratios, kills = found["speed"]["runs"], found["speed"]["ratios"], found["kills"]
+    lines = [
+        f"`{found['model']}`, {found['files']} pictures of 0.05 megapixels, {found['machine']}, {found['date']}:\n\n",
+        "| | pictures a second | seconds until the first result |\n|---|--:|--:|\n",
+        *(f"| {name} | {run['speed']:.1f} | {run['start']:.1f} |\n" for name, run in runs.items()),
+    ]
+    two, parallel, overhead = ratios["two actors to one"], ratios["two commands to one"], ratios["overhead"]
+    largest = max(run.get("uss", 0) for run in runs.values())
+    lines += [
+        f"\n- Two actors are {two:.2f} times as fast as one (target: {_met(two >= 1.8, '1.8')}); two "
+        f"commands without Ray, each on a core of its own, are {parallel:.2f} times as fast as one.\n",
+        f"- On both cores, Ray is {abs(overhead):.1%} {'slower' if overhead > 0 else 'faster'} than `artcolor "
+        f"colorize` (target: {_met(overhead <= 0.15, 'at most 15 %')}).\n",
+        f"- An actor has at most {largest / 1e6:.0f} MB of memory of its own, and with pictures of 12 megapixels "
+        f"{found['sizes']['12']['uss'] / 1e6:.0f} MB (target: "
+        f"{_met(max(largest, found['sizes']['12']['uss']) <= 1.2e9, 'at most 1.2 GB')}).\n",
+        f"- {found['speed']['bad']} of the {found['files']} files are damaged; they are `failed` in the journal, "
+        "and the others are colorized"
+        + (", byte for byte as by `artcolor colorize`.\n" if found["speed"]["same_bytes"] else ".\n"),
+    ]
+    for what in ("worker", "machine", "driver"):
+        each = kills[what]
+        lines.append(
+            f"- SIGKILL of a {what} among {kills['files']} pictures: {each['lost']} lost, {each['torn']} torn, "
+            f"{each['twice']} twice in the journal.\n"
+        )
+    return "".join(lines)
+
+
+def scale_sizes() -> str:
+    """Returns a Markdown table of speed and bytes by size."""
+    lines = ["| megapixels | pictures a second a core | MB read | MB written |\n|--:|--:|--:|--:|\n"]
+    for name, size in _scale()["sizes"].items():
+        read, written = size["read"] / 1e6, size["written"] / 1e6
+        lines.append(f"| {name} | {size['speed_a_core']:.2f} | {read:.2f} | {written:.2f} |\n")
+    return "".join(lines)
+
+
+def scale_paper() -> str:
+    """Returns what ten million scans take, computed from what was measured."""
+    found = _scale()
+    pictures, cores = 10_000_000, 1600
+    size, rows, requests = found["sizes"]["12"], found["rows"], found["requests"]["12"]
+    speed = size["speed_a_core"] * cores
+    hours, core_hours = pictures / speed / 3600, pictures / size["speed_a_core"] / 3600
+    read, written = size["read"] * speed, size["written"] * speed
+    files = hours * 360
+    most = rows["journaled_a_second"]
+    asked = " and ".join(f"{count * speed:,.0f} {method}" for method, count in requests.items())
+    lines = [
+        "| ten million scans of 12 megapixels on 100 machines of 16 cores | |\n|---|---|\n",
+        f"| speed | {speed:,.0f} pictures a second |\n",
+        f"| time | {hours:,.1f} hours, {core_hours:,.0f} core hours |\n",
+        f"| price, if a core hour costs $0.05 | ${core_hours * 0.05:,.0f} |\n",
+        f"| bytes moved | {size['read'] * pictures / 1e12:,.1f} TB read, {size['written'] * pictures / 1e12:,.1f} TB "
+        "written |\n",
+        f"| the store bears | {asked} requests a second, {read / 1e6:,.0f} MB/s read, {written / 1e6:,.0f} MB/s "
+        "written |\n",
+        f"| a machine bears | {read / 1e6 / 100:,.1f} MB/s read, {written / 1e6 / 100:,.1f} MB/s written |\n",
+        f"| the scheduler bears | {speed:,.0f} rows a second, {speed / 16:,.0f} batches a second |\n",
+        f"| the driver plans | {pictures / rows['planned_a_second'] / 60:,.1f} minutes, with "
+        f"{rows['driver_bytes_a_row'] * pictures / 1e9:,.1f} GB of memory |\n",
+        f"| the journal | {files:,.0f} files, {rows['journal_bytes_a_row'] * pictures / 1e9:,.2f} GB |\n",
+        "\n",
+        f"With workers that do nothing, the driver and two actors on this machine handle {most:,.0f} rows a "
+        f"second, which is the first limit: {most / size['speed_a_core']:,.0f} cores at 12 megapixels, "
+        f"{most / found['sizes']['1']['speed_a_core']:,.0f} at 1, and "
+        f"{most / found['sizes']['0.05']['speed_a_core']:,.0f} at 0.05 would deliver as many. For more, split the "
+        "manifest: each part is a run with a journal of its own.\n",
+    ]
+    return "".join(lines)
+
+
+def _scale() -> Any:
+    return json.loads(_RESULTS.read_text(encoding="utf-8"))
+
+
+def _met(met: bool, target: str) -> str:
+    return f"{target}, {'met' if met else '**missed**'}"
