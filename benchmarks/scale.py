@@ -132,7 +132,8 @@ def make(folder, count, size, *, bad=True):
 
 
 def environment(**more):
-    return {**os.environ, "PYTHONPATH": str(ROOT), "RAY_DATA_LOG_LEVEL": "ERROR", **more}
+    # Ray lets its workers wait for all else on a machine, and `artcolor colorize` does not.
+    return {**os.environ, "PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0", **more}
 
 
 class Memory(threading.Thread):

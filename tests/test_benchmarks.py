@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import runpy
 import subprocess
@@ -79,3 +80,15 @@ def test_video_measures_steadiness_cuts_speed_and_memory(
     assert found["road"]["command"] == "python benchmarks/video.py --parts road --road 6"
     assert found["road"]["frames"] == 6
     assert "old" not in found["memory"]
+
+
+def test_scale_measures_the_driver_and_counts_requests(tmp_path: Path) -> None:
+    options = f"--model cnn --files 20 --parts requests rows --json {tmp_path / 'scale.json'}"
+    command = [sys.executable, ROOT / "benchmarks" / "scale.py", *options.split()]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "scale.json").read_text())
+    assert found["requests"] == {"0.05": {"GET": 1.0, "PUT": 1.0}, "12": {"GET": 1.0, "PUT": 1.0}}
+    assert found["rows"]["rows"] == 200
+    assert found["rows"]["journal_bytes_a_row"] > 0
+    assert "### rows" in done.stdout

@@ -26,8 +26,6 @@ for _name, _value in _ENVIRONMENT.items():
 import ray  # noqa: E402  (it reads some of these when it is imported)
 import ray.data  # noqa: E402
 
-__all__ = ["connected", "quiet_context"]
-
 _OBJECT_STORE = 100_000_000
 
 

@@ -24,8 +24,6 @@ from artcolor.batch.stores import explained, open_store
 from artcolor.errors import ArtcolorError, ConfigError, DataError
 from artcolor.files import locked, write_atomically
 
-__all__ = ["COLUMNS", "DONE", "Journal"]
-
 COLUMNS = pa.schema(
     [
         ("key", pa.string()),

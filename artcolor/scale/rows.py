@@ -26,8 +26,6 @@ from artcolor.images.formats import UNSUPPORTED
 from artcolor.models.guidance import guided
 from artcolor.models.options import ModelOptions
 
-__all__ = ["MANIFESTS", "ROWS", "is_manifest", "read_rows"]
-
 MANIFESTS = (".parquet", ".csv")
 """Suffixes of manifests."""
 
@@ -319,6 +317,9 @@ def targets_by_folder(results: Iterable[str]) -> dict[Path, list[Path]]:
 
     Args:
         results: paths and addresses.
+
+    Returns:
+        Folder → paths of the results in it.
 
     Example:
         >>> targets_by_folder(["/out/a.png", "s3://museum/b.png"])

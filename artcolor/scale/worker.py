@@ -23,8 +23,6 @@ from artcolor.errors import ArtcolorError, ConfigError, ImageError
 from artcolor.files import sha256_of
 from artcolor.images import Provenance
 
-__all__ = ["OUTCOMES", "Attempts", "Worker", "make_colorizer"]
-
 OUTCOMES = pa.schema(
     [
         ("number", pa.int64()),
@@ -51,11 +49,14 @@ class Attempts:
         self._begun: dict[tuple[int, bool], int] = {}
 
     def begin(self, number: int, alone: bool) -> int:
-        """Notes that a row, or the batch that begins with it, is tried, and returns how often it was tried before.
+        """Notes that a row, or the batch that begins with it, is tried.
 
         Args:
             number: of the row.
             alone: the row, and not a batch.
+
+        Returns:
+            How often it was tried before, without an end.
         """
         before = self._begun.get((number, alone), 0)
         self._begun[number, alone] = before + 1

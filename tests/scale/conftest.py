@@ -1,9 +1,13 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.scale.collections import make_scans
+
+# Ray lets its workers wait for all else on a machine, which on a busy one takes minutes.
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
 
 
 @pytest.fixture(scope="session")

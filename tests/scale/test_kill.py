@@ -82,7 +82,7 @@ def test_the_driver_is_killed(scans: Path, tmp_path: Path) -> None:
     assert f"of {COUNT} colorized" in stdout
     assert f"failed: {len(BAD)} pictures; the column error of the journal has the reasons" in stderr
     # Nothing of Ray's own.
-    assert len(stderr.splitlines()) == 1, stderr
+    assert len(stderr.strip().splitlines()) == 1, stderr
     check_complete(scans, out, journal)
     assert (tmp_path / "report.csv").exists()
 
