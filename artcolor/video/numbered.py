@@ -112,14 +112,14 @@ def _colorize_shots(
     save: Save,
     progress: Callable[[int, int], None],
 ) -> None:
-    with open_file(frames[0].source) as file:
-        size = file.size[::-1]
+    # Upright, which the size in the header is not always.
+    height, width = next(_pictures(frames)).rows.shape[:2]
     first = work.finished
     sequence = sequence_of(colorizer, work.state)
     for (start, stop), own in shots[first:]:
         shot, chosen = frames[start:stop], own or colorizer
         looks = functools.partial(_looks, chosen, shot)
-        colors = sequence.colors(Looks(len(shot), looks(), looks), first=start, size=size, colorizer=own)
+        colors = sequence.colors(Looks(len(shot), looks(), looks), first=start, size=(height, width), colorizer=own)
         provenance = chosen.provenance
         for done, (frame, picture, ab) in enumerate(zip(shot, _pictures(shot), colors, strict=True)):
             with about(str(frame.source)):

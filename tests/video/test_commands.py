@@ -204,7 +204,7 @@ def test_raw_frames_follow_hints_and_references(tmp_path: Path) -> None:
     bluer = [(b - r).mean((1, 2)) for r, b in ((each[:, 28:36, 44:52, 0], each[:, 28:36, 44:52, 2]) for each in found)]
     assert (found[0][:3] == found[1][:3]).all()
     assert (bluer[1] - bluer[0])[3:].min() > 10
-    assert "hints[1] is for page 9" in " ".join(done.stderr.decode().split())
+    assert "hint 2 is for frame 9, but" in " ".join(done.stderr.decode().split())
 
 
 def test_without_the_extra_the_message_names_it(tmp_path: Path) -> None:

@@ -121,12 +121,16 @@ def test_mistakes_are_told(source: Path, colorizer: Colorizer, tmp_path: Path) -
         assert not target.exists()
 
 
-def numbered(folder: Path, count: int = 4) -> list[Frame]:
-    """Two shots of frames."""
+def numbered(folder: Path, count: int = 4, *, turned: bool = False) -> list[Frame]:
+    """Two shots of frames; `turned` frames are stored lying, with an orientation that turns them upright."""
     frames = []
     for number in range(count):
         source = folder / f"f{number}.png"
-        Image.fromarray(gray(number, (96, 64), number * 2 // count)).save(source)
+        image, exif = Image.fromarray(gray(number, (96, 64), number * 2 // count)), Image.Exif()
+        if turned:
+            exif[0x112] = 6
+            image = image.transpose(Image.Transpose.ROTATE_90)
+        image.save(source, exif=exif)
         frames.append(Frame(source, folder / f"f{number}.color.png"))
     return frames
 
@@ -153,8 +157,9 @@ def write(picture: Picture, target: Path, provenance: Provenance) -> None:
     save_picture(picture, target, provenance=provenance)
 
 
-def test_a_hint_on_a_numbered_frame_is_met_exactly_there(colorizer: Colorizer, tmp_path: Path) -> None:
-    frames = numbered(tmp_path)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_hint_on_a_numbered_frame_is_met_exactly_there(turned: bool, colorizer: Colorizer, tmp_path: Path) -> None:
+    frames = numbered(tmp_path, turned=turned)
     # A pixel that is no cell of the network's output, of a color that sRGB can show there.
     x, y, wanted = 53, 37, np.array([12.0, -20.0])
     hint = {"x": (x + 0.5) / 96, "y": (y + 0.5) / 64, "color": wanted.tolist(), "frame": 3}
