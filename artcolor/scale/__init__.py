@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from artcolor.errors import install_extra
+
 __all__ = ["Summary", "colorize_dataset"]
 
 
@@ -15,6 +17,6 @@ def __getattr__(name: str) -> Any:
         if str(error.name).startswith("artcolor"):
             raise
         raise ImportError(
-            f"artcolor.scale.{name} needs {error.name}, which is not installed: pip install 'artcolor[scale]'"
+            f"artcolor.scale.{name} needs {error.name}, which is not installed: {install_extra('scale')}"
         ) from error
     return getattr(run, name)
