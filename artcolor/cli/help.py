@@ -47,6 +47,9 @@ class Command(TyperCommand):
         Returns:
             Arguments that are left.
 
+        Returns:
+            Arguments that are left.
+
         Raises:
             click.BadParameter: a value is invalid.
         """

@@ -111,7 +111,7 @@ def _scale_transparency(image: Image.Image) -> None:
 def upright(
     image: Image.Image, pixels: Array, alpha: Array | None, orientation: int | None, *, turn: bool = True
 ) -> Picture:
-    """Rotates decoded pixels by the image's EXIF orientation, and adds the metadata to keep.
+    """Turns decoded pixels upright by the image's EXIF orientation, and adds the metadata to keep.
 
     Args:
         image: where they come from.

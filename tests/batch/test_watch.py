@@ -239,7 +239,7 @@ def test_the_command(watching: Callable[..., Process], tmp_path: Path) -> None:
     code, lines = process.end(signal.SIGINT)
     assert code == 130
     assert len(lines) == 1, lines
-    assert lines[0].startswith(f"ended: 4 colorized into {out} (")
+    assert lines[0].startswith(f"stopped: 4 colorized into {out} (")
     assert sorted(path.name for path in out.rglob("*.*")) == ["bad.png", "first.gif.png", "first.png", "slow.png"]
     statuses = [(Path(row["file"]).name, row["status"]) for row in rows(tmp_path / "report.csv")]
     assert [status for name, status in statuses if name == "bad.png"] == ["failed", "colorized"]
@@ -275,7 +275,7 @@ def test_interrupted_while_it_works(watching: Callable[..., Process], tmp_path: 
     # As `docker stop` and `systemctl stop` do.
     code, lines = process.end(signal.SIGTERM)
     assert code == 143
-    assert lines[-1].startswith("ended: ")
+    assert lines[-1].startswith("stopped: ")
     assert "Traceback" not in "".join(lines)
     for path in out.iterdir():
         assert open_picture(path).pixels.shape == (40, 60, 3)
