@@ -47,9 +47,6 @@ class Command(TyperCommand):
         Returns:
             Arguments that are left.
 
-        Returns:
-            Arguments that are left.
-
         Raises:
             click.BadParameter: a value is invalid.
         """
