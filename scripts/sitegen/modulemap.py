@@ -9,7 +9,7 @@ from sitegen.drawing import BLUE, GRAY, GREEN, ORANGE, PURPLE, Drawing
 _GROUPS = {
     "command and torch.hub": (ORANGE, {"cli", "hubconf"}),
     "training and evaluation": (PURPLE, {"data", "train", "evaluate"}),
-    "colorizing and picture files": (GREEN, {"batch", "engine", "iiif", "images", "serve", "video"}),
+    "colorizing and picture files": (GREEN, {"batch", "engine", "iiif", "images", "scale", "serve", "video"}),
     "models and weights": (BLUE, {"models", "zoo"}),
     "foundation": (GRAY, {"errors", "files", "color"}),
 }
