@@ -190,6 +190,8 @@ def _options(
             given[name] = os.path.abspath(given[name])  # noqa: PTH100
     if given["hints"] is not None and not Path(given["hints"]).is_dir():
         raise ConfigError("hints are for one picture; give a folder with hints files, or a manifest with options")
+    if not gpus and given["device"] not in ("cpu", "auto"):
+        raise ConfigError(f"Ray gives workers a GPU only if gpus_per_actor is above 0; raise it for {given['device']}")
     if gpus and given["device"] == OPTIONS["device"][1].default:
         given["device"] = "cuda"
     return given

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from artcolor.batch.addresses import path_of
 from artcolor.cli.app import app
 from artcolor.errors import ArtcolorError, ConfigError, DataError
+from artcolor.scale import colorize_dataset
 from artcolor.scale.journal import COLUMNS, Journal
 from artcolor.scale.rows import read_rows
 from tests.conftest import make_painting
@@ -41,6 +42,23 @@ def test_a_manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pa.parquet.write_table(table, tmp_path / "all.parquet")
     (row,) = read_rows(tmp_path / "all.parquet", path_of("s3://museum/out"), format="webp").to_pylist()
     assert row["result"] == "s3://museum/out/a.webp"
+
+
+def test_a_folder_with_hints(tmp_path: Path) -> None:
+    scans, hints = tmp_path / "scans", tmp_path / "hints"
+    for name in ("a.png", "sub/b.gif", "sub/b.png"):
+        (scans / name).parent.mkdir(parents=True, exist_ok=True)
+        make_painting(0).convert("L").save(scans / name)
+    (hints / "sub").mkdir(parents=True)
+    (hints / "sub/b.json").write_text("[]")
+    rows = read_rows(scans, tmp_path / "out", hints=hints).to_pylist()
+    assert [row["key"] for row in rows] == ["a.png", "sub/b.gif", "sub/b.png"]
+    # Second names are those of the command.
+    assert [Path(str(row["result"])).name for row in rows] == ["a.png", "b.gif.png", "b.png"]
+    assert [row["hints"] for row in rows] == [[], [f"{hints}/sub/b.json"], [f"{hints}/sub/b.json"]]
+    assert all(row["found"] for row in rows)
+    with pytest.raises(ConfigError, match="gpus_per_actor is above 0"):
+        colorize_dataset(scans, tmp_path / "out", journal=tmp_path / "journal", device="cuda")
 
 
 @pytest.mark.parametrize(
