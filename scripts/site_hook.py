@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Callable
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Inserts tables, rewrites links that leave docs/ to pages of the site, and describes the page."""
-    page.meta.setdefault("description", describing.description(markdown, page.title or ""))
+    # The theme puts it into an attribute as it is.
+    page.meta["description"] = escape(page.meta.get("description") or describing.description(markdown, page.title))
     makers: dict[str, Callable[[str], str]] = {
         "zoo": lambda _: tables.zoo(),
         "figures": tables.figures,

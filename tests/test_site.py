@@ -6,6 +6,8 @@ Links and pictures are checked without a browser. What needs one runs in Debian'
 import functools
 import http.server
 import importlib
+import json
+import os
 import re
 import subprocess
 import sys
@@ -23,13 +25,16 @@ from tests.conftest import ROOT
 WIDTHS = (390, 1400)
 SCHEMES = ("light", "dark")
 DEMO = "demo/"
+SITE_URL = "https://artcolor.example/docs/"
+AXE = ROOT / ".cache" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    environment = os.environ | {"ARTCOLOR_SITE_URL": SITE_URL}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return out
 
@@ -47,14 +52,14 @@ class References(HTMLParser):
         self.targets: list[str] = []
         self.anchors: set[str] = set()
         self.images_without_text: list[str] = []
+        self.described: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        self.targets += [
-            value
-            for name in ("href", "src", "data-before", "data-after", "data-original")
-            if (value := given.get(name))
-        ]
+        self.targets += [value for name in ("href", "src") if (value := given.get(name))]
+        self.targets += json.loads(given.get("data-views") or "{}").values()
+        if tag == "meta" and (name := given.get("name") or given.get("property")):
+            self.described[name] = given.get("content") or ""
         if identity := given.get("id"):
             self.anchors.add(identity)
         if tag == "img" and given.get("alt") is None:
@@ -120,21 +125,74 @@ def test_every_public_name_is_in_the_reference(site: Path, monkeypatch: pytest.M
         assert f"{module}.{name}" in anchors, name
 
 
+def test_the_reference_begins_with_what_is_used_most(site: Path) -> None:
+    text = (site / "api" / "index.html").read_text()
+    names = re.findall(r"<td><a[^>]*><code>(\w+)</code>", text)
+    assert names[:3] == ["colorize", "Session", "Colorizer"]
+    assert names.index("unet") < min(number for number, name in enumerate(names) if name.endswith("_Weights"))
+    assert re.findall(r'id="(artcolor[\w.]*)" class="doc doc-heading"', (site / "api/engine/index.html").read_text())[
+        0
+    ].startswith("artcolor.engine.colorizer")
+
+
+def test_tabs_are_few(site: Path) -> None:
+    assert (site / "index.html").read_text().count('class="md-tabs__item') <= 7
+
+
+def test_pages_are_described(site: Path) -> None:
+    texts = {}
+    for page in site.rglob("index.html"):
+        if page.parent == site / DEMO:
+            continue
+        meta = references(page).described
+        assert 20 <= len(meta["description"]) <= 220, page
+        assert meta["og:description"] == meta["twitter:description"] == meta["description"]
+        assert meta["og:title"] and meta["twitter:card"] == "summary_large_image"
+        assert (site / meta["og:image"].removeprefix(SITE_URL)).is_file()
+        texts[page] = meta["description"]
+    assert len(set(texts.values())) == len(texts), "two pages have the same description"
+
+
+def test_overviews_list_all_pages(site: Path) -> None:
+    listed = re.findall(r"<loc>([^<]*)</loc>", (site / "sitemap.xml").read_text())
+    here = {SITE_URL + page.lstrip("/") for page in pages(site) if page != DEMO}
+    assert set(listed) == here
+    linked = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): .{10,}$", (site / "llms.txt").read_text(), re.MULTILINE)
+    assert set(linked) == here - {SITE_URL + "pictures/SOURCES/"}
+
+
+def test_a_wrong_address_leads_on(site: Path) -> None:
+    targets = [urlparse(target).path.removeprefix("/docs/") for target in references(site / "404.html").targets]
+    for page in ("quickstart/", "gallery/", "models/", "api/", "howto/"):
+        assert page in targets
+        assert (site / page / "index.html").is_file()
+
+
+def test_the_citation_is_shown(site: Path) -> None:
+    title = re.search(r'^title: "(.*)"$', (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert title and (site / "citation" / "index.html").read_text().count(title[1]) >= 2
+
+
 def test_the_pictures_may_be_shown(site: Path) -> None:
     listed = re.findall(r"\| `([\w.]+\.jpg)`", (ROOT / "docs" / "pictures" / "SOURCES.md").read_text())
     files = sorted((ROOT / "docs" / "pictures").glob("*.jpg"))
     assert sorted(listed) == [file.name for file in files]
-    assert len(files) >= 12
-    assert sum(file.stat().st_size for file in files) < 2**20
+    assert len(files) >= 24
+    assert max(file.stat().st_size for file in files) <= 150e3
     # All else that the site shows is made of these.
     stems = [file.stem for file in files]
     for shown in (site / "assets" / "results").iterdir():
         assert any(stem in shown.name for stem in stems), shown
 
 
+def quickstart(site: Path) -> tuple[str, re.RegexFlag]:
+    return (site / "quickstart" / "index.html").read_text(), re.DOTALL
+
+
 def test_the_page_that_colorizes_is_there_and_small(site: Path) -> None:
     folder = site / DEMO
-    assert re.search(rf'href="{DEMO}"[^>]*>\s*Color a picture', (site / "index.html").read_text())
+    assert re.search(rf'href="{DEMO}"[^>]*>[^<]*Color a picture', (site / "index.html").read_text())
+    assert re.search(rf'href="../{DEMO}" class="md-nav__link">.{{,99}}Color a picture', *quickstart(site))
     if not (ROOT / "artcolor" / "serve" / "web" / "vendor").is_dir():
         assert "was built without the page" in (folder / "index.html").read_text()
         pytest.skip("needs onnxruntime-web: python scripts/fetch_onnxruntime_web.py")
@@ -229,6 +287,72 @@ def test_the_slider_moves(browser: Any, address: str) -> None:
     assert tab.locator(".ac-before").get_attribute("src") != before
     assert second.get_attribute("aria-pressed") == "true"
     tab.close()
+
+
+def test_two_models_are_compared(browser: Any, address: str) -> None:
+    tab = browser.new_page(viewport={"width": 1400, "height": 900})
+    tab.goto(urljoin(address, "gallery/"))
+    left, right = tab.locator(".ac-before"), tab.locator(".ac-after")
+    assert "gray-" in left.get_attribute("src") and "unet" in right.get_attribute("src")
+    tab.locator("select[data-side=left]").select_option("original")
+    tab.locator("select[data-side=right]").select_option(index=3)
+    tab.locator(".ac-choice button").nth(4).click()
+    name = tab.locator(".ac-choice button").nth(4).get_attribute("aria-label")
+    assert left.get_attribute("alt") == f"{name}: original"
+    assert right.get_attribute("alt").startswith(f"{name}: ") and "unet" not in right.get_attribute("src")
+    assert tab.locator("span[data-caption]").inner_text() == name
+    for image in (left, right):
+        # No picture is blown up.
+        shown, real = image.evaluate("image => image.decode().then(() => [image.clientWidth, image.naturalWidth])")
+        assert shown <= real
+    tab.close()
+
+
+def test_pictures_are_enlarged(browser: Any, address: str) -> None:
+    tab = browser.new_page(viewport={"width": 1400, "height": 900})
+    tab.goto(urljoin(address, "models/"))
+    row = tab.locator(".ac-strip").first.locator("a.ac-zoom")
+    assert row.first.locator("img").evaluate("image => image.clientWidth") >= 150
+    dialog, picture, caption = (tab.locator(f"dialog.ac-large{part}") for part in ("", " img", " figcaption"))
+    row.nth(1).focus()
+    tab.keyboard.press("Enter")
+    assert dialog.is_visible()
+    assert picture.get_attribute("src").endswith(row.nth(1).get_attribute("href").rpartition("/")[2])
+    assert row.nth(1).get_attribute("data-label") in caption.inner_text()
+    tab.keyboard.press("ArrowRight")
+    assert row.nth(2).get_attribute("data-label") in caption.inner_text()
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("ArrowLeft")
+    tab.get_by_label("Previous picture").click()
+    assert "original" in caption.inner_text()
+    assert picture.evaluate("image => image.decode().then(() => image.clientWidth > 400)")
+    tab.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert row.nth(1).evaluate("link => link === document.activeElement")
+    tab.close()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_pages_have_no_barriers(browser: Any, address: str, scheme: str) -> None:
+    if not AXE.is_file():
+        pytest.skip("without axe-core: python scripts/fetch_axe.py")
+    for width in WIDTHS:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        tab = context.new_page()
+        for page in ("", "gallery/", "models/unet/", "api/", "hints/"):
+            tab.goto(urljoin(address, page))
+            tab.evaluate(AXE.read_text(encoding="utf-8"))
+            found = tab.evaluate("axe.run().then(({ violations }) => violations)")
+            serious = [
+                (each["id"], [node["html"][:200] for node in each["nodes"]][:5], len(each["nodes"]))
+                for each in found
+                if each["impact"] in ("serious", "critical")
+            ]
+            assert not serious, (page, width, serious)
+        tab.locator("a.ac-zoom").first.click()
+        found = tab.evaluate("axe.run('dialog').then(({ violations }) => violations)")
+        assert not found
+        context.close()
 
 
 def test_search_finds_colorize(browser: Any, address: str) -> None:

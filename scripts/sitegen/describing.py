@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from html import unescape
 from urllib.parse import urljoin
 
 import yaml
@@ -44,7 +45,7 @@ def llms(config: MkDocsConfig, pages: Iterable[Page]) -> str:
     for page in sorted(pages, key=_place):
         top = page.ancestors[-1].title if page.ancestors else "Overview"
         address = urljoin(config.site_url or "/", page.url)
-        sections.setdefault(str(top), []).append(f"- [{page.title}]({address}): {page.meta['description']}")
+        sections.setdefault(str(top), []).append(f"- [{page.title}]({address}): {unescape(page.meta['description'])}")
     parts = [f"# {config.site_name}", f"> {config.site_description}"]
     for title, lines in sections.items():
         parts += [f"## {title}", "\n".join(lines)]
