@@ -7,6 +7,8 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 __all__ = ["Ahead"]
 
 _T = TypeVar("_T")
@@ -41,7 +43,8 @@ class Ahead(Generic[_T]):
             made: _T = context.run(next, items, _END)
             return made
 
-        with ThreadPoolExecutor(1, "artcolor-ahead") as pool:
+        # NumPy's products are small, and its threads would wait for cores that the network uses.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(1, "artcolor-ahead") as pool:
             waiting = deque(pool.submit(another) for _ in range(self._count))
             try:
                 while (item := waiting.popleft().result()) is not _END:
