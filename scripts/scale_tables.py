@@ -26,15 +26,14 @@ def scale_measured() -> str:
         f"- An actor has at most {largest / 1e6:.0f} MB of memory of its own, and with pictures of 12 megapixels "
         f"{found['sizes']['12']['uss'] / 1e6:.0f} MB (target: "
         f"{_met(max(largest, found['sizes']['12']['uss']) <= 1.2e9, 'at most 1.2 GB')}).\n",
-        f"- {found['speed']['bad']} of the {found['files']} files are damaged; they are `failed` in the journal, "
-        "and the others are colorized"
-        + (", byte for byte as by `artcolor colorize`.\n" if found["speed"]["same_bytes"] else ".\n"),
+        f"- Damaged files: {found['speed']['bad']} of {found['files']}, which are `failed` in the journal; all others "
+        "are colorized" + (", byte for byte as by `artcolor colorize`.\n" if found["speed"]["same_bytes"] else ".\n"),
     ]
     for what in ("worker", "machine", "driver"):
         each = kills[what]
         lines.append(
-            f"- SIGKILL of a {what} among {kills['files']} pictures: {each['lost']} lost, {each['torn']} torn, "
-            f"{each['twice']} twice in the journal.\n"
+            f"- SIGKILL of a {what} during a run over {kills['files']} pictures: {each['lost']} lost, "
+            f"{each['torn']} torn, {each['twice']} twice in the journal.\n"
         )
     return "".join(lines)
 
@@ -66,11 +65,11 @@ def scale_paper() -> str:
         f"| price, if a core hour costs $0.05 | ${core_hours * 0.05:,.0f} |\n",
         f"| bytes moved | {size['read'] * pictures / 1e12:,.1f} TB read, {size['written'] * pictures / 1e12:,.1f} TB "
         "written |\n",
-        f"| the store bears | {asked} requests a second, {read / 1e6:,.0f} MB/s read, {written / 1e6:,.0f} MB/s "
+        f"| load on the store | {asked} requests a second, {read / 1e6:,.0f} MB/s read, {written / 1e6:,.0f} MB/s "
         "written |\n",
-        f"| a machine bears | {read / 1e6 / 100:,.1f} MB/s read, {written / 1e6 / 100:,.1f} MB/s written |\n",
-        f"| the scheduler bears | {speed:,.0f} rows a second, {speed / 16:,.0f} batches a second |\n",
-        f"| the driver plans | {pictures / rows['planned_a_second'] / 60:,.1f} minutes, with "
+        f"| load on a machine | {read / 1e6 / 100:,.1f} MB/s read, {written / 1e6 / 100:,.1f} MB/s written |\n",
+        f"| load on the scheduler | {speed:,.0f} rows a second, {speed / 16:,.0f} batches a second |\n",
+        f"| planning by the driver | {pictures / rows['planned_a_second'] / 60:,.1f} minutes, with "
         f"{rows['driver_bytes_a_row'] * pictures / 1e9:,.1f} GB of memory |\n",
         f"| the journal | {files:,.0f} files, {rows['journal_bytes_a_row'] * pictures / 1e9:,.2f} GB |\n",
         "\n",
