@@ -238,6 +238,8 @@ def address(site: Path) -> Iterator[str]:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pages_load_and_fit(browser: Any, address: str, site: Path, width: int, scheme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    # Long pages take a while on a busy machine.
+    context.set_default_timeout(120_000)
     tab = context.new_page()
     wrong: list[str] = []
     tab.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
