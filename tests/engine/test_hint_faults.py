@@ -21,7 +21,8 @@ from artcolor.models.kernel import ChromaKernel
 from tests.conftest import ROOT, make_painting
 
 PICTURES = ROOT / "docs" / "pictures"
-GRAY = Image.open(PICTURES / "bruegel_harvesters.jpg").convert("L")
+# Places in these tests are pixels of this size.
+GRAY = Image.open(PICTURES / "bruegel_harvesters.jpg").convert("L").resize((480, 348))
 
 
 def ab_of(image: Image.Image) -> torch.Tensor:
