@@ -370,7 +370,9 @@ def _with_end(facts: Facts, losses: Losses, count: int, last: int) -> Losses:
         last: time of the last frame.
     """
     with opened(facts.path) as container:
-        start = (container.start_time or 0) / av.time_base
+        # Matroska states the end, and the others the length, which differ where a film does not begin at 0.
+        matroska = "matroska" in container.format.name
+        start = 0.0 if matroska else (container.start_time or 0) / av.time_base
         stated = _seconds(container.duration, Fraction(1, av.time_base))
         end = float((last + facts.step) * facts.time_base) - start
         if container.format.name == "avi":

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from artcolor.errors import ImageError
+from artcolor.errors import ArtcolorError, ImageError
 from artcolor.files import locked, remove_leftovers, replacing, sync, write_atomically
 from artcolor.video.read import Losses, Survey
 
@@ -29,15 +29,23 @@ def working(target: Path, settings: Mapping[str, Any]) -> Iterator["Work"]:
     """
     folder = target.with_name(f".{target.name[:200]}.artcolor")
     folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(locked(folder / _LOCK))
-        except BlockingIOError as error:
-            raise ImageError(f"another run is making {target}; wait for it, or choose another -o") from error
-        work = Work(folder, settings)
-        yield work
-    if work.done:
-        shutil.rmtree(folder, ignore_errors=True)
+    work = None
+    try:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locked(folder / _LOCK))
+            except BlockingIOError as error:
+                raise ImageError(f"another run is making {target}; wait for it, or choose another -o") from error
+            work = Work(folder, settings)
+            yield work
+    except ArtcolorError:
+        # The request or the film has to change, so there is nothing that a later run could use.
+        if work is not None and work.finished == 0:
+            work.done = True
+        raise
+    finally:
+        if work is not None and work.done:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Work:

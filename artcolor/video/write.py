@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from artcolor.errors import ImageError, UnsupportedError
 from artcolor.images import Provenance
 from artcolor.images.notices import warn
-from artcolor.video.encode import Encoding, configure, time_base_of
+from artcolor.video.encode import CONTAINERS, Encoding, configure, time_base_of
 from artcolor.video.read import METADATA, Facts, opened
 from artcolor.video.segments import Joined
 
@@ -29,6 +29,8 @@ _STATED = re.compile(rf"(?:^|\n){_MARK} (\{{.*\}})")
 # Statements about the file that the muxer makes itself, and about streams that are encoded anew.
 _OWN = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
 _STATISTICS = ("bps", "number_of_", "_statistics_", "duration", "encoder")
+# They state the pixel aspect ratio in their own headers.
+_TELL_ASPECT = ("libx264", "libx265", "mpeg4", "mpeg2video")
 # Names that MP4 and MOV have a place for; with others, all are written as QuickTime's newer kind of tags.
 _NAMED = frozenset(
     (
@@ -116,19 +118,22 @@ def check_copies(facts: Facts, encoding: Encoding) -> Copies:
             # Timecode is a stream, too, in MP4 and MOV, and is made anew.
             if stream.type == "data" and "timecode" in stream.metadata:
                 continue
-            if _holds(encoding.container, stream):
+            # AVI makes another film of a cover, and MOV drops it.
+            cover = _is_cover(stream)
+            if not (cover and encoding.container in ("avi", "mov")) and _holds(encoding.container, stream):
                 kept.append(stream.index)
                 continue
-            kind = "subtitles" if stream.type == "subtitle" else "sound" if stream.type == "audio" else stream.type
+            kind = "cover" if cover else {"subtitle": "subtitles", "audio": "sound"}.get(stream.type, stream.type)
             codec = stream.codec_context.name if stream.codec_context else "unknown"
             if stream.type in ("audio", "subtitle"):
                 raise UnsupportedError(
                     f"{facts.path}: a result of this kind ({encoding.container}) does not hold its {kind} ({codec}); "
-                    "name a result in .mkv, or in the container of the original"
+                    f"name a result in {_other_container(facts, encoding)}"
                 )
             # So is the text of chapters.
             if not (has_chapters and stream.type == "data"):
                 warn(f"stream {stream.index} ({kind}, {codec}) is left out: {encoding.container} does not hold it")
+        _warn_of_losses(facts, encoding, chapters=has_chapters)
         copies = Copies(tuple(kept))
         try:
             with av.open(io.BytesIO(), "w", format=encoding.container) as trial:
@@ -140,6 +145,29 @@ def check_copies(facts: Facts, encoding: Encoding) -> Copies:
                 "name a result in .mkv"
             ) from error
     return copies
+
+
+def _other_container(facts: Facts, encoding: Encoding) -> str:
+    own = facts.path.suffix.lower()
+    found = [".mkv"] * (encoding.container != "matroska")
+    found += [own] * (own not in found and CONTAINERS.get(own) not in (None, encoding.container))
+    return " or ".join(found) or "another container"
+
+
+def _warn_of_losses(facts: Facts, encoding: Encoding, *, chapters: bool) -> None:
+    """Warns of what the file of the result cannot state about the picture."""
+    container = encoding.container
+    # PyAV does not set the aspect ratio of streams, so it is kept where MP4 and MOV, or the codec itself, state it.
+    if facts.aspect not in (None, 1) and container not in ("mp4", "mov") and encoding.encoder not in _TELL_ASPECT:
+        warn(
+            f"the pixel aspect ratio {facts.aspect} is left out: {encoding.encoder} in {container} does not state it; "
+            "h264 and hevc do, and so do results in .mov"
+        )
+    if container == "avi":
+        if facts.display_matrix is not None:
+            warn("the rotation is left out: avi does not hold it")
+        if chapters:
+            warn("the chapters are left out: avi does not hold them")
 
 
 def _holds(format: str, stream: Stream) -> bool:
@@ -181,7 +209,8 @@ def join(
     """
     with opened(facts.path) as source:
         metadata = _metadata(source.metadata, provenance)
-        options = _container_options(encoding, facts, metadata)
+        covers = any(_is_cover(source.streams[index]) for index in copies.indices)
+        options = _container_options(encoding, facts, metadata, covers=covers)
         watched = _Watched(file)
         output = av.open(watched, "w", format=encoding.container, container_options=options, **METADATA)
         try:
@@ -213,12 +242,18 @@ class _Watched:
             raise
 
 
-def _container_options(encoding: Encoding, facts: Facts, metadata: Mapping[str, str]) -> dict[str, str]:
+def _container_options(
+    encoding: Encoding, facts: Facts, metadata: Mapping[str, str], *, covers: bool
+) -> dict[str, str]:
     if encoding.container not in ("mp4", "mov"):
         return {}
     base = time_base_of(encoding, facts)
     options = {"video_track_timescale": str(base.denominator)} if base.numerator == 1 else {}
-    if not {name.lower().split("-")[0] for name in metadata} <= _NAMED:
+    unnamed = sorted(name for name in metadata if name.lower().split("-")[0] not in _NAMED)
+    if unnamed and covers:
+        # FFmpeg writes either these or covers.
+        warn(f"the metadata {', '.join(unnamed)} is left out: with a cover, {encoding.container} does not hold it")
+    elif unnamed:
         options["movflags"] = "use_metadata_tags"
     return options
 
@@ -302,7 +337,10 @@ def _copied_packets(source: InputContainer, copied: Mapping[int, Stream]) -> "It
     with contextlib.suppress(av.InvalidDataError, av.EOFError):
         for packet in source.demux(wanted):
             if packet.dts is None and packet.pts is None:
-                continue
+                # Covers have no time. Neither has the empty packet at the end of each stream.
+                if not packet.size or not _is_cover(packet.stream):
+                    continue
+                packet.dts = 0
             if packet.pts is None:
                 packet.pts = packet.dts
             yield packet

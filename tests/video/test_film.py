@@ -8,12 +8,14 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from PIL import Image
 
 from artcolor.engine.colorizer import Colorizer
 from artcolor.errors import ArtcolorError, ConfigError, UnsupportedError
 from artcolor.video.film import colorize_film
 from artcolor.video.write import read_provenance
+from tests.conftest import ROOT
 from tests.video import clips
 from tests.video.clips import frames_of, make, packets_of, plane, times_of
 
@@ -173,6 +175,77 @@ def test_subtitles_and_attachments(colorizer: Colorizer, tmp_path: Path) -> None
         assert packets_of(target, kind) == packets_of(source, kind)
     with pytest.raises(UnsupportedError, match=r"does not hold its subtitles \(.*name a result in .mkv"):
         colorize(colorizer, source, ".mp4")
+
+
+def with_cover(source: Path, target: Path, **metadata: str) -> Path:
+    """The same with a cover, which has no time in MP4."""
+    Image.new("RGB", (30, 20), "teal").save(picture := io.BytesIO(), "JPEG")
+    picture.seek(0)
+    with av.open(str(source)) as film, av.open(picture, format="mjpeg") as image, av.open(str(target), "w") as output:
+        output.metadata.update(metadata)
+        made = [output.add_stream_from_template(each.streams.video[0], opaque=True) for each in (film, image)]
+        made[1].disposition = Disposition.attached_pic
+        for stream, container in zip(made, (film, image), strict=True):
+            for packet in container.demux(video=0):
+                if packet.size:
+                    packet.stream = stream
+                    output.mux(packet)
+    return target
+
+
+def test_covers(colorizer: Colorizer, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = with_cover(make(tmp_path / "plain.mp4", "libx264", frames=3), tmp_path / "a.mp4")
+    for suffix in (".mp4", ".mkv"):
+        with av.open(str(source)) as one, av.open(str(colorize(colorizer, source, suffix))) as other:
+            covers = [next(iter(each.demux(each.streams.video[1]))) for each in (one, other)]
+            assert bytes(covers[0]) == bytes(covers[1])
+    assert caplog.text == ""
+    for suffix in (".mov", ".avi"):
+        with av.open(str(colorize(colorizer, source, suffix))) as other:
+            assert len(other.streams.video) == 1
+    assert caplog.text.count("stream 1 (cover, mjpeg) is left out: ") == 2
+
+
+def test_what_a_result_cannot_state_is_told(
+    colorizer: Colorizer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wide = make(tmp_path / "a.mkv", "libx264", frames=2, sample_aspect_ratio=Fraction(16, 11))
+    for suffix, codec in ((".mkv", "h264"), (".avi", "mpeg4"), (".mov", "prores"), (".mp4", "vp9")):
+        with av.open(str(colorize(colorizer, wide, suffix, codec=codec))) as film:
+            assert film.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
+    assert caplog.text == ""
+    colorize(colorizer, wide, codec="ffv1")
+    assert "the pixel aspect ratio 16/11 is left out: ffv1 in matroska does not state it" in caplog.text
+    chapters = [{"id": 1, "start": 0, "end": 50, "time_base": Fraction(1, 1000), "metadata": {}}]
+    turned = make(tmp_path / "b.mp4", "libx264", frames=2, rotation=90, chapters=chapters)
+    colorize(colorizer, turned, ".avi")
+    assert "the rotation is left out: avi does not hold it" in caplog.text
+    assert "the chapters are left out: avi does not hold them" in caplog.text
+
+
+def test_the_message_names_a_container_that_holds_the_subtitles(colorizer: Colorizer, tmp_path: Path) -> None:
+    plain = with_more(make(tmp_path / "plain.mkv", "libx264", frames=3), tmp_path / "a.mkv")
+    with pytest.raises(UnsupportedError, match=r"\(mp4\) does not hold its subtitles \(\w+\); name a result in .mkv$"):
+        colorize(colorizer, plain, ".mp4")
+
+
+def test_a_film_that_begins_late_is_whole(colorizer: Colorizer, tmp_path: Path) -> None:
+    times = [clips.UNIT.denominator * 5 + number * 1000 for number in range(6)]
+    for suffix in (".mkv", ".mp4"):
+        source = make(tmp_path / f"late{suffix}", "libx264", times=times)
+        target = tmp_path / f"result{suffix}"
+        assert not colorize_film(colorizer, source, target).losses
+        assert times_of(target) == times_of(source)
+
+
+def test_nothing_is_left_beside_a_result_that_was_refused(colorizer: Colorizer, tmp_path: Path) -> None:
+    source = make(tmp_path / "v.mkv", times=clips.UNEVEN)
+    mood = ROOT / "docs/pictures/gogh_auvers.jpg"
+    with pytest.raises(UnsupportedError):
+        colorize(colorizer, source, ".avi")
+    with pytest.raises(ConfigError, match="the frames are 0 to 11"):
+        colorize(colorizer, source, references={99: mood})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["v.mkv"]
 
 
 @pytest.mark.parametrize(
