@@ -86,6 +86,7 @@ def plan_jobs(
     hints: Path | None = None,
     into_folder: bool = False,
     taken: dict[str, Path] | None = None,
+    others: Sequence[Path] = (),
 ) -> list[Job]:
     """Decides where the result of each input goes, and keeps the names of files and sub-folders.
 
@@ -112,6 +113,7 @@ def plan_jobs(
         taken: names of results of earlier calls (`folded`) → their originals. These keep their names; those of new
             results are added. It is for folders that are planned again and again, so hints that are missing are not
             warned of.
+        others: hints files that are not for pictures, but for films in the same folders.
 
     Returns:
         Jobs with distinct targets. A file given twice is one job.
@@ -151,7 +153,7 @@ def plan_jobs(
     for job, name in zip(named, names, strict=True):
         unique.setdefault(job.target, (job, name))
     jobs, names = [job for job, _ in unique.values()], [name for _, name in unique.values()]
-    return _with_hints(jobs, names, hints, quiet=taken is not None)
+    return _with_hints(jobs, names, hints, quiet=taken is not None, others=others)
 
 
 def _without_results(jobs: Sequence[Job], names: Sequence[Path]) -> tuple[list[Job], list[Path]]:
@@ -226,7 +228,14 @@ def _same(one: Path, other: Path) -> bool:
     return False
 
 
-def _with_hints(jobs: Sequence[Job], names: Sequence[Path], hints: Path | None, *, quiet: bool = False) -> list[Job]:
+def _with_hints(
+    jobs: Sequence[Job],
+    names: Sequence[Path],
+    hints: Path | None,
+    *,
+    quiet: bool = False,
+    others: Sequence[Path] = (),
+) -> list[Job]:
     """Adds hints files to jobs; `names` are the paths of their pictures, relative to the input folder."""
     if hints is None or not jobs:
         return list(jobs)
@@ -246,7 +255,7 @@ def _with_hints(jobs: Sequence[Job], names: Sequence[Path], hints: Path | None, 
         named = [hints / name.with_suffix(suffix) for suffix in _HINTS_SUFFIXES]
         existing = tuple(path for path in named if _exists(path) and os.path.realpath(path) not in originals)
         guided.append(dataclasses.replace(job, hints=existing))
-    used = {path for job in guided for path in job.hints}
+    used = {path for job in guided for path in job.hints} | set(others)
     if quiet:
         return guided
     if not used:

@@ -1,8 +1,7 @@
-"""`artcolor colorize` with films, with films in folders of pictures, and with folders of numbered frames."""
+"""`artcolor colorize` with films, and with folders of numbered frames."""
 
 import contextlib
 import itertools
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,12 +11,11 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from artcolor.batch.addresses import as_address
-from artcolor.cli.output import ERR, complain, extra
+from artcolor.cli.inputs import PIPE
+from artcolor.cli.output import ERR, complain, extra, grouped_warnings
 from artcolor.cli.request import Request
 from artcolor.cli.stopping import stoppable
 from artcolor.errors import ArtcolorError, ConfigError, ImageError
-from artcolor.images.walk import is_left_out
 from artcolor.video import is_film
 
 if TYPE_CHECKING:
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 # They concern single pictures, or files that are written otherwise.
 _REFUSED = ("files_from", "layers", "card", "watch", "workers", "samples", "uncertainty", "chroma_only", "skip_colored")
-_OF_WHOLE_RUNS = ("samples", "uncertainty", "chroma_only", "skip_colored")
 _OF_PICTURES = ("format", "quality", "depth", "max_pixels")
 
 Colorize = Callable[["Colorizer", "Job", Callable[[str, int, int], None]], bool]
@@ -55,6 +52,7 @@ def colorize_films(request: Request) -> None:
         Exit: a film failed or is not complete, with status 1; or the run was ended early.
     """
     request.refuse((*_REFUSED, *_OF_PICTURES), "films")
+    _refuse_pipe(request, "films")
     others = [path for path in request.inputs if not is_film(path)]
     if others:
         raise ConfigError(f"films and pictures go into separate commands, but {others[0]} is no film")
@@ -69,6 +67,11 @@ def colorize_films(request: Request) -> None:
         check_film(job.source, job.target, codec=request.codec, crf=request.crf)
 
     _run(request, jobs, check, _film_task(request))
+
+
+def _refuse_pipe(request: Request, what: str) -> None:
+    if PIPE in (*request.inputs, request.out):
+        raise ConfigError(f"{what} cannot be combined with -; name files, or see `artcolor pipe` for raw frames")
 
 
 def _film_task(request: Request) -> Colorize:
@@ -94,74 +97,6 @@ def _film_task(request: Request) -> Colorize:
     return colorize
 
 
-def films_in_folders(request: Request, inputs: Sequence[Path]) -> "list[Job]":
-    """Finds the films that lie in folders of pictures; their results go where those of the pictures go.
-
-    Films that cannot be colorized along with the pictures are left out, with a warning that says why.
-
-    Args:
-        request: what was asked for.
-        inputs: pictures and folders.
-
-    Returns:
-        Jobs, in the order of names; a hints file in a folder of them belongs to the film of its name.
-
-    Raises:
-        ConfigError: references of shots were given, and there are several films.
-    """
-    from artcolor.batch.names import beside
-    from artcolor.batch.plan import Job
-
-    jobs: list[Job] = []
-    hints = request.options["hints"]
-    for given in filter(Path.is_dir, inputs):
-        root = request.out or beside(given)
-        for source in _films_in(given, root):
-            relative = source.relative_to(given)
-            named = None if hints is None else hints / relative.with_suffix(".json")
-            own = () if named is None or not named.exists() else (named,)
-            jobs.append(Job(source, root / relative, found=True, hints=own))
-    reason = _reason_against(request, jobs)
-    if reason is not None:
-        if not request.showing.quiet:
-            more = f" and {len(jobs) - 3} more" if len(jobs) > 3 else ""
-            names = ", ".join(str(job.source) for job in jobs[:3])
-            complain("warning", f"films are left out, as {reason}: {names}{more}")
-        return []
-    if request.reference_at is not None and len(jobs) > 1:
-        raise ConfigError(f"--reference-at is for one film, but there are {len(jobs)}; colorize them one by one")
-    return jobs
-
-
-def _films_in(folder: Path, out: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not is_left_out(name) and not _same(Path(parent, name), out))
-        yield from (Path(parent, name) for name in sorted(names) if is_film(Path(name)) and not is_left_out(name))
-
-
-def _same(folder: Path, out: Path) -> bool:
-    return out.exists() and folder.samefile(out)
-
-
-def _reason_against(request: Request, jobs: "Sequence[Job]") -> str | None:
-    """Says why films cannot be colorized along with the pictures of their folders; `None` if they can."""
-    if not jobs:
-        return None
-    if any(map(as_address, filter(None, (*request.inputs, request.out)))):
-        return "films in stores are not read; download them"
-    for name in filter(request.given, _OF_WHOLE_RUNS):
-        return f"--{name.replace('_', '-')} is for pictures; name the films in a command of their own"
-    hints = request.options["hints"]
-    if hints is not None and not hints.is_dir():
-        return f"{hints} is one hints file; name the films in commands of their own"
-    try:
-        with extra("video"):
-            from artcolor.video import film  # noqa: F401
-    except ConfigError as error:
-        return str(error)
-    return None
-
-
 def colorize_found(
     request: Request, jobs: "Sequence[Job]", colorizer: "Colorizer", record: "Record", every: "Sequence[Job]"
 ) -> bool:
@@ -169,7 +104,7 @@ def colorize_found(
 
     Args:
         request: what was asked for.
-        jobs: from `films_in_folders`.
+        jobs: from `artcolor.cli.find_films.films_in_folders`.
         colorizer: with the guidance that holds for all of the run.
         record: takes the outcomes.
         every: all jobs of the run.
@@ -206,6 +141,7 @@ def colorize_sequences(request: Request) -> None:
         Exit: a folder failed, with status 1; or the run was ended early.
     """
     request.refuse((*_REFUSED, "codec", "crf"), "--sequence")
+    _refuse_pipe(request, "--sequence")
     for path in request.inputs:
         if not path.is_dir():
             raise ConfigError(f"--sequence takes folders of numbered frames, and {path} is none")
@@ -297,7 +233,8 @@ def _run(
         raise ImageError(f"{targets(existing[0])[0]} already exists; --force replaces it, and --resume skips it")
     todo = [job for job in jobs if job not in existing or saving.force]
     if len(todo) == 1:
-        with showing.warnings():
+        # They come again when it is colorized.
+        with grouped_warnings(show=False):
             check(todo[0])
     tally, complete = None, True
     with stoppable() as stop:

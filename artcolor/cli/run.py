@@ -11,7 +11,8 @@ from rich.progress import Progress
 
 from artcolor.cli.checks import check_jobs, results_of
 from artcolor.cli.documents import plan_documents, write_documents
-from artcolor.cli.film import check_complete, colorize_found, films_in_folders
+from artcolor.cli.film import check_complete, colorize_found
+from artcolor.cli.find_films import films_in_folders
 from artcolor.cli.inputs import listed
 from artcolor.cli.output import ERR
 from artcolor.cli.request import Request
@@ -61,6 +62,7 @@ def _colorize(request: Request, given: Sequence[Path], mirror: "Mirror") -> None
             format=request.saving.format,
             hints=request.options["hints"],
             into_folder=request.into_folder,
+            others=[path for job in films for path in job.hints],
         )
     if not films:
         request.refuse(("codec", "crf", "reference_at"), "pictures")

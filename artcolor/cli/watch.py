@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from artcolor.cli.find_films import tell_unwatched
 from artcolor.cli.request import Request
 from artcolor.cli.stopping import stoppable
 from artcolor.errors import ConfigError
@@ -42,6 +43,7 @@ def colorize_watched(request: Request) -> None:
 
     out = request.out or beside(request.inputs[0])
     watch = Watch(request.inputs, out, request.saving, hints=request.options["hints"])
+    tell_unwatched(request)
     tally = None
     with stoppable() as stop:
         # Each job has its own hints.

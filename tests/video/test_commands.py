@@ -73,6 +73,8 @@ def test_mistakes_are_told(command: Command, tmp_path: Path) -> None:
         ((film, "-o", tmp_path / "x.png"), "x.png is not the name of a film; use one of .mp4, .mkv, .mov, .webm, .avi"),
         ((film, tmp_path / "c.mkv", "-o", tmp_path / "x.mkv"), "2 results need a folder; choose another -o"),
         ((film, "-o", film, "--force"), f"would replace the original {film}"),
+        ((film, "-o", "-"), "films cannot be combined with -; name files, or see `artcolor pipe` for raw frames"),
+        ((tmp_path, "--sequence", "-o", "-"), "--sequence cannot be combined with -"),
         ((film, "--quality", 80), "--quality cannot be combined with films; leave it out"),
         ((film, "--samples", 2, "--model", "vae"), "--samples cannot be combined with films"),
         ((picture, "--crf", 0), "--crf cannot be combined with pictures; leave it out"),
@@ -118,13 +120,18 @@ def test_films_in_folders_are_colorized_like_pictures(command: Command, tmp_path
     status, said, _ = command("colorize", folder, "-o", out, *COLORING)
     assert (status, (out / "sub" / "a.mkv").stat().st_mtime_ns) == (1, changed)
     status, said, _ = command("colorize", folder, "-o", out, *COLORING, "--resume")
-    assert (status, "0 of 2 colorized, 2 existed" in said) == (0, True)
+    assert (status, "0 of 2 colorized, 2 already existed" in said) == (0, True)
     # A folder of films alone, and a film with hints of its own.
     (tmp_path / "hints").mkdir()
     blue = {"x": 0.5, "y": 0.5, "radius": 0.3, "color": "#2040ff"}
     (tmp_path / "hints" / "a.json").write_text(json.dumps({"hints": [blue]}))
     status, said, err = command("colorize", folder / "sub", *COLORING, "--hints", tmp_path / "hints")
     assert status == 0, err
+    # Beside pictures, its hints file is none that belongs to nothing.
+    (tmp_path / "hints" / "sub").mkdir()
+    (tmp_path / "hints" / "a.json").rename(tmp_path / "hints" / "sub" / "a.json")
+    status, said, err = command("colorize", folder, "-o", tmp_path / "b", *COLORING, "--hints", tmp_path / "hints")
+    assert (status, "hints has no hints" in err, "no picture has the name" in err) == (0, False, False)
     hinted, plain = (frames_of(path)[0] for path in (folder / "sub.color" / "a.mkv", out / "sub" / "a.mkv"))
     assert (plane(hinted, 1).astype(int) - plane(plain, 1))[12:20, 20:28].mean() > 8
 
