@@ -41,7 +41,7 @@ def colorize_raw(
 
     Raises:
         ConfigError: the hints do not fit the frames.
-        ImageError: the stream ends within a frame; those before are written.
+        ImageError: the stream ends within a frame; those before are written. Or it is empty.
     """
     frames = _Frames(source, size, CHANNELS[pix_fmt])
     given, done = colorizer, 0
@@ -60,6 +60,8 @@ def colorize_raw(
             target.write(np.asarray(join(shot.popleft(), np.asarray(ab)[0])).tobytes())
             done += 1
             progress(done)
+    if not done and not frames.rest:
+        raise ImageError("standard input is empty; there is nothing to colorize")
     given.check_frames(done)
     if frames.rest:
         raise ImageError(

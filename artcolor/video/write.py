@@ -29,6 +29,7 @@ _STATED = re.compile(rf"(?:^|\n){_MARK} (\{{.*\}})")
 # Statements about the file that the muxer makes itself, and about streams that are encoded anew.
 _OWN = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
 _STATISTICS = ("bps", "number_of_", "_statistics_", "duration", "encoder")
+_ALPHA_MODE = "alpha_mode"
 # They state the pixel aspect ratio in their own headers.
 _TELL_ASPECT = ("libx264", "libx265", "mpeg4", "mpeg2video")
 # Names that MP4 and MOV have a place for; with others, all are written as QuickTime's newer kind of tags.
@@ -133,7 +134,8 @@ def check_copies(facts: Facts, encoding: Encoding) -> Copies:
             # So is the text of chapters.
             if not (has_chapters and stream.type == "data"):
                 warn(f"stream {stream.index} ({kind}, {codec}) is left out: {encoding.container} does not hold it")
-        _warn_of_losses(facts, encoding, chapters=has_chapters)
+        transparent = _states_alpha(container.streams[facts.index].metadata)
+        _warn_of_losses(facts, encoding, chapters=has_chapters, transparent=transparent)
         copies = Copies(tuple(kept))
         try:
             with av.open(io.BytesIO(), "w", format=encoding.container) as trial:
@@ -154,7 +156,12 @@ def _other_container(facts: Facts, encoding: Encoding) -> str:
     return " or ".join(found) or "another container"
 
 
-def _warn_of_losses(facts: Facts, encoding: Encoding, *, chapters: bool) -> None:
+def _states_alpha(metadata: Mapping[str, str]) -> bool:
+    """Whether a film in VP8 or VP9 is transparent, which Matroska stores beside the frames; it is not decoded."""
+    return any(name.lower() == _ALPHA_MODE and text != "0" for name, text in metadata.items())
+
+
+def _warn_of_losses(facts: Facts, encoding: Encoding, *, chapters: bool, transparent: bool) -> None:
     """Warns of what the file of the result cannot state about the picture."""
     container = encoding.container
     # PyAV does not set the aspect ratio of streams, so it is kept where MP4 and MOV, or the codec itself, state it.
@@ -163,6 +170,9 @@ def _warn_of_losses(facts: Facts, encoding: Encoding, *, chapters: bool) -> None
             f"the pixel aspect ratio {facts.aspect} is left out: {encoding.encoder} in {container} does not state it; "
             "h264 and hevc do, and so do results in .mov"
         )
+    transparent |= any(component.is_alpha for component in facts.format.components)
+    if transparent and not encoding.target.pix_fmt.startswith("yuva"):
+        warn(f"the transparency is left out: {encoding.target.pix_fmt} does not hold it")
     if container == "avi":
         if facts.display_matrix is not None:
             warn("the rotation is left out: avi does not hold it")
@@ -279,7 +289,8 @@ def _add_video(output: OutputContainer, original: Stream, facts: Facts, encoding
     assert isinstance(made, VideoStream)
     configure(made.codec_context, encoding, facts)
     made.time_base = time_base_of(encoding, facts)
-    kept = {n: text for n, text in original.metadata.items() if not n.lower().startswith(_STATISTICS)}
+    gone = (*_STATISTICS, _ALPHA_MODE)
+    kept = {n: text for n, text in original.metadata.items() if not n.lower().startswith(gone)}
     made.metadata.update(kept)
     made.disposition = original.disposition
     if facts.display_matrix is not None:

@@ -216,6 +216,12 @@ def test_what_a_result_cannot_state_is_told(
     assert caplog.text == ""
     colorize(colorizer, wide, codec="ffv1")
     assert "the pixel aspect ratio 16/11 is left out: ffv1 in matroska does not state it" in caplog.text
+    for name, codec, pix_fmt in (("c.webm", "libvpx-vp9", "yuva420p"), ("c.mov", "png", "rgba")):
+        caplog.clear()
+        result = colorize(colorizer, make(tmp_path / name, codec, pix_fmt, frames=2), ".mkv")
+        assert "the transparency is left out" in caplog.text
+        with av.open(str(result)) as film:
+            assert "alpha_mode" not in {each.lower() for each in film.streams.video[0].metadata}
     chapters = [{"id": 1, "start": 0, "end": 50, "time_base": Fraction(1, 1000), "metadata": {}}]
     turned = make(tmp_path / "b.mp4", "libx264", frames=2, rotation=90, chapters=chapters)
     colorize(colorizer, turned, ".avi")
