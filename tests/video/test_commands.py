@@ -191,6 +191,9 @@ def test_raw_frames(tmp_path: Path) -> None:
     luma = colored @ [0.2126, 0.7152, 0.0722]
     assert np.abs(luma - np.stack(frames)).mean() < 6
     assert np.ptp(colored.astype(int), axis=3).max() > 5
+    empty = subprocess.run(code, input=b"", capture_output=True, check=False)
+    assert (empty.returncode, empty.stdout) == (1, b"")
+    assert b"standard input is empty" in empty.stderr
     in_color = colored.tobytes()
     again = subprocess.run([*code, "--pix-fmt", "rgb24"], input=in_color, capture_output=True, check=True)
     assert len(again.stdout) == len(in_color)
