@@ -43,7 +43,6 @@ def colorize_watched(request: Request) -> None:
 
     out = request.out or beside(request.inputs[0])
     watch = Watch(request.inputs, out, request.saving, hints=request.options["hints"])
-    tell_unwatched(request)
     tally = None
     with stoppable() as stop:
         # Each job has its own hints.
@@ -60,6 +59,7 @@ def _run(request: Request, watch: "Watch", colorizer: "Colorizer", record: "Reco
 
     showing = request.showing
     showing.say(f"watching {', '.join(map(str, request.inputs))}; press Ctrl-C to stop")
+    tell_unwatched(request)
     while True:
         with showing.warnings():
             found = watch.wait()

@@ -216,7 +216,9 @@ def watching() -> Iterator[Callable[..., Process]]:
 def test_the_command(watching: Callable[..., Process], tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     put(source / "first.png")
+    (source / "film.mp4").write_bytes(b"")
     process = watching(source, "-o", out, "--report", tmp_path / "report.csv")
+    assert "films are left out, as --watch is for pictures" in process.line()
     assert "first.png colorized into" in process.line()
     # A file that is written slowly, in a new sub-folder.
     data = put(tmp_path / "whole.png", 2)
