@@ -129,7 +129,7 @@ def plan_jobs(
     into_folder |= out is None or not out.suffix or out.is_dir()
     if out is not None and not into_folder and len(inputs) == 1 and not inputs[0].is_dir():
         if format is not None and out.suffix.lower() in SUFFIXES and format_of(out) != format_of(out, format):
-            raise ImageError(f"the suffix of {out} contradicts the format {format}; leave one of them out")
+            raise ImageError(f"the suffix of {out} contradicts the format {format}; omit one of them")
         return _with_hints([Job(inputs[0], out)], [Path(inputs[0].name)], hints)
     if out is not None and not into_folder and out.suffix.lower() in SUFFIXES:
         raise ImageError(f"{out} is the name of a picture, but the results need a folder; choose another -o")
@@ -242,7 +242,7 @@ def _with_hints(
     first = jobs[0].source
     if not hints.is_dir():
         if len(jobs) > 1:
-            what = "is one hints file" if hints.exists() else "is no folder"
+            what = "is a single hints file" if hints.exists() else "is not a folder"
             raise ConfigError(
                 f"{hints} {what}, but there are {len(jobs)} pictures; give a folder with a hints file for each, named "
                 f"like the picture: {first.stem}.json for {first.name}"
@@ -285,7 +285,7 @@ def _warn_of_unused(hints: Path, used: Container[Path]) -> None:
     if unused:
         names = ", ".join(str(path.relative_to(hints)) for path in unused[:3])
         more = f" and {len(unused) - 3} more" if len(unused) > 3 else ""
-        warn(f"{hints}: no picture has the name of {names}{more}")
+        warn(f"{hints}: no picture matches {names}{more}")
 
 
 def _pictures(given: Path, out: Path, hints: Path | None) -> Iterator[tuple[Path, Path]]:

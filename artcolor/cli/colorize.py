@@ -112,7 +112,7 @@ def colorize(
         list[str] | None,
         typer.Option(
             metavar="N=PATH",
-            help="Picture whose colors the shot of a film adopts that contains frame N, from 0; repeat for more.",
+            help="Reference picture for the shot of a film that contains frame N, counted from 0. Repeat for more.",
             rich_help_panel=FILMS,
         ),
     ] = None,
@@ -120,7 +120,7 @@ def colorize(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="ray: colorize a folder or a manifest (.parquet, .csv) with Ray Data, here or on a cluster.",
+            help="ray: colorize a folder or a manifest (.parquet, .csv) with Ray Data, on this machine or a cluster.",
             rich_help_panel=RAY,
         ),
     ] = None,
@@ -128,7 +128,7 @@ def colorize(
         str | None,
         typer.Option(
             metavar="HOST",
-            help="The cluster: auto on one of its machines, or host:port. Default: Ray is started on this machine.",
+            help="Address of the cluster: auto on one of its machines, or host:port. Default: Ray on this machine.",
             rich_help_panel=RAY,
         ),
     ] = None,
@@ -136,20 +136,24 @@ def colorize(
         str | None,
         typer.Option(
             metavar="DIR",
-            help="Folder of the journal, with which the same command continues. Default: OUT.journal.",
+            help="Folder of the journal from which the same command resumes. Default: OUT.journal.",
             rich_help_panel=RAY,
         ),
     ] = None,
     actors: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Processes that colorize. Default: as many as fit.", rich_help_panel=RAY),
+        typer.Option(
+            min=1, metavar="N", help="Number of colorizing processes. Default: as many as fit.", rich_help_panel=RAY
+        ),
     ] = None,
     cpus_per_actor: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Cores of each. Default: 1.", rich_help_panel=RAY)
+        int | None, typer.Option(min=1, metavar="N", help="CPU cores per process. Default: 1.", rich_help_panel=RAY)
     ] = None,
     gpus_per_actor: Annotated[
         float | None,
-        typer.Option(min=0, metavar="X", help="GPUs of each, or a part of one. Default: 0.", rich_help_panel=RAY),
+        typer.Option(
+            min=0, metavar="X", help="GPUs per process, or a fraction of one. Default: 0.", rich_help_panel=RAY
+        ),
     ] = None,
     **options: Any,
 ) -> None:

@@ -46,7 +46,7 @@ def colorize_films(request: Request) -> None:
         request: what was asked for.
 
     Raises:
-        ConfigError: the request makes no sense, or the extra is not installed.
+        ConfigError: the request is invalid, or the extra is not installed.
         ImageError: no result can be written, or the only film cannot be colorized.
         WeightsError: the weights are missing or damaged.
         Exit: a film failed or is not complete, with status 1; or the run was ended early.
@@ -55,7 +55,7 @@ def colorize_films(request: Request) -> None:
     _refuse_pipe(request, "films")
     others = [path for path in request.inputs if not is_film(path)]
     if others:
-        raise ConfigError(f"films and pictures go into separate commands, but {others[0]} is no film")
+        raise ConfigError(f"colorize films and pictures with separate commands; {others[0]} is not a film")
     with extra("video"):
         from artcolor.video.encode import container_of
         from artcolor.video.film import check_film
@@ -135,7 +135,7 @@ def colorize_sequences(request: Request) -> None:
         request: what was asked for.
 
     Raises:
-        ConfigError: the request makes no sense.
+        ConfigError: the request is invalid.
         ImageError: there are no frames, or no result can be written.
         WeightsError: the weights are missing or damaged.
         Exit: a folder failed, with status 1; or the run was ended early.
@@ -144,7 +144,7 @@ def colorize_sequences(request: Request) -> None:
     _refuse_pipe(request, "--sequence")
     for path in request.inputs:
         if not path.is_dir():
-            raise ConfigError(f"--sequence takes folders of numbered frames, and {path} is none")
+            raise ConfigError(f"--sequence takes folders of numbered frames, but {path} is not a folder")
     with extra("video"):
         from artcolor.video.numbered import Frame, by_number, colorize_frames
     from artcolor.batch.disk import writing
@@ -267,7 +267,7 @@ def check_complete(complete: bool) -> None:
         Exit: one could not.
     """
     if not complete:
-        complain("failed", "not all of the film could be read; what there is of it was colorized")
+        complain("failed", "not all of the film could be read; the readable part was colorized")
         raise typer.Exit(1)
 
 

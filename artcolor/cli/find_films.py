@@ -64,13 +64,13 @@ def tell_unwatched(request: Request) -> None:
 
     found = [film for given in request.inputs for film in _films_in(given, request.out or beside(given))]
     if found:
-        _tell(request, found, "--watch is for pictures; name the films in a command of their own")
+        _tell(request, found, "--watch applies to pictures only; colorize the films with a separate command")
 
 
 def _tell(request: Request, films: Sequence[Path], reason: str) -> None:
     if not request.showing.quiet:
         more = f" and {len(films) - 3} more" if len(films) > 3 else ""
-        complain("warning", f"films are left out, as {reason}: {', '.join(map(str, films[:3]))}{more}")
+        complain("warning", f"films are skipped, because {reason}: {', '.join(map(str, films[:3]))}{more}")
 
 
 def _films_in(folder: Path, out: Path) -> Iterator[Path]:
@@ -88,12 +88,12 @@ def _reason_against(request: Request, jobs: "Sequence[Job]") -> str | None:
     if not jobs:
         return None
     if any(map(as_address, filter(None, (*request.inputs, request.out)))):
-        return "films in stores are not read; download them"
+        return "films in object stores are not supported; download them"
     for name in filter(request.given, _OF_WHOLE_RUNS):
-        return f"--{name.replace('_', '-')} is for pictures; name the films in a command of their own"
+        return f"--{name.replace('_', '-')} applies to pictures only; colorize the films with a separate command"
     hints = request.options["hints"]
     if hints is not None and not hints.is_dir():
-        return f"{hints} is one hints file; name the films in commands of their own"
+        return f"{hints} is a single hints file; colorize the films with separate commands"
     try:
         with extra("video"):
             from artcolor.video import film  # noqa: F401

@@ -38,7 +38,7 @@ def check_scale(engine: str, request: Request) -> None:
         request: what was asked for.
 
     Raises:
-        ConfigError: the request makes no sense on a cluster.
+        ConfigError: the request cannot run on a cluster.
         ImageError: the report is another file, or a file that an option names does not exist.
         WeightsError: there is no such weights file.
     """
@@ -67,7 +67,7 @@ def colorize_on_cluster(request: Request, *, journal: str | None, **cluster: Any
 
     Raises:
         ConfigError: the extra is missing, or Ray cannot be reached.
-        DataError: the manifest makes no sense, or the journal cannot be read or written.
+        DataError: the manifest is invalid, or the journal cannot be read or written.
         ImageError: there are no pictures, or no result can be written.
         WeightsError: the weights are missing or damaged.
         Exit: some pictures failed, with status 1; or the run was ended early.

@@ -116,7 +116,7 @@ class Colorizer:
                 where this colorizer was made without them.
 
         Raises:
-            ConfigError: a hint makes no sense, or the model does not accept what the file says.
+            ConfigError: a hint is invalid, or the model does not accept what the file says.
             ImageError: the hints or the reference cannot be read.
 
         Example:

@@ -51,7 +51,7 @@ def item_of(x: Any) -> Item:
     """
     if isinstance(x, str) and _ADDRESS.match(x):
         raise ImageError(
-            f"{x[:100]} is an address, and artcolor fetches nothing from the network; "
+            f"{x[:100]} is an address, and artcolor does not download pictures; "
             "download the picture and give its path or its bytes"
         )
     if isinstance(x, Image.Image):

@@ -27,10 +27,10 @@ class Options(ModelOptions, total=False):
 
     size: Annotated[
         int | None,
-        Option("Short side, in pixels, at which the network sees a picture. Default: the checkpoint's.", minimum=16),
+        Option("Short side, in pixels, at which the network sees a picture. Default: the model's.", minimum=16),
     ]
     skip_colored: Annotated[bool, Option("Skip pictures that already have color.", default=False)]
-    chroma_only: Annotated[bool, Option("Return only the color, as a layer for the blend mode 'Color'.", default=False)]
+    chroma_only: Annotated[bool, Option("Output only the color, as a layer for the blend mode 'Color'.", default=False)]
     batch_size: Annotated[int, Option("Number of pictures per network batch.", 1, group=MANY, default=4)]
     device: Annotated[
         str,
@@ -41,7 +41,7 @@ class Options(ModelOptions, total=False):
     backend: Annotated[
         BackendName,
         Option(
-            "Engine for the network: torch, onnx, or auto for ONNX Runtime where possible, else PyTorch.",
+            "Runtime for the network: torch, onnx, or auto for ONNX Runtime where possible, else PyTorch.",
             group=MANY,
             default="auto",
         ),

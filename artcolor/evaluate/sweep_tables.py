@@ -75,7 +75,7 @@ def summary(found: Sweep) -> list[str]:
         figures = [figures for _, figures in found.held_out.values()]
         deltas, psnr = [each.delta_colorfulness for each in figures], [each.psnr for each in figures]
         lines.append(
-            f"chosen without a source, measured on it, {len(figures)} sources: ΔCF {min(deltas):+.2f} to "
+            f"leave-one-source-out, {len(figures)} sources: ΔCF {min(deltas):+.2f} to "
             f"{max(deltas):+.2f}, PSNR {min(psnr):.2f} to {max(psnr):.2f}"
         )
     if abs(best.delta_colorfulness - rival.delta_colorfulness) > 2 * MATCHED:

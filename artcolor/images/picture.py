@@ -142,7 +142,7 @@ def _high_depth(image: Image.Image) -> tuple[Array, Array | None]:
         return in_unit_range(values), None
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
-        raise ImageError(f"an integer picture must lie in 0..65535, but holds {low} to {high}")
+        raise ImageError(f"an integer picture must be in 0..65535, but contains {low} to {high}")
     return values.astype(np.uint16), None
 
 
@@ -194,7 +194,7 @@ def unit_limit(low: float, high: float, what: str = "float picture", *, bytes_al
     above = _OVERSHOOT if limit == 1 else _ROUNDING
     if low < -_OVERSHOOT * limit or high > limit * (1 + above) or (limit == 255 and high < _LEAST_OF_255):
         allowed = "0..1 or 0..255, so scale them first" if bytes_allowed else "0..1 (divide by 255?)"
-        raise ImageError(f"the {what} holds {low:.9g} to {high:.9g}; floats must lie in {allowed}")
+        raise ImageError(f"the {what} contains {low:.9g} to {high:.9g}; floats must be in {allowed}")
     if low < -_ROUNDING * limit or high > limit * (1 + _ROUNDING):
         warn(f"the {what} holds {low:.9g} to {high:.9g}, which is clipped to 0..{limit:g}")
     return limit

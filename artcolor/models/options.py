@@ -54,7 +54,7 @@ class ModelOptions(TypedDict, total=False):
         float | None,
         Option(
             "Colorfulness: 0 gives the most accurate but muted colors, 2 about the colorfulness of paintings. "
-            "Default: the checkpoint's.",
+            "Default: the model's.",
             minimum=0,
             maximum=100,
         ),
@@ -62,12 +62,12 @@ class ModelOptions(TypedDict, total=False):
     temperature: Annotated[
         float | None,
         Option(
-            "Below 1, sharpens the predicted distribution; 1 uses its mean. Default: the checkpoint's.",
+            "Below 1, sharpens the predicted distribution; 1 uses its mean. Default: the model's.",
             minimum=0.01,
             maximum=1,
         ),
     ]
-    strength: Annotated[float, Option("Factor applied to all chroma; 0 is gray.", minimum=0, maximum=100, default=1.0)]
+    strength: Annotated[float, Option("Factor for chroma; 0 is gray.", minimum=0, maximum=100, default=1.0)]
     hints: Annotated[
         Any,
         Option(

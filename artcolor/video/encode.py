@@ -126,7 +126,7 @@ def choose(facts: Facts, path: Path, *, codec: str | None = None, crf: int | Non
                 # It stores no timestamps, so frames must lie in the order in which they are shown.
                 options |= {"bf": "0"}
             return Encoding(container, encoder, target, options)
-    raise ConfigError(f"{path.suffix} does not hold {codec or facts.codec}; name a result in .mkv, which does")
+    raise ConfigError(f"{path.suffix} files cannot contain {codec or facts.codec}; choose a result in .mkv, which can")
 
 
 def _wanted(facts: Facts, codec: str | None, container: str) -> tuple[str, ...]:
@@ -187,7 +187,7 @@ def _quality(encoder: str, crf: int | None) -> dict[str, str]:
     if encoder not in _CRF:
         if crf is not None:
             known = ", ".join(name for name, encoders in _ENCODERS.items() if encoders[0] in _CRF)
-            raise ConfigError(f"--crf goes with {known}, not with {encoder}; leave it out")
+            raise ConfigError(f"--crf applies to {known}, not to {encoder}; omit it")
         return {}
     usual, largest = _CRF[encoder]
     if crf is not None and crf > largest:

@@ -146,7 +146,7 @@ def colorize_film(
                 seen = work.survey = survey(facts, functools.partial(progress, "looking for shots"))
             if not seen.even and encoding.container == "avi":
                 raise UnsupportedError(
-                    f"{source}: the frames are not evenly spaced, which AVI does not hold; name a result in .mkv"
+                    f"{source}: the frame rate varies, which AVI does not support; choose a result in .mkv"
                 )
             _tell(seen.losses)
             given.check_frames(seen.frames)
@@ -163,7 +163,7 @@ def colorize_film(
 
 def _tell(losses: Losses) -> None:
     if losses.cut_off:
-        warn("it is cut off; what there is of it is colorized")
+        warn("it is truncated; the readable part is colorized")
     if losses.damaged:
         warn(f"{losses.damaged} parts are damaged; frames may be missing or look damaged")
 

@@ -137,11 +137,11 @@ def _pictures(frames: Iterable[Frame]) -> Iterator[Picture]:
     for frame in frames:
         with open_file(frame.source) as file:
             if file.frames != 1:
-                raise ImageError(f"{frame.source} has {file.frames} pages, and cannot be one of several frames")
+                raise ImageError(f"{frame.source} has {file.frames} pages, but a frame must be a single page")
             if size not in (None, file.size):
                 raise ImageError(
-                    f"{frame.source} is {file.size[0]}x{file.size[1]}, the frames before are {size[0]}x{size[1]}; "
-                    "make them alike, or leave out --sequence"
+                    f"{frame.source} is {file.size[0]}x{file.size[1]}, but those before it are {size[0]}x{size[1]}; "
+                    "resize it, or omit --sequence"
                 )
             size = file.size
             yield next(iter(file))

@@ -65,8 +65,8 @@ def colorize_raw(
     given.check_frames(done)
     if frames.rest:
         raise ImageError(
-            f"standard input ends within frame {done + 1}: {frames.rest} of {frames.bytes} bytes; is the size "
-            f"{size[0]}x{size[1]} and the pixel format {pix_fmt}?"
+            f"standard input ends within frame {done + 1}: {frames.rest} of {frames.bytes} bytes; check the "
+            f"size ({size[0]}x{size[1]}) and the pixel format ({pix_fmt})"
         )
     return done
 

@@ -136,7 +136,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
         container = av.open(f"file:{path}", **METADATA)
     except av.FFmpegError as error:
         if isinstance(error, av.InvalidDataError):
-            reason = "it is damaged, cut off before its index, or no film"
+            reason = "it is damaged, truncated before its index, or not a film"
             raise ImageError(f"{path} cannot be read: {reason}") from error
         raise ImageError(f"{path} cannot be read: {error.strerror}") from error
     with container:
@@ -156,7 +156,7 @@ def main_stream(container: InputContainer, name: object) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails):
             if stream.codec_context is None:
-                raise UnsupportedError(f"{name} has a codec that is not supported; convert it: ffmpeg -i IN OUT.mkv")
+                raise UnsupportedError(f"{name} uses an unsupported codec; convert it: ffmpeg -i IN OUT.mkv")
             return stream
     what = "only sound" if container.streams.audio else "no moving picture"
     raise ImageError(f"{name} has {what}; there is nothing to colorize")

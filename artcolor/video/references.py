@@ -64,8 +64,8 @@ class References:
             inside = [frame for frame in self._names if start <= frame < stop]
             if len(inside) > 1:
                 raise ConfigError(
-                    f"the references for the frames {inside[0]} and {inside[1]} are for one shot, which has the frames "
-                    f"{start} to {stop - 1}; give one of them"
+                    f"the references for frames {inside[0]} and {inside[1]} are for the same shot, frames "
+                    f"{start} to {stop - 1}; give only one of them"
                 )
             found.append(self._colorizers[inside[0]] if inside else None)
         return found

@@ -56,7 +56,7 @@ def complete(
     matrix, primaries, transfer, range = tags
     if transfer in _HDR:
         raise UnsupportedError(
-            f"{name} is HDR ({_HDR[transfer]}), which artcolor does not read; convert it to SDR first: "
+            f"{name} is HDR ({_HDR[transfer]}), which artcolor does not support; convert it to SDR first: "
             "ffmpeg -i IN -vf zscale=t=linear:npl=100,tonemap=hable,zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p "
             "-c:a copy OUT"
         )
@@ -71,7 +71,7 @@ def complete(
         matrix = usual[0]
     if matrix not in WEIGHTS:
         raise UnsupportedError(
-            f"{name} has color tags that artcolor does not read (matrix {matrix} of H.273); convert it first: "
+            f"{name} has color tags that artcolor does not support (matrix {matrix} of H.273); convert it first: "
             "ffmpeg -i IN -vf scale=out_color_matrix=bt709,format=yuv420p -c:a copy OUT"
         )
     if range == 0:

@@ -25,7 +25,7 @@ def working(target: Path, settings: Mapping[str, Any]) -> Iterator["Work"]:
         settings: all that the shots depend on. Shots that were made with others are removed.
 
     Raises:
-        ImageError: another run is making the same result.
+        ImageError: another run is writing the same result.
     """
     folder = target.with_name(f".{target.name[:200]}.artcolor")
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def working(target: Path, settings: Mapping[str, Any]) -> Iterator["Work"]:
             try:
                 stack.enter_context(locked(folder / _LOCK))
             except BlockingIOError as error:
-                raise ImageError(f"another run is making {target}; wait for it, or choose another -o") from error
+                raise ImageError(f"another run is writing {target}; wait for it, or choose another -o") from error
             work = Work(folder, settings)
             yield work
     except ArtcolorError:

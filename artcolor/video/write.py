@@ -128,12 +128,12 @@ def check_copies(facts: Facts, encoding: Encoding) -> Copies:
             codec = stream.codec_context.name if stream.codec_context else "unknown"
             if stream.type in ("audio", "subtitle"):
                 raise UnsupportedError(
-                    f"{facts.path}: a result of this kind ({encoding.container}) does not hold its {kind} ({codec}); "
-                    f"name a result in {_other_container(facts, encoding)}"
+                    f"{facts.path}: {encoding.container} files cannot contain its {kind} ({codec}); "
+                    f"choose a result in {_other_container(facts, encoding)}"
                 )
             # So is the text of chapters.
             if not (has_chapters and stream.type == "data"):
-                warn(f"stream {stream.index} ({kind}, {codec}) is left out: {encoding.container} does not hold it")
+                warn(f"stream {stream.index} ({kind}, {codec}) is not copied: {encoding.container} cannot contain it")
         transparent = _states_alpha(container.streams[facts.index].metadata)
         _warn_of_losses(facts, encoding, chapters=has_chapters, transparent=transparent)
         copies = Copies(tuple(kept))
@@ -143,8 +143,8 @@ def check_copies(facts: Facts, encoding: Encoding) -> Copies:
                 trial.start_encoding()
         except (av.FFmpegError, ValueError) as error:
             raise UnsupportedError(
-                f"{facts.path}: a result of this kind ({encoding.container}) does not hold its streams together; "
-                "name a result in .mkv"
+                f"{facts.path}: {encoding.container} files cannot contain this combination of streams; "
+                "choose a result in .mkv"
             ) from error
     return copies
 

@@ -18,7 +18,7 @@ PURPOSES: Mapping[str, str] = {
     "unet": "best single coloring",
     "vae": "several colorings of one picture",
     "ae": "comparison: plain autoencoder",
-    "cnn": "small, to read and learn from",
+    "cnn": "small, for learning how it works",
     "cic": "comparison: Zhang et al. 2016",
     "splitbrain": "features learned without labels",
     "cnn_report": "comparison: CNN of the report",
@@ -188,8 +188,8 @@ _PICTURES = """| input | result |
 
 _UNKNOWN_FACTS = """## Data and license
 
-Unknown to artcolor. If you publish this model, state here what it was trained on, how well it performs, and under which
-license it may be used.
+Not known. If you publish this model, state here what it was trained on, how well it performs, and under which license
+it may be used.
 
 """
 
@@ -219,7 +219,7 @@ def model_card(
         name=source if repo else entry.key,
         facts=_facts(entry),
         pictures=shown,
-        known="It works best on faces and landscapes of the 15th to 19th century. ",
+        known="It works best on faces and landscapes of the 15th to 19th centuries. ",
     )
 
 
@@ -244,10 +244,10 @@ def _facts(entry: Entry) -> str:
         ]
         lines += [
             "",
-            f"## Figures: {protocol}",
+            f"## Metrics: {protocol}",
             "",
             f"Measured on {figures['n']} paintings (split {figures['split']}), with 95 % intervals, and the lowest and "
-            "highest mean of a source of the paintings.",
+            "highest mean over the sources of the paintings.",
             "",
             _table(("metric", *(_SETTINGS[name] for name in settings)), rows),
         ]

@@ -28,7 +28,7 @@ class ArtcolorHint:
     """Says which color a masked place has. Several of these nodes are chained by `hints`."""
 
     CATEGORY = CATEGORY
-    DESCRIPTION = "A place whose color is known. Its lightness stays that of the image."
+    DESCRIPTION = "A place whose color is known. The lightness of the image is kept."
     RETURN_TYPES = ("ARTCOLOR_HINTS",)
     RETURN_NAMES = ("hints",)
     FUNCTION = "add"
@@ -36,9 +36,12 @@ class ArtcolorHint:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describes the inputs, as ComfyUI asks for them."""
-        color = {"default": "#27408b", "tooltip": "#27408b, a CSS name, or lab(40 10 -45); picture keeps the image's."}
+        color = {
+            "default": "#27408b",
+            "tooltip": "#27408b, a CSS name, or lab(40 10 -45); 'picture' keeps the color of the image.",
+        }
         return {
-            "required": {"mask": ("MASK", {"tooltip": "White is the place."}), "color": ("STRING", color)},
+            "required": {"mask": ("MASK", {"tooltip": "White marks the place."}), "color": ("STRING", color)},
             "optional": {"hints": ("ARTCOLOR_HINTS", {"tooltip": "Further hints."})},
         }
 
@@ -60,17 +63,20 @@ class ArtcolorColorize:
     """Colorizes images."""
 
     CATEGORY = CATEGORY
-    DESCRIPTION = "Colorizes grayscale art. The colors are a guess; the lightness of the image stays."
+    DESCRIPTION = "Colorizes grayscale art. The colors are a guess; the lightness of the image is kept."
     RETURN_TYPES = ("IMAGE", "MASK")
     RETURN_NAMES = ("image", "uncertainty")
-    OUTPUT_TOOLTIPS = ("In color.", "White where the model is unsure; black for models that cannot tell.")
+    OUTPUT_TOOLTIPS = (
+        "In color.",
+        "White where the model is uncertain; black for models that do not estimate uncertainty.",
+    )
     FUNCTION = "colorize"
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         """Describes the inputs, as ComfyUI asks for them."""
-        vividness = "0: the muted average; 2: as colorful as paintings; -1: the model's default."
-        chosen = "Lower is more decided; 0: the model's default."
+        vividness = "0: accurate but muted; 2: about as colorful as paintings; -1: the model's default."
+        chosen = "Below 1, sharpens the predicted distribution; 0: the model's default."
         seed = {"default": -1, "min": -1, "max": 2**63 - 1, "tooltip": "-1: the most typical coloring."}
         return {
             "required": {

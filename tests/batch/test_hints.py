@@ -197,10 +197,10 @@ def test_pages_and_frames(tmp_path: Path) -> None:
 
 def test_one_hints_file_is_for_one_picture(gray: Path, hints: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    message = r"a\.json is one hints file, but there are 4 pictures; give a folder .*: a\.json for a\.png"
+    message = r"a\.json is a single hints file, but there are 4 pictures; give a folder .*: a\.json for a\.png"
     with pytest.raises(ConfigError, match=message):
         plan_jobs([gray], out, hints=hints / "a.json")
-    with pytest.raises(ConfigError, match="nowhere is no folder, but there are 2 pictures"):
+    with pytest.raises(ConfigError, match="nowhere is not a folder, but there are 2 pictures"):
         plan_jobs([gray / "a.png", gray / "b.png"], out, hints=tmp_path / "nowhere")
     file = hints / "a.json"
     assert plan_jobs([gray / "plain.png"], out, hints=file) == [

@@ -171,4 +171,4 @@ def test_hints_files_without_a_picture_are_said(tmp_path: Path, caplog: pytest.L
     with caplog.at_level(logging.WARNING):
         (job,) = plan_jobs([tmp_path / "in"], tmp_path / "out", hints=tmp_path / "hints")
     assert job.hints == (tmp_path / "hints" / "a.json",)
-    assert "no picture has the name of nobody.json" in caplog.text
+    assert "no picture matches nobody.json" in caplog.text

@@ -149,7 +149,7 @@ def test_several_pages_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (np.full((4, 4), 300.0, np.float32), "holds 300 to 300; floats must lie in 0..1 or 0..255"),
+        (np.full((4, 4), 300.0, np.float32), "contains 300 to 300; floats must be in 0..1 or 0..255"),
         (np.full((4, 4), np.nan, np.float32), "NaN"),
         (np.full((4, 4), -5, np.int32), "0..65535, but holds -5"),
     ],

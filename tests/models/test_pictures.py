@@ -95,7 +95,7 @@ def test_colorize_takes_images_and_single_tensors(model: ColorizationModel, imag
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (torch.rand(1, 1, 8, 8) * 255, r"floats must lie in 0\.\.1 \(divide by 255\?\)"),
+        (torch.rand(1, 1, 8, 8) * 255, r"floats must be in 0\.\.1 \(divide by 255\?\)"),
         (torch.full((1, 1, 8, 8), torch.nan), "NaN or infinity"),
         (torch.zeros(1, 1, 8, 8, dtype=torch.int64), "holds torch.int64; give uint8, uint16, or floats"),
         (torch.zeros(1, 1, 8, 8, dtype=torch.uint32), "holds torch.uint32"),

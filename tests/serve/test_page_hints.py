@@ -110,7 +110,7 @@ def test_hints_files_are_opened(browser: Any, address: str, small: Path, tmp_pat
         choose(tab, small)
         plain = pixels(tab)
         for content, message in (
-            ("{", "hints.json is no hints file"),
+            ("{", "hints.json is not a hints file"),
             ({"hints": [{"x": 2, "y": 0, "color": "red"}]}, "hint 1: x must be a number from 0 to 1, not 2"),
             ({"hints": [region, {"polygon": [[0, 0]]}]}, "hint 2: polygon must be a list of at least 3 points"),
             ({"size": [100, 400], "hints": []}, "a different aspect ratio"),

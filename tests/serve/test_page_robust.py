@@ -74,7 +74,7 @@ def test_what_cannot_be_drawn_does_not_stay(browser: Any, address: str, small: P
         [key] = tab.evaluate("Object.keys(localStorage)")
         for hints, message in (
             # The picture is gray.
-            ([{**RED, "color": "picture"}], "What was kept from your last visit cannot be used (hint 1: its color"),
+            ([{**RED, "color": "picture"}], "The work saved on your last visit cannot be used (hint 1: its color"),
             ([5], "Great wave.png, 240 × 160"),
         ):
             kept = json.dumps({"state": {"hints": hints, "decoding": {}, "seed": None}})

@@ -118,4 +118,4 @@ def test_offers_only_what_a_model_and_a_format_can(browser: Any, tmp_path: Path)
 
         with tab.expect_download():
             tab.set_input_files(part("folder"), folder)
-        tab.locator("#status", has_text="pictures failed: 1. The file report.json").wait_for()
+        tab.locator("#status", has_text="Failed pictures: 1. The file report.json").wait_for()

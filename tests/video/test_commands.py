@@ -69,7 +69,7 @@ def test_mistakes_are_told(command: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "c.mkv").write_bytes(film.read_bytes())
     for arguments, message in (
-        ((film, picture), f"films and pictures go into separate commands, but {picture} is no film"),
+        ((film, picture), f"colorize films and pictures with separate commands; {picture} is not a film"),
         ((film, "-o", tmp_path / "x.png"), "x.png is not the name of a film; use one of .mp4, .mkv, .mov, .webm, .avi"),
         ((film, tmp_path / "c.mkv", "-o", tmp_path / "x.mkv"), "2 results need a folder; choose another -o"),
         ((film, "-o", film, "--force"), f"would replace the original {film}"),
@@ -143,8 +143,8 @@ def test_films_in_folders_that_are_left_out_are_named(command: Command, tmp_path
     (folder / "a.mkv").write_bytes(b"")
     status, _, err = command("colorize", folder, "-o", tmp_path / "out", *COLORING, "--chroma-only")
     assert status == 0
-    why = "--chroma-only is for pictures; name the films in a command of their own"
-    assert f"warning: films are left out, as {why}: {folder / 'a.mkv'}" in err
+    why = "--chroma-only applies to pictures only; colorize the films with a separate command"
+    assert f"warning: films are skipped, because {why}: {folder / 'a.mkv'}" in err
 
 
 def test_a_film_that_is_cut_off_is_a_failure(command: Command, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_film_that_is_cut_off_is_a_failure(command: Command, tmp_path: Path) -
     status, out, err = command("colorize", film, *COLORING)
     assert status == 1
     assert "1 of 1 colorized" in out
-    assert "it is cut off; what there is of it is colorized" in err
+    assert "it is truncated; the readable part is colorized" in err
     assert 8 < len(frames_of(tmp_path / "a.color.mkv")) < 30
     assert command("colorize", film, *COLORING, "--force", "--allow-truncated")[0] == 0
 
@@ -177,7 +177,7 @@ def test_numbered_frames(command: Command, tmp_path: Path) -> None:
     Image.new("L", (9, 9)).save(folder / "f12.png")
     status, _, err = command("colorize", folder, "--sequence", "-o", out, *COLORING, "--force")
     assert status == 1
-    assert "f12.png is 9x9, the frames before are 96x64; make them alike, or leave out --sequence" in err
+    assert "f12.png is 9x9, but those before it are 96x64; resize it, or omit --sequence" in err
 
 
 def test_raw_frames(tmp_path: Path) -> None:
@@ -186,7 +186,9 @@ def test_raw_frames(tmp_path: Path) -> None:
     code = [sys.executable, "-c", "from artcolor.cli import main; main()", "pipe", "--size", "96x64", "-m", "cnn"]
     done = subprocess.run(code, input=data + b"more", capture_output=True, check=False)
     assert done.returncode == 1
-    assert b"standard input ends within frame 6: 4 of 6144 bytes; is the size 96x64" in done.stderr.replace(b"\n", b" ")
+    assert b"standard input ends within frame 6: 4 of 6144 bytes; check the size (96x64)" in done.stderr.replace(
+        b"\n", b" "
+    )
     colored = np.frombuffer(done.stdout, np.uint8).reshape(5, 64, 96, 3)
     luma = colored @ [0.2126, 0.7152, 0.0722]
     assert np.abs(luma - np.stack(frames)).mean() < 6

@@ -173,7 +173,7 @@ def test_subtitles_and_attachments(colorizer: Colorizer, tmp_path: Path) -> None
         assert other.streams.video[1].metadata["filename"] == "cover.jpg"
     for kind in ("audio", "subtitle"):
         assert packets_of(target, kind) == packets_of(source, kind)
-    with pytest.raises(UnsupportedError, match=r"does not hold its subtitles \(.*name a result in .mkv"):
+    with pytest.raises(UnsupportedError, match=r"cannot contain its subtitles \(.*choose a result in .mkv"):
         colorize(colorizer, source, ".mp4")
 
 
@@ -303,9 +303,9 @@ def test_codec_and_quality(colorizer: Colorizer, tmp_path: Path) -> None:
     assert frames_of(colorize(colorizer, source, ".mov", codec="prores"))[0].format.name == "yuv422p10le"
     for options, message in (
         ({"codec": "nosuch"}, "there is no codec 'nosuch'; use one of h264"),
-        ({"codec": "ffv1"}, ".mp4 does not hold ffv1; name a result in .mkv"),
+        ({"codec": "ffv1"}, ".mp4 files cannot contain ffv1; choose a result in .mkv"),
         ({"crf": 60}, "--crf must be at most 51 with libx264, not 60"),
-        ({"codec": "mpeg4", "crf": 3}, "--crf goes with h264, hevc, vp9, av1, not with mpeg4"),
+        ({"codec": "mpeg4", "crf": 3}, "--crf applies to h264, hevc, vp9, av1, not to mpeg4"),
     ):
         with pytest.raises(ConfigError) as error:
             colorize(colorizer, source, ".mp4", **options)
@@ -343,8 +343,8 @@ def test_refused(colorizer: Colorizer, tmp_path: Path) -> None:
         output.mux(audio.encode())
     cases.append((sound, "only sound; there is nothing to colorize"))
     (tmp_path / "n.mp4").write_bytes(b"not a film" * 100)
-    cases.append((tmp_path / "n.mp4", "cannot be read: it is damaged, cut off before its index, or no film"))
-    with pytest.raises(UnsupportedError, match="frames are not evenly spaced, .* name a result in .mkv"):
+    cases.append((tmp_path / "n.mp4", "cannot be read: it is damaged, truncated before its index, or not a film"))
+    with pytest.raises(UnsupportedError, match="frame rate varies, .* choose a result in .mkv"):
         colorize(colorizer, make(tmp_path / "v.mkv", times=clips.UNEVEN), ".avi")
     for source, message in cases:
         with pytest.raises(ArtcolorError, match=message):
@@ -364,7 +364,7 @@ def test_cut_off(suffix: str, colorizer: Colorizer, tmp_path: Path, caplog: pyte
     assert report.losses
     assert 20 < report.frames < 96
     assert len(frames_of(target)) == report.frames
-    assert "cut off" in caplog.text or "damaged" in caplog.text
+    assert "truncated" in caplog.text or "damaged" in caplog.text
 
 
 def loud(path: Path) -> float:

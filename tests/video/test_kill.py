@@ -64,7 +64,7 @@ def test_ended(number: signal.Signals, source: Path, undisturbed: Path, tmp_path
     target = tmp_path / "b.mkv"
     process = start(source, target)
     wait_for(process, target, 3)
-    with pytest.raises(ImageError, match="another run is making .*b.mkv; wait for it, or choose another -o"):
+    with pytest.raises(ImageError, match="another run is writing .*b.mkv; wait for it, or choose another -o"):
         colorize_film(Colorizer("cnn", size=64), source, target)
     process.send_signal(number)
     stdout, stderr = process.communicate()

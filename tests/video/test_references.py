@@ -112,7 +112,7 @@ def test_mistakes_are_told(source: Path, colorizer: Colorizer, tmp_path: Path) -
     Image.new("L", (40, 40), 99).save(gray_picture)
     for references, kind, message in (
         ({8: MOOD}, ConfigError, "the reference gogh_auvers.jpg is for frame 8, but the frames are 0 to 7"),
-        ({4: MOOD, 6: OTHER}, ConfigError, "for the frames 4 and 6 are for one shot, which has the frames 4 to 7"),
+        ({4: MOOD, 6: OTHER}, ConfigError, "for frames 4 and 6 are for the same shot, frames 4 to 7"),
         ({0: bad}, ImageError, "bad.jpg"),
         ({0: gray_picture}, ImageError, "gray.png has no color; give a colored picture"),
     ):

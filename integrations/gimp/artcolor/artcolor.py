@@ -204,7 +204,7 @@ def checked(png: bytes) -> bytes:
         ColorizeError: it is no PNG.
     """
     if not png.startswith(PNG) or END not in png[-16:]:
-        raise ColorizeError(f"artcolor gave no picture but {len(png)} other bytes. Is it really artcolor?")
+        raise ColorizeError(f"The answer is not a PNG file ({len(png)} bytes). Check that it comes from artcolor.")
     return png
 
 
@@ -324,7 +324,7 @@ def run_in_gimp() -> None:
             made.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.DRAWABLE)
             made.set_menu_label("Colorize with _artcolor...")
             made.add_menu_path("<Image>/Colors")
-            about = "Adds a layer with colors for a grayscale picture"
+            about = "Adds a layer that colors a grayscale picture"
             made.set_documentation(about, f"{about}. The colors are a guess. Needs artcolor on this machine.", name)
             made.set_attribution("The artcolor developers", "The artcolor developers", "2026")
             flags = GObject.ParamFlags.READWRITE
@@ -338,12 +338,12 @@ def run_in_gimp() -> None:
             made.add_choice_argument("model", "_Model", "Model of artcolor", models, "default", flags)
             about = "Otherwise the model's default"
             made.add_boolean_argument("set-vividness", "_Set the vividness", about, False, flags)
-            about = "0: the muted average; 2: as colorful as paintings"
+            about = "0: accurate but muted; 2: about as colorful as paintings"
             made.add_double_argument("vividness", "_Vividness", about, 0, 4, 2, flags)
-            made.add_double_argument("strength", "S_trength", "Factor on all colors; 0 is gray", 0, 2, 1, flags)
+            made.add_double_argument("strength", "S_trength", "Factor for chroma; 0 is gray", 0, 2, 1, flags)
             about = "Address of `artcolor serve` on this machine"
             made.add_string_argument("server", "Se_rver", about, Settings.server, flags)
-            about = "Name or path of the command, which is used if the server does not run"
+            about = "Name or path of the command, used if the server is not running"
             made.add_string_argument("command", "Comma_nd", about, Settings.command, flags)
             return made
 
