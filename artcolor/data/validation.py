@@ -1,4 +1,4 @@
-"""Words what pydantic finds wrong with recipes and specs."""
+"""Formats pydantic's validation errors of recipes and specs."""
 
 import difflib
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ _SHOULD = "Input should "
 
 
 def in_words(error: ErrorDetails, what: str, known: Iterable[str] = ()) -> str:
-    """Words an error of a model.
+    """Formats an error of a model as a sentence.
 
     Args:
         error: one of those of a `ValidationError`.

@@ -1,4 +1,4 @@
-"""Arrays that people give, checked and turned into pixels."""
+"""Checks arrays and converts them to pixels."""
 
 import sys
 from typing import Any
@@ -12,7 +12,7 @@ from artcolor.images.picture import in_unit_range
 
 
 def of_array(x: npt.NDArray[Any]) -> Pixels:
-    """Checks an array that somebody gave, and takes its pixels.
+    """Checks an array and returns its pixels.
 
     Args:
         x: `(H, W)`, `(H, W, 1)` or `(H, W, 3)`; uint8, uint16, or floats in 0..1.
@@ -45,7 +45,7 @@ def of_array(x: npt.NDArray[Any]) -> Pixels:
 
 
 def is_tensor(x: Any) -> bool:
-    """Whether somebody gave a tensor of PyTorch; does not import it.
+    """Whether a value is a PyTorch tensor; does not import PyTorch.
 
     Example:
         >>> is_tensor(np.zeros(3))

@@ -1,4 +1,4 @@
-"""Averages of colors along the motion of things from frame to frame."""
+"""Averages colors along the motion from frame to frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,28 +19,28 @@ class Step(Protocol):
     """Motion from one frame to the next on a grid; `artcolor.video.motion.Step` is one."""
 
     def to_later(self, values: Floats) -> tuple[Floats, Floats]:
-        """Moves values of the earlier frame to where the things are in the later one.
+        """Warps values of the earlier frame to the later one.
 
         Args:
             values: `(h, w, k)`, float32.
 
         Returns:
-            `(h, w, k)`, and how sure each cell is, `(h, w, 1)` in 0..1.
+            `(h, w, k)`, and the confidence of each cell, `(h, w, 1)` in 0..1.
         """
 
     def to_earlier(self, values: Floats) -> tuple[Floats, Floats]:
-        """Moves values of the later frame to where the things are in the earlier one.
+        """Warps values of the later frame to the earlier one.
 
         Args:
             values: `(h, w, k)`, float32.
 
         Returns:
-            `(h, w, k)`, and how sure each cell is, `(h, w, 1)` in 0..1.
+            `(h, w, k)`, and the confidence of each cell, `(h, w, 1)` in 0..1.
         """
 
 
 class Flow(Protocol):
-    """Motion from one frame to the next; `artcolor.video.motion.Flow` is one, and says what the attributes are."""
+    """Motion from one frame to the next; `artcolor.video.motion.Flow` is one, and documents the attributes."""
 
     fore: Floats
     back: Floats
@@ -71,11 +71,11 @@ class Motion(Protocol):
 
 @dataclass(frozen=True)
 class Moving:
-    """Values of a frame, and how things moved since the frame before.
+    """Values of a frame, and the motion since the previous frame.
 
     Attributes:
         values: `(h, w, k)`, float32.
-        step: motion from the frame before; `None` for the first frame of a shot.
+        step: motion from the previous frame; `None` for the first frame of a shot.
     """
 
     values: Floats
@@ -95,7 +95,7 @@ class Mean:
     weight: Floats
 
     def with_frame(self, values: Floats, weight: float | Floats = 1.0) -> "Mean":
-        """Takes the values of a frame, too.
+        """Adds the values of a frame.
 
         Args:
             values: `(h, w, k)`.
@@ -133,10 +133,10 @@ class RunningMean:
         self._mean: Mean | None = None
 
     def add(self, frame: Moving) -> Mean:
-        """Takes the next frame.
+        """Adds the next frame.
 
         Args:
-            frame: its values, and the motion since the frame before.
+            frame: its values, and the motion since the previous frame.
 
         Returns:
             The mean up to it.
@@ -152,9 +152,9 @@ def averaged(frames: Sequence[Moving], count: int, before: RunningMean) -> list[
     """Averages values along the motion, over the frames before and after.
 
     Args:
-        frames: frames of one shot, in order, with some after the last wanted one.
-        count: so many of them, from the first, are wanted.
-        before: the mean up to the frame before `frames`; it takes those wanted.
+        frames: frames of one shot, in order: those to average, and some that follow them.
+        count: number of frames to average, from the first.
+        before: the mean up to the frame before `frames`; the averaged frames are added to it.
 
     Returns:
         `(h, w, k)` for each of the first `count` frames.

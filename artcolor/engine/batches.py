@@ -1,4 +1,4 @@
-"""Which pictures go through a network together."""
+"""Groups pictures that go through a network together."""
 
 from collections.abc import Hashable, Iterator, Sequence
 
@@ -8,7 +8,7 @@ def batches(shapes: Sequence[Hashable], most: int) -> Iterator[list[int]]:
 
     Args:
         shapes: shape of each picture's input.
-        most: the most pictures of a batch.
+        most: maximum number of pictures per batch.
 
     Yields:
         Numbers of the pictures of each batch.

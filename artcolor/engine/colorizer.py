@@ -1,4 +1,4 @@
-"""Colorizing what people have: files, bytes, Pillow images, arrays and tensors."""
+"""Colorizes files, bytes, Pillow images, arrays and tensors."""
 
 import copy
 import dataclasses
@@ -37,14 +37,13 @@ class Colorizer:
     """Colorizes pictures with one model; safe to use from several threads.
 
     Args:
-        model: name of a model or of weights, path of a weights file, or a model, which stays as it is: a copy of it
-            colorizes, in evaluation mode (see `artcolor.models.inference.inference_copy`).
+        model: name of a model or of weights, path of a weights file, or a model, which is not modified: a copy in
+            evaluation mode is used (see `artcolor.models.inference.inference_copy`).
         **options: see `artcolor.engine.options.Options`.
 
     Attributes:
         backend: runs the network.
-        guidance: what a person knows or wants of the colors, with hints as a list of `Hint`, and with what a hints file
-            says beside them.
+        guidance: hints (as a list of `Hint`), palette, reference and sampling, including those of a hints file.
         decoding: how the model's output becomes chroma.
 
     Raises:
@@ -90,7 +89,7 @@ class Colorizer:
 
     @property
     def device(self) -> "torch.device":
-        """Where the network runs."""
+        """Device of the network."""
         return self._in_torch.device
 
     @functools.cached_property
@@ -109,11 +108,11 @@ class Colorizer:
         return copy.copy(self)
 
     def with_hints(self, hints: Any) -> Self:
-        """Returns a colorizer with the same model and options, and with these hints in place of its own.
+        """Returns a colorizer with the same model and options, and with other hints.
 
         Args:
-            hints: as `artcolor.engine.hint_files.read_hints` takes them. Palette and reference of a hints file count
-                where this colorizer was made without them.
+            hints: as `artcolor.engine.hint_files.read_hints` takes them. Palette and reference of a hints file apply if
+                this colorizer has none.
 
         Raises:
             ConfigError: a hint is invalid, or the model does not accept what the file says.
@@ -150,15 +149,16 @@ class Colorizer:
     def for_picture(self, picture: Picture, *, frame: int = 0) -> Self:
         """Returns a colorizer whose hints are those of one picture.
 
-        Hints that take their color from the picture have that color then. A hint whose color sRGB cannot show at the
-        lightness of the picture there is logged as a warning.
+        Hints with the color `"picture"` get the color of the picture. A warning is logged for each hint whose color
+        sRGB cannot show at the lightness of the picture there.
 
         Args:
             picture: the original.
-            frame: number of the page or frame that this is, for hints that name one.
+            frame: number of the page or frame, for hints that are for a single one.
 
         Raises:
-            ConfigError: the hints are for a picture of another aspect, or take their color from a picture without one.
+            ConfigError: the hints are for a picture with a different aspect ratio, or take their color from a picture
+                that has none there.
             ImageError: a mask cannot be read.
         """
         given = self._hints
@@ -188,13 +188,13 @@ class Colorizer:
                 iterator or generator of these. Of color pictures only the lightness is used.
 
         Returns:
-            The same kind, in color: a path, bytes or a file object give a `ColoredImage`, which is a Pillow image; an
-            array `(H, W, 3)` of the same type; a tensor with 3 channels of the same type. With `samples` above 1 it is
-            a list of so many for each picture. A list or tuple gives a list; an iterator gives an iterator, which
-            reads ahead by no more than `batch_size`.
+            The colored picture: for a path, bytes or a file object, a `ColoredImage`, which is a Pillow image; for an
+            array, an array `(H, W, 3)` of the same type; for a tensor, a tensor with 3 channels of the same type. With
+            `samples` above 1, a list of that many for each picture. A list or tuple gives a list; an iterator gives an
+            iterator, which reads ahead by no more than `batch_size`.
 
         Raises:
-            ImageError: the picture cannot be read or its numbers make no sense; the message says why.
+            ImageError: the picture cannot be read, or its values are invalid; the message says why.
             ConfigError: there are hints, and several pictures; or the hints do not fit the picture.
         """
         if isinstance(x, list | tuple):
@@ -211,8 +211,8 @@ class Colorizer:
             x: one picture, as `__call__` takes it.
 
         Returns:
-            A Pillow image of mode L, as large as the picture: 0 is certain of one bin of color, 255 finds all equally
-            likely (see `DistributionHead.entropy`).
+            A Pillow image of mode L, as large as the picture: 0 means certain of one color bin, 255 means that all are
+            equally likely (see `DistributionHead.entropy`).
 
         Raises:
             ConfigError: the model predicts no distribution.
@@ -225,7 +225,7 @@ class Colorizer:
         return uncertainty_map(prediction, pictures[0])
 
     def look(self, picture: Picture) -> Any:
-        """What the network sees of a picture: L `(1, 1, h, w)` in 0..100 at the working size."""
+        """Returns the input of the network for a picture: L `(1, 1, h, w)` in 0..100 at the working size."""
         return self.backend.look(picture.pixels)
 
     def predict(
@@ -242,15 +242,15 @@ class Colorizer:
 
         Args:
             seen: from `look`, of any sizes.
-            uncertainty: compute the entropy, too.
-            frame: number of the page or frame that these are, for hints that name one.
-            hints: in place of this colorizer's own.
+            uncertainty: also compute the entropy.
+            frame: number of the page or frame, for hints that are for a single one.
+            hints: replace this colorizer's own.
 
         Returns:
-            A prediction for each; its first dimension is the samples.
+            A prediction for each picture; its first dimension is the samples.
 
         Raises:
-            ConfigError: the model predicts no distribution, of which there could be an entropy.
+            ConfigError: the entropy is requested, but the model predicts no distribution.
             WeightsError: the network's output is not finite.
         """
         guidance = self._guidance if hints is None else dataclasses.replace(self._guidance, hints=hints or None)
@@ -267,14 +267,14 @@ class Colorizer:
         frame: int = 0,
         hints: Sequence[Hint] | None = None,
     ) -> Picture:
-        """Gives a picture the colors of a prediction, strip by strip as they are requested; alpha and metadata stay.
+        """Gives a picture the colors of a prediction, strip by strip as requested; keeps alpha and metadata.
 
         Args:
             picture: the original.
-            prediction: for it.
+            prediction: its prediction.
             sample: which of the samples.
-            frame: number of the page or frame that this is, for hints that name one.
-            hints: to be met exactly; `None` uses this colorizer's own.
+            frame: number of the page or frame, for hints that are for a single one.
+            hints: the hints to meet exactly; `None` uses this colorizer's own.
         """
         hints = self._guidance.hints if hints is None else hints
         at = LAYER_LIGHTNESS if self.chroma_only else None
@@ -290,12 +290,13 @@ class Colorizer:
 
         Args:
             pictures: as `artcolor.images.open_file` gives them.
-            animated: they are the frames of one animation: what stands still keeps its colors, and `skip_colored`
-                looks at the first frame only.
+            animated: whether they are the frames of one animation. Static areas then keep their colors, and
+                `skip_colored` checks the first frame only.
             sample: which of the samples.
 
         Yields:
-            Each with colored pixels of the same depth, which `artcolor.images.save_pictures` makes strip by strip.
+            Each picture with colored pixels of the same depth, which `artcolor.images.save_pictures` computes strip by
+            strip.
 
         Raises:
             ConfigError: the hints do not fit a picture; see `for_picture`.
@@ -314,14 +315,14 @@ class Colorizer:
 
     @property
     def provenance(self) -> Provenance:
-        """Where the colors come from; states the hints of one picture after `for_picture`, before that those given."""
+        """Origin of the colors; its hints are those given or, after `for_picture`, those of the picture."""
         return self.provenance_of(self.guidance, self.decoding)
 
     def provenance_of(self, guidance: Guidance, decoding: Decoding) -> Provenance:
         """The provenance of a picture that this model colorizes with other guidance and decoding.
 
         Args:
-            guidance: what a person knows or wants of the colors.
+            guidance: hints, palette, reference and sampling.
             decoding: how the model's output becomes chroma.
         """
         options = stated_options(guidance, decoding, chroma_only=self.chroma_only)
@@ -333,7 +334,7 @@ class Colorizer:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that decides the colors, with the content of files; the same colors have the same one."""
+        """A hash of everything that affects the colors, including the contents of files."""
         return fingerprint_of(self.provenance, self._guidance)
 
     @functools.cached_property
@@ -351,11 +352,11 @@ def colorize(x: Any, model: "str | Path | ColorizationModel" = DEFAULT_MODEL, **
         **options: see `artcolor.engine.options.Options`.
 
     Returns:
-        The same kind, in color; a path, bytes or a file object give a `ColoredImage`, whose `save` keeps what the file
-        said. With `samples` above 1 it is a list of so many for each picture.
+        The colored picture, of the same type as the input; for a path, bytes or a file object, a `ColoredImage`, whose
+        `save` keeps the metadata of the file. With `samples` above 1, a list of that many for each picture.
 
     Raises:
-        ImageError: the picture cannot be read or its numbers make no sense.
+        ImageError: the picture cannot be read, or its values are invalid.
         ConfigError: there is no model of this name, or an option is out of range or not accepted by the model.
         WeightsError: the weights are missing or damaged.
         TypeError: there is no option of this name.

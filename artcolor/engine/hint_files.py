@@ -56,7 +56,7 @@ class HintFile:
         ]
 
     def entry(self, number: int) -> str:
-        """Returns what messages call one of the hints.
+        """Returns the name of a hint for messages.
 
         Args:
             number: its index in `hints`, from 0. Messages count from 1, as cards do.
@@ -88,7 +88,7 @@ def read_hints(source: Any) -> list[Hint]:
           "reference": "other.jpg"
         }
 
-    Every entry may be left out.
+    All entries are optional.
 
     - `schema`: the version of the format, 1.
     - `size`: width and height of the picture in pixels, upright. A picture whose aspect ratio differs by more than 5 %

@@ -105,7 +105,7 @@ def read_guidance(guidance: Guidance, check: Callable[[Guidance], None]) -> Read
         check: raises a `ConfigError` for guidance that the model does not accept.
 
     Returns:
-        What it says.
+        The guidance.
 
     Raises:
         ConfigError: a hint is invalid, or the model does not accept an option or an entry of the hints file.

@@ -1,4 +1,4 @@
-"""Models and devices by name; models are kept between calls."""
+"""Finds models and devices by name; caches models."""
 
 import functools
 import threading

@@ -193,7 +193,7 @@ def _run_options(pixels: int) -> onnxruntime.RunOptions:
 
 @functools.lru_cache(maxsize=4)
 def _built(graph: graphs.Graph, threads: int | None) -> tuple[onnxruntime.InferenceSession, dict[str, Any]]:
-    """Builds the session of a network, and reads what the file says of itself."""
+    """Builds the session of a network, and reads the metadata of the file."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0

@@ -18,13 +18,13 @@ LAYER_LIGHTNESS = 60.0
 def painted(
     picture: Picture, ab: Any, *, hints: Sequence[Hint] | None, frame: int, at_lightness: float | None
 ) -> Picture:
-    """Gives a picture colors, strip by strip as they are requested; alpha and metadata stay.
+    """Gives a picture colors, strip by strip as requested; keeps alpha and metadata.
 
     Args:
         picture: the original.
         ab: `(1, 2, h, w)` in Lab units, an array or a tensor on the CPU.
-        hints: to be met exactly; `None` or none at all if there are no hints.
-        frame: number of the page or frame that this is, for hints that name one.
+        hints: the hints to meet exactly; `None` or empty if there are none.
+        frame: number of the page or frame, for hints that are for a single one.
         at_lightness: L in 0..100 that replaces the picture's own; `None` keeps it.
     """
     if hints:

@@ -33,14 +33,14 @@ def predict(
     """Predicts the chroma of pictures. Those of one size go through the network together.
 
     Args:
-        model: stays as it is; a fast copy of it predicts.
+        model: is not modified; a fast copy of it is used.
         seen: L at the working size of each picture, `(1, 1, h, w)` in 0..100.
         guidance: hints, palette, reference and sampling; the same for all pictures.
         decoding: how the output becomes chroma.
-        uncertainty: compute the entropy, too.
-        batch_size: the most pictures that go through the network together.
-        device: where the network runs.
-        frame: number of the page or frame that these are, for hints that name one.
+        uncertainty: also compute the entropy.
+        batch_size: maximum number of pictures per batch.
+        device: device of the network.
+        frame: number of the page or frame, for hints that are for a single one.
 
     Returns:
         A prediction for each picture, on the CPU; its first dimension is the samples of that picture.

@@ -1,4 +1,4 @@
-"""One mood for one place: shots that show what an earlier shot showed get its mean color and chroma."""
+"""Keeps moods consistent: a shot of the same place as an earlier one gets its mean color and chroma."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Scenes:
     """What the shots of a film have shown so far, at their beginnings and ends.
 
     Args:
-        state: from `state` of another one, to continue where it was; `None` starts anew.
+        state: `state` of an earlier instance, to continue from there; `None` starts empty.
 
     Example:
         >>> light, scenes = np.tile(np.linspace(0, 90, 64, dtype=np.float32), (48, 1)), Scenes()
@@ -57,7 +57,7 @@ class Scenes:
 
     @property
     def state(self) -> dict[str, Any]:
-        """All that is known, to be stored as JSON."""
+        """The state, as JSON values."""
         return {"places": [dict(place) for place in self._places]}
 
     def add(self, lightness: Floats, colors: Sequence[Floats]) -> None:
@@ -78,7 +78,7 @@ class Scenes:
         del self._places[:-_PLACES]
 
     def shift(self, lightness: Floats, colors: Sequence[Floats]) -> Shift:
-        """Finds what gives a shot the mood of an earlier one of the same place.
+        """Finds the shift that gives a shot the mood of an earlier one of the same place.
 
         Args:
             lightness: `(h, w)`, L of its first frame.

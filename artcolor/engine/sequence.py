@@ -1,4 +1,4 @@
-"""Colors that hold still over the frames of a film or an animation."""
+"""Stable colors over the frames of a film or an animation."""
 
 import dataclasses
 import itertools
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 __all__ = ["AHEAD", "CHUNK", "Sequence"]
 
 CHUNK = 32
-"""So many frames are finished at once."""
+"""Number of frames that are finished together."""
 AHEAD = 16
-"""So many frames after them are read before; those further ahead would weigh 1 % in the mean."""
+"""Number of frames that are read ahead of them; those further ahead would weigh 1 % in the mean."""
 # All of it would make the colors less accurate than those of single frames; half leaves them more accurate.
 _GIVEN_BACK, _MOST_GAIN = 0.5, 1.2
 
 
 class Sequence:
-    """Colors the frames of shots so that what is seen keeps its colors while it moves.
+    """Colors the frames of shots so that objects keep their colors while they move.
 
-    Networks look at each frame alone, and grain, exposure and motion change a little what they make of all of it,
-    which flickers. With `motion`, chroma is averaged along the motion, over the frames before and after, where the
-    motion is sure; a shot that shows the place of an earlier one gets its mood; and hints that name a frame follow what
-    they are on through the shot. Without, chroma is held where lightness stands still (`SteadyChroma`).
+    Networks see each frame alone, and grain, exposure and motion slightly change their predictions everywhere, so
+    colors flicker. With `motion`, chroma is averaged along the motion, over the previous and following frames, where
+    the motion is reliable; a shot of the same place as an earlier one gets its mood; and hints for a frame follow their
+    objects through the shot. Without `motion`, chroma is held where lightness does not change (`SteadyChroma`).
 
     Args:
         colorizer: predicts each frame, with its guidance and decoding.
-        motion: finds motion, such as `artcolor.video.motion.Motion()`; `None` follows none.
+        motion: estimates motion, such as `artcolor.video.motion.Motion()`; `None` ignores motion.
         sample: which of the samples.
-        state: what `state` was after an earlier shot of the film, to continue there.
+        state: `state` after an earlier shot of the film, to continue from there.
 
     Example:
         >>> from artcolor import Colorizer
@@ -62,7 +62,7 @@ class Sequence:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the shots so far have shown, to be stored as JSON; a shot counts once all its colors were taken."""
+        """The places seen so far, as JSON values; a shot counts once all its colors have been consumed."""
         return self._scenes.state
 
     @state.setter
@@ -83,10 +83,10 @@ class Sequence:
         frames of the shot, `looks` is read twice; an iterator is then kept in memory.
 
         Args:
-            looks: what the network sees of each frame, from `Colorizer.look`; all of one size. If it has a length,
-                hints for frames after the shot are known to be for others.
-            first: number of the shot's first frame in the film, for hints that name one.
-            size: height and width of the frames in pixels, which hints are met exactly at; `None` is the size of
+            looks: input of the network for each frame, from `Colorizer.look`; all of one size. If it has a length,
+                hints for frames after the shot are ignored.
+            first: number of the shot's first frame in the film, for hints that are for a single frame.
+            size: height and width of the frames in pixels, at which hints are met exactly; `None` is the size of
                 `looks`.
             colorizer: predicts this shot in place of the sequence's own colorizer, with the same hints, and with a
                 reference for this shot: its mood neither comes from an earlier shot nor goes to later ones.
@@ -217,6 +217,6 @@ def _values(frames: list[Moving]) -> list[Floats]:
 
 
 def _gain(alone: list[Floats], averages: list[Floats]) -> float:
-    """A factor on chroma that gives back some of what averaging takes, as colors of different hue cancel out."""
+    """A factor on chroma that restores some of what averaging removes, because colors of different hue cancel out."""
     before, after = (float(np.mean([np.linalg.norm(each, axis=-1).mean() for each in x])) for x in (alone, averages))
     return math.pow(min(max(before / max(after, 1e-3), 1.0), _MOST_GAIN), _GIVEN_BACK)

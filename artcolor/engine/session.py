@@ -195,8 +195,8 @@ class Session:
             The colored picture, at full size.
 
         Raises:
-            ConfigError: the model does not accept a field of `guidance` or `decoding`, or several samples are asked
-                for; `render_samples` returns those.
+            ConfigError: the model does not accept a field of `guidance` or `decoding`, or several samples are
+                requested; `render_samples` returns those.
         """
         _check_kinds(guidance, decoding)
         if guidance.samples > 1:

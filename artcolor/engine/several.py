@@ -1,4 +1,4 @@
-"""Colorizes several things at once: what lists, iterators and batches hold, and the pages and frames of files."""
+"""Colorizes several pictures together: lists, iterators, batches, and the pages and frames of files."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +35,7 @@ def check_count(colorizer: "Colorizer", count: int) -> None:
 
 
 def colored_stream(colorizer: "Colorizer", xs: Iterable[Any]) -> Iterator[Any]:
-    """Colorizes things as they come, and reads ahead by no more than `batch_size`.
+    """Colorizes pictures as they arrive, and reads ahead by no more than `batch_size`.
 
     Args:
         colorizer: predicts the colors.
@@ -64,14 +64,14 @@ def colored_stream(colorizer: "Colorizer", xs: Iterable[Any]) -> Iterator[Any]:
 
 
 def colored_items(colorizer: "Colorizer", items: Sequence[Item]) -> Iterator[Any]:
-    """Colorizes things together.
+    """Colorizes pictures together.
 
     Args:
         colorizer: predicts the colors.
-        items: the things.
+        items: the pictures.
 
     Yields:
-        Each in color; with several samples, a list of so many of each.
+        Each in color; with several samples, a list of that many for each.
 
     Raises:
         ConfigError: as `check_count`; or the hints do not fit the picture.
@@ -124,7 +124,7 @@ def colored_pages(colorizer: "Colorizer", pictures: Iterable[Picture], sample: i
 
 
 def colored_frames(colorizer: "Colorizer", pictures: Iterable[Picture], sample: int) -> Iterator[Picture]:
-    """Colorizes the frames of an animation: what stands still keeps its colors.
+    """Colorizes the frames of an animation: static areas keep their colors.
 
     Args:
         colorizer: predicts the colors.

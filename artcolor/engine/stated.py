@@ -1,4 +1,4 @@
-"""What a result states of how it was colored: weights and options, as the provenance holds them."""
+"""The weights and options that the provenance of a result records."""
 
 import dataclasses
 import hashlib
@@ -16,7 +16,7 @@ from artcolor.models.guidance import Decoding, Guidance
 
 
 def stated_options(guidance: Guidance, decoding: Decoding, *, chroma_only: bool) -> dict[str, Any]:
-    """Lists the options that differ from their defaults, as JSON can hold them.
+    """Lists the options that differ from their defaults, as JSON values.
 
     Args:
         guidance: hints, palette, reference and sampling; its hints are a list of `Hint`.
@@ -49,7 +49,7 @@ def numbered(provenance: Provenance, sample: int) -> Provenance:
 
 
 def fingerprint_of(provenance: Provenance, guidance: Guidance) -> str:
-    """Hashes all that decides the colors of results, so that those of an ended run are only used for the same colors.
+    """Hashes everything that affects the colors of results, so that a run only reuses results with the same colors.
 
     Args:
         provenance: model and options.

@@ -1,4 +1,4 @@
-"""Colors that stay where an animation stands still."""
+"""Keeps colors where an animation does not change."""
 
 import numpy as np
 
@@ -13,9 +13,9 @@ _NOISE = 2.0
 class SteadyChroma:
     """Takes chroma frame by frame and lets it change only where lightness does.
 
-    Networks look at each frame alone, and a movement in one corner changes a little what they make of all others,
-    which flickers. Here chroma is `w · before + (1 - w) · predicted` with `w = exp(-(ΔL / 2)²)`: where nothing moves it
-    is that of the frame before, exactly; where something does, it is new; and a slow fade takes a few frames.
+    Networks see each frame alone, and a movement in one corner slightly changes their predictions everywhere, so colors
+    flicker. Here chroma is `w · before + (1 - w) · predicted` with `w = exp(-(ΔL / 2)²)`: where nothing moves, it is
+    exactly that of the previous frame; where something does, it is new; and a slow fade takes a few frames.
 
     Example:
         >>> steady, still = SteadyChroma(), np.zeros((1, 1, 8, 8))

@@ -1,4 +1,4 @@
-"""Writes what hints do as Markdown and JSON."""
+"""Writes the effect of hints as Markdown and JSON."""
 
 import json
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ from artcolor.images import open_rgb
 
 _SIDE = 256
 # Slightly above the middle, so that portraits keep their heads.
-# Of longer pictures only the middle is judged; a strip of 1 : 400 would have 26 million pixels.
+# Of longer pictures, only the middle is evaluated; a strip of 1 : 400 would have 26 million pixels.
 _LONGEST = 16
 _CROP_HEIGHT = 0.35
 _FEWEST = 20

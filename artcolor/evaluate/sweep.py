@@ -99,7 +99,8 @@ def sweep(
     Args:
         model: a model, or its name without settings (see `artcolor.evaluate.predictors.predictor_of`).
         data: folder of a data set.
-        split: `"train"` or `"val"`. `"test"` is an error: figures on pictures that chose the defaults mean nothing.
+        split: `"train"` or `"val"`. `"test"` is an error: figures on pictures that the defaults were chosen on would be
+            biased.
         protocol: name of the protocol by which pictures are read.
         sizes: working sizes in pixels; `None` uses 1, 3/4 and 4/3 times the model's default.
         vividness: values of τ, at least two.

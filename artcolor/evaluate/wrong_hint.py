@@ -1,4 +1,4 @@
-"""What a wrong hint changes: the object that a person points at, or other places, too."""
+"""Measures what a wrong hint changes: the object it is on, or other places, too."""
 
 from dataclasses import dataclass
 

@@ -30,7 +30,7 @@ _UNLIKELY, _UNLIKELY_RANGE, _MOSTLY = 3.0, 2.0, 0.5
 
 
 def conditioned(embedding: Embedding, kernel: ChromaKernel, ab: Tensor, observations: Observations) -> Tensor:
-    """Spreads what is known over a prediction.
+    """Spreads known colors over a prediction.
 
     Args:
         embedding: of all cells of N pictures.
@@ -64,7 +64,7 @@ def _colors(observations: Observations) -> int:
 
 
 def plausible(embedding: Embedding, kernel: ChromaKernel, observations: Observations) -> Observations | None:
-    """Selects the observations that tell of the whole picture, and not only of one object.
+    """Selects the observations that apply to the whole picture, not only to one object.
 
     Args:
         embedding: of all cells of one picture.
@@ -72,7 +72,7 @@ def plausible(embedding: Embedding, kernel: ChromaKernel, observations: Observat
         observations: what is known.
 
     Returns:
-        Those whose colors the model does not find impossible; `None` if there are none.
+        Those whose colors the model considers possible; `None` if there are none.
     """
     if not len(observations.cells):
         return None
@@ -84,10 +84,10 @@ def plausible(embedding: Embedding, kernel: ChromaKernel, observations: Observat
 
 
 def _likely_share(spread: Spread, embedding: Embedding, observations: Observations) -> Tensor:
-    """The share of each observation that tells of the whole picture, `(N, k, 1)`.
+    """The share of each observation that applies to the whole picture, `(N, k, 1)`.
 
-    A color that the model finds impossible, such as that of a purple sky, is peculiar to an object: it does not make
-    the rest of the picture purple. Of many colors, some are unlikely by chance.
+    A color that the model considers impossible, such as that of a purple sky, is specific to an object: it does not
+    make the rest of the picture purple. Of many colors, some are unlikely by chance.
     """
     # However vivid the prediction is, a color is as likely as the model finds it.
     mean = embedding.mean[:, observations.cells.to(embedding.mean.device)]
@@ -98,7 +98,7 @@ def _likely_share(spread: Spread, embedding: Embedding, observations: Observatio
 
 
 def embedding_of(model: "ColorizationModel", features: "Features", raw: Tensor) -> Embedding:
-    """Computes what the kernel of a model knows of each cell of the output.
+    """Computes the kernel's embedding of each cell of the output.
 
     Args:
         model: the model.

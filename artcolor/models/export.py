@@ -64,7 +64,7 @@ class _Decoded(nn.Module):
 
 
 class _Embedded(_Decoded):
-    """The same, and what the model's kernel knows of each cell.
+    """The same, with the kernel's embedding of each cell.
 
     Args:
         model: predicts a distribution.
@@ -124,8 +124,8 @@ def export_onnx(
         model: predicts a distribution.
         tag: name of the weights, for the provenance.
         sha256: SHA-256 of the weights file, for the provenance.
-        half: store the kernels in float16, which halves the file; the network still computes in float32.
-            Released weights lose nothing, as their kernels are float16 already.
+        half: store the kernels in float16, which halves the file; the network still computes in float32. This is
+            lossless for released weights, whose kernels are float16 already.
         hints: also compute what following hints requires, for the page in the browser: the output `embedding`
             `(N, C, h, w)`, all fields of `artcolor.models.kernel.Embedding` in their order, and `kernel` in the
             metadata. The network `unet` then takes nearly twice the time.

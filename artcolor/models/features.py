@@ -1,4 +1,4 @@
-"""Encoders by themselves, as feature extractors for other tasks."""
+"""Encoders as feature extractors for other tasks."""
 
 import copy
 

@@ -34,7 +34,7 @@ class Guidance:
             `Colorizer` and `Session` take hints files instead.
         palette: `(k, 2)`, a and b of 2 to 16 colors that the result uses where they fit; `artcolor.colorize`,
             `Colorizer` and `Session` take names of colors instead.
-        reference: `(1, 3, H, W)`, sRGB in 0..1, a colored picture whose colors the result adopts where things look
+        reference: `(1, 3, H, W)`, sRGB in 0..1, a colored picture whose colors the result adopts where objects look
             alike; `artcolor.colorize`, `Colorizer` and `Session` take a path instead.
         seed: seed of a random coloring, 0 to 2⁶³ - 1; `None` is the most typical coloring.
         samples: number of alternative colorings, at least 1, spread evenly over the plausible ones.
@@ -77,8 +77,8 @@ class Decoding:
 
     Attributes:
         vividness: τ, 0 to 100; how strongly rare colors are favored. 0 is the most accurate and muted; 2, the default
-            of released weights, is as colorful as real paintings; `None` uses the checkpoint's default.
-        temperature: T in 0.01..1 of the annealed mean; lower sharpens the distribution; `None` uses the checkpoint's
+            of released weights, is as colorful as real paintings; `None` uses the model's default.
+        temperature: T in 0.01..1 of the annealed mean; lower sharpens the distribution; `None` uses the model's
             default, which rises to 1 as vividness falls from its default to 0.
         strength: factor on chroma, 0 to 100; 0 is gray.
 

@@ -69,7 +69,7 @@ def effective(decoding: Decoding, *, vividness: float, temperature: float) -> tu
     """Completes a decoding by the defaults of a head.
 
     Args:
-        decoding: what is wanted.
+        decoding: the requested decoding.
         vividness: default τ of the head.
         temperature: default T of the head.
 

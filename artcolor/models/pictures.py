@@ -1,4 +1,4 @@
-"""Pictures that models take: Pillow images and tensors, one or a batch, as for the transforms of torchvision."""
+"""Inputs of models: Pillow images and tensors, single or batched, as for the transforms of torchvision."""
 
 from collections.abc import Sequence
 from types import ModuleType
@@ -19,7 +19,7 @@ _ROUNDING = 1e-3
 
 
 class PictureTransform(ToLightness):
-    """Turns pictures into a network's input, as the transforms of torchvision's weights do.
+    """Converts pictures to the input of a network, like the transforms of torchvision's weights.
 
     Example:
         >>> transform = PictureTransform(size=192, stride=8, out_stride=4)

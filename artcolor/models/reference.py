@@ -1,4 +1,4 @@
-"""Adopts the colors of a colored picture where another one looks alike."""
+"""Adopts the colors of a colored picture where another one looks similar."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -30,8 +30,8 @@ def adopted(
 ) -> Tensor:
     """Corrects a prediction by the errors that the model makes on a reference.
 
-    The errors spread from the reference by the kernel of the model, without regard to place, and weaker the less the
-    pictures are alike.
+    The errors spread from the reference by the kernel of the model, without regard to place, and more weakly the less
+    similar the pictures are.
 
     Args:
         model: the model.
@@ -70,7 +70,7 @@ def likeness(kernel: ChromaKernel, picture: Embedding, reference: Embedding) -> 
     """Computes how much of a reference to adopt.
 
     Cells of the picture are compared with the nearest of some cells of the reference. If their distance is like that
-    between cells of the reference itself, the pictures belong together.
+    between cells of the reference itself, the pictures are related.
 
     Args:
         kernel: the kernel; its `related` holds the ratios of distances from which and up to which pictures are related.
@@ -104,7 +104,7 @@ def check_reference(reference: Tensor) -> None:
 
 
 def _chosen(embedding: Embedding) -> tuple[Tensor, Tensor]:
-    """Numbers of cells of one picture that stand for it, and of others, `(1, k)` each."""
+    """Numbers of representative cells of one picture, and of others, `(1, k)` each."""
     count = embedding.scale.shape[1]
     order = torch.randperm(count, generator=torch.Generator().manual_seed(0)).to(embedding.scale.device)
     known = min(_CELLS, (count + 1) // 2)

@@ -15,7 +15,7 @@ _LEAST_NOISE = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """What a person says of the colors of a picture, on a grid of h × w cells.
+    """Known colors of a picture, on a grid of h × w cells.
 
     Attributes:
         cells: `(k,)`, numbers of the observed cells, row by row, each once.
@@ -37,7 +37,7 @@ class Spread:
         embedding: of all cells.
         observations: of which cells the color is known.
         noise: standard deviation of the noise, in scaled units; `None` is that of the embedding.
-        local: for residuals that are peculiar to objects; see `ChromaKernel.covariance`.
+        local: for residuals that are specific to objects; see `ChromaKernel.covariance`.
 
     Raises:
         WeightsError: the kernel is damaged.
@@ -144,7 +144,7 @@ def limited(change: Tensor, causes: Tensor) -> Tensor:
 
 
 def _mask(observations: Observations, size: tuple[int, int]) -> Tensor:
-    """Factors `(2 · h · w, 2 · k)` of the covariance: which cells may tell of which."""
+    """Factors `(2 · h · w, 2 · k)` of the covariance: which cells may affect which."""
     cells = observations.cells.cpu()
     if observations.regions is None:
         return torch.ones(1, 1).expand(2 * size[0] * size[1], 2 * len(cells))

@@ -260,8 +260,8 @@ class VAEModel(DistributionModel):
         """Decodes the most typical latent, or as many samples as requested.
 
         Samples are stratified over the prior (see `stratified_normal`), so a few of them cover it better than
-        independent draws would. All pictures of the batch share the same noise. A reference that is like the picture
-        determines the global latent, one that is not moves it a little; the spatial latent is still sampled.
+        independent draws would. All pictures of the batch share the same noise. A reference similar to the picture
+        determines the global latent, a different one shifts it slightly; the spatial latent is still sampled.
         """
         network = self.network
         features, plain = encoded
@@ -301,7 +301,7 @@ class VAEModel(DistributionModel):
         return ab
 
     def _coordinates(self, plain: Tensor, lightness: Tensor) -> Embedding:
-        """What the kernel knows of each pixel, without place, from the features decoded without a latent."""
+        """The kernel's embedding of each pixel, without place, from the features decoded without a latent."""
         kernel, small = kernel_of(self), F.interpolate(lightness, plain.shape[-2:], mode="area")
         unknown = small.expand(-1, 3, -1, -1) * 0
         return kernel.without_place(kernel.embed([plain.float()], small, unknown[:, :2], unknown))

@@ -1,4 +1,4 @@
-"""What the processes of one training do together."""
+"""Coordinates the processes of one training."""
 
 import contextlib
 import logging

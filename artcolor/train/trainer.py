@@ -57,7 +57,7 @@ class Trainer:
     Attributes:
         step: optimizer steps done.
         steps: optimizer steps planned; 0 before `fit`.
-        interrupt: what has asked the training to stop early.
+        interrupt: records requests to stop the training early.
 
     Example:
         >>> import artcolor

@@ -1,4 +1,4 @@
-"""The interface between the training loop and what it minimizes."""
+"""The interface between the training loop and the loss that it minimizes."""
 
 from typing import Any
 
