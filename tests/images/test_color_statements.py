@@ -215,8 +215,8 @@ def test_floats_a_little_outside_are_clipped(
     [
         ([0, np.nan], "NaN or infinity"),
         ([0, np.inf], "NaN or infinity"),
-        ([-0.3, 1], "holds -0.3 to 1"),
-        ([0, 255.3], "holds 0 to 255.3"),
+        ([-0.3, 1], "contains -0.3 to 1"),
+        ([0, 255.3], "contains 0 to 255.3"),
         ([0, 1000.25], "contains 0 to 1000.25; floats must be in 0..1 or 0..255"),
     ],
 )

@@ -151,7 +151,7 @@ def test_several_pages_are_refused(tmp_path: Path) -> None:
     [
         (np.full((4, 4), 300.0, np.float32), "contains 300 to 300; floats must be in 0..1 or 0..255"),
         (np.full((4, 4), np.nan, np.float32), "NaN"),
-        (np.full((4, 4), -5, np.int32), "0..65535, but holds -5"),
+        (np.full((4, 4), -5, np.int32), "0..65535, but contains -5"),
     ],
 )
 def test_numbers_that_are_no_picture(values: np.ndarray, message: str) -> None:

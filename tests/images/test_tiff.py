@@ -579,7 +579,7 @@ def test_ranges_of_floats(caplog: pytest.LogCaptureFixture) -> None:
     assert "holds -0.100000001 to 1.25, which is clipped to 0..1" in caplog.text
     assert read(0, 255).tolist() == pytest.approx([0, 0.5 / 255, 1])
     for low, high, told in (
-        (-0.3, 1, "holds -0.300000012 to 1"),
+        (-0.3, 1, "contains -0.300000012 to 1"),
         (0, 1.3, "to 1.29999995"),
         (0, 4, "0 to 4"),
         (0, 255.5, "to 255.5"),
