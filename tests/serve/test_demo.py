@@ -94,7 +94,7 @@ def test_works_without_a_network_once_it_is_loaded(tab: Any, host: Host) -> None
     tab.reload()
     choose(tab, PAINTINGS / "bellini_pesaro.jpg")
     assert all(kept for address, kept in answers if address.startswith("http"))
-    assert pixels(tab).shape == (257, 480, 3)
+    assert pixels(tab).shape == (361, 674, 3)
     plain = pixels(tab)
     assert np.ptp(plain, axis=2).mean() > 5
     add_hint(tab, 0.5, 0.5, number=4)

@@ -108,7 +108,7 @@ def test_offers_only_what_a_model_and_a_format_can(browser: Any, tmp_path: Path)
         for name in ("#vividness", "#temperature", "#uncertainty"):
             assert tab.locator(name).is_disabled()
         assert "does not have this setting" in tab.inner_text("#vividness-help")
-        assert "one guess only" in tab.inner_text("#alternatives-help")
+        assert "only one guess" in tab.inner_text("#alternatives-help")
         move(tab, "strength", 0.5)
         tab.locator(part("hint")).click()
         tab.get_by_text("no suggestions").wait_for()
