@@ -98,9 +98,7 @@ with gr.Blocks(title="artcolor", delete_cache=(3600, 3600)) as demo:
                 brush=gr.Brush(colors=["#27408b", "#8b1a1a", "#2e6b34", "#c8a165", "#e0ac8a", "#808080"]),
             )
             vividness = gr.Slider(0, 4, HEAD.vividness, step=0.1, label="Vividness: from muted to colorful")
-            temperature = gr.Slider(
-                0.05, 1, HEAD.temperature, step=0.05, label="Temperature: from one color to a mixture"
-            )
+            temperature = gr.Slider(0.05, 1, HEAD.temperature, step=0.05, label="Temperature: from pure to mixed")
             strength = gr.Slider(0, 2, 1, step=0.05, label="Strength: factor for chroma")
             seed = gr.Number(0, label="Seed: 0 for the most typical coloring", precision=0, minimum=0)
             with gr.Row():

@@ -234,13 +234,13 @@ def test_what_is_no_picture_is_refused(plug_in: ModuleType, tmp_path: Path, said
     file.write_bytes(said)
     command.write_text(f"#!/bin/sh\ncat > /dev/null\ncat {shlex.quote(str(file))}\n")
     command.chmod(0o755)
-    with pytest.raises(plug_in.ColorizeError, match=rf"^artcolor gave no picture but {len(said)} other bytes"):
+    with pytest.raises(plug_in.ColorizeError, match=rf"^The answer is not a PNG file \({len(said)} bytes\)"):
         plug_in.colorize(gray(), plug_in.Settings(server="", command=str(command)))
 
     def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
         send(handler, 200, b'{"info": {"title": "artcolor"}}' if handler.command == "GET" else said)
 
-    with answering(answer) as address, pytest.raises(plug_in.ColorizeError, match="^artcolor gave no picture"):
+    with answering(answer) as address, pytest.raises(plug_in.ColorizeError, match="^The answer is not a PNG file"):
         plug_in.colorize(gray(), plug_in.Settings(server=address, command=""))
 
 
