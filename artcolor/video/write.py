@@ -167,17 +167,17 @@ def _warn_of_losses(facts: Facts, encoding: Encoding, *, chapters: bool, transpa
     # PyAV does not set the aspect ratio of streams, so it is kept where MP4 and MOV, or the codec itself, state it.
     if facts.aspect not in (None, 1) and container not in ("mp4", "mov") and encoding.encoder not in _TELL_ASPECT:
         warn(
-            f"the pixel aspect ratio {facts.aspect} is left out: {encoding.encoder} in {container} does not state it; "
+            f"the pixel aspect ratio {facts.aspect} is lost: {encoding.encoder} in {container} cannot record it; "
             "h264 and hevc do, and so do results in .mov"
         )
     transparent |= any(component.is_alpha for component in facts.format.components)
     if transparent and not encoding.target.pix_fmt.startswith("yuva"):
-        warn(f"the transparency is left out: {encoding.target.pix_fmt} does not hold it")
+        warn(f"the transparency is lost: {encoding.target.pix_fmt} does not support it")
     if container == "avi":
         if facts.display_matrix is not None:
-            warn("the rotation is left out: avi does not hold it")
+            warn("the rotation is lost: AVI does not support it")
         if chapters:
-            warn("the chapters are left out: avi does not hold them")
+            warn("the chapters are lost: AVI does not support them")
 
 
 def _holds(format: str, stream: Stream) -> bool:
@@ -262,7 +262,7 @@ def _container_options(
     unnamed = sorted(name for name in metadata if name.lower().split("-")[0] not in _NAMED)
     if unnamed and covers:
         # FFmpeg writes either these or covers.
-        warn(f"the metadata {', '.join(unnamed)} is left out: with a cover, {encoding.container} does not hold it")
+        warn(f"the metadata {', '.join(unnamed)} is lost: with a cover, {encoding.container} does not support it")
     elif unnamed:
         options["movflags"] = "use_metadata_tags"
     return options

@@ -203,7 +203,7 @@ def test_covers(colorizer: Colorizer, tmp_path: Path, caplog: pytest.LogCaptureF
     for suffix in (".mov", ".avi"):
         with av.open(str(colorize(colorizer, source, suffix))) as other:
             assert len(other.streams.video) == 1
-    assert caplog.text.count("stream 1 (cover, mjpeg) is left out: ") == 2
+    assert caplog.text.count("stream 1 (cover, mjpeg) is not copied: ") == 2
 
 
 def test_what_a_result_cannot_state_is_told(
@@ -215,23 +215,23 @@ def test_what_a_result_cannot_state_is_told(
             assert film.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
     assert caplog.text == ""
     colorize(colorizer, wide, codec="ffv1")
-    assert "the pixel aspect ratio 16/11 is left out: ffv1 in matroska does not state it" in caplog.text
+    assert "the pixel aspect ratio 16/11 is lost: ffv1 in matroska cannot record it" in caplog.text
     for name, codec, pix_fmt in (("c.webm", "libvpx-vp9", "yuva420p"), ("c.mov", "png", "rgba")):
         caplog.clear()
         result = colorize(colorizer, make(tmp_path / name, codec, pix_fmt, frames=2), ".mkv")
-        assert "the transparency is left out" in caplog.text
+        assert "the transparency is lost" in caplog.text
         with av.open(str(result)) as film:
             assert "alpha_mode" not in {each.lower() for each in film.streams.video[0].metadata}
     chapters = [{"id": 1, "start": 0, "end": 50, "time_base": Fraction(1, 1000), "metadata": {}}]
     turned = make(tmp_path / "b.mp4", "libx264", frames=2, rotation=90, chapters=chapters)
     colorize(colorizer, turned, ".avi")
-    assert "the rotation is left out: avi does not hold it" in caplog.text
-    assert "the chapters are left out: avi does not hold them" in caplog.text
+    assert "the rotation is lost: AVI does not support it" in caplog.text
+    assert "the chapters are lost: AVI does not support them" in caplog.text
 
 
 def test_the_message_names_a_container_that_holds_the_subtitles(colorizer: Colorizer, tmp_path: Path) -> None:
     plain = with_more(make(tmp_path / "plain.mkv", "libx264", frames=3), tmp_path / "a.mkv")
-    with pytest.raises(UnsupportedError, match=r"\(mp4\) does not hold its subtitles \(\w+\); name a result in .mkv$"):
+    with pytest.raises(UnsupportedError, match=r"cannot contain its subtitles \(\w+\); choose a result in .mkv$"):
         colorize(colorizer, plain, ".mp4")
 
 
