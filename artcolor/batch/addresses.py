@@ -37,6 +37,11 @@ class Address(PurePosixPath):
         """The name of the file in the store, with its bucket."""
         return "/".join(self.parts[1:])
 
+    @property
+    def is_bucket(self) -> bool:
+        """Whether it names a whole bucket, beside which there is no folder."""
+        return self.scheme != "memory" and len(self.parts) == 2
+
     def __str__(self) -> str:
         # A path has one slash in a row.
         return f"{self.scheme}://{self.key}"

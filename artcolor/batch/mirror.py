@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
-import tempfile
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from artcolor.batch.addresses import STORES, Address, as_address
+from artcolor.batch.report import check_report
+from artcolor.batch.scratch import scratch_folder
 from artcolor.batch.stores import explained, open_store
 from artcolor.errors import ArtcolorError, ImageError
 from artcolor.files import can_be_named
@@ -35,6 +37,10 @@ __all__ = ["Mirror"]
 _AT_ONCE, _TRANSFERS = 16, 8
 # So many results are looked for one by one; where there are more, their folder is listed.
 _FEW = 32
+# Bytes that show whether a file is a report, and seconds between its uploads.
+_HEADER, _BETWEEN = 256, 30.0
+# Why no other result can be uploaded either, such as to a bucket that does not exist.
+_REFUSALS = (FileNotFoundError, PermissionError)
 
 
 class Mirror:
@@ -53,7 +59,9 @@ class Mirror:
         self._before_upload = before_upload
         self._folder: Path | None = None
         self._stores: dict[str, Any] = {}
-        self._uploads: list[Path] = []
+        self._reports: list[Path] = []
+        self._next_upload = 0.0
+        self._stored_any = False
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -68,9 +76,7 @@ class Mirror:
             ArtcolorError: instead of one that names the folder; or the report cannot be uploaded.
         """
         with self._cleanup:
-            for path in self._uploads:
-                if path.exists() and path.stat().st_size:
-                    self._upload(path)
+            self._upload_reports()
         if isinstance(error, ArtcolorError) and str(error) != self.named(error):
             raise type(error)(self.named(error)) from error
 
@@ -128,11 +134,7 @@ class Mirror:
             return given
         self._store(address.scheme)
         if self._folder is None:
-            # A link in the path, as on macOS, would be resolved in some messages and not in others.
-            made = self._cleanup.enter_context(
-                tempfile.TemporaryDirectory(prefix="artcolor-", ignore_cleanup_errors=True)
-            )
-            self._folder = Path(os.path.realpath(made))
+            self._folder = self._cleanup.enter_context(scratch_folder())
         return self._folder / address.scheme / address.key
 
     def output(self, given: Path | None) -> Path | None:
@@ -155,7 +157,7 @@ class Mirror:
         return path
 
     def report(self, given: Path, *, resume: bool) -> Path:
-        """Returns where a report is written; one in a store is uploaded when the run ends.
+        """Returns where a report is written; one in a store is uploaded now and then, and when the run ends.
 
         Args:
             given: a path, or an address in its place.
@@ -163,16 +165,23 @@ class Mirror:
 
         Raises:
             ConfigError: the package of the store is missing.
-            ImageError: the store does not answer.
+            ImageError: the store does not answer, or there is a file that is not a report.
         """
         path, address = self.path(given), as_address(given)
-        if address is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._uploads.append(path)
-            with explained(address, "read"):
-                exists = resume and self._store(address.scheme).exists(address.key)
-            if exists:
-                self._download(path)
+        if address is None:
+            return path
+        with explained(address, "read"):
+            store = self._store(address.scheme)
+            start = store.head(address.key, _HEADER) if store.isfile(address.key) and store.size(address.key) else b""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if start and not path.is_dir():
+            path.write_bytes(start)
+        check_report(path)
+        # Only what is whole may be uploaded, even if the run fails at once.
+        path.unlink(missing_ok=True)
+        if start and resume:
+            self._download(path)
+        self._reports.append(path)
         return path
 
     def prepare(self, jobs: "Sequence[Job]", results: Iterable[Path]) -> None:
@@ -225,6 +234,7 @@ class Mirror:
         samples = colorizer.guidance.samples
         with ThreadPoolExecutor(_TRANSFERS, "artcolor-transfer") as pool:
             for window in _windows(jobs):
+                self._upload_reports_if_due()
                 missing = [
                     job
                     for job in window
@@ -237,10 +247,40 @@ class Mirror:
                 ready = [job for job in window if failed.get(job) is None]
                 with contextlib.closing(run_jobs(colorizer, ready, saving, workers=workers, limit=limit)) as outcomes:
                     stored = [pool.submit(self._stored, outcome, saving) for outcome in outcomes] if ready else []
-                for each in stored:
-                    yield self._outcome(each.result())
+                ended = [each.result() for each in stored]
+                if len(jobs) > 1:
+                    self._check_stored(ended)
+                for outcome in ended:
+                    yield self._outcome(outcome)
                 for job in missing:
                     self._empty(job.source)
+
+    def _check_stored(self, outcomes: "Sequence[Outcome]") -> None:
+        """Ends a run that colorizes pictures in vain, as on a disk without permission to write."""
+        refused = [each.error for each in outcomes if each.error and isinstance(each.error.__cause__, _REFUSALS)]
+        self._stored_any = self._stored_any or any(each.status == "colorized" for each in outcomes)
+        if refused and not self._stored_any:
+            raise ImageError(f"stopped, because the other results cannot be written either: {refused[0]}")
+
+    def _upload_reports_if_due(self) -> None:
+        """Keeps most of a report if the run is killed. The first time, it finds out whether it can be uploaded."""
+        start = time.monotonic()
+        if start < self._next_upload:
+            return
+        try:
+            self._upload_reports()
+        except ImageError:
+            # Later, the store may answer again.
+            if not self._next_upload:
+                raise
+        end = time.monotonic()
+        # A long report takes a small part of the time.
+        self._next_upload = end + max(_BETWEEN, 20 * (end - start))
+
+    def _upload_reports(self) -> None:
+        for path in self._reports:
+            if path.exists() and path.stat().st_size:
+                self._upload(path)
 
     def _fetched(self, job: "Job") -> ImageError | None:
         try:
@@ -318,11 +358,11 @@ class Mirror:
         if len(addresses) <= _FEW:
             yield from (path for path, each in addresses.items() if self._store(each.scheme).exists(each.key))
             return
-        schemes = {each.scheme for each in addresses.values()}
-        for scheme in schemes:
-            keys = {each.key: path for path, each in addresses.items() if each.scheme == scheme}
+        # Nobody can list all buckets.
+        for bucket in {each.parts[:2] for each in addresses.values()}:
+            keys = {each.key: path for path, each in addresses.items() if each.parts[:2] == bucket}
             folder = os.path.commonpath([os.path.dirname(key) for key in keys])  # noqa: PTH120 (of keys)
-            found = {str(key).lstrip("/") for key in self._store(scheme).find(folder)}
+            found = {str(key).lstrip("/") for key in self._store(bucket[0].removesuffix(":")).find(folder)}
             yield from (path for key, path in keys.items() if key in found)
 
     def _download(self, path: Path) -> None:

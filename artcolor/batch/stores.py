@@ -1,11 +1,15 @@
 """Opens object stores, and explains their errors."""
 
 import contextlib
+import errno
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 from artcolor.batch.addresses import STORES, Address, without_secrets
 from artcolor.errors import ArtcolorError, ConfigError, ImageError, install_extra
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def open_store(scheme: str) -> Any:
@@ -47,6 +51,16 @@ def explained(address: Address, what: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise ImageError(f"{address} cannot be {what}: there is no such file or bucket") from error
+    except OSError as error:
+        if what != "read" or error.errno not in _FULL:
+            raise ImageError(f"{address} cannot be {what}: {_reason(error)}") from error
+        raise ImageError(
+            f"{address} cannot be downloaded, because the disk of the temporary folder {tempfile.gettempdir()} is full "
+            "or read-only; free some space, or set TMPDIR to a folder on another disk"
+        ) from error
     except Exception as error:
-        reason = without_secrets(" ".join(str(error).split())) or type(error).__name__
-        raise ImageError(f"{address} cannot be {what}: {reason}") from error
+        raise ImageError(f"{address} cannot be {what}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return without_secrets(" ".join(str(error).split())) or type(error).__name__

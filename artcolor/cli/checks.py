@@ -17,6 +17,7 @@ from artcolor.engine.options import DEVICES
 from artcolor.engine.targets import check_not_original
 from artcolor.errors import ConfigError, DataError, ImageError
 from artcolor.models.guidance import guided
+from artcolor.video import is_film
 from artcolor.zoo.manifest import Entry, entries, released
 from artcolor.zoo.names import check_name
 
@@ -52,6 +53,11 @@ def check_options(request: Request) -> None:
         raise ConfigError("--quiet and --verbose contradict each other; give only one of them")
     if any(map(as_address, filter(None, (*request.inputs, request.out, request.report)))):
         request.refuse(_LOCAL, "object-store addresses")
+        if request.sequence or any(map(is_film, request.inputs)):
+            raise ConfigError(
+                "films and numbered frames cannot be combined with object-store addresses; download them, and write "
+                "results and the report to a disk"
+            )
         if PIPE in (*request.inputs, request.out):
             raise ConfigError("- cannot be combined with object-store addresses; give files")
     check_name(request.model)

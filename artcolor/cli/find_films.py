@@ -38,7 +38,8 @@ def films_in_folders(request: Request, inputs: Sequence[Path]) -> "list[Job]":
 
     jobs: list[Job] = []
     hints = request.options["hints"]
-    for given in filter(Path.is_dir, inputs):
+    # Films in object stores are not supported.
+    for given in (path for path in inputs if as_address(path) is None and path.is_dir()):
         root = request.out or beside(given)
         for source in _films_in(given, root):
             relative = source.relative_to(given)
@@ -80,7 +81,7 @@ def _films_in(folder: Path, out: Path) -> Iterator[Path]:
 
 
 def _same(folder: Path, out: Path) -> bool:
-    return out.exists() and folder.samefile(out)
+    return as_address(out) is None and out.exists() and folder.samefile(out)
 
 
 def _reason_against(request: Request, jobs: "Sequence[Job]") -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.progress import Progress
 
+from artcolor.batch.addresses import as_address
 from artcolor.cli.checks import check_jobs, results_of
 from artcolor.cli.documents import plan_documents, write_documents
 from artcolor.cli.film import check_complete, colorize_found
@@ -41,6 +42,10 @@ def colorize_files(request: Request) -> None:
     inputs = [*request.inputs, *(listed(request.files_from) if request.files_from is not None else [])]
     if not inputs:
         raise ConfigError("there is nothing to colorize; give pictures or folders, or a list with --files-from")
+
+    for bucket in () if request.out is not None else filter(None, map(as_address, inputs)):
+        if bucket.is_bucket:
+            raise ConfigError(f"the results of {bucket} need an output folder; give one with -o")
 
     from artcolor.batch.mirror import Mirror
 

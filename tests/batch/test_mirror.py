@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from artcolor.batch.addresses import Address, path_of, without_secrets
+from artcolor.batch.scratch import scratch_folder
 from artcolor.cli.app import app
 from artcolor.errors import ArtcolorError, ConfigError
 from artcolor.images import read_provenance
@@ -182,6 +184,122 @@ def test_mistakes(memory: Any, tmp_path: Path) -> None:
     assert "names no file or folder" in message("s3://")
     assert "on another machine" in message("file://server/share/a.png")
     assert "does not use the network here" in message("https://a.org/a.png")
+    # Its results would go into another bucket, which may be somebody else's.
+    assert "the results of s3://museum need an output folder" in message("s3://museum/")
+    (tmp_path / "film.mp4").write_bytes(b"no film")
+    for arguments in (
+        ["memory://scans/film.mp4"],
+        [tmp_path / "film.mp4", "-o", "memory://film.mp4"],
+        [tmp_path / "film.mp4", "--report", "memory://report.csv"],
+        ["memory://scans", "--sequence"],
+        [tmp_path, "--sequence", "-o", "memory://frames"],
+    ):
+        assert "films and numbered frames cannot be combined with object-store" in message(*arguments)
+
+
+def test_films_in_folders_are_left_out(memory: Any, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.png").write_bytes(encoded(1))
+    (tmp_path / "sub" / "film.mp4").write_bytes(b"no film")
+    done = colorize(tmp_path, "-o", "memory://color")
+    assert "films in stores are not read; download them" in done.output
+    assert "1 of 1 colorized into memory://color" in done.output
+
+
+def test_a_report_replaces_nothing_else(memory: Any) -> None:
+    for name in ("scans/a.png", "scans/b.png", "other.png"):
+        memory.pipe_file(f"/{name}", encoded(1))
+    for report in ("scans/a.png", "other.png"):
+        for more in ([], ["--resume"], ["--force"]):
+            done = colorize("memory://scans", "-o", "memory://color", "--report", f"memory://{report}", *more)
+            assert f"memory://{report} exists and is not a report of artcolor" in str(done.exception)
+            assert memory.cat_file(f"/{report}") == encoded(1)
+    assert "it is a folder" in str(colorize("memory://scans", "--report", "memory://scans").exception)
+    # A run that does not begin leaves the report of the one before.
+    given = ("memory://scans", "-o", "memory://color", "--report", "memory://report.csv")
+    assert colorize(*given).exit_code == 0
+    before = memory.cat_file("/report.csv")
+    assert before.count(b"colorized") == 2
+    assert "all 2 results already exist" in str(colorize(*given).exception)
+    assert memory.cat_file("/report.csv") == before
+
+
+def test_a_report_is_uploaded_during_the_run(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from artcolor.batch import mirror as module
+    from artcolor.batch.plan import plan_jobs
+    from artcolor.batch.saving import Saving
+    from artcolor.engine.colorizer import Colorizer
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self) -> float:
+            return self.now
+
+    monkeypatch.setattr(module, "time", clock := Clock())
+    for number in range(17):
+        memory.pipe_file(f"/scans/{number:02}.png", encoded(number))
+    seen = []
+    with module.Mirror() as mirror:
+        jobs = plan_jobs([mirror.input(path_of("memory://scans"))], mirror.path(path_of("memory://color")))
+        report = mirror.report(path_of("memory://report.csv"), resume=False)
+        for _ in mirror.run_jobs(Colorizer("cnn"), jobs, Saving()):
+            with report.open("a") as file:
+                file.write("row\n")
+            clock.now += 10
+            seen.append(memory.cat_file("/report.csv") if memory.exists("/report.csv") else b"")
+    assert seen[15:] == [b"", b"row\n" * 16]
+    assert memory.cat_file("/report.csv") == b"row\n" * 17
+
+
+def test_results_in_two_buckets(memory: Any, s3: Any) -> None:
+    if not s3.exists("library"):
+        s3.mkdir("library")
+    for bucket in ("museum", "library"):
+        # More than are looked for one by one; damaged ones take no time.
+        for number in range(17):
+            s3.pipe_file(f"{bucket}/scans/{number}.jpg", b"no picture")
+        s3.pipe_file(f"{bucket}/scans/0.jpg", encoded(1, "JPEG"))
+        s3.pipe_file(f"{bucket}/scans.color/0.jpg", encoded(1, "JPEG"))
+    done = colorize("s3://museum/scans", "s3://library/scans", "--resume")
+    assert "0 of 34 colorized, 2 already existed, 32 failed" in done.output
+
+
+def test_a_run_that_can_upload_nothing_stops(s3: Any) -> None:
+    for number in range(3):
+        s3.pipe_file(f"museum/scans/{number}.png", encoded(1))
+    done = colorize("s3://museum/scans", "-o", "s3://no-such-bucket/color")
+    assert "stopped, because the other results cannot be written either: s3://no-such-bucket/" in str(done.exception)
+    assert "failed: " not in done.output
+    done = colorize("s3://museum/scans", "-o", "s3://museum/color", "--report", "s3://no-such-bucket/report.csv")
+    assert "s3://no-such-bucket/report.csv cannot be written: there is no such file or bucket" in str(done.exception)
+    assert not s3.exists("museum/color")
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(s3: Any, tmp_path: Path) -> None:
+    for number in range(40):
+        s3.pipe_file(f"museum/scans/{number}.png", encoded(number))
+    code = "from artcolor.cli import main; main()"
+    given = ["colorize", "-m", "cnn", "s3://museum/scans", "-o", "s3://museum/color", "--report", "s3://museum/r.csv"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    running = subprocess.Popen([sys.executable, "-c", code, *given], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        while not s3.exists("museum/color"):
+            assert running.poll() is None
+            time.sleep(0.1)
+        (left,) = tmp_path.glob("artcolor-*")
+        # One that is in use stays.
+        with scratch_folder(tmp_path) as other:
+            assert left.is_dir()
+    finally:
+        running.kill()
+        running.wait()
+    assert not other.exists()
+    assert s3.cat_file("museum/r.csv").startswith(b"\xef\xbb\xbffile,result")
+    assert left.is_dir()
+    with scratch_folder(tmp_path) as other:
+        assert list(tmp_path.glob("artcolor-*")) == [other]
+    assert not list(tmp_path.glob("artcolor-*"))
 
 
 @pytest.mark.parametrize(
