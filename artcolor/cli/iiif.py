@@ -3,9 +3,11 @@
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
+from artcolor.batch.addresses import as_address, path_of, without_secrets
 from artcolor.batch.saving import Saving
 from artcolor.cli.checks import check_options
 from artcolor.cli.help import COLORIZING, EXIT_CODES, Command
@@ -111,8 +113,12 @@ def iiif(
     )
     request.refuse(_REFUSED, "artcolor iiif")
     check_options(request)
-    if not base_url.startswith(("http://", "https://")):
-        raise ConfigError(f"--base-url must begin with https:// or http://, not {base_url[:100]!r}")
+    _check_base(base_url)
+    for name, given in (("-o", out), ("--images", images), ("--report", report)):
+        if given is not None and (as_address(path_of(str(given))) or str(given).startswith(("http:/", "https:/"))):
+            raise ConfigError(f"{name} must be a path on a disk; artcolor iiif does not read or write object stores")
+    if report is not None and report == out / "manifest.json":
+        raise ConfigError(f"{report} will be the new manifest; choose another name for the report")
     if allow_host and not fetch:
         raise ConfigError("--allow-host has no effect without --fetch; add --fetch, or omit --allow-host")
 
@@ -125,13 +131,28 @@ def iiif(
     _colorize(request, read, _local(images, path, out), fetcher, base_url)
 
 
+def _check_base(url: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"--base-url must begin with https:// or http://, not {without_secrets(url)[:100]!r}")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or not url.isprintable() or set(url) & set(' "<>\\^`{|}'):
+        raise ConfigError(f"--base-url is not a valid URL: {without_secrets(url)[:100]!r}; write spaces as %20")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigError("--base-url must not contain a user name, a query (?…) or a fragment (#…); leave it out")
+
+
 def _manifest(given: str, path: Path | None, fetcher: "Fetcher | None") -> "Manifest":
     from artcolor.iiif.manifest import Manifest
 
     if path is None:
         if fetcher is None:
             raise ConfigError(
-                f"{given[:100]} is a URL, and nothing is downloaded without --fetch; add --fetch, or give a file"
+                f"{without_secrets(given)[:100]} is a URL, and nothing is downloaded without --fetch; add --fetch, or "
+                "give a file"
             )
         return Manifest.parse(fetcher.read(given, fetcher.limits.max_bytes_of_json), "the manifest")
     try:
@@ -158,9 +179,10 @@ def _check_out(request: Request, given: Path | None) -> None:
 def _local(images: Path | None, manifest: Path | None, out: Path) -> "LocalPictures | None":
     from artcolor.iiif.pictures import LocalPictures
 
-    if images is not None:
-        return LocalPictures(images, leave_out=out)
-    return LocalPictures(manifest.parent, leave_out=out) if manifest is not None else None
+    folder = images or (None if manifest is None else manifest.parent)
+    if folder is not None and out.exists() and out.samefile(folder):
+        raise ImageError(f"-o {out} is the folder of the originals, and would mix results with them; choose another -o")
+    return None if folder is None else LocalPictures(folder, leave_out=out)
 
 
 def _colorize(

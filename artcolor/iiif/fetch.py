@@ -16,13 +16,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, BinaryIO
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from artcolor import __version__
 from artcolor.errors import DataError
 
-__all__ = ["FetchError", "Fetcher", "Limits", "is_public"]
+__all__ = ["FetchError", "Fetcher", "Limits", "is_public", "shown_as"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _BUSY = (429, 503)
@@ -118,7 +119,7 @@ class Fetcher:
         try:
             return json.loads(self.read(address, self.limits.max_bytes_of_json))
         except (ValueError, RecursionError) as error:
-            raise FetchError(f"{_shown(address)} is not JSON") from error
+            raise FetchError(f"{shown_as(address)} is not JSON") from error
 
     def read(self, address: str, max_bytes: int) -> bytes:
         """Reads the file at an address.
@@ -147,7 +148,7 @@ class Fetcher:
             file.write(chunk)
 
     def _chunks(self, address: str, max_bytes: int) -> Iterator[bytes]:
-        shown, tries = _shown(address), 1
+        shown, tries = shown_as(address), 1
         for _ in range(self.limits.redirects + self.limits.tries):
             pause = 0.0
             with self._response(address) as response:
@@ -167,10 +168,10 @@ class Fetcher:
 
     def _asked_pause(self, response: http.client.HTTPResponse, shown: str) -> float:
         asked = response.headers.get("Retry-After", "")
-        seconds = float(asked) if asked.isdecimal() else 1.0
+        seconds = float(asked) if asked.isdecimal() else _seconds_until(asked)
         if seconds > self.limits.longest_wait:
             raise FetchError(
-                f"{shown} cannot be fetched: the server asks clients to wait {asked} seconds; try again later"
+                f"{shown} cannot be fetched: the server asks clients to wait {seconds:.0f} seconds; try again later"
             )
         return seconds
 
@@ -193,7 +194,7 @@ class Fetcher:
     @contextlib.contextmanager
     def _response(self, address: str) -> Iterator[http.client.HTTPResponse]:
         """Sends a request to a checked address. After `Limits.seconds` the connection is cut."""
-        shown, parts = _shown(address), _parts(address)
+        shown, parts = shown_as(address), _parts(address)
         host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
         ips = self._resolved(host, port, shown)
         self._pace(host)
@@ -263,13 +264,17 @@ class _Connection(http.client.HTTPConnection):
         self._used: socket.socket | None = None
 
     def connect(self) -> None:
+        # A name may have any number of addresses at which nobody answers.
+        end = time.monotonic() + self._seconds
         for number, ip in enumerate(self._ips):
             try:
-                self.sock = self._used = socket.create_connection((ip, self.port), self._seconds)
+                left = max(end - time.monotonic(), 0.001)
+                self.sock = self._used = socket.create_connection((ip, self.port), left)
                 break
             except OSError:
-                if number == len(self._ips) - 1:
+                if number == len(self._ips) - 1 or time.monotonic() >= end:
                     raise
+        self.sock.settimeout(self._seconds)
         if self._encrypted:
             context = ssl.create_default_context()
             wrapped = context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
@@ -283,23 +288,37 @@ class _Connection(http.client.HTTPConnection):
                 self._used.shutdown(socket.SHUT_RDWR)
 
 
+def _seconds_until(date: str) -> float:
+    """Reads the other form of `Retry-After`."""
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 1.0
+
+
 def _parts(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)
         _ = parts.port
     except ValueError as error:
-        raise FetchError(f"{_shown(address)} is not fetched: it is not an address") from error
+        raise FetchError(f"{shown_as(address)} is not fetched: it is not an address") from error
     if not address.isprintable():
-        raise FetchError(f"{_shown(address)} is not fetched: it contains characters that are not allowed in addresses")
+        raise FetchError(
+            f"{shown_as(address)} is not fetched: it contains characters that are not allowed in addresses"
+        )
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise FetchError(f"{_shown(address)} is not fetched: only http and https are")
+        raise FetchError(f"{shown_as(address)} is not fetched: only http and https are")
     if parts.username is not None or parts.password is not None:
-        raise FetchError(f"{_shown(address)} is not fetched: it contains a user name or password")
+        raise FetchError(f"{shown_as(address)} is not fetched: it contains a user name or password")
     return parts
 
 
-def _shown(address: str) -> str:
-    """Returns what messages show of an address: no name, password or query, which may be secret."""
+def shown_as(address: str) -> str:
+    """Returns what messages show of an address: no name, password or query, which may be secret.
+
+    Args:
+        address: as it was given.
+    """
     try:
         parts = urlsplit(address)
     except ValueError:

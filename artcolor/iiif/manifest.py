@@ -21,6 +21,8 @@ STATEMENT = "The colors are a guess, computed by artcolor. They are not evidence
 
 _LABEL = "Computed colors (a guess by artcolor)"
 _ORIGINAL = "Original"
+# Manifests need about 20 levels.
+_DEEPEST = 100
 _MEDIA_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 
 
@@ -118,6 +120,8 @@ class Manifest:
         except (ValueError, RecursionError) as error:
             reason = "it is nested too deeply" if isinstance(error, RecursionError) else f"it is not JSON ({error})"
             raise DataError(f"{name} is not a IIIF manifest: {reason}") from error
+        if _is_deeper(document, _DEEPEST):
+            raise DataError(f"{name} is not a IIIF manifest: it is nested too deeply")
         kind = document.get("type", document.get("@type")) if isinstance(document, dict) else None
         if kind in ("Collection", "sc:Collection"):
             raise DataError(f"{name} is a collection of manifests; give one of its manifests")
@@ -187,6 +191,15 @@ class Manifest:
         kept = [each for each in as_list(new.get("metadata")) if as_mapping(each).get("label") not in labels]
         new["metadata"] = [*kept, *ours]
         return new
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Tells this without recursion, whose limit might be met only when all pictures are colorized."""
+    level = [value]
+    for _ in range(levels):
+        holders = [each for each in level if isinstance(each, dict | list)]
+        level = [inner for each in holders for inner in (each.values() if isinstance(each, dict) else each)]
+    return bool(level)
 
 
 def _number(text: str) -> float:

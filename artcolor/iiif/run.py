@@ -6,8 +6,7 @@ import itertools
 import json
 import re
 import shutil
-import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ from artcolor.batch.names import folded
 from artcolor.batch.plan import Job, Outcome
 from artcolor.batch.run import run_jobs
 from artcolor.batch.saving import Saving
+from artcolor.batch.scratch import scratch_folder
 from artcolor.engine.colorizer import Colorizer
 from artcolor.errors import ArtcolorError, ImageError
 from artcolor.files import can_be_named, write_atomically
-from artcolor.iiif.fetch import Fetcher
+from artcolor.iiif.fetch import Fetcher, shown_as
 from artcolor.iiif.manifest import Colored, Manifest, Painting
 from artcolor.iiif.pictures import LocalPictures, fetch_picture
 from artcolor.images import open_file, read_provenance
@@ -51,7 +51,9 @@ class PictureJob:
     @property
     def name(self) -> str:
         """Name of the picture in messages and reports: its canvas, and its result because labels may repeat."""
-        return f"{self.painting.canvas} ({self.target.name})"
+        name = f"{self.painting.canvas} ({self.target.name})"
+        # Spreadsheets run what begins like this as a formula, and labels come from anyone.
+        return f"canvas {name}" if name.startswith(("=", "+", "-", "@")) else name
 
 
 def plan_pictures(manifest: Manifest, out: Path, *, format: str = "jpg") -> list[PictureJob]:
@@ -72,6 +74,8 @@ def plan_pictures(manifest: Manifest, out: Path, *, format: str = "jpg") -> list
     if suffix not in (".jpg", ".jpeg", ".png", ".webp"):
         raise ImageError(f"IIIF viewers do not show {format} files; choose jpg, png or webp")
     jobs, taken = [], {folded(MANIFEST)}
+    # Of many pictures with one name, each would try all numbers of the ones before it.
+    counts: dict[str, Iterator[int]] = {}
     for number, painting in enumerate(manifest.paintings, 1):
         plain = _UNSAFE.sub("_", painting.names[0] if painting.names else "").strip("._")
         stem = re.sub(r"\.(jpe?g|png|tiff?|jp2|webp)$", "", plain, flags=re.IGNORECASE)[:80]
@@ -80,7 +84,7 @@ def plan_pictures(manifest: Manifest, out: Path, *, format: str = "jpg") -> list
             stem = f"picture-{number}"
         name = next(
             name
-            for count in itertools.count(1)
+            for count in counts.setdefault(folded(stem), itertools.count(1))
             if folded(name := f"{stem}{f'-{count}' if count > 1 else ''}{suffix}") not in taken
         )
         taken.add(folded(name))
@@ -117,9 +121,9 @@ def colorize_manifest(
         ConfigError: the device has too little memory, or the model cannot do what is asked for.
         WeightsError: the network's output is not finite.
     """
-    with tempfile.TemporaryDirectory(prefix="artcolor-iiif-") as temporary:
+    with scratch_folder() as temporary:
         for start in range(0, len(jobs), _AT_ONCE):
-            folder = Path(temporary) / str(start)
+            folder = temporary / str(start)
             folder.mkdir()
             found: dict[Path, PictureJob] = {}
             ready = []
@@ -162,7 +166,7 @@ def _named(outcome: Outcome, job: PictureJob, folder: Path) -> Outcome:
     """Replaces the file by the canvas, and a temporary file by its address."""
     source, error = outcome.job.source, outcome.error
     if error is not None and source.parent == folder:
-        error = type(error)(str(error).replace(str(source), job.painting.address))
+        error = type(error)(str(error).replace(str(source), shown_as(job.painting.address)))
     return dataclasses.replace(outcome, job=dataclasses.replace(outcome.job, source=Path(job.name)), error=error)
 
 

@@ -67,6 +67,27 @@ def test_from_a_folder(tmp_path: Path) -> None:
     assert models == ["cnn.art_v1", "vae.art_v6"]
 
 
+def test_results_of_an_earlier_run_are_no_originals(tmp_path: Path) -> None:
+    given = write(tmp_path / "letters.json", manifest("https://museum.org/iiif", "p1", "p2"))
+    for name in ("p1", "p2"):
+        make_painting(1).convert("L").save(tmp_path / f"{name}.png")
+    assert iiif(given, "-o", tmp_path / "first").exit_code == 0
+    (tmp_path / "p2.png").unlink()
+    done = iiif(given, "-o", tmp_path / "second")
+    assert "Page p2 (p2.jpg): there is no file for its picture" in done.output
+    assert files(tmp_path / "second") == ["manifest.json", "p1.jpg"]
+
+
+def test_messages_show_no_query(host: Host, fetching: tuple[object, ...], tmp_path: Path) -> None:
+    document = manifest(host.address, "p1")
+    body = document["items"][0]["items"][0]["items"][0]["body"]
+    body |= {"id": f"{host.address}/x.jpg?token=secret", "service": []}
+    host.files["/x.jpg?token=secret"] = b"no picture"
+    done = iiif(write(tmp_path / "m.json", document), "-o", tmp_path / "out", *fetching)
+    assert f"Page p1 (x.jpg): {host.address}/x.jpg is not a picture" in done.output
+    assert "secret" not in done.output
+
+
 def test_fetched_one_bad_does_not_stop_the_rest(host: Host, fetching: tuple[object, ...], tmp_path: Path) -> None:
     names = [f"p{number}" for number in range(11)]
     for number, name in enumerate(names):
@@ -97,7 +118,7 @@ def test_fetched_one_bad_does_not_stop_the_rest(host: Host, fetching: tuple[obje
 
 def test_version_2_and_too_many_pixels(host: Host, fetching: tuple[object, ...], tmp_path: Path) -> None:
     host.add_picture("q1", 1, version=2)
-    host.files["/q1/full/48,40/0/default.jpg"] = host.files["/q1/full/full/0/default.jpg"]
+    host.files["/q1/full/48,/0/default.jpg"] = host.files["/q1/full/full/0/default.jpg"]
     given = write(tmp_path / "old.json", old_manifest(host.address, "q1"))
     done = iiif(given, "-o", tmp_path / "out", *fetching, "--max-pixels", 48 * 40, "--format", "png")
     assert "fetched as 48 x 40 pixels, because 96 x 80 are too many" in done.output
@@ -124,11 +145,22 @@ def test_mistakes(tmp_path: Path) -> None:
     assert "it is not JSON" in message(broken, "-o", out)
     assert "nothing is downloaded without --fetch" in message("https://museum.org/m.json", "-o", out)
     assert "would replace the original manifest" in message(given, "-o", tmp_path, "--force")
+    (tmp_path / "scans").mkdir()
+    assert "is the folder of the originals" in message(given, "-o", tmp_path / "scans", "--images", tmp_path / "scans")
     assert "must begin with https:// or http://" in message(given, "-o", out, "--base-url", "ftp://a.org")
     assert "add --fetch" in message(given, "-o", out, "--allow-host", "a.org")
     assert "--samples cannot be combined with artcolor iiif" in message(given, "-o", out, "--samples", 2)
     assert "there is no folder" in message(given, "-o", out, "--images", tmp_path / "nowhere")
     assert "choose jpg, png or webp" in message(given, "-o", out, "--format", "tif")
+    for url in ("https://", "https://a.org/x y", "http://[::1/"):
+        assert "--base-url is not a valid URL" in message(given, "-o", out, "--base-url", url)
+    for url in ("https://me:pw@a.org/", "https://a.org/?a=b", "https://a.org/#c"):
+        assert "must not contain a user name" in message(given, "-o", out, "--base-url", url)
+    assert "secret" not in message("https://me:secret@museum.org/m.json?key=secret", "-o", out)
+    for arguments in (["-o", "s3://b/out"], ["-o", out, "--report", "s3://b/r.csv"], ["-o", out, "--images", "s3://b"]):
+        assert "does not read or write object stores" in message(given, *arguments)
+    assert "will be the new manifest" in message(given, "-o", out, "--report", out / "manifest.json")
+    assert not out.exists()
     out.mkdir()
     (out / "manifest.json").write_text("{}")
     assert "already exists; --force replaces" in message(given, "-o", out)

@@ -17,6 +17,7 @@ from artcolor.iiif.manifest import Manifest
 from artcolor.iiif.pictures import fetch_picture
 from tests.iiif.host import Host, drip, manifest, redirect, send
 
+SMALL, LARGE = {"width": 150, "height": 100}, {"width": 300, "height": 200}
 QUICK = Limits(max_bytes=50_000, seconds=30, pause=0, redirects=3)
 
 
@@ -137,6 +138,9 @@ def test_a_busy_server_is_asked_again(host: Host) -> None:
     assert fetcher(host).read(f"{host.address}/a", 1) == b"a"
     host.files["/b"] = lambda handler: send(handler, b"b", 503, Retry_After="3600")
     assert "asks clients to wait 3600 seconds" in refusal(fetcher(host), f"{host.address}/b")
+    late = {"Retry-After": "Fri, 31 Dec 2099 23:59:59 GMT"}
+    host.files["/d"] = lambda handler: send(handler, b"d", 503, **late)
+    assert "asks clients to wait" in refusal(fetcher(host), f"{host.address}/d")
     host.files["/c"] = lambda handler: send(handler, b"c", 503, Retry_After="0")
     assert "the server answered 503" in refusal(fetcher(host), f"{host.address}/c")
 
@@ -218,6 +222,16 @@ def test_certificates_are_those_of_the_name(encrypted: int, resolved: list[str])
         ("ImageService2", "level1", {"maxWidth": 100}, "full/max/0/default.jpg"),
         ("ImageService1", "level1", {}, "full/full/0/native.jpg"),
         ("ImageService3", "level2", {"width": 2000, "height": 1000}, "full/200,100/0/default.jpg"),
+        ("ImageService2", "level1", {"width": 2000, "height": 1000}, "full/200,/0/default.jpg"),
+        ("ImageService3", "level2", {"width": 10**400, "height": 10**400}, "full/max/0/default.jpg"),
+        ("ImageService3", "level0", {"profile": "level0", "sizes": [LARGE, SMALL]}, "full/150,100/0/default.jpg"),
+        ("ImageService2", "level0", {"profile": ["level0.json"], "sizes": [SMALL]}, "full/150,/0/default.jpg"),
+        (
+            "ImageService2",
+            "level0",
+            {"profile": ["level0.json"], "sizes": [7, {}]},
+            "full/full/0/default.jpg",
+        ),
         ("ImageService3", "level2", {"width": "many", "height": None}, "full/max/0/default.jpg"),
     ],
 )
@@ -237,6 +251,34 @@ def test_without_its_image_service_the_picture_itself_is_fetched(host: Host) -> 
     (painting,) = Manifest.parse(_json(manifest(host.address, "p1")), "m").paintings
     fetch_picture(painting, fetcher(host), file := io.BytesIO(), max_pixels=20_000)
     assert file.getvalue() == b"picture"
+
+
+def test_a_service_that_has_tiles_only(host: Host) -> None:
+    document = manifest(host.address, "p1")
+    document["items"][0]["items"][0]["items"][0]["body"]["id"] = f"{host.address}/whole.jpg"
+    host.files |= {"/p1/info.json": {"width": 96, "height": 80}, "/whole.jpg": b"picture"}
+    (painting,) = Manifest.parse(_json(document), "m").paintings
+    fetch_picture(painting, fetcher(host), file := io.BytesIO(), max_pixels=20_000)
+    assert file.getvalue() == b"picture"
+    # What the service said is said, as that was tried first.
+    del host.files["/whole.jpg"]
+    with pytest.raises(FetchError, match=r"/p1/full/max/0/default.jpg cannot be fetched: the server answered 404"):
+        fetch_picture(painting, fetcher(host), io.BytesIO(), max_pixels=20_000)
+
+
+def test_a_name_with_many_addresses_takes_no_longer(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def silent(address: tuple[str, int], timeout: float) -> socket.socket:
+        tried.append(address)
+        time.sleep(timeout)
+        raise TimeoutError
+
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"8.8.8.{number}", 80)) for number in range(100)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **keywords: found)
+    monkeypatch.setattr(socket, "create_connection", silent)
+    assert "took more than 0.1 seconds" in refusal(Fetcher(Limits(seconds=0.1)), "http://museum.test/a")
+    assert len(tried) == 1
 
 
 def _json(document: dict[str, Any]) -> bytes:

@@ -118,6 +118,8 @@ def test_what_is_no_picture_is_left_as_it_is() -> None:
         (b"", "it is not JSON"),
         (b"\xff\xfe\x00", "it is not JSON"),
         (b"[" * 100_000, "nested too deeply"),
+        (b'{"type": "Manifest", "service": ' + b"[" * 200 + b"]" * 200 + b"}", "nested too deeply"),
+        (b'{"@type": "sc:Manifest", "service": ' + b"[" * 200 + b"]" * 200 + b"}", "nested too deeply"),
         (b'{"type": "Manifest", "height": 1e999}', "it is not JSON"),
         (b'{"type": "Manifest", "height": NaN}', "it is not JSON"),
         (b"[]", "must be a JSON object with type Manifest"),
@@ -169,6 +171,27 @@ def test_names_of_results() -> None:
     assert [job.target.name for job in plan_pictures(reserved, Path())] == ["picture-1.jpg", "a_b.jpg", "console.jpg"]
     with pytest.raises(ImageError, match="do not show tif files; choose jpg, png or webp"):
         plan_pictures(same, Path(), format="tif")
+
+
+def test_many_pictures_with_one_name() -> None:
+    read = parsed(manifest(BASE, *["p1"] * 3_000))
+    names = {job.target.name for job in plan_pictures(read, Path())}
+    assert len(names) == 3_000
+    assert {"p1.jpg", "p1-2.jpg", "p1-3000.jpg"} <= names
+
+
+def test_a_label_is_no_formula() -> None:
+    document = manifest(BASE, "p1")
+    document["items"][0]["label"] = {"en": ["=1+1"]}
+    assert [job.name for job in plan_pictures(parsed(document), Path())] == ["canvas =1+1 (p1.jpg)"]
+
+
+def test_a_dot_in_an_identifier_begins_no_suffix(tmp_path: Path) -> None:
+    make_painting(1, 20, 20).save(tmp_path / "page.png")
+    make_painting(1, 20, 20).save(tmp_path / "page.2.png")
+    local = LocalPictures(tmp_path)
+    found = [local.find(painting) for painting in parsed(manifest(BASE, "page.1", "page.2", "page.tif")).paintings]
+    assert found == [None, tmp_path / "page.2.png", tmp_path / "page.png"]
 
 
 def test_local_files_by_identifier_or_name(tmp_path: Path) -> None:
