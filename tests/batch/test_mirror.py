@@ -202,7 +202,7 @@ def test_films_in_folders_are_left_out(memory: Any, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(encoded(1))
     (tmp_path / "sub" / "film.mp4").write_bytes(b"no film")
     done = colorize(tmp_path, "-o", "memory://color")
-    assert "films in stores are not read; download them" in done.output
+    assert "films in object stores are not supported; download them" in done.output
     assert "1 of 1 colorized into memory://color" in done.output
 
 

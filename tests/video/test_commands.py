@@ -79,7 +79,7 @@ def test_mistakes_are_told(command: Command, tmp_path: Path) -> None:
         ((film, "--samples", 2, "--model", "vae"), "--samples cannot be combined with films"),
         ((picture, "--crf", 0), "--crf cannot be combined with pictures; leave it out"),
         ((film, "--codec", "nosuch"), "there is no codec 'nosuch'"),
-        ((film, "--sequence"), f"--sequence takes folders of numbered frames, and {film} is none"),
+        ((film, "--sequence"), f"--sequence takes folders of numbered frames, but {film} is not a folder"),
         ((tmp_path / "empty",), "there are no pictures in"),
         ((picture, "--reference-at", f"0={picture}"), "--reference-at cannot be combined with pictures; leave it out"),
         ((film, "--reference-at", picture), f"--reference-at {picture} has no frame; write it like 120=mood.jpg"),
