@@ -152,7 +152,7 @@ def test_the_command_writes_files_that_colorize_reads(pictures: Path, tmp_path: 
     assert np.abs(found - expected).max() <= 1
     for arguments, message in (
         (("cnn", "-o", tmp_path / "cnn.pt"), "must end in .onnx"),
-        (("cnn", "-o", out, "--int8"), "belong together"),
+        (("cnn", "-o", out, "--int8"), "must be given together"),
         (("cnn_report", "-o", tmp_path / "r.onnx"), "cannot be exported"),
         (("cnn", "-o", out, "--half", "--int8", "--pictures", pictures), "cannot be combined"),
         (("cnn", "-o", out, "--hints", "--int8", "--pictures", pictures), "cannot be combined"),
