@@ -126,7 +126,9 @@ def _say(request: Request, summary: "Summary", journal: Path) -> None:
     request.showing.say(f"{done}{before}; the journal is {journal}")
     failed = summary.counts.get("failed")
     if failed:
-        complain("failed", f"{failed} pictures; the column error of the journal has the reasons (--report FILE.csv)")
+        place = request.report or "the journal"
+        how = "" if request.report else " (--report FILE.csv)"
+        complain("failed", f"{failed} pictures; the column error of {place} has the reasons{how}")
 
 
 def _sentence(counts: Mapping[str, int], total: str = "", into: str = "") -> str:

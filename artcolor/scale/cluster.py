@@ -4,6 +4,8 @@ import contextlib
 import logging
 import os
 import secrets
+import shutil
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,11 +29,15 @@ import ray  # noqa: E402  (it reads some of these when it is imported)
 import ray.data  # noqa: E402
 
 _OBJECT_STORE = 100_000_000
+_SECONDS_TO_CONNECT = 10.0
 
 
 @contextlib.contextmanager
 def connected(address: str | None, *, cpus: int | None = None, bytes_of_rows: int = 0) -> Iterator[None]:
     """Connects to a cluster, or starts one on this machine and ends it afterwards. An existing connection stays.
+
+    Logs of the one that is started here are removed when the block ends without an exception, unless `RAY_TMPDIR` is
+    set.
 
     Args:
         address: of a cluster, as `ray.init` takes it: `auto`, or host and port; `None` starts one here.
@@ -61,15 +67,50 @@ def connected(address: str | None, *, cpus: int | None = None, bytes_of_rows: in
             "Ray Data does not run through ray://; start the command on a machine of the cluster, with auto"
         )
     try:
+        if address is not None:
+            _check_reachable(address)
         with _without_standard_error():
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
+            context: Any = ray.init(log_to_driver=False, logging_level=logging.ERROR, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
+        if address is not None:
+            # Ray says no more where the token is another one.
+            reason += (
+                "; check the address, and that RAY_AUTH_MODE and RAY_AUTH_TOKEN (or ~/.ray/auth_token) are the same as "
+                "where the cluster was started"
+            )
         raise ConfigError(f"Ray cannot be reached or started: {reason}") from error
     try:
         yield
     finally:
         ray.shutdown()
+    if address is None and "RAY_TMPDIR" not in os.environ:
+        shutil.rmtree(context.address_info["session_dir"], ignore_errors=True)
+
+
+def _check_reachable(address: str) -> None:
+    """Refuses an address where nothing listens, for which Ray would wait for minutes.
+
+    Raises:
+        ConfigError: nothing listens there.
+        ConnectionError: `auto` finds no cluster.
+    """
+    with contextlib.suppress(ImportError):
+        # What `auto` means, and RAY_ADDRESS, is not in Ray's public interface.
+        from ray._private.services import canonicalize_bootstrap_address  # noqa: PLC0415
+
+        address = canonicalize_bootstrap_address(address) or ""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        # Ray says what is wrong with it.
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS_TO_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"no Ray cluster answers at {address} ({reason}); start one with ray start --head, or correct the address"
+        ) from error
 
 
 @contextlib.contextmanager

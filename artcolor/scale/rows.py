@@ -151,9 +151,11 @@ def _from_manifest(source: Path, out: Path, format: str | None) -> pa.Table:
         )
 
     _refuse_duplicates(same, collision)
+    _refuse_folders(source, keys, same)
     base = str(folder)
-    results = pa.array([f"{base}/{name}" for name in names])
-    replaced = pc.is_in(pa.array(originals), value_set=results).to_pylist()
+    results = [f"{base}/{name}" for name in names]
+    place = _places()
+    replaced = pc.is_in(pa.array(map(place, originals)), value_set=pa.array(map(place, results))).to_pylist()
     if True in replaced:
         raise DataError(
             f"{source}: a result would replace the original {originals[replaced.index(True)]}; choose another -o"
@@ -176,14 +178,20 @@ def _read(source: Path) -> pa.Table:
                 table = _parsed(file, source)
         if "options" not in table.column_names:
             table = table.append_column("options", pa.nulls(len(table), pa.string()))
-        return table.select(["key", "uri", "options"]).cast(
-            pa.schema([(name, pa.string()) for name in ("key", "uri", "options")])
-        )
+        return pa.table({name: _text(table[name], name) for name in ("key", "uri", "options")})
     except OSError as error:
         raise DataError(f"the manifest {source} cannot be read: {error.strerror or error}") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         reason = without_secrets(str(error).partition("\n")[0])
         raise DataError(f"the manifest {source} cannot be read: {reason}") from error
+
+
+def _text(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        what = "text with JSON" if name == "options" else "text"
+        raise pa.ArrowInvalid(f"its column {name} must be {what}, not {str(column.type)[:100]}") from error
 
 
 def _parsed(file: Any, source: Path) -> pa.Table:
@@ -215,6 +223,36 @@ def _refuse_duplicates(column: pa.ChunkedArray | pa.Array, error: Callable[[Any]
         counted = pc.value_counts(column)
         twice = counted.filter(pc.greater(pc.struct_field(counted, "counts"), 1))
         raise error(twice[0]["values"].as_py())
+
+
+def _refuse_folders(source: Path, keys: pa.ChunkedArray, names: pa.Array) -> None:
+    """Refuses results in whose place others need a folder: a.png and a.png/b.png."""
+    folders: dict[str, int] = {}
+    for number, name in enumerate(names.to_pylist()):
+        folder = name.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders[folder] = number
+            folder = folder.rpartition("/")[0]
+    taken = pc.indices_nonzero(pc.is_in(names, value_set=pa.array(folders, pa.string())))
+    if len(taken):
+        number = taken[0].as_py()
+        first, second = keys[number].as_py(), keys[folders[names[number].as_py()]].as_py()
+        raise DataError(
+            f"{source}: the result of {first!r} would be a file where {second!r} needs a folder; change one of the keys"
+        )
+
+
+def _places() -> Callable[[str], str]:
+    """Makes a function that tells the place of a file whatever links lead there; addresses stay."""
+    real_folder = functools.lru_cache(maxsize=100_000)(os.path.realpath)
+
+    def place(path: str) -> str:
+        if "://" in path:
+            return path
+        folder, name = os.path.split(path)
+        return os.path.join(real_folder(folder), folded(name))  # noqa: PTH118 (there may be millions)
+
+    return place
 
 
 def _name(key: str, uri: str, format: str | None) -> str:

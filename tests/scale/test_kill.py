@@ -80,7 +80,7 @@ def test_the_driver_is_killed(scans: Path, tmp_path: Path) -> None:
     stdout, stderr = again.communicate()
     assert again.returncode == 1, stderr
     assert f"of {COUNT} colorized" in stdout
-    assert f"failed: {len(BAD)} pictures; the column error of the journal has the reasons" in stderr
+    assert f"failed: {len(BAD)} pictures; the column error of {tmp_path / 'report.csv'} has the reasons" in stderr
     # Nothing of Ray's own.
     assert len(stderr.strip().splitlines()) == 1, stderr
     check_complete(scans, out, journal)

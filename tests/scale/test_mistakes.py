@@ -1,5 +1,6 @@
 """What is refused before Ray is started."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,10 @@ def test_a_folder_with_hints(tmp_path: Path) -> None:
         ("key,uri\na,a.png\nb,b.png\na,c.png\n", "the key 'a' is there more than once"),
         ("key,uri\na.png,a.png\nA.PNG,b.png\n", "the results of 'a.png' and 'A.PNG' would have the same name"),
         ("key,uri\na.png,a.png\na,b.png\n", "the results of 'a.png' and 'a' would have the same name"),
+        (
+            "key,uri\nb,b.png\na.png/c,a.png\nA,b.png\n",
+            "the result of 'A' would be a file where 'a.png/c' needs a folder",
+        ),
         ("key,uri\n../a.png,a.png\n", "row 1: the key '../a.png' is no name inside of a folder"),
         ("key,uri\n/etc/a.png,a.png\n", "row 1: the key '/etc/a.png' is no name inside of a folder"),
         ("key,uri\na/../../b.png,a.png\n", "is no name inside of a folder"),
@@ -80,8 +85,8 @@ def test_a_folder_with_hints(tmp_path: Path) -> None:
         (f"key,uri\n{'a' * 300},a.png\n", "is too long for the name of a file"),
         ("key,uri\na,https://a.org/a.png\n", "row 1: https://a.org/a.png is an address that is not read"),
         ("key,uri\na,memory://a.png\n", "row 1: memory://a.png is in the memory of this process"),
-        (f"key,uri\na,s3://me:{SECRET}@museum/a.png\n", "row 1: s3://museum/a.png was given with a name or a password"),
-        (f"key,uri\na,s3://museum/a.png?X-Amz-Signature={SECRET}\n", "was given with a query"),
+        (f"key,uri\na,s3://me:{SECRET}@museum/a.png\n", "row 1: s3://museum/a.png contains a user name"),
+        (f"key,uri\na,s3://museum/a.png?X-Amz-Signature={SECRET}\n", "contains a query"),
         ("key,uri,options\na,a.png,vivid\n", "row 1: options must be JSON"),
         ("key,uri,options\na,a.png,[1]\n", "options must be a JSON object"),
         ('key,uri,options\na,a.png,"{""samples"": 2}"\n', "a row cannot have the option 'samples'"),
@@ -104,6 +109,34 @@ def test_a_manifest_that_is_none(tmp_path: Path) -> None:
         read_rows(tmp_path / "all.parquet", tmp_path / "out")
     with pytest.raises(DataError, match="a result would replace the original"):
         rows_of(tmp_path, f"key,uri\na.png,{tmp_path}/b.png\nb.png,{tmp_path}/out/a.png\n")
+
+
+def test_originals_are_safe_behind_links(tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "scans", target_is_directory=True)
+    with pytest.raises(DataError, match="a result would replace the original"):
+        rows_of(tmp_path, f"key,uri\na,{tmp_path}/scans/a.png\n")
+
+
+def test_options_that_are_no_text(tmp_path: Path) -> None:
+    table = pa.table({"key": ["a"], "uri": ["/a.png"], "options": [{"vividness": 1}]})
+    pa.parquet.write_table(table, tmp_path / "all.parquet")
+    with pytest.raises(DataError, match="its column options must be text with JSON, not struct"):
+        read_rows(tmp_path / "all.parquet", tmp_path / "out")
+
+
+def test_an_address_where_nothing_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scans").mkdir()
+    make_painting(0).convert("L").save(tmp_path / "scans/a.png")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    for given in (address, "auto"):
+        # Where `auto` looks first.
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(ConfigError, match="no Ray cluster answers at"):
+            colorize_dataset(
+                tmp_path / "scans", tmp_path / "out", journal=tmp_path / "journal", model="cnn", address=given
+            )
 
 
 def test_the_command(tmp_path: Path) -> None:
