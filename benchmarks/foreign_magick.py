@@ -315,6 +315,10 @@ def _magick_other(rng: Rng, folder: Path) -> Foreign:
     )
     samples, values, _ = _magick_scene(rng, 0, 8)
     made = _magick(samples, ["-depth", "8"], target, page(values), SUBSAMPLED)
+    if target == "exr" and not made.data:
+        # Debian has the module for OpenEXR in a package of its own.
+        target = "hdr"
+        made = _magick(samples, ["-depth", "8"], target, page(values), SUBSAMPLED)
     made.must_name = {"psd": "Photoshop", "exr": "high dynamic range", "hdr": "high dynamic range"}.get(target, "")
     return made
 

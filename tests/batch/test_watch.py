@@ -218,7 +218,7 @@ def test_the_command(watching: Callable[..., Process], tmp_path: Path) -> None:
     put(source / "first.png")
     (source / "film.mp4").write_bytes(b"")
     process = watching(source, "-o", out, "--report", tmp_path / "report.csv")
-    assert "films are left out, as --watch is for pictures" in process.line()
+    assert "films are skipped, because --watch applies to pictures" in process.line()
     assert "first.png colorized into" in process.line()
     # A file that is written slowly, in a new sub-folder.
     data = put(tmp_path / "whole.png", 2)

