@@ -93,7 +93,7 @@ def test_mistakes_are_told_and_the_picture_before_stays(
         assert save(tab, tmp_path / "a.png") == "Great wave.color.png"
         # The newest of several that are opened at once.
         tab.evaluate(OPEN_BOTH, [list(small.read_bytes()), list(PICTURE.read_bytes())])
-        tab.locator("#status", has_text="second, 480 × 324").wait_for()
+        tab.locator("#status", has_text="second, 656 × 443").wait_for()
         assert pixels(tab).shape == (324, 480, 3)
 
 
