@@ -94,7 +94,7 @@ def test_mistakes_are_told_and_the_picture_before_stays(
         # The newest of several that are opened at once.
         tab.evaluate(OPEN_BOTH, [list(small.read_bytes()), list(PICTURE.read_bytes())])
         tab.locator("#status", has_text="second, 656 × 443").wait_for()
-        assert pixels(tab).shape == (324, 480, 3)
+        assert pixels(tab).shape == (443, 656, 3)
 
 
 OPEN_BOTH = """files => files.forEach((bytes, number) => {
