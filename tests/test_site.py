@@ -254,7 +254,12 @@ def test_pages_load_and_fit(browser: Any, address: str, site: Path, width: int, 
         tab.goto(urljoin(address, page.lstrip("/")))
         tab.evaluate("document.querySelectorAll('img[loading]').forEach(image => image.removeAttribute('loading'))")
         tab.wait_for_function("[...document.images].every(image => image.complete)")
-        assert tab.evaluate("[...document.images].filter(image => image.src && !image.naturalWidth).map(image => image.src)") == []
+        assert (
+            tab.evaluate(
+                "[...document.images].filter(image => image.src && !image.naturalWidth).map(image => image.src)"
+            )
+            == []
+        )
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, f"{page} is wider than {width} px"
         shown = tab.evaluate("document.body.dataset.mdColorScheme")
         assert shown == {"light": "default", "dark": "slate"}[scheme]
