@@ -48,7 +48,7 @@ class Colorizer:
 
     Raises:
         ConfigError: there is no model of this name, an option is out of range or not accepted by the model, or a hint
-            makes no sense.
+            is invalid.
         WeightsError: the weights are missing or damaged.
         ImageError: the reference or the hints cannot be read.
         TypeError: there is no option of this name.

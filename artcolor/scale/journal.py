@@ -21,7 +21,7 @@ import pyarrow.parquet
 
 from artcolor.batch.addresses import Address, as_address
 from artcolor.batch.stores import explained, open_store
-from artcolor.errors import ArtcolorError, ConfigError, DataError
+from artcolor.errors import ConfigError, DataError
 from artcolor.files import locked, write_atomically
 
 COLUMNS = pa.schema(
@@ -189,7 +189,7 @@ class Journal:
             return pa.parquet.read_table(io.BytesIO(data), columns=schema.names).select(schema.names).cast(schema)
         except (OSError, KeyError, ValueError, pa.ArrowException) as error:
             raise DataError(
-                f"{self.folder}/{name} is no file of a journal of artcolor; choose another folder, or remove the file"
+                f"{self.folder}/{name} is not a journal file of artcolor; choose another folder, or remove the file"
             ) from error
 
 
@@ -214,7 +214,5 @@ def write_report(rows: pa.Table, path: Path) -> None:
         else:
             with explained(address, "written"):
                 open_store(address.scheme).pipe_file(address.key, b"\xef\xbb\xbf" + file.getvalue())
-    except ArtcolorError:
-        raise
     except OSError as error:
         raise DataError(f"the report {path} cannot be written: {error.strerror or error}") from error

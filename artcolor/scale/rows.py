@@ -75,8 +75,8 @@ def read_rows(source: Path, out: Path, *, format: str | None = None, hints: Path
         A table of `ROWS`. Paths in it are absolute.
 
     Raises:
-        DataError: the manifest cannot be read, lacks columns, or a row of it makes no sense.
-        ConfigError: a path or an option in a row makes no sense.
+        DataError: the manifest cannot be read, lacks columns, or has an invalid row.
+        ConfigError: a path or an option in a row is invalid.
         ImageError: there is no such file or folder, or it has no pictures; or two results would be one file.
     """
     for path in (source, out):

@@ -92,7 +92,7 @@ def colorize_dataset(
         out: folder of the results, a path or an address. All machines must see the same files there.
         journal: folder of the journal, a path or an address.
         model: name of a model or of weights, or path of a weights file that all machines have.
-        guidance: what is wanted of the colors of all pictures; `None` takes it from `options`.
+        guidance: hints, palette, reference and sampling for all pictures; `None` takes it from `options`.
         decoding: how the model's output becomes chroma; `None` takes it from `options`.
         saving: how results are written. With `force`, results that the journal does not know are replaced, and those
             that it knows with other settings are made again.
@@ -110,9 +110,9 @@ def colorize_dataset(
         What was done.
 
     Raises:
-        ConfigError: an option makes no sense, Ray cannot be reached, or the journal is used by another run or with
+        ConfigError: an option is invalid, Ray cannot be reached, or the journal is used by another run or with
             other settings.
-        DataError: the manifest makes no sense, or the journal cannot be read or written.
+        DataError: the manifest is invalid, or the journal cannot be read or written.
         ImageError: there are no pictures, results exist that the journal does not know, or none can be written.
         WeightsError: the weights are missing or damaged.
 

@@ -81,7 +81,7 @@ def make_colorizer(model: str, options: Mapping[str, Any], *, guided: bool = Fal
         guided: it will have hints, which only PyTorch follows.
 
     Raises:
-        ConfigError: an option makes no sense.
+        ConfigError: an option is invalid.
         ImageError: the reference cannot be read.
         WeightsError: the weights are missing or damaged.
     """

@@ -209,5 +209,5 @@ def test_a_journal(tmp_path: Path) -> None:
     assert found == [{"key": "b", "status": "colorized"}, {"key": "a", "status": "colorized"}]
     assert not list(folder.glob("*.tmp"))
     (folder / "other.parquet").write_bytes(b"no parquet")
-    with pytest.raises(DataError, match="is no file of a journal"):
+    with pytest.raises(DataError, match="is not a journal file of artcolor"):
         Journal(folder).latest()
