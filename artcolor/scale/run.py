@@ -144,6 +144,9 @@ def colorize_dataset(
     with Journal(path_of(str(journal))) as written:
         todo = _todo(rows, written, target, saving)
         summary = Summary(len(rows), len(rows) - len(todo), {})
+        if report is not None:
+            # A report that cannot be written should end a run before its hours of work, not after.
+            write_report(written.latest(), path_of(str(report)))
         if len(todo):
             worker = {"model": model, "options": given, "saving": dataclasses.replace(saving, force=True)}
             cpus = max(actors * cpus_per_actor, 1) if actors is not None else None

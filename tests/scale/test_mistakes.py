@@ -139,6 +139,19 @@ def test_an_address_where_nothing_listens(tmp_path: Path, monkeypatch: pytest.Mo
             )
 
 
+def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
+    make_painting(0).convert("L").save(tmp_path / "a.png")
+    (tmp_path / "all.csv").write_text("key,uri\na.png,a.png\n")
+    with pytest.raises(DataError, match="report.csv cannot be written"):
+        colorize_dataset(
+            *(tmp_path / "all.csv", tmp_path / "out"),
+            journal=tmp_path / "journal",
+            model="cnn",
+            report=tmp_path / "a.png/report.csv",
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_command(tmp_path: Path) -> None:
     make_painting(0).convert("L").save(tmp_path / "a.png")
     (tmp_path / "scans").mkdir()
