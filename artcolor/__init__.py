@@ -1,4 +1,4 @@
-"""artcolor gives grayscale art its colors back.
+"""artcolor colorizes grayscale art.
 
 Public names are listed once, in `__init__.pyi`, and imported when they are first used: importing artcolor must not
 import torch, which takes seconds.

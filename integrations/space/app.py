@@ -18,7 +18,7 @@ MAX_PIXELS = 16_000_000
 ALTERNATIVES = 4
 HEAD = artcolor.get_model(MODEL, weights="DEFAULT").head
 INTRODUCTION = """# artcolor
-Gives grayscale paintings their colors back. **The colors are a guess, not a record**: say so where you show them.
+Colorizes grayscale paintings. **The colors are a guess, not a record**: say so where you show them.
 Open a picture, paint on it where you know a color, and press Colorize. A painted place gets the hue and saturation of
 the brush; its lightness stays that of the picture."""
 

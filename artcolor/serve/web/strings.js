@@ -1,10 +1,10 @@
 /** All texts of the page. `{name}` is replaced by a value. */
 export const strings = {
-  title: "artcolor: give a painting its colors back",
+  title: "artcolor: see a gray painting in color",
   heading: "artcolor",
   intro: "Colorizes black-and-white paintings and prints in this browser. Your picture is not uploaded.",
   introServer: "Colorizes black-and-white paintings and prints on the server of this page.",
-  welcome: "Give a painting its colors back",
+  welcome: "See a gray painting in color",
   open: "Open a picture",
   camera: "Take a photo",
   dropHint: "or drop one here, or paste it",
