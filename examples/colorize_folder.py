@@ -1,4 +1,4 @@
-"""Colorize a folder with its sub-folders, skip pictures that already have color, and resume interrupted runs.
+"""Colorize a folder with its subfolders, skip pictures that already have color, and resume interrupted runs.
 
     python examples/colorize_folder.py [FOLDER] [--out runs/color] [--model unet]
 

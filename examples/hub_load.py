@@ -1,4 +1,4 @@
-"""Colorize with torch.hub, from this checkout: artcolor need not be installed, only its dependencies.
+"""Colorize with torch.hub, from a clone: artcolor's dependencies must be installed, but not artcolor.
 
     python examples/hub_load.py [PICTURE] [--model unet] [--out runs/hub_load.png]
 

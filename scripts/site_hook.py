@@ -185,6 +185,8 @@ def _examples() -> str:
         parts.append(f"## {path.name}\n\n```python\n{text}```\n")
     intro = (
         "The programs in `examples/` run without arguments, except `photographs.py`, which others use. The tests run "
-        "them with what they need, and no more."
+        "each of them with only what the table lists."
     )
-    return "\n".join((f"# Examples\n\n{intro}\n", *rows, "", *parts))
+    # The table leads to the programs, so that their long lines get the room of the table of contents.
+    wide = "---\nhide:\n  - toc\n---\n\n"
+    return "\n".join((f"{wide}# Examples\n\n{intro}\n", *rows, "", *parts))

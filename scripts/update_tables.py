@@ -76,10 +76,10 @@ def light_requirements() -> str:
 def install_table() -> str:
     """Returns a Markdown table of what each way of installing weighs, from docs/results/install.json."""
     found = json.loads((_ROOT / "docs" / "results" / "install.json").read_text(encoding="utf-8"))
-    rows = [("", "commands", "environment")]
+    rows = [("", "environment", "commands")]
     for name, way in found["ways"].items():
         size = f"{way['bytes'] / 1e9:.2f} GB" if way["bytes"] else "not measured"
-        rows.append((name, "<br>".join(f"`{command}`" for command in way["commands"]), size))
+        rows.append((name, size, "<br>".join(f"`{command}`" for command in way["commands"])))
     lines = [f"| {' | '.join(row)} |\n" for row in rows]
     lines.insert(1, "|---|---|---|\n")
     measured = f"Measured on {found['date']} with Python {found['python']} on {found['machine']}.\n"
@@ -93,9 +93,9 @@ def page_tables() -> str:
     shown = [key for key in encodings if all(key in row for row in rows.values())]
     sums = {key: sum(row[key] for row in rows.values()) for key in shown}
     lines = [f"| files | {' | '.join(encodings[key] for key in shown)} |\n", f"|---|{'---|' * len(shown)}\n"]
-    for name, row in (*rows.items(), ("in all", sums)):
+    for name, row in (*rows.items(), ("total", sums)):
         lines.append(f"| {name} | {' | '.join(_megabytes(row[key]) for key in shown)} |\n")
-    lines += ["\n", "| what, for a picture of one megapixel | median time |\n", "|---|---|\n"]
+    lines += ["\n", "| step, for a picture of one megapixel | median time |\n", "|---|---|\n"]
     for name, row in found["times"].items():
         median = row["median"]
         time = f"{median / 1000:.1f} s" if median >= 1000 else f"{median:.0f} ms"
