@@ -39,7 +39,7 @@ def _identity(stage: int, features: Tensor) -> Tensor:
 
 
 class UNet(Network):
-    """EfficientNet-Lite0 with skip connections at 1/4, 1/8, 1/16 and 1/32 size, and a global term.
+    """EfficientNet-Lite0 with a U-Net decoder: skip connections at 1/4, 1/8 and 1/16 size, and a global term.
 
     The stem and the first two stages are frozen: low-level features of photographs suit paintings, too. The encoder's
     BatchNorms stay in evaluation mode because batches are small.
