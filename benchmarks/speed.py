@@ -178,7 +178,7 @@ def network(args):
         ]
         table(
             f"Network, batch of {batch}",
-            ("", "size in px", "ms a picture", *(f"{rival} takes × as long" for rival in rivals)),
+            ("", "size in px", "ms per picture", *(f"{rival} takes × as long" for rival in rivals)),
             rows,
         )
 
