@@ -67,8 +67,8 @@ def targets_table() -> str:
         value, shown = _reached(target)
         bounds = [text.format(target[kind]) for kind, text in _BOUNDS.items() if kind in target]
         met = "met" if _is_met(value, target) else "**missed**"
-        rows.append((f"`{target['weights']}`", target["target"], ", ".join(bounds), shown, met))
-    return _table(("weights", "target", "bound", "measured", ""), rows)
+        rows.append((f"`{target['weights']}`", target["target"], ", ".join(bounds), f"{shown}, {met}"))
+    return _table(("weights", "target", "bound", "measured"), rows)
 
 
 def _reached(target: Mapping[str, Any]) -> tuple[float, str]:

@@ -31,7 +31,8 @@ PICTURES = ("gray.png", "color.jpg")
 """File names of the two pictures on the card of released weights: the input and the result."""
 
 _NONE = "–"
-_FILE_COLUMNS = ("weights", "file", "bytes", "SHA-256", "license", "on the Hub")
+# The widest columns come last, because the table scrolls on narrow screens.
+_FILE_COLUMNS = ("weights", "bytes", "license", "on the Hub", "file", "SHA-256")
 _SETTINGS = {"default": "at its defaults", "accurate": "at vividness 0"}
 METRICS: Mapping[str, tuple[str, str]] = {
     "psnr": ("PSNR", ".2f"),
@@ -126,11 +127,11 @@ def files_table() -> str:
         [
             (
                 entry.key,
-                f"`{entry.file}`",
                 f"{entry.bytes:,}",
-                f"`{entry.sha256}`",
                 entry.license,
                 f"`hf-hub:{entry.hub_repo}@{entry.hub_revision}`" if entry.hub_repo else "not yet",
+                f"`{entry.file}`",
+                f"`{entry.sha256}`",
             )
             for entry in entries().values()
         ],
