@@ -21,6 +21,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 from sitegen import api, architecture, demo, describing, modulemap, plots, showing, tables
 from sitegen.cache import ROOT
+from sitegen.results import released
 
 import artcolor
 from artcolor.models.distribution import DistributionModel
@@ -141,12 +142,13 @@ def _publish(page: Page, path: Path) -> str:
 def _network(name: str) -> str:
     model = artcolor.get_model(name)
     legend = (
-        "Boxes are layers, in the order in which they run. The height of a box is the size of its features, the width "
-        "their number of channels (above). Below stand the side in pixels and the kernels; 3² is 3 × 3. Drawn from a "
-        "run of the untrained module (<code>scripts/sitegen/architecture.py</code>)."
+        "Each box is a layer, in the order of execution. Its height shows the side of its features in pixels (below), "
+        "its width the number of channels (above); the slanted labels are kernel sizes, 3² for 3 × 3. Drawn from a run "
+        "of the untrained model at its default size (<code>scripts/sitegen/architecture.py</code>)."
     )
-    if isinstance(model, DistributionModel):
-        legend += " Its bins are those of all sRGB; released weights have the bins of their training pictures."
+    entry = released(name)
+    if isinstance(model, DistributionModel) and entry and entry.config["head"]["bins"] < model.head.codebook.bins:
+        legend += " Its bins are those of all sRGB; the released weights have only those of their training pictures."
     return f"{_framed(architecture.draw(model))}<p>{legend}</p>"
 
 

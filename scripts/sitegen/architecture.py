@@ -43,11 +43,13 @@ def draw(model: ColorizationModel) -> str:
     side = model.network.fixed_size or -(-model.size // stride) * stride
     lightness = torch.full((1, 1, side, side), 50.0)
     drawing, top = Drawing(), _TOP
+    drawn: list[_Step] = []
     for title, run in _paths(model, lightness):
         steps = _steps(model, run)
+        drawn += steps
         drawing.text(4, top - 16, title, size=12, anchor="start")
         top = _row(drawing, steps, side, top)
-    _legend(drawing, top)
+    _legend(drawing, top, {step.color for step in drawn})
     return drawing.svg(f"The network of {model.name}, layer by layer")
 
 
@@ -196,9 +198,10 @@ def _title(step: _Step) -> str:
     return f"{len(step.layers)} × {step.kind}{' of the head' if step.head else ''}, output {size}"
 
 
-def _legend(drawing: Drawing, top: float) -> None:
+def _legend(drawing: Drawing, top: float, colors: set[str]) -> None:
     x = 4.0
-    for name, color in (*((name, color) for _, name, color in _KINDS), ("head", RED)):
+    kinds = [*((name, color) for _, name, color in _KINDS), ("head", RED)]
+    for name, color in (kind for kind in kinds if kind[1] in colors):
         drawing.box(x, top - 12, 12, 12, color)
         drawing.text(x + 17, top - 2, name, size=11, anchor="start")
         x += 34 + len(name) * 6.4

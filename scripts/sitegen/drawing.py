@@ -1,5 +1,6 @@
 """Small SVG drawings whose lines and text use the color of the page, so that they suit light and dark themes."""
 
+import math
 from html import escape
 
 # Midtones with contrast on both white and near black.
@@ -24,9 +25,9 @@ class Drawing:
     def text(self, x: float, y: float, words: str, *, size: float = 11, anchor: str = "middle", turn: int = 0) -> None:
         """Adds text in the color of the page."""
         turned = f' transform="rotate({turn} {x:.1f} {y:.1f})"' if turn else ""
-        if not turn:
-            reach = {"middle": 0.5, "start": 1.0, "end": 0.0}[anchor]
-            self._reach(x + reach * len(words) * size * 0.56, y)
+        reach = {"middle": 0.5, "start": 1.0, "end": 0.0}[anchor] * len(words) * size * 0.56
+        angle = math.radians(turn)
+        self._reach(x + reach * math.cos(angle), y + reach * math.sin(angle))
         self._parts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" fill="currentColor"{turned}>'
             f"{escape(words)}</text>"

@@ -65,10 +65,10 @@ def figures(name: str) -> str:
     parts = [_facts(entry)]
     for protocol, found in entry.metrics.items():
         settings = [one for one in _SETTINGS if one in found]
-        heads = [_SETTINGS[one] if len(settings) > 1 else "" for one in settings]
+        heads = [_SETTINGS[one] if len(settings) > 1 else "value" for one in settings]
         parts.append(
-            f"Protocol **{protocol}**: {found['n']} paintings of the split `{found['split']}`, with 95 % intervals, "
-            "and the lowest and highest mean of a source of the paintings.\n\n"
+            f"Protocol **{protocol}**: {found['n']} paintings of the split `{found['split']}`, with 95 % intervals; "
+            '"sources" are the lowest and the highest mean of any source of the paintings.\n\n'
             f"| metric | {' | '.join(heads)} |\n|---|{'--:|' * len(settings)}\n"
             + "".join(
                 f"| {_NAMES.get(metric, metric)} | {' | '.join(figure_text(found[by][metric]) for by in settings)} |\n"
