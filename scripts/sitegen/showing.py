@@ -73,7 +73,7 @@ def tour(publish: Publish) -> str:
     entry, painting = _entry(_SLIDER_MODEL), results.named(_GUIDED)
     guided = [(_hints(count), results.guided(painting, entry, count)) for count in _COUNTS]
     pictures = [(_INPUT, results.gray(painting)), *guided, (_ORIGINAL, painting.file)]
-    return grid(publish, [painting], lambda _: pictures, kind="ac-three")
+    return grid(publish, [painting], lambda _: pictures, kind="ac-six")
 
 
 def own_pictures(name: str, publish: Publish) -> str:
