@@ -27,6 +27,9 @@ import artcolor
 from artcolor.models.distribution import DistributionModel
 
 _MARK = re.compile(r"<!-- site:([\w-]+) ?([\w-]*) -->")
+# Code in blocks follows an empty <span>.
+_INLINE_CODE = re.compile(r"(?<!</span>)<code>[^<]*</code>")
+_OPTION = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
 # Files outside docs/ that are pages, too; links to them are rewritten to the pages.
 _PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
 _API = "api"
@@ -113,7 +116,12 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
     # GitHub requires `|` in code to be escaped in tables; Python-Markdown keeps the backslash.
     html = re.sub(r"<td.*?</td>", lambda cell: cell[0].replace("\\|", "|"), html, flags=re.DOTALL)
-    return _MARK.sub(replace, html)
+    return _MARK.sub(replace, _INLINE_CODE.sub(_unbroken, html))
+
+
+def _unbroken(code: re.Match[str]) -> str:
+    """Keeps browsers from breaking `--force` after its hyphens."""
+    return _OPTION.sub(r'<span class="ac-option">\g<0></span>', code[0])
 
 
 def on_env(env: Environment, config: MkDocsConfig, files: Files) -> None:
