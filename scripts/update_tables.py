@@ -43,7 +43,7 @@ def model_imports() -> str:
 
 def options_table() -> str:
     """Returns a Markdown table of the options of colorizing and saving."""
-    lines = ["| Python | command line | default | meaning |\n", "|---|---|---|---|\n"]
+    lines = ["| option | default | meaning |\n", "|---|---|---|\n"]
     for name, (_, option) in OPTIONS.items():
         lines.append(_row(name, name, option.default, option))
     hints = typing.get_type_hints(Saving, include_extras=True)
@@ -171,7 +171,9 @@ def _row(python: str, name: str, default: Any, option: Option) -> str:
     # A help text may describe the default in a sentence; the table has a column for it.
     stated = re.search(r" Default: (.*?)\.(?= |$)", option.help)
     meaning = option.help.replace(stated[0], "") if stated else option.help
-    cells = (f"`{python}`", f"`{flag}`", stated[1] if stated else _default(default), meaning + _limits(option))
+    # One below the other, so that the meaning has room on a phone.
+    names = f"`{python}`<br>`{flag}`"
+    cells = (names, stated[1] if stated else _default(default), re.sub(r"--[a-z-]+", r"`\g<0>`", meaning) + _limits(option))
     return f"| {' | '.join(cells)} |\n"
 
 

@@ -18,7 +18,7 @@ def steady_tables() -> str:
     """Returns a Markdown table of how steady colors are, and sentences on cuts and on places that are seen again."""
     results = _read()
     steady, cuts, mood = (results[part] for part in ("steady", "cuts", "mood"))
-    lines = ["| | warp error | PSNR | ΔCF | 1000 · histograms |\n", "|---|--:|--:|--:|--:|\n"]
+    lines = ["| method | warp error | PSNR | ΔCF | 1000 · histograms |\n", "|---|--:|--:|--:|--:|\n"]
     for name, shown in _METHODS.items():
         row = steady["methods"][name]
         cells = (row["warp"], row["psnr"], row["delta_colorfulness"], 1000 * row["excess"])
@@ -26,11 +26,11 @@ def steady_tables() -> str:
         lines.append(f"| {shown} | {cells[0]:.2f} | {cells[1]:.2f} | {signed} | {cells[3]:.2f} |\n")
     lines += [
         f"\n{_measured(steady)}.\n\n",
-        f"- Shots: of {cuts['cuts']} hard cuts in {cuts['films']} films, {cuts['found']} are found within a frame, and "
-        f"{cuts['wrong']} are found where there is none; {cuts['fades']} fades and dissolves have {cuts['extra']} cuts "
-        f"too many. {_measured(cuts)}.\n",
-        f"- Places that are seen again: the mean color of a place differs by {mood['alone']:.2f} (ab) between two "
-        f"shots that are colorized alone, and by {mood['remembered']:.2f} with the place remembered. "
+        f"- Shots: {cuts['found']} of {cuts['cuts']} hard cuts in {cuts['films']} films are found, to within a frame, "
+        f"with {cuts['wrong']} false ones; {cuts['fades']} fades and dissolves cause {cuts['extra']} extra cuts. "
+        f"{_measured(cuts)}.\n",
+        f"- Places that return: the mean color of a place differs by {mood['alone']:.2f} (ab) between two shots that "
+        f"are colorized independently, and by {mood['remembered']:.2f} if the place is remembered. "
         f"{_measured(mood)}.\n",
     ]
     return "".join(lines)
@@ -43,9 +43,9 @@ def speed_tables() -> str:
     if "road" in results:
         road = results["road"]
         lines.append(
-            f"- Speed: {road['frames_per_second']:.1f} frames a second at 720 × 576, from one H.264 file to another "
-            f"({road['processor_ms_per_frame']:.0f} ms of the processor a frame). {_measured(road)}, with "
-            f"{road['threads']} threads, at a load of {road['load']}.\n"
+            f"- Speed: {road['frames_per_second']:.1f} frames per second at 720 × 576, from one H.264 file to another "
+            f"({road['processor_ms_per_frame']:.0f} ms of CPU time per frame). {_measured(road)}, with "
+            f"{road['threads']} threads, at a load average of {road['load']}.\n"
         )
     if "memory" in results:
         memory = results["memory"]

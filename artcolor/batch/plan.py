@@ -88,14 +88,14 @@ def plan_jobs(
     taken: dict[str, Path] | None = None,
     others: Sequence[Path] = (),
 ) -> list[Job]:
-    """Decides where the result of each input goes, and keeps the names of files and sub-folders.
+    """Decides where the result of each input goes, and keeps the names of files and subfolders.
 
     If `inputs` is a single file and `out` has a suffix, `out` is the result; otherwise `out` is a folder. Without
     `out`, the results of each file and folder go beside it: of `a.png` into `a.color.png`, and of `scans` into
     `scans.color`. A file that has such a name and that artcolor colorized is then skipped.
 
     Folders are searched recursively in the order of names (see `artcolor.images.walk.walk`); the contents of `out` are
-    skipped. A sub-folder that cannot be listed and a broken link to a picture become jobs that fail with the reason.
+    skipped. A subfolder that cannot be listed and a broken link to a picture become jobs that fail with the reason.
 
     If two results would have the same name, or would on a file system that ignores case, the second gets the whole name
     of its original before the suffix: of `a.gif` and `a.png`, both of which become `a.png`, it is `a.gif.png`. The one
@@ -296,7 +296,7 @@ def _pictures(given: Path, out: Path, hints: Path | None) -> Iterator[tuple[Path
     if out.exists() and given.samefile(out):
         raise ImageError(f"{given} is both the input and -o, which would mix results with originals; choose another -o")
     check_listing(given)
-    # Painted hints in a sub-folder are no originals.
+    # Painted hints in a subfolder are no originals.
     folder = None if hints is None or not hints.is_dir() else Path(os.path.realpath(hints))
     inside = folder is not None and Path(os.path.realpath(given)) in folder.parents
     for path in walk(given, leave_out=out):

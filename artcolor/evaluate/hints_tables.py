@@ -44,7 +44,7 @@ def hints_to_markdown(found: HintResults, metrics: Sequence[str] = tuple(_METRIC
     counts = sorted({row.count for row in found.rows})
     plain = found.row(0)
     lines = [
-        f"`{found.model}`, {found.protocol}, split {found.split}, n = {found.n}. Without hints: "
+        f"`{found.model}`, {found.protocol}, {found.split} split, n = {found.n}. Without hints: "
         + ", ".join(f"{_METRICS[key].label} {_text(plain, key)}" for key in _METRICS if key not in ("gain", "changed"))
         + ". FD depends on n: compare it at equal n only.",
     ]
@@ -63,14 +63,19 @@ def hints_to_markdown(found: HintResults, metrics: Sequence[str] = tuple(_METRIC
     if found.wrong:
         lines += [
             "",
-            "| change by a wrong hint, % | right hints | n | in its segment, mean | median | outside | its area |",
+            "| share of a wrong hint's change, % | right hints | n | in its segment, mean | in its segment, median "
+            "| outside, mean | area of the segment |",
             "|---|---:|---:|---:|---:|---:|---:|",
         ]
         for row in found.wrong:
             figures = (row.mean, row.median, 100 - row.mean, row.area)
             start = f"| `{row.method}` | {row.right} | {row.n} | "
             lines.append(start + " | ".join(f"{each:.1f}" for each in figures) + " |")
-        lines += ["", "A wrong hint has the opposite of the true color, with a chroma of at least 30."]
+        lines += [
+            "",
+            "A wrong hint has the opposite of the true color, with a chroma of at least 30. The table shows where the "
+            "change that it causes ends up. A segment is an area of similar color, such as a sky or a robe.",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -128,7 +128,7 @@ def _brown() -> Figure:
         arrowprops={"arrowstyle": "-", "color": _INK},
     )
     axes.set(xlabel="a (green to red)", ylabel="b (blue to yellow)", xlim=(-60, 80), ylim=(-80, 85))
-    axes.set_title("Pixels of L 45 to 55, in these paintings", fontsize=11)
+    axes.set_title("Pixels with L from 45 to 55 in the free pictures", fontsize=11)
     axes.set_aspect("equal")
     return figure
 
@@ -141,7 +141,7 @@ def _bins() -> Figure:
     size = 14 + 900 * book.prior.sqrt() / book.prior.sqrt().max() * 0.35
     axes.scatter(*book.centers.T.numpy(), c=rgb.clamp(0, 1).numpy(), s=size.numpy(), marker="s", linewidths=0)
     axes.set(xlabel="a (green to red)", ylabel="b (blue to yellow)")
-    axes.set_title(f"{book.bins} bins; the larger, the more frequent (by root)", fontsize=11)
+    axes.set_title(f"{book.bins} bins; the larger, the more frequent", fontsize=11)
     axes.set_aspect("equal")
     return figure
 

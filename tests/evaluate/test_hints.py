@@ -263,7 +263,7 @@ class TestCommand:
 
 def test_tables_show_what_was_asked_for(found: HintResults) -> None:
     text = hints_to_markdown(found, ["gain"])
-    assert "paintings-256, split test, n = 3. Without hints: PSNR" in text
+    assert "paintings-256, test split, n = 3. Without hints: PSNR" in text
     assert "FD-grid ↓" not in text
     assert f"| `{MODEL}` | +0.00 | {found.row(1).gain:+.2f} |" in text
     assert ", at uncertain places` |" not in text
