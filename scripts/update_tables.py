@@ -173,7 +173,8 @@ def _row(python: str, name: str, default: Any, option: Option) -> str:
     meaning = option.help.replace(stated[0], "") if stated else option.help
     # One below the other, so that the meaning has room on a phone.
     names = f"`{python}`<br>`{flag}`"
-    cells = (names, stated[1] if stated else _default(default), re.sub(r"--[a-z-]+", r"`\g<0>`", meaning) + _limits(option))
+    meaning = re.sub(r"--[a-z-]+", r"`\g<0>`", meaning) + _limits(option)
+    cells = (names, stated[1] if stated else _default(default), meaning)
     return f"| {' | '.join(cells)} |\n"
 
 
