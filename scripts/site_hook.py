@@ -26,8 +26,6 @@ from sitegen.results import released
 import artcolor
 from artcolor.models.distribution import DistributionModel
 
-# An option, perhaps with a short value, in running text: browsers would break it after a hyphen.
-_OPTION = re.compile(r"<code>(--[a-z][\w-]*(?: [\w./:=]{1,10})?)</code>")
 _MARK = re.compile(r"<!-- site:([\w-]+) ?([\w-]*) -->")
 # Code in blocks follows an empty <span>.
 _INLINE_CODE = re.compile(r"(?<!</span>)<code>[^<]*</code>")
@@ -116,7 +114,6 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
             raise ValueError(f"{page.file.src_uri}: there is no generator for {found[0]}")
         return makers[found[1]](found[2])
 
-    html = _OPTION.sub(r'<code class="ac-option">\1</code>', html)
     # GitHub requires `|` in code to be escaped in tables; Python-Markdown keeps the backslash.
     html = re.sub(r"<td.*?</td>", lambda cell: cell[0].replace("\\|", "|"), html, flags=re.DOTALL)
     return _MARK.sub(replace, _INLINE_CODE.sub(_unbroken, html))
