@@ -58,11 +58,11 @@ class _Raw(io.FileIO):
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Opens a file under a temporary name beside `path`, and renames it once all is written and on disk.
 
-    If anything fails, `path` stays as it was and nothing is left behind. If the process is killed, the temporary file
-    is left, which `remove_leftovers` knows from one that is being written: that is locked.
+    If anything fails, `path` stays as it was and no temporary file remains. If the process is killed, the temporary
+    file remains, without a lock. `remove_leftovers` deletes such files, but not those that are being written.
 
     Args:
-        path: what is replaced, or made if it is not there.
+        path: path of the file to replace or create.
     """
     # Not tempfile: it makes files that only their owner may read, and there is no thread-safe way to ask for the umask.
     temporary = path.parent / f".{_stem(path)}.{secrets.token_hex(6)}.tmp"
@@ -80,7 +80,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def unnamed() -> Iterator[BinaryIO]:
-    """Opens a temporary file for writing and reading. Except on Windows it has no name, so that no kill leaves it.
+    """Opens a temporary file for writing and reading. Except on Windows it has no name, so none is left behind.
 
     Example:
         >>> with unnamed() as file:
@@ -98,12 +98,12 @@ def unnamed() -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds a file's lock, which the system gives back when the process ends.
+    """Holds a lock on a file. The system releases it when the process ends.
 
-    Windows has no such locks, and neither have some network disks; there, nothing is locked.
+    Windows and some network drives have no such locks; there, nothing is locked.
 
     Args:
-        path: of the file, which is made if it is not there.
+        path: path of the file, which is created if missing.
 
     Raises:
         BlockingIOError: another process holds it.
@@ -137,7 +137,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal."""
+    """Returns the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -155,15 +155,15 @@ def sync(path: Path) -> None:
 
 
 def remove_leftovers(paths: Iterable[Path]) -> list[Path]:
-    """Removes what killed processes left of `replacing` these paths.
+    """Removes temporary files that killed processes left while `replacing` these paths.
 
-    What another process is writing right now stays. So does everything on a disk that knows no locks.
+    Files that another process is writing stay, as do all files on a drive without locks.
 
     Args:
-        paths: what was to be replaced; there or not, and so are their folders.
+        paths: paths that were to be replaced; they and their folders may be missing.
 
     Returns:
-        What was removed.
+        Paths of the removed files.
     """
     stems: dict[Path, set[str]] = {}
     for path in paths:

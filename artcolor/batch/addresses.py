@@ -51,7 +51,7 @@ def path_of(text: str) -> Path:
     """Reads a path or an address.
 
     Args:
-        text: as it was given. `file://` is the address of a path.
+        text: a path or an address. `file://` is the address of a path.
 
     Returns:
         A path; for the address of a store, an `Address` in its place.
@@ -90,7 +90,7 @@ def without_secrets(text: str) -> str:
     """Returns a text whose addresses have no names and passwords before the host, and no queries (signatures).
 
     Args:
-        text: of a message.
+        text: text of a message.
 
     Example:
         >>> without_secrets("no access to https://me:secret@a.org/b?X-Amz-Signature=1f, retry")
@@ -105,6 +105,6 @@ def as_address(path: PurePath) -> Address | None:
     """Returns the address that `path_of` gave in place of a path; `None` for a path.
 
     Args:
-        path: from `path_of`.
+        path: a path from `path_of`.
     """
     return path if isinstance(path, Address) else None

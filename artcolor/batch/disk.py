@@ -67,7 +67,7 @@ def is_fatal(error: ImageError) -> bool:
     """Returns whether an error means that no other result can be written either.
 
     Args:
-        error: from `writing`.
+        error: an error from `writing`.
     """
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FATAL
 

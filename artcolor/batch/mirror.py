@@ -84,7 +84,7 @@ class Mirror:
         """Returns a text with addresses in place of paths in the folder.
 
         Args:
-            text: of a message.
+            text: text of a message.
         """
         if self._folder is None:
             return str(text)
@@ -94,7 +94,7 @@ class Mirror:
         return named
 
     def input(self, given: Path) -> Path:
-        """Returns the path of an input; of one in a store, names are listed.
+        """Returns the local path of an input; for one in a store, lists its files.
 
         Args:
             given: a path, or an address in its place.
@@ -145,7 +145,7 @@ class Mirror:
 
         Raises:
             ConfigError: the package of the store is missing.
-            ImageError: the store does not answer.
+            ImageError: the store does not respond.
         """
         address = None if given is None else as_address(given)
         if given is None or address is None:
@@ -165,7 +165,7 @@ class Mirror:
 
         Raises:
             ConfigError: the package of the store is missing.
-            ImageError: the store does not answer, or there is a file that is not a report.
+            ImageError: the store does not respond, or there is a file that is not a report.
         """
         path, address = self.path(given), as_address(given)
         if address is None:
@@ -188,11 +188,11 @@ class Mirror:
         """Notes which results exist in stores, and downloads the original if it is the only one.
 
         Args:
-            jobs: of the run.
+            jobs: jobs of the run.
             results: paths of all that the run may write.
 
         Raises:
-            ImageError: a store does not answer.
+            ImageError: a store does not respond.
         """
         wanted = [path for path in results if self._address(path) is not None]
         if wanted:

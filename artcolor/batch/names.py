@@ -44,10 +44,10 @@ def result_paths(target: Path, samples: int) -> list[Path]:
 
 
 def result_exists(path: Path) -> bool:
-    """Returns whether a result exists; `False` if that is unknown: writing it will then fail with the reason.
+    """Returns whether a result exists; `False` if that is unknown, because writing it then fails with the reason.
 
     Args:
-        path: of the result.
+        path: path of the result.
     """
     with contextlib.suppress(OSError):
         return path.exists()
@@ -117,7 +117,7 @@ def original_of(path: Path) -> str | None:
     """Finds the original of a file that artcolor may have written next to it.
 
     Args:
-        path: of a file.
+        path: path of a file.
 
     Returns:
         The original's name, with or without its suffix; `None` if no result has such a name.
@@ -147,7 +147,7 @@ def is_result(path: Path) -> bool:
     """Returns whether a file with such a name was written by artcolor: a map, a contact sheet, or a coloring.
 
     Args:
-        path: of a file whose name `original_of` knows.
+        path: path of a file whose name `original_of` knows.
     """
     if path.stem.endswith((_SHEET, _MAP)):
         return True

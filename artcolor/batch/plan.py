@@ -173,7 +173,7 @@ def check_results(jobs: Sequence[Job], samples: int = 1, *, uncertainty: bool = 
     A job that would replace its own original fails alone, when its turn comes.
 
     Args:
-        jobs: of a run.
+        jobs: jobs of a run.
         samples: number of colorings of each picture.
         uncertainty: an uncertainty map is written beside each result.
 

@@ -126,7 +126,7 @@ def check_report(path: Path) -> None:
     """Checks that a report can be written into a file, without changing it.
 
     Args:
-        path: of the CSV.
+        path: path of the CSV.
 
     Raises:
         ImageError: it is a folder, or a file that is not a report.

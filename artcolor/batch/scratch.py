@@ -17,10 +17,10 @@ _LOCK = ".lock"
 
 @contextlib.contextmanager
 def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
-    """Makes a temporary folder, and removes it at the end.
+    """Creates a temporary folder, and removes it at the end.
 
-    Before, it removes folders of this user whose processes were killed: the system has given back their locks. Windows
-    has no such locks, so there they are left.
+    First, it removes folders of this user whose processes were killed; the system has released their locks. Windows
+    has no such locks, so leftover folders stay there.
 
     Args:
         parent: where it is made; by default where temporary files go, such as `TMPDIR`.

@@ -136,7 +136,7 @@ class Steps:
         """Predicts the colors of pictures.
 
         Args:
-            colorizer: that of their work.
+            colorizer: the colorizer of their work.
             lightness: the network's input for each.
 
         Returns:
@@ -154,7 +154,7 @@ class Steps:
         Args:
             work: its job.
             picture: the original.
-            prediction: for it.
+            prediction: the prediction for it.
 
         Raises:
             ImageError: one of them cannot be written.

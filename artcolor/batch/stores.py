@@ -13,7 +13,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def open_store(scheme: str) -> Any:
-    """Opens a store; nothing is asked of it yet.
+    """Opens a store, without sending a request yet.
 
     Args:
         scheme: `s3`, `gs` or `memory`.
@@ -36,14 +36,14 @@ def open_store(scheme: str) -> Any:
 
 @contextlib.contextmanager
 def explained(address: Address, what: str) -> Iterator[None]:
-    """Turns what packages of stores raise into errors of artcolor. Their exceptions have no common base.
+    """Converts the exceptions of store packages, which have no common base class, to errors of artcolor.
 
     Args:
-        address: of a file or folder.
-        what: is done with it: `read` or `written`.
+        address: address of a file or folder.
+        what: what is done with it: `read` or `written`.
 
     Raises:
-        ImageError: that failed.
+        ImageError: reading or writing failed.
     """
     try:
         yield

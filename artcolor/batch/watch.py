@@ -127,7 +127,7 @@ class Watch:
         """Decides how the results of jobs are written: those that this watch wrote are replaced.
 
         Args:
-            jobs: from `look` or `wait`.
+            jobs: jobs from `look` or `wait`.
 
         Returns:
             Jobs, each group with its settings, for `run_jobs`.
@@ -140,7 +140,7 @@ class Watch:
         """Records how a job ended.
 
         Args:
-            outcome: from `run_jobs`.
+            outcome: an outcome from `run_jobs`.
         """
         job = outcome.job
         if outcome.status == "colorized":

@@ -72,10 +72,10 @@ def check_options(request: Request) -> None:
 
 
 def check_files(options: Mapping[str, Any]) -> None:
-    """Checks that the files exist that options of colorizing name.
+    """Checks that the files named by colorizing options exist.
 
     Args:
-        options: as `Colorizer` takes them.
+        options: options of `Colorizer`.
 
     Raises:
         ImageError: one does not exist.
@@ -103,10 +103,10 @@ def _predicts_distribution(entry: Entry) -> bool:
 
 
 def check_device(device: str) -> None:
-    """Checks that there is such a device, as far as this can be known without torch.
+    """Checks that a device exists, as far as possible without torch.
 
     Args:
-        device: as given.
+        device: name of a device.
 
     Raises:
         ConfigError: there is none.
@@ -140,8 +140,8 @@ def check_data(folder: Path, option: str = "--data") -> None:
     """Checks that there is a folder of pictures to train on, to evaluate with, or to run a network on.
 
     Args:
-        folder: as given.
-        option: that gave it.
+        folder: the folder.
+        option: the option that named it, for the message.
 
     Raises:
         DataError: it is not a folder.
@@ -157,7 +157,7 @@ def check_jobs(jobs: Sequence["Job"], request: Request, *, alone: bool = True) -
     what concerns all of them is checked.
 
     Args:
-        jobs: of the run.
+        jobs: jobs of the run.
         request: what was asked for.
         alone: there is nothing else to colorize, such as films.
 
@@ -188,7 +188,7 @@ def results_of(job: "Job", request: Request) -> list[Path]:
     """Lists the paths that a job may write: its results, and what belongs to them.
 
     Args:
-        job: of the run.
+        job: job of the run.
         request: what was asked for.
     """
     from artcolor.batch.names import map_path, result_paths, sheet_path

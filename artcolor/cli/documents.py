@@ -62,10 +62,10 @@ def write_documents(
     """Writes documents, and makes their folders.
 
     Args:
-        documents: from `plan_documents`.
-        session: of the picture.
-        guidance: that it was colorized with.
-        decoding: that it was colorized with.
+        documents: what `plan_documents` returned.
+        session: session of the picture.
+        guidance: guidance that it was colorized with.
+        decoding: decoding that it was colorized with.
 
     Raises:
         ImageError: one of them cannot be written.

@@ -104,8 +104,8 @@ def colorize_found(
 
     Args:
         request: what was asked for.
-        jobs: from `artcolor.cli.find_films.films_in_folders`.
-        colorizer: with the guidance that holds for all of the run.
+        jobs: jobs from `artcolor.cli.find_films.films_in_folders`.
+        colorizer: a colorizer with the guidance of the whole run.
         record: takes the outcomes.
         every: all jobs of the run.
 

@@ -28,8 +28,8 @@ class Command(TyperCommand):
     """A command whose help shows placeholders instead of types, and whose errors show no internals.
 
     Args:
-        *args: as typer passes them.
-        **keywords: as typer passes them.
+        *args: what typer passes.
+        **keywords: what typer passes.
     """
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
@@ -73,7 +73,7 @@ class Group(TyperGroup):
         """Finds the command that is called.
 
         Args:
-            ctx: of the group.
+            ctx: context of the group.
             args: arguments after the options of the group; the first is the name of the command.
 
         Raises:

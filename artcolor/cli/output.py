@@ -126,7 +126,7 @@ class _Grouped(logging.Handler):
 
 @contextlib.contextmanager
 def grouped_warnings(*, show: bool = True, named: Callable[[str], str] = str) -> Iterator[None]:
-    """Within it, warnings of the package are collected; at its end each is printed once, with the number of files.
+    """A context that collects warnings of the package, and prints each once at its end, with the number of files.
 
     Args:
         show: print them; otherwise they are dropped.

@@ -22,7 +22,7 @@ class Record:
 
     Args:
         request: what was asked for.
-        colorizer: that colorizes the pictures.
+        colorizer: the colorizer of the pictures.
 
     Attributes:
         tally: counts the files.
@@ -55,8 +55,8 @@ class Record:
 
         Args:
             outcome: how a job ended.
-            jobs: of the run.
-            alone: as in `Tally.add`.
+            jobs: jobs of the run.
+            alone: see `Tally.add`.
             documents: layers and card that were written, by kind.
 
         Raises:

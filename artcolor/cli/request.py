@@ -31,7 +31,7 @@ class Request:
         report: where the report goes.
         watch: keep looking for new pictures.
         workers: number of threads; `None` is one per core.
-        codec: of films; `None` is that of the original.
+        codec: codec of films; `None` is that of the original.
         crf: quality of films.
         sequence: folders hold the numbered frames of films.
         showing: what is printed.
@@ -66,8 +66,8 @@ class Request:
         """Refuses options that do not go with others.
 
         Args:
-            names: of the options that do not go.
-            flags: of the others, for the message.
+            names: names of the options to refuse.
+            flags: flags of the other options, for the message.
 
         Raises:
             ConfigError: one of `names` was given.
@@ -80,7 +80,7 @@ class Request:
         """Returns whether an option differs from its default.
 
         Args:
-            name: of the option.
+            name: name of the option.
         """
         if name in self.options:
             return bool(self.options[name] != OPTIONS[name][1].default)

@@ -34,7 +34,7 @@ def check_scale(engine: str, request: Request) -> None:
     """Checks what was asked for, before Ray is imported.
 
     Args:
-        engine: as given.
+        engine: value of `--engine`.
         request: what was asked for.
 
     Raises:
@@ -63,7 +63,7 @@ def colorize_on_cluster(request: Request, *, journal: str | None, **cluster: Any
     Args:
         request: what was asked for.
         journal: folder of the journal; `None` is beside the output.
-        **cluster: as `artcolor.scale.colorize_dataset` takes it.
+        **cluster: see `artcolor.scale.run.colorize_dataset`.
 
     Raises:
         ConfigError: the extra is missing, or Ray cannot be reached.

@@ -23,8 +23,8 @@ def write_sheet(outcome: Outcome, jobs: Sequence[Job], provenance: Provenance | 
     """Writes a picture that shows all colorings of an original, small and with their numbers.
 
     Args:
-        outcome: of the original.
-        jobs: of the run; their originals are never replaced.
+        outcome: outcome of the original.
+        jobs: jobs of the run; their originals are never replaced.
         provenance: where the colors come from, to be stated in the file; `None` states nothing.
         replace: a sheet that exists.
 

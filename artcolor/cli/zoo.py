@@ -126,7 +126,7 @@ def entries_of(names: list[str] | None) -> list[manifest.Entry]:
     """Finds released weights.
 
     Args:
-        names: of models or weights; none stands for all.
+        names: names of models or weights; none stands for all.
 
     Raises:
         ConfigError: there are none of this name.

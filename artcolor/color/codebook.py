@@ -216,7 +216,7 @@ class Codebook(nn.Module):
         return self._table[1:]
 
     def nearest(self, ab: Tensor) -> Tensor:
-        """The bin that each color is nearest to.
+        """Returns the nearest bin of each color.
 
         Args:
             ab: `(N, 2, H, W)` in Lab units.
@@ -283,7 +283,7 @@ class Codebook(nn.Module):
         return self._weights(self.prior, smoothing)
 
     def class_weights_given_l(self, smoothing: float = 0.5) -> Tensor:
-        """The same weights of p(bin | L): rare is what is seldom of such a lightness.
+        """Returns the same weights for p(bin | L): colors are rare if they are rare at their lightness.
 
         Args:
             smoothing: λ in 0..1; 1 makes all weights equal.

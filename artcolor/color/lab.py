@@ -39,7 +39,7 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
     """Applies the sRGB transfer curve.
 
     Args:
-        linear: any shape, linear light in 0..1 (values outside are carried on, not clipped).
+        linear: any shape, linear light in 0..1 (values outside are not clipped).
 
     Returns:
         The same shape, sRGB.

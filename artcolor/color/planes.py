@@ -29,8 +29,8 @@ def working_size(height: int, width: int, *, size: int, stride: int, out_stride:
     """Returns the size at which a network sees a picture.
 
     Args:
-        height: of the picture, in pixels.
-        width: of the picture, in pixels.
+        height: height of the picture, in pixels.
+        width: width of the picture, in pixels.
         size: the working size; the short side of the result, in pixels, up to an aspect of 3 : 1. Longer pictures have
             the area of that aspect.
         stride: what the network's input must be a multiple of; the short side comes out at least twice that.
@@ -166,12 +166,12 @@ class ChromaJoiner:
     """Brings chroma to full size (bicubic) and joins it with the original L, within the gamut of sRGB.
 
     A bicubic enlargement is linear and separable, and each row of the result comes from four of the grid; so any strip
-    of rows can be had on its own, and a picture of any size and aspect needs the memory of a strip.
+    of rows can be computed on its own, and a picture of any size and aspect ratio needs only the memory of a strip.
 
     Args:
         ab: `(2, h, w)`, chroma on the network's grid, in Lab units.
-        height: of the result, in pixels.
-        width: of the result, in pixels.
+        height: height of the result, in pixels.
+        width: width of the result, in pixels.
 
     Example:
         >>> ChromaJoiner(np.zeros((2, 4, 4)), 33, 50).rows(np.full((33, 50), 60.0), 0).shape
@@ -193,7 +193,7 @@ class ChromaJoiner:
         Args:
             lightness: `(rows, W)`, L in 0..100 of the rows from `start` on.
             start: the first row's number.
-            encode: makes what is wanted of linear light, value by value; what lies outside of 0..1 counts as 0 or 1.
+            encode: converts linear light to the result, value by value; values outside of 0..1 count as 0 or 1.
 
         Returns:
             `(3, rows, W)`, sRGB in 0..1, or what `encode` gives.
@@ -317,7 +317,7 @@ def shrinking_matrix(source: int, target: int) -> Floats:
 def enlarging_rows(source: int, target: int, start: int, stop: int) -> tuple[Floats, int]:
     """Some rows of the matrix by which a bicubic enlargement multiplies columns, after Keys 1981 with PyTorch's a.
 
-    The whole matrix would be large where the result is: four of its columns at most are not zero in a row.
+    The whole matrix would be large for a large result, although at most four columns of each row are not zero.
 
     Args:
         source: rows before.

@@ -32,8 +32,8 @@ class LazyRows:
     """Rows that are computed each time they are requested. `np.asarray` computes them all.
 
     Args:
-        shape: of the whole picture.
-        dtype: of the pixels.
+        shape: shape of the whole picture.
+        dtype: data type of the pixels.
         make: called with a first and a last row (exclusive); returns the pixels between them.
 
     Example:
@@ -74,8 +74,8 @@ def strips_of(height: int, width: int, start: int = 0) -> Iterator[slice]:
     """Splits the rows from `start` to `height` into strips of at most about a million pixels.
 
     Args:
-        height: of the picture, in pixels.
-        width: of the picture, in pixels.
+        height: height of the picture, in pixels.
+        width: width of the picture, in pixels.
         start: the first row.
     """
     rows = max(1, _STRIP_PIXELS // width)

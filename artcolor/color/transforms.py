@@ -1,4 +1,4 @@
-"""The modules of PyTorch that stand at both ends of a network: pictures become L, and chroma joins the full-size L.
+"""PyTorch modules before and after a network: pictures become L, and chroma is joined with the full-size L.
 
 Both call `artcolor.color.planes`, picture by picture.
 """
@@ -80,8 +80,8 @@ class JoinChroma(nn.Module):
 
     Args:
         ab: `(N, 2, h, w)`, chroma on the network's grid, in Lab units.
-        height: of the result, in pixels.
-        width: of the result, in pixels.
+        height: height of the result, in pixels.
+        width: width of the result, in pixels.
 
     Example:
         >>> JoinChroma(torch.zeros(1, 2, 4, 4), 33, 50)(torch.full((1, 1, 33, 50), 60.0)).shape

@@ -50,7 +50,7 @@ class Backend(Protocol):
         """Predicts the chroma of pictures; see `artcolor.engine.predict.predict`.
 
         Args:
-            seen: from `look`, of any sizes.
+            seen: inputs from `look`, of any sizes.
             guidance: hints, palette, reference and sampling.
             decoding: how the output becomes chroma.
             uncertainty: also compute the entropy.

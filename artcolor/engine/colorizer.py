@@ -39,7 +39,7 @@ class Colorizer:
     Args:
         model: name of a model or of weights, path of a weights file, or a model, which is not modified: a copy in
             evaluation mode is used (see `artcolor.models.inference.inference_copy`).
-        **options: see `artcolor.engine.options.Options`.
+        **options: colorizing options; see `artcolor.engine.options.Options`.
 
     Attributes:
         backend: runs the network.
@@ -111,8 +111,8 @@ class Colorizer:
         """Returns a colorizer with the same model and options, and with other hints.
 
         Args:
-            hints: as `artcolor.engine.hint_files.read_hints` takes them. Palette and reference of a hints file apply if
-                this colorizer has none.
+            hints: a hints file or hints; see `artcolor.engine.hint_files.read_hints`. Palette and reference of a hints
+                file apply if this colorizer has none.
 
         Raises:
             ConfigError: a hint is invalid, or the model does not accept what the file says.
@@ -131,7 +131,7 @@ class Colorizer:
         """Returns a colorizer with the same model, options and hints, and with another reference.
 
         Args:
-            reference: a colored picture, as `__call__` takes it.
+            reference: a colored picture of any type that `__call__` accepts.
 
         Raises:
             ConfigError: the model does not accept a reference.
@@ -205,10 +205,10 @@ class Colorizer:
         return next(colored_items(self, [item_of(x)]))
 
     def uncertainty(self, x: Any) -> Image.Image:
-        """Maps how uncertain the model is of its colors.
+        """Computes a map of the model's uncertainty about the colors.
 
         Args:
-            x: one picture, as `__call__` takes it.
+            x: one picture of any type that `__call__` accepts.
 
         Returns:
             A Pillow image of mode L, as large as the picture: 0 means certain of one color bin, 255 means that all are
@@ -241,7 +241,7 @@ class Colorizer:
         With hints, call it on what `for_picture` returns.
 
         Args:
-            seen: from `look`, of any sizes.
+            seen: inputs from `look`, of any sizes.
             uncertainty: also compute the entropy.
             frame: number of the page or frame, for hints that are for a single one.
             hints: replace this colorizer's own.
@@ -271,8 +271,8 @@ class Colorizer:
 
         Args:
             picture: the original.
-            prediction: its prediction.
-            sample: which of the samples.
+            prediction: prediction for this picture, from `predict`.
+            sample: number of the sample, from 0.
             frame: number of the page or frame, for hints that are for a single one.
             hints: the hints to meet exactly; `None` uses this colorizer's own.
         """
@@ -282,17 +282,17 @@ class Colorizer:
         return painted(picture, ab, hints=hints, frame=frame, at_lightness=at)
 
     def leaves_alone(self, picture: Picture) -> bool:
-        """Whether `skip_colored` is on and the picture already has color."""
+        """Returns whether `skip_colored` is on and the picture already has color."""
         return self.skip_colored and is_colored(picture.pixels)
 
     def pictures(self, pictures: Iterable[Picture], *, animated: bool = False, sample: int = 0) -> Iterator[Picture]:
         """Colorizes the pages or frames of a file one by one, as they are requested.
 
         Args:
-            pictures: as `artcolor.images.open_file` gives them.
+            pictures: pages or frames, for example from `artcolor.images.open_file`.
             animated: whether they are the frames of one animation. Static areas then keep their colors, and
                 `skip_colored` checks the first frame only.
-            sample: which of the samples.
+            sample: number of the sample, from 0.
 
         Yields:
             Each picture with colored pixels of the same depth, which `artcolor.images.save_pictures` computes strip by
@@ -319,7 +319,7 @@ class Colorizer:
         return self.provenance_of(self.guidance, self.decoding)
 
     def provenance_of(self, guidance: Guidance, decoding: Decoding) -> Provenance:
-        """The provenance of a picture that this model colorizes with other guidance and decoding.
+        """Returns the provenance of a picture that this model colorizes with other guidance and decoding.
 
         Args:
             guidance: hints, palette, reference and sampling.
@@ -329,7 +329,7 @@ class Colorizer:
         return Provenance(*self._identity, options | {"size": self.backend.size})
 
     def sample_provenance(self, sample: int) -> Provenance:
-        """The provenance of one of the samples; with a single one, that of all results."""
+        """Returns the provenance of the sample with this number, from 0; of a single sample, that of all results."""
         return self.provenance if self.guidance.samples == 1 else numbered(self.provenance, sample)
 
     @property
@@ -349,7 +349,7 @@ def colorize(x: Any, model: "str | Path | ColorizationModel" = DEFAULT_MODEL, **
         x: a path, bytes, file object, Pillow image, NumPy array or tensor, or a list or iterator of these; see
             `Colorizer.__call__`.
         model: name of a model or of weights, path of a weights file, or a model.
-        **options: see `artcolor.engine.options.Options`.
+        **options: colorizing options; see `artcolor.engine.options.Options`.
 
     Returns:
         The colored picture, of the same type as the input; for a path, bytes or a file object, a `ColoredImage`, whose

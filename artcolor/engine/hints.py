@@ -53,7 +53,7 @@ class Hint:
         polyline: the corners `(x, y)` of a stroke, at least one.
         polygon: the corners `(x, y)` of a region, at least three.
         mask: path of a picture of the region, of any size with the same aspect ratio: white (or opaque) is inside.
-        radius: of a point or stroke, as a fraction of the picture's short side, 0..0.5.
+        radius: radius of a point or stroke, as a fraction of the picture's short side, 0..0.5.
         color: `"#27408b"`, a CSS name, `"lab(40 10 -45)"`, or a and b as two numbers; or `"picture"` for the
             picture's own color at that place, if it is partly colored or faded (in a region, the median). Only chroma
             counts; the picture keeps its lightness. A region without a color confines the colors inside it.
@@ -288,8 +288,8 @@ def mask_of(path: str | Path) -> Mask:
     """Reads the mask of a region, with a cache that notices when the file changes.
 
     Args:
-        path: of a picture. If it has transparency, pixels that are at least half opaque belong to the region; otherwise
-            pixels that are at least half as bright as white.
+        path: path of a picture. If it has transparency, pixels that are at least half opaque belong to the region;
+            otherwise pixels that are at least half as bright as white.
 
     Returns:
         The mask.

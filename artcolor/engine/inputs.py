@@ -86,9 +86,9 @@ class ReadGuidance:
     """Guidance whose files have been read.
 
     Attributes:
-        stated: for the provenance: palette and reference as they were given, hints as a list of `Hint`.
-        decoded: for the model: the palette as an array `(k, 2)` of a and b, the reference as a tensor `(1, 3, H, W)`,
-            sRGB in 0..1, hints as a list of `Hint`.
+        stated: what the provenance states: palette and reference as they were given, hints as a list of `Hint`.
+        decoded: what the model gets: the palette as an array `(k, 2)` of a and b, the reference as a tensor
+            `(1, 3, H, W)`, sRGB in 0..1, hints as a list of `Hint`.
         hints: the content of the hints file; `None` without hints.
     """
 

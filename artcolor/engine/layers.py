@@ -51,8 +51,8 @@ def save_layers(
     channel if the original has more than 8.
 
     Args:
-        session: of the picture.
-        path: of the file, which ends in `.ora`; an existing file is replaced. Or a binary file that is open for
+        session: the session, which holds the picture.
+        path: path of the file, which ends in `.ora`; an existing file is replaced. Or a binary file that is open for
             writing.
         guidance: hints, palette, reference and sampling.
         decoding: how the output becomes chroma.

@@ -42,7 +42,7 @@ def loaded(name: str) -> ColorizationModel:
     """Loads a model with its weights, or returns it if it is among the last ones that were loaded.
 
     Args:
-        name: of a model or of weights, or path of a weights file.
+        name: name of a model or of weights, or path of a weights file.
 
     Returns:
         The model, which all callers share.

@@ -81,7 +81,7 @@ class OnnxBackend:
         """Predicts the chroma of pictures; the planes of a prediction are arrays.
 
         Args:
-            seen: from `look`, of any sizes.
+            seen: inputs from `look`, of any sizes.
             guidance: must be empty, because the network supports no guidance.
             decoding: how the output becomes chroma.
             uncertainty: also compute the entropy.

@@ -33,7 +33,7 @@ def predict(
     """Predicts the chroma of pictures. Those of one size go through the network together.
 
     Args:
-        model: is not modified; a fast copy of it is used.
+        model: the model, which is not modified; a fast copy of it is used.
         seen: L at the working size of each picture, `(1, 1, h, w)` in 0..100.
         guidance: hints, palette, reference and sampling; the same for all pictures.
         decoding: how the output becomes chroma.

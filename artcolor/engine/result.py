@@ -24,7 +24,7 @@ class ColoredImage(Image.Image):
     `convert`) are plain Pillow images.
 
     Args:
-        picture: with colored pixels.
+        picture: a picture with colored pixels.
         provenance: origin of the colors.
         source: path of the original, which `save` never replaces; `None` if it is not a file.
 

@@ -90,8 +90,8 @@ def save_card(
     and of the weights. It is self-contained. Pictures on it are reduced to 1000 pixels or less.
 
     Args:
-        session: of the picture.
-        path: of the page, which ends in `.html`; an existing file is replaced. Or a binary file that is open for
+        session: the session, which holds the picture.
+        path: path of the page, which ends in `.html`; an existing file is replaced. Or a binary file that is open for
             writing.
         guidance: hints, palette, reference and sampling.
         decoding: how the output becomes chroma.

@@ -41,7 +41,7 @@ class Sequence:
     Args:
         colorizer: predicts each frame, with its guidance and decoding.
         motion: estimates motion, such as `artcolor.video.motion.Motion()`; `None` ignores motion.
-        sample: which of the samples.
+        sample: number of the sample, from 0.
         state: `state` after an earlier shot of the film, to continue from there.
 
     Example:

@@ -101,14 +101,14 @@ class Session:
         """Adds a hint, which all further renderings follow.
 
         Args:
-            x: as in `Hint`.
-            y: as in `Hint`.
-            polyline: as in `Hint`.
-            polygon: as in `Hint`.
-            mask: as in `Hint`.
-            radius: as in `Hint`.
-            color: as in `Hint`.
-            keep: as in `Hint`.
+            x: position of a point as a fraction of the width, 0..1.
+            y: position of a point as a fraction of the height, 0..1.
+            polyline: the corners `(x, y)` of a stroke, at least one.
+            polygon: the corners `(x, y)` of a region, at least three.
+            mask: path of a picture of the region; see `Hint`.
+            radius: radius of a point or stroke, as a fraction of the picture's short side, 0..0.5.
+            color: `"#27408b"`, a CSS name, `"lab(40 10 -45)"`, a and b as two numbers, or `"picture"`; see `Hint`.
+            keep: `"gray"` for no color, or `"automatic"` for the color that the model predicts.
 
         Returns:
             The hint; `session.hints.remove(hint)` removes it.
@@ -240,8 +240,8 @@ class Session:
         """Colorizes the picture and writes it like the command: strip by strip, with metadata and provenance.
 
         Args:
-            path: of the file; an existing file is replaced. Its suffix decides the format. Or a binary file that is
-                open for writing.
+            path: path of the file; an existing file is replaced. Its suffix decides the format. Or a binary file that
+                is open for writing.
             guidance: hints, palette, reference and sampling.
             decoding: how the output becomes chroma.
             format: see `artcolor.images.save_picture`.
@@ -273,8 +273,8 @@ class Session:
         """Colorizes the picture and writes it as layers for image editors; see `artcolor.engine.layers.save_layers`.
 
         Args:
-            path: of the OpenRaster file, which ends in `.ora`; an existing file is replaced. Or a binary file that is
-                open for writing.
+            path: path of the OpenRaster file, which ends in `.ora`; an existing file is replaced. Or a binary file that
+                is open for writing.
             guidance: hints, palette, reference and sampling.
             decoding: how the output becomes chroma.
 
@@ -288,7 +288,7 @@ class Session:
         """Colorizes the picture and documents it on one HTML page; see `artcolor.engine.result_card.save_card`.
 
         Args:
-            path: of the page, which ends in `.html`; an existing file is replaced. Or a binary file that is
+            path: path of the page, which ends in `.html`; an existing file is replaced. Or a binary file that is
                 open for writing.
             guidance: hints, palette, reference and sampling.
             decoding: how the output becomes chroma.

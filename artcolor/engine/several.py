@@ -21,7 +21,7 @@ def check_count(colorizer: "Colorizer", count: int) -> None:
     """Checks that hints are for a single picture.
 
     Args:
-        colorizer: with its guidance.
+        colorizer: a colorizer with its guidance.
         count: number of pictures that it is to colorize.
 
     Raises:
@@ -106,7 +106,7 @@ def colored_pages(colorizer: "Colorizer", pictures: Iterable[Picture], sample: i
     Args:
         colorizer: predicts the colors.
         pictures: the pages.
-        sample: which of the samples.
+        sample: number of the sample, from 0.
 
     Yields:
         Each in color.
@@ -129,7 +129,7 @@ def colored_frames(colorizer: "Colorizer", pictures: Iterable[Picture], sample: 
     Args:
         colorizer: predicts the colors.
         pictures: the frames. If the first one has color and `skip_colored` is on, all stay as they are.
-        sample: which of the samples.
+        sample: number of the sample, from 0.
 
     Yields:
         Each in color.

@@ -42,7 +42,7 @@ def numbered(provenance: Provenance, sample: int) -> Provenance:
     """The provenance of one of several samples, which are numbered from 1.
 
     Args:
-        provenance: of all of them.
+        provenance: provenance of all samples.
         sample: its number, from 0.
     """
     return dataclasses.replace(provenance, options={**provenance.options, "sample": sample + 1})
@@ -53,7 +53,7 @@ def fingerprint_of(provenance: Provenance, guidance: Guidance) -> str:
 
     Args:
         provenance: model and options.
-        guidance: for the model, whose reference is read; the masks of its hints are read here.
+        guidance: guidance with a decoded reference; the masks of its hints are read here.
 
     Returns:
         The hash, in hexadecimal.

@@ -34,7 +34,7 @@ class Suggestion:
     Attributes:
         color: hexadecimal sRGB at the lightness of the point, `"#27408b"`.
         ab: a and b in Lab units.
-        probability: that the color is nearer to this suggestion than to the others, 0..1.
+        probability: probability that the color is nearer to this suggestion than to the others, 0..1.
     """
 
     color: str
@@ -49,7 +49,7 @@ def suggest_at(
 
     Args:
         model: the model.
-        features: of the picture.
+        features: features of the picture.
         hints: what is known.
         place: x and y as fractions of width and height.
         k: number of colors, at least 1.
@@ -88,7 +88,7 @@ def uncertain_places(
 
     Args:
         model: the model.
-        features: of the picture.
+        features: features of the picture.
         hints: what is known.
         k: number of places, at least 1.
 
@@ -170,7 +170,7 @@ def suggestion(ab: Tensor, lightness: float, probability: float) -> Suggestion:
     Args:
         ab: `(2,)` in Lab units.
         lightness: L of the place, 0..100.
-        probability: of the color, 0..1.
+        probability: probability of the color, 0..1.
 
     Returns:
         The suggestion, with the color that sRGB can show.
@@ -189,7 +189,7 @@ def message_at(
 
     Args:
         kernel: the kernel.
-        embedding: of all cells of one picture.
+        embedding: embedding of all cells of one picture.
         observations: the observations.
         residual: `(k, 2)`, their differences from the mean in Lab units.
         cell: number of the cell.
@@ -229,7 +229,7 @@ def most_helpful_cells(
 
     Args:
         kernel: the kernel.
-        embedding: of all cells of one picture.
+        embedding: embedding of all cells of one picture.
         observations: what is known already; `None` for nothing.
         k: number of cells.
         without: numbers of cells to leave out; `None` for none.

@@ -39,7 +39,7 @@ def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
     """Checks that the suffix of a file fits its format.
 
     Args:
-        path: of the file.
+        path: path of the file.
         suffixes: those of the format, the usual one first.
 
     Raises:

@@ -1,9 +1,9 @@
-"""Fetches files over HTTP from servers on the internet, and from nowhere else.
+"""Fetches files over HTTP, only from public servers.
 
-A manifest comes from somebody else, and names the addresses that are fetched. It must not make this machine reach what
-only this machine can reach. So each address, and each that a server redirects to, is resolved once, checked, and
-connected to as it was checked: a name that points elsewhere a moment later (DNS rebinding) changes nothing. Proxies
-are not used, as they would resolve names again.
+The addresses come from a manifest, which is untrusted: it must not make this machine send requests to private networks.
+So each address, and each redirect, is resolved once and checked, and the connection goes to the checked IP address. A
+name that resolves differently a moment later (DNS rebinding) changes nothing. Proxies are not used, because they would
+resolve names again.
 """
 
 import contextlib
@@ -45,13 +45,13 @@ class Limits:
     """Limits of what is fetched.
 
     Attributes:
-        max_bytes: of a picture.
-        max_bytes_of_json: of a manifest, or of what an image service says of a picture.
-        seconds: for one request, until its last byte.
+        max_bytes: largest size of a picture, in bytes.
+        max_bytes_of_json: largest size of a manifest, or of the description of a picture by an image service, in bytes.
+        seconds: time limit of one request, until its last byte.
         pause: seconds between the beginnings of requests to one host.
-        redirects: in a row.
+        redirects: largest number of redirects in a row.
         longest_wait: seconds that a busy server may ask to wait for.
-        tries: of a request to a busy server.
+        tries: number of attempts of a request to a busy server.
     """
 
     max_bytes: int = 256 << 20
@@ -67,7 +67,7 @@ def is_public(address: str) -> bool:
     """Returns whether an IP address belongs to the internet: not private, loopback, link-local, multicast or reserved.
 
     Args:
-        address: of version 4 or 6.
+        address: an IP address of version 4 or 6.
 
     Example:
         >>> is_public("93.184.215.14"), is_public("127.0.0.1"), is_public("::ffff:10.0.0.1")
@@ -111,7 +111,7 @@ class Fetcher:
         """Reads JSON from an address.
 
         Args:
-            address: of it.
+            address: address of the file.
 
         Raises:
             FetchError: it cannot or may not be fetched, or is not JSON.
@@ -125,7 +125,7 @@ class Fetcher:
         """Reads the file at an address.
 
         Args:
-            address: of it.
+            address: address of the file.
             max_bytes: its largest size.
 
         Raises:
@@ -137,7 +137,7 @@ class Fetcher:
         """Writes the picture at an address into a file.
 
         Args:
-            address: of the picture.
+            address: address of the picture.
             file: open for writing.
 
         Raises:
@@ -317,7 +317,7 @@ def shown_as(address: str) -> str:
     """Returns what messages show of an address: no name, password or query, which may be secret.
 
     Args:
-        address: as it was given.
+        address: the address.
     """
     try:
         parts = urlsplit(address)

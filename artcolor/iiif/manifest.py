@@ -32,7 +32,7 @@ class Service:
 
     Attributes:
         id: its address, to which the wanted size is added.
-        version: of the Image API: 1, 2 or 3.
+        version: version of the Image API: 1, 2 or 3.
     """
 
     id: str
@@ -45,7 +45,7 @@ class Painting:
 
     Attributes:
         canvas: name of the canvas in messages: its label, or else its id.
-        annotation: that paints the picture on the canvas.
+        annotation: the annotation that paints the picture on the canvas.
         image: the picture's description in the annotation.
         names: possible names of its file, most specific first.
     """
@@ -73,7 +73,7 @@ class Colored:
 
     Attributes:
         painting: the original.
-        path: of the result, below the folder of the new manifest.
+        path: path of the result, below the folder of the new manifest.
         size: its width and height.
         provenance: origin of its colors; `None` if the file does not state it.
     """
@@ -167,7 +167,7 @@ class Manifest:
         Args:
             results: the pictures that were colorized.
             base: address under which the folder of the results will be found, with a slash at its end.
-            name: of the new manifest, in that folder.
+            name: name of the new manifest, in that folder.
 
         Returns:
             The new manifest. This one is not changed.

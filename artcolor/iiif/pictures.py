@@ -29,7 +29,7 @@ class LocalPictures:
     """The pictures in a folder and its subfolders, by name.
 
     Args:
-        folder: to search.
+        folder: the folder to search.
         leave_out: folder of the results, which is not searched.
 
     Raises:
@@ -91,9 +91,9 @@ def fetch_picture(painting: Painting, fetcher: Fetcher, file: BinaryIO, *, max_p
 
     Args:
         painting: the picture.
-        fetcher: fetches it.
-        file: gets the content of the picture's file.
-        max_pixels: the most that the picture may have. An image service is asked for a smaller one then.
+        fetcher: the fetcher to use.
+        file: open for writing; receives the content of the picture's file.
+        max_pixels: largest number of pixels. Of a larger picture, a reduced one is requested from its image service.
 
     Raises:
         FetchError: it cannot or may not be fetched.

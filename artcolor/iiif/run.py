@@ -60,9 +60,9 @@ def plan_pictures(manifest: Manifest, out: Path, *, format: str = "jpg") -> list
     """Decides where the results go.
 
     Args:
-        manifest: whose pictures are colorized.
+        manifest: manifest whose pictures are colorized.
         out: folder of the results.
-        format: of the results: `jpg`, `png` or `webp`, which browsers show.
+        format: format of the results: `jpg`, `png` or `webp`, which browsers show.
 
     Returns:
         A job for each picture, with distinct targets. The same manifest gives the same names again.
@@ -107,7 +107,7 @@ def colorize_manifest(
 
     Args:
         colorizer: colorizes the pictures.
-        jobs: from `plan_pictures`.
+        jobs: jobs from `plan_pictures`.
         saving: how results are written.
         local: the folder in which originals are looked for first.
         fetcher: fetches the others; `None` fetches nothing.
@@ -118,7 +118,7 @@ def colorize_manifest(
 
     Raises:
         ImageError: no result can be written.
-        ConfigError: the device has too little memory, or the model cannot do what is asked for.
+        ConfigError: the device has too little memory, or the model does not support an option.
         WeightsError: the network's output is not finite.
     """
     with scratch_folder() as temporary:
@@ -174,7 +174,7 @@ def write_manifest(manifest: Manifest, jobs: Sequence[PictureJob], out: Path, ba
     """Writes the manifest that shows the results that exist.
 
     Args:
-        manifest: of the originals.
+        manifest: manifest of the originals.
         jobs: pictures whose results were written, now or earlier.
         out: folder of the results.
         base: address under which the folder will be found.

@@ -1,4 +1,4 @@
-"""Decoding and encoding pictures so that nothing but the color changes.
+"""Decodes and encodes pictures so that only the color changes.
 
 `open_file` opens a file of any format (its path, its bytes, or an open binary file) and yields its pages or frames as
 `Picture`s; `save_pictures` writes them with the metadata of the original. docs/formats.md lists what is kept.

@@ -17,7 +17,7 @@ def how_made(image: Image.Image) -> dict[str, Any]:
     """Returns format and compression of an opened file.
 
     Args:
-        image: as it was opened; nothing is known about images created in memory.
+        image: an opened image; nothing is known about images created in memory.
 
     Returns:
         `format`, and where they mean something `quality`, `subsampling`, `progressive`, `lossless`, `compression`,
@@ -85,7 +85,7 @@ def webp_compression(file: IO[bytes]) -> dict[str, Any]:
     """Returns how the first picture of a WebP file was compressed.
 
     Args:
-        file: is read from its beginning.
+        file: open for reading; read from its beginning.
 
     Returns:
         `lossless`, or an estimate of `quality`, or nothing if the file is damaged.

@@ -13,18 +13,18 @@ class Format:
     """A file format.
 
     Attributes:
-        name: as Pillow calls it.
-        suffixes: of its files, the usual one first.
+        name: Pillow's name of the format.
+        suffixes: suffixes of its files, the usual one first.
         largest: the longest side in pixels that it can hold.
-        writes: it can hold 8-bit RGB, so that results are written in it.
-        alpha: it can hold transparency beside RGB.
-        frames: it can hold several pictures in one file.
-        deep: it can hold 16-bit RGB.
-        profile: it can hold an ICC profile; the others mean sRGB.
-        exif: it can hold EXIF.
-        xmp: it can hold XMP, and thus provenance.
-        resolution: it can hold DPI.
-        comment: it can hold a comment or captions.
+        writes: whether it can hold 8-bit RGB, so that results are written in it.
+        alpha: whether it can hold transparency beside RGB.
+        frames: whether it can hold several pictures in one file.
+        deep: whether it can hold 16-bit RGB.
+        profile: whether it can hold an ICC profile; the others mean sRGB.
+        exif: whether it can hold EXIF.
+        xmp: whether it can hold XMP, and thus provenance.
+        resolution: whether it can hold a resolution in DPI.
+        comment: whether it can hold a comment or captions.
     """
 
     name: str
@@ -143,7 +143,7 @@ def output_suffix(suffix: str) -> str:
     metadata, becomes JP2.
 
     Args:
-        suffix: of the input, with its dot.
+        suffix: suffix of the input, with its dot.
 
     Example:
         >>> output_suffix(".JPG"), output_suffix(".pgm"), output_suffix(".gif")
@@ -156,7 +156,7 @@ def format_of(path: str | Path, format: str | None = None) -> Format:
     """Returns the format in which a picture is written.
 
     Args:
-        path: of the file to write; its suffix decides.
+        path: path of the file to write; its suffix decides.
         format: a suffix or a name (`"webp"`, `".tif"`, `"JPEG"`) that decides instead.
 
     Raises:
@@ -187,12 +187,12 @@ def check_target(
     """Checks in advance whether a result can be written.
 
     Args:
-        path: of the file to write.
-        width: of the picture, in pixels.
-        height: of the picture, in pixels.
-        alpha: it is transparent somewhere.
-        frames: how many pages or frames it has.
-        format: what decides instead of the path's suffix.
+        path: path of the file to write.
+        width: width of the picture, in pixels.
+        height: height of the picture, in pixels.
+        alpha: whether any pixel is transparent.
+        frames: number of pages or frames.
+        format: a suffix or a name that decides instead of the path's suffix.
 
     Returns:
         The format of the file.

@@ -24,7 +24,7 @@ def boxes(file: IO[bytes], start: int = 0, end: int | None = None) -> Iterator[t
     """Walks over boxes (ISO/IEC 15444-1, annex I; ISO/IEC 14496-12).
 
     Args:
-        file: can seek.
+        file: open for reading; must be seekable.
         start: where the first box begins.
         end: where the last one ends; `None` is the end of the file.
 
@@ -52,7 +52,7 @@ def jp2_metadata(file: IO[bytes]) -> dict[str, Any]:
     """Reads `exif` and `xmp` of a JP2 file; a bare codestream has none.
 
     Args:
-        file: can seek.
+        file: open for reading; must be seekable.
     """
     info: dict[str, Any] = {}
     for kind, body, stop in boxes(file):
@@ -70,7 +70,7 @@ def jp2_depths(file: IO[bytes]) -> tuple[int, ...]:
     """Reads how many bits each channel of a JPEG 2000 file has, from the SIZ segment (ISO/IEC 15444-1, annex A.5.1).
 
     Args:
-        file: can seek.
+        file: open for reading; must be seekable.
 
     Returns:
         Bits by channel; empty if there is no codestream, or channels are signed or smaller than the picture.
@@ -95,7 +95,7 @@ def jp2_is_ycc(file: IO[bytes]) -> bool:
     """Returns whether a JP2 file states the color space sYCC, which the decoder must convert.
 
     Args:
-        file: can seek.
+        file: open for reading; must be seekable.
     """
     return _color_box(file)[:1] == bytes([_ENUMERATED]) and int.from_bytes(_color_box(file)[3:7], "big") == _SYCC
 
@@ -104,7 +104,7 @@ def jp2_profile(file: IO[bytes]) -> bytes | None:
     """Reads the ICC profile of a JP2 file; `None` if it states an enumerated color space or nothing.
 
     Args:
-        file: can seek.
+        file: open for reading; must be seekable.
     """
     content = _color_box(file)
     if content and content[0] in (_RESTRICTED, _ANY_ICC):
@@ -128,7 +128,7 @@ def code_points(file: IO[bytes]) -> tuple[int, int] | None:
     """Reads color primaries and transfer characteristics (ITU-T H.273) of a HEIF or AVIF file.
 
     Args:
-        file: can seek.
+        file: open for reading; must be seekable.
 
     Returns:
         Those of the first `colr` box of type `nclx`; `None` if there is none.
@@ -152,8 +152,8 @@ def jp2_boxes(exif: bytes | None, xmp: bytes | None) -> bytes:
     """Makes the boxes with EXIF and XMP that go to the end of a JP2 file.
 
     Args:
-        exif: with or without its header, or `None`.
-        xmp: a packet, or `None`.
+        exif: EXIF with or without its header, or `None`.
+        xmp: an XMP packet, or `None`.
 
     Example:
         >>> import io

@@ -30,7 +30,7 @@ def write_jpeg(file: IO[bytes], pixels: Rows, keywords: dict[str, Any]) -> None:
     small JPEG of Pillow's, of which the scan is kept; of the first also the headers.
 
     Args:
-        file: is written to.
+        file: open for writing.
         pixels: `(H, W, 3)`, uint8, uint16, or float in 0..1.
         keywords: see `Image.save`; `subsampling` is 0, 1 or 2, and `progressive` is not set.
     """
@@ -73,7 +73,7 @@ def unsupported_kind(file: IO[bytes]) -> str | None:
     """Recognizes the kinds of JPEG that the decoder does not know (ITU-T T.81, annex B.2.2).
 
     Args:
-        file: can seek.
+        file: open for reading; must be seekable.
 
     Returns:
         What it is, as `"a 12-bit JPEG"`; `None` if it is none of these kinds.
@@ -113,7 +113,7 @@ def completed(data: bytes) -> tuple[bytes, bool]:
     If no pixel is missing, further coded data before the marker changes nothing; that is how to tell.
 
     Args:
-        data: of the file.
+        data: content of the file.
 
     Returns:
         The completed file, and whether only the end marker was missing.

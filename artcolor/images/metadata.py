@@ -1,4 +1,4 @@
-"""What a picture file says beside its pixels."""
+"""Reads and writes the metadata of picture files."""
 
 import io
 import math
@@ -48,11 +48,11 @@ def kept(image: Image.Image, width: int, height: int, *, turned: bool, moved: bo
     """Gathers what must survive, and how the file was made.
 
     Args:
-        image: as it was opened.
-        width: of the upright picture.
-        height: of the upright picture.
-        turned: width and height have changed places, as its EXIF orientation says.
-        moved: the pixels were turned or mirrored.
+        image: an opened image.
+        width: width of the upright picture.
+        height: height of the upright picture.
+        turned: whether its EXIF orientation swapped width and height.
+        moved: whether the pixels were turned or mirrored.
 
     Returns:
         As `Picture.info` explains.
@@ -156,8 +156,8 @@ def with_resolution(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
     """Puts the resolution into EXIF, for formats that have no other place for it.
 
     Args:
-        exif: as it was, or `None`.
-        dpi: across and down.
+        exif: existing EXIF, or `None`.
+        dpi: horizontal and vertical resolution in DPI.
 
     Returns:
         EXIF with it.
@@ -183,8 +183,8 @@ def tiff_tags(info: dict[str, Any], xmp: bytes | None) -> Image.Exif:
     """EXIF, IPTC and XMP as the tags of a TIFF.
 
     Args:
-        info: as `kept` gives it.
-        xmp: what is written, with where the colors came from.
+        info: metadata from `kept`.
+        xmp: XMP to write, with the provenance of the colors.
     """
     tags = load_exif(info.get("exif"))
     for number in (_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT):
@@ -214,8 +214,8 @@ def to_png_info(info: dict[str, Any], xmp: bytes | None) -> PngImagePlugin.PngIn
     """Text and XMP as the chunks of a PNG.
 
     Args:
-        info: as `kept` gives it.
-        xmp: what is written, with where the colors came from.
+        info: metadata from `kept`.
+        xmp: XMP to write, with the provenance of the colors.
     """
     chunks = PngImagePlugin.PngInfo()
     text = dict(info.get("text", {}))

@@ -28,10 +28,10 @@ def collected() -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def about(name: str) -> Iterator[None]:
-    """Within it, warnings begin with the name of a file, and none is repeated.
+    """A context in which warnings begin with the name of a file, and none is repeated.
 
     Args:
-        name: as messages call the file.
+        name: name of the file in messages.
     """
     current = _FILE.get()
     if current is not None and current[0] == name:

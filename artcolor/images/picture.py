@@ -67,8 +67,8 @@ def decode(image: Image.Image, file: IO[bytes] | None = None) -> Picture:
     """Turns a Pillow image of any mode into upright sRGB pixels, alpha and metadata.
 
     Args:
-        image: of any mode.
-        file: that it was opened from, for what Pillow leaves unread; `None` if it was made in memory.
+        image: image of any mode.
+        file: the file that it was opened from, for what Pillow leaves unread; `None` if it was made in memory.
 
     Raises:
         ImageError: its values are not those of a picture.
@@ -117,7 +117,7 @@ def upright(
         image: where they come from.
         pixels: `(H, W)` or `(H, W, 3)`.
         alpha: `(H, W)` or `None`.
-        orientation: of the file, by EXIF: 1 to 8; all else is upright.
+        orientation: orientation of the file, by EXIF: 1 to 8; all else is upright.
         turn: the pixels still lie as the file holds them.
     """
     towards = _UPRIGHT.get(orientation or 1) if turn else None
@@ -152,7 +152,7 @@ def in_unit_range(values: Array, what: str = "float picture", *, bytes_allowed: 
     What resizing and sharpening leave a little outside is clipped; beyond a thousandth with a warning.
 
     Args:
-        values: of any shape.
+        values: values of any shape.
         what: names them in messages.
         bytes_allowed: whether they may lie in 0..255 instead.
 
@@ -288,7 +288,7 @@ def opaque_rgb(picture: Picture) -> Array:
     """The pixels of a picture as 8-bit RGB over white.
 
     Args:
-        picture: of any depth, with or without color and alpha.
+        picture: picture of any depth, with or without color and alpha.
 
     Returns:
         `(H, W, 3)`, uint8.

@@ -33,12 +33,12 @@ def write_png(
     """Writes a PNG; of a large one, no more than a strip is held in memory.
 
     Args:
-        file: is written to.
+        file: open for writing.
         pixels: `(H, W)` or `(H, W, 3)`, uint8, uint16, or float in 0..1.
         alpha: `(H, W)`, or `None`.
         depth: 8 or 16 bits per channel.
-        info: as `Picture.info` explains.
-        xmp: what is written, with where the colors came from.
+        info: metadata; see `Picture.info`.
+        xmp: XMP to write, with the provenance of the colors.
     """
     height, width = pixels.shape[:2]
     channels = (1 if len(pixels.shape) == 2 else pixels.shape[2]) + (alpha is not None)

@@ -33,11 +33,11 @@ class Provenance:
     which other programs show, with model, weights and options in a namespace of our own.
 
     Attributes:
-        model: tag of the weights, as `cnn.art_v1`.
-        weights_sha256: of the weights file; empty if it is not known.
+        model: tag of the weights, such as `cnn.art_v1`.
+        weights_sha256: SHA-256 of the weights file; empty if it is not known.
         options: options that the picture was colored with.
-        version: of artcolor.
-        source_type: from IPTC's vocabulary.
+        version: version of artcolor.
+        source_type: a term of IPTC's vocabulary.
     """
 
     model: str
@@ -110,7 +110,7 @@ def provenance_in(xmp: bytes | None) -> Provenance | None:
     """Reads provenance written by `Provenance.into`.
 
     Args:
-        xmp: of a picture.
+        xmp: XMP of a picture.
 
     Returns:
         The provenance; `None` if artcolor did not color the picture.

@@ -1,4 +1,4 @@
-"""Opening picture files: any format, every page or frame, and never more pixels than allowed."""
+"""Opens picture files of any format, page by page or frame by frame, up to a limit of pixels."""
 
 import contextlib
 import importlib
@@ -293,7 +293,7 @@ def open_picture(source: Source, *, max_pixels: int | None = None, allow_truncat
         allow_truncated: see `open_file`.
 
     Raises:
-        ImageError: the file is missing, not a picture, damaged, too large, or has several pages.
+        ImageError: the file is missing, is not a picture, is damaged or too large, or has several pages.
     """
     with open_file(source, max_pixels=max_pixels, allow_truncated=allow_truncated) as file:
         if file.frames > 1:

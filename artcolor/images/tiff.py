@@ -1,4 +1,4 @@
-"""Reading TIFF files; the tags decide what the samples mean."""
+"""Reads TIFF files; the tags decide what the samples mean."""
 
 import logging
 import re
@@ -132,7 +132,7 @@ class TiffReader:
 
     Args:
         file: an open file, read from its beginning. It must stay open while pages are read.
-        name: what messages call the file.
+        name: name of the file in messages.
 
     Attributes:
         pages: indices of the directories that are pages.

@@ -24,8 +24,8 @@ def walk(folder: Path, *, leave_out: Path | None = None) -> Iterator[Path]:
     and folders (`.name`), and those that systems make (`@eaDir`, `__MACOSX`), are left out.
 
     Args:
-        folder: to go through.
-        leave_out: a folder that is left out, as the results lie in it; existing or not.
+        folder: the folder to search.
+        leave_out: a folder to skip, such as that of the results; existing or not.
 
     Yields:
         Paths of pictures, of links to nothing that are named like one, and of subfolders that cannot be listed.
@@ -81,7 +81,7 @@ def is_left_out(name: str) -> bool:
     """Whether a file or folder is hidden, or made by a system.
 
     Args:
-        name: of the file or folder, without its path.
+        name: name of the file or folder, without its path.
 
     Example:
         >>> is_left_out("__MACOSX"), is_left_out("a.png")
@@ -94,7 +94,7 @@ def is_picture(path: Path) -> bool:
     """Whether a file is a picture by its suffix, or by its first bytes.
 
     Args:
-        path: of a file.
+        path: path of a file.
 
     Example:
         >>> is_picture(Path("a.JFIF")), is_picture(Path("notes.txt"))
@@ -110,7 +110,7 @@ def usual_suffix(path: Path) -> str:
     """The suffix of a picture, or the usual one of its content where its own says nothing.
 
     Args:
-        path: of a file, existing or not.
+        path: path of a file, existing or not.
 
     Example:
         >>> usual_suffix(Path("a.JFIF"))

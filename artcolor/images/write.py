@@ -57,10 +57,10 @@ def save_picture(
     """Writes one picture atomically.
 
     Args:
-        picture: in color; or a Pillow image, with metadata in its `info`.
-        path: of the file; an existing file is replaced. Its suffix decides the format. A binary file that is open for
-            writing gets all bytes at once, and only if nothing failed.
-        format: decides instead of the suffix: `"png"`, `".webp"`; required for an open file without a name.
+        picture: a picture in color, or a Pillow image with metadata in its `info`.
+        path: path of the file; an existing file is replaced. Its suffix decides the format. A binary file that is open
+            for writing gets all bytes at once, and only if nothing failed.
+        format: overrides the suffix: `"png"`, `".webp"`; required for an open file without a name.
         quality: 1..100 for JPEG, WebP, AVIF, HEIC. `None` is about the original's, or 95 (90 for AVIF and HEIC).
         depth: 8 or 16 bits per channel. `None` is 16 where the picture has more than 8 and the format can hold them.
         provenance: origin of the colors, to be recorded in the file.
@@ -166,7 +166,7 @@ def check_settings(
     """Checks that the format of a file supports the requested quality and depth.
 
     Args:
-        path: of the file to write.
+        path: path of the file to write.
         format: see `save_picture`.
         quality: see `save_picture`.
         depth: see `save_picture`.

@@ -39,7 +39,7 @@ def fitted(xmp: bytes, *, moved: bool = False) -> bytes:
     Develop settings of raw converters go too: programs would apply them to the result once more.
 
     Args:
-        xmp: of the original.
+        xmp: XMP of the original.
         moved: the pixels were turned or mirrored, so that places in the picture no longer hold.
 
     Returns:

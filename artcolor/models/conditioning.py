@@ -33,7 +33,7 @@ def conditioned(embedding: Embedding, kernel: ChromaKernel, ab: Tensor, observat
     """Spreads known colors over a prediction.
 
     Args:
-        embedding: of all cells of N pictures.
+        embedding: embedding of all cells of N pictures.
         kernel: the kernel.
         ab: `(N, 2, h, w)`, predicted chroma in Lab units.
         observations: what is known, the same for all pictures.
@@ -67,7 +67,7 @@ def plausible(embedding: Embedding, kernel: ChromaKernel, observations: Observat
     """Selects the observations that apply to the whole picture, not only to one object.
 
     Args:
-        embedding: of all cells of one picture.
+        embedding: embedding of all cells of one picture.
         kernel: the kernel.
         observations: what is known.
 
@@ -143,7 +143,7 @@ def moments_of(head: Head, raw: Tensor, lightness: Tensor) -> tuple[Tensor, Tens
     """Computes mean and covariance of the predicted chroma.
 
     Args:
-        head: of the model.
+        head: head of the model.
         raw: its raw output, `(N, C, h, w)`.
         lightness: `(N, 1, H, W)`, L in 0..100.
 

@@ -89,7 +89,7 @@ def draw(kernel: ChromaKernel, embedding: Embedding, generator: torch.Generator)
 
     Args:
         kernel: the kernel.
-        embedding: of all cells of N pictures.
+        embedding: embedding of all cells of N pictures.
         generator: source of randomness; all pictures share it.
 
     Returns:

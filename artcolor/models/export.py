@@ -31,7 +31,7 @@ class _Decoded(nn.Module):
     """A model with the decoding of its head, in operations that ONNX has.
 
     Args:
-        model: predicts a distribution.
+        model: a model that predicts a distribution.
     """
 
     def __init__(self, model: ColorizationModel) -> None:
@@ -67,7 +67,7 @@ class _Embedded(_Decoded):
     """The same, with the kernel's embedding of each cell.
 
     Args:
-        model: predicts a distribution.
+        model: a model that predicts a distribution.
     """
 
     def __init__(self, model: ColorizationModel) -> None:
@@ -121,7 +121,7 @@ def export_onnx(
     that computing chroma from the logits requires.
 
     Args:
-        model: predicts a distribution.
+        model: a model that predicts a distribution.
         tag: name of the weights, for the provenance.
         sha256: SHA-256 of the weights file, for the provenance.
         half: store the kernels in float16, which halves the file; the network still computes in float32. This is
@@ -156,7 +156,7 @@ def graph_of(model: ColorizationModel, *, tag: str, sha256: str) -> ExportedGrap
     """Creates a graph that takes its weights from the safetensors file of a release.
 
     Args:
-        model: with the weights of the release.
+        model: a model with the weights of the release.
         tag: name of the weights.
         sha256: SHA-256 of the weights file.
 
@@ -185,10 +185,10 @@ def metadata_of(model: ColorizationModel, *, tag: str = "", sha256: str = "", hi
     """Returns the metadata that is needed to compute colors from the outputs of a complete ONNX file.
 
     Args:
-        model: predicts a distribution.
-        tag: as for `export_onnx`.
-        sha256: as for `export_onnx`.
-        hints: as for `export_onnx`.
+        model: a model that predicts a distribution.
+        tag: see `export_onnx`.
+        sha256: see `export_onnx`.
+        hints: see `export_onnx`.
     """
     stated = {**_metadata(model, tag, sha256), "head": _decoding(model.distribution_head())}
     return {**stated, "kernel": _spreading(model)} if hints else stated

@@ -15,7 +15,8 @@ class FeatureExtractor(nn.Module):
     """The encoder of a model, without decoder and head.
 
     Args:
-        model: is copied, not changed. What it does not train, such as the first stages of `unet`, stays frozen.
+        model: the model, which is copied, not changed. What it does not train, such as the first stages of `unet`,
+            stays frozen.
 
     Attributes:
         name: name of the model.

@@ -154,7 +154,7 @@ class ChromaKernel(nn.Module):
         """Computes the embedding of each pixel.
 
         Args:
-            features: of the network, `(N, C, h / s, w / s)` each, with s = 1 for the first.
+            features: features of the network, `(N, C, h / s, w / s)` each, with s = 1 for the first.
             lightness: `(N, 1, h, w)`, L in 0..100.
             mean: `(N, 2, h, w)`, predicted mean of a and b, in Lab units.
             covariance: `(N, 3, h, w)`, predicted variance of a, covariance, and variance of b, in Lab units squared.
@@ -236,8 +236,8 @@ class ChromaKernel(nn.Module):
         Args:
             one: n pixels of N pictures.
             two: m pixels of N pictures.
-            local: for residuals that are specific to objects; larger numbers make objects smaller, 1 is the largest.
-                `None` is for residuals of the whole picture.
+            local: scale of residuals that are specific to objects; larger numbers make objects smaller, 1 is the
+                largest. `None` is for residuals of the whole picture.
 
         Returns:
             `(N, 2 · n, 2 · m)`, a and b alternating.
@@ -286,11 +286,11 @@ class UntrainedKernel(ChromaKernel):
         """Computes the embedding of each pixel; see `ChromaKernel.embed`.
 
         Args:
-            features: of the network, `(N, C, h, w)`, standardized within each picture; only the first are used. If
-                there are none, place and lightness decide.
-            lightness: as for `ChromaKernel.embed`.
-            mean: as for `ChromaKernel.embed`.
-            covariance: as for `ChromaKernel.embed`.
+            features: features of the network, `(N, C, h, w)`, standardized within each picture; only the first are
+                used. If there are none, place and lightness decide.
+            lightness: see `ChromaKernel.embed`.
+            mean: see `ChromaKernel.embed`.
+            covariance: see `ChromaKernel.embed`.
 
         Returns:
             The embedding of all pixels.

@@ -53,7 +53,7 @@ class Gaussian(NamedTuple):
         """Computes mean and log-variance with one layer.
 
         Args:
-            layer: has two output channels per dimension of the Gaussian; all means come first.
+            layer: a layer with two output channels per dimension of the Gaussian; all means come first.
             features: input of the layer.
 
         Returns:

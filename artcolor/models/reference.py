@@ -35,10 +35,10 @@ def adopted(
 
     Args:
         model: the model.
-        embedding: of all cells of N pictures.
+        embedding: embedding of all cells of N pictures.
         ab: `(N, 2, h, w)`, predicted chroma in Lab units.
         reference: `(1, 3, H, W)`, sRGB in 0..1.
-        decoding: by which `ab` was decoded.
+        decoding: the decoding that gave `ab`.
 
     Returns:
         `(N, 2, h, w)` in Lab units.
@@ -74,8 +74,8 @@ def likeness(kernel: ChromaKernel, picture: Embedding, reference: Embedding) -> 
 
     Args:
         kernel: the kernel; its `related` holds the ratios of distances from which and up to which pictures are related.
-        picture: of N pictures, without place.
-        reference: of one picture, without place.
+        picture: embedding of N pictures, without place.
+        reference: embedding of one picture, without place.
 
     Returns:
         `(N,)` in 0.1..1.

@@ -34,10 +34,10 @@ class Spread:
 
     Args:
         kernel: the kernel.
-        embedding: of all cells.
-        observations: of which cells the color is known.
+        embedding: embedding of all cells.
+        observations: the cells with known colors.
         noise: standard deviation of the noise, in scaled units; `None` is that of the embedding.
-        local: for residuals that are specific to objects; see `ChromaKernel.covariance`.
+        local: scale of residuals that are specific to objects; see `ChromaKernel.covariance`.
 
     Raises:
         WeightsError: the kernel is damaged.

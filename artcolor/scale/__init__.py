@@ -1,4 +1,4 @@
-"""Collections that outgrow a machine: Ray Data (extra `scale`)."""
+"""Colorizes collections on many machines with Ray Data (extra `scale`)."""
 
 from typing import Any
 

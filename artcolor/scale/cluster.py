@@ -1,4 +1,4 @@
-"""Connects to Ray: to a cluster, or to one that is started on this machine for the time of a run."""
+"""Connects to a Ray cluster, or starts one on this machine for the duration of a run."""
 
 import contextlib
 import logging
@@ -34,15 +34,15 @@ _SECONDS_TO_CONNECT = 10.0
 
 @contextlib.contextmanager
 def connected(address: str | None, *, cpus: int | None = None, bytes_of_rows: int = 0) -> Iterator[None]:
-    """Connects to a cluster, or starts one on this machine and ends it afterwards. An existing connection stays.
+    """Connects to a cluster, or starts one on this machine and ends it afterwards. An existing connection is kept.
 
-    Logs of the one that is started here are removed when the block ends without an exception, unless `RAY_TMPDIR` is
+    The logs of a cluster on this machine are removed when the block ends without an exception, unless `RAY_TMPDIR` is
     set.
 
     Args:
-        address: of a cluster, as `ray.init` takes it: `auto`, or host and port; `None` starts one here.
-        cpus: processor cores of the one that is started here; `None` is all that this process may use.
-        bytes_of_rows: that it must hold.
+        address: address of a cluster for `ray.init`: `auto`, or host and port; `None` starts one on this machine.
+        cpus: processor cores of a cluster that is started here; `None` uses all that this process may use.
+        bytes_of_rows: memory that its rows need, in bytes.
 
     Raises:
         ConfigError: there is no cluster at the address, or Ray cannot be started.
@@ -133,7 +133,7 @@ def _without_standard_error() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_context() -> Iterator[None]:
-    """Within it, data sets of Ray print nothing, and hand on rows as soon as they are there."""
+    """A context in which data sets of Ray print nothing and pass on rows as soon as they are ready."""
     context = ray.data.DataContext.get_current().copy()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -144,11 +144,11 @@ def quiet_context() -> Iterator[None]:
 
 
 def default_actors(cpus_per_actor: int, gpus_per_actor: float) -> int:
-    """Returns how many actors the cluster has room for now.
+    """Returns the number of actors that the cluster has room for now.
 
     Args:
-        cpus_per_actor: cores of each.
-        gpus_per_actor: GPUs of each.
+        cpus_per_actor: processor cores of each actor.
+        gpus_per_actor: GPUs of each actor.
 
     Raises:
         ConfigError: it has no room for any.

@@ -44,7 +44,7 @@ where original and result are; `color`: how much color the original has; `settin
 result is; `time`: when the row was made."""
 
 DONE = ("colorized", "already_colored", "unsupported")
-"""What is not tried again."""
+"""Statuses of pictures that are not tried again."""
 
 _ROWS, _SECONDS = 10_000, 10.0
 _LOCK = ".lock"
@@ -54,7 +54,7 @@ class Journal:
     """Reads and continues a journal.
 
     Args:
-        folder: of the journal, made when it is opened: a path, or an address in its place.
+        folder: path or address of the folder, which is created when the journal is opened.
 
     Example:
         >>> import tempfile
@@ -101,7 +101,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Writes the rows that wait."""
+        """Writes pending rows."""
         with self._cleanup:
             self.flush()
 
@@ -109,7 +109,7 @@ class Journal:
         """Adds rows; they are written every 10 seconds, or with the next rows after that.
 
         Args:
-            rows: of `COLUMNS`.
+            rows: rows with the columns `COLUMNS`.
 
         Raises:
             DataError: they cannot be written.
@@ -119,7 +119,7 @@ class Journal:
             self.flush()
 
     def flush(self) -> None:
-        """Writes the rows that wait.
+        """Writes pending rows.
 
         Raises:
             DataError: they cannot be written.
@@ -130,7 +130,7 @@ class Journal:
             self._write(rows)
 
     def start(self) -> None:
-        """Notes that there is a run, before there are rows.
+        """Records the start of a run, before there are rows.
 
         Raises:
             DataError: it cannot be written.
@@ -158,7 +158,7 @@ class Journal:
         """Returns the last row of each key.
 
         Args:
-            columns: of the table; `key` is among them. `None` is all.
+            columns: columns of the table, among them `key`; `None` returns all.
 
         Raises:
             DataError: a file cannot be read, or is not of a journal.
@@ -197,12 +197,12 @@ def write_report(rows: pa.Table, path: Path) -> None:
     """Writes rows of a journal as CSV.
 
     Args:
-        rows: of `COLUMNS`.
-        path: of the CSV: a path, or an address in its place.
+        rows: rows with the columns `COLUMNS`.
+        path: path or address of the CSV.
 
     Raises:
         DataError: it cannot be written.
-        ImageError: the store does not take it.
+        ImageError: the store rejects it.
     """
     pa.csv.write_csv(rows, file := io.BytesIO())
     address: Address | None = as_address(path)

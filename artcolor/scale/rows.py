@@ -53,7 +53,7 @@ def is_manifest(source: Path) -> bool:
     """Whether a source is a manifest by its suffix; a folder may have any name.
 
     Args:
-        source: a path, or an address in its place.
+        source: a path or an address.
 
     Example:
         >>> is_manifest(Path("scans.csv")), is_manifest(Path("scans"))
@@ -66,8 +66,8 @@ def read_rows(source: Path, out: Path, *, format: str | None = None, hints: Path
     """Reads a manifest or lists a folder, and decides where each result goes.
 
     Args:
-        source: a manifest or a folder: a path, or an address in its place.
-        out: folder of the results: a path, or an address in its place.
+        source: path or address of a manifest or a folder.
+        out: path or address of the folder of the results.
         format: format of all results; `None` keeps that of each original, or takes the nearest that can hold color.
         hints: a folder of hints files, if `source` is a folder on disk (see `artcolor.batch.plan.plan_jobs`).
 

@@ -46,14 +46,14 @@ _MOST_BLOCKS, _MOST_BATCHES = 20_000, 16
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did.
+    """The outcome of a run.
 
     Attributes:
         total: number of pictures in the manifest or folder.
-        before: of them, done by earlier runs.
-        counts: number of pictures by status, of this run.
-        seconds: that it took, without starting Ray.
-        actors: that it used.
+        before: number of these pictures that earlier runs have done.
+        counts: number of pictures of this run, by status.
+        seconds: duration without the start of Ray.
+        actors: number of actors used.
     """
 
     total: int
@@ -82,9 +82,8 @@ def colorize_dataset(
 ) -> Summary:
     """Colorizes a collection with Ray Data, on this machine or on a cluster.
 
-    Each picture is a row of the journal. A run that is repeated does what the journal does not have, and tries again
-    what failed; so a run that was killed is continued by repeating it. Pictures that cannot be colorized are rows, not
-    exceptions.
+    Each picture is a row of the journal. A repeated run colorizes only pictures that are not in the journal or that
+    failed, so repeat a killed run to resume it. Pictures that cannot be colorized become rows, not exceptions.
 
     Args:
         source: a manifest (`.parquet` or `.csv`, with the columns `key`, `uri` and perhaps `options`), or a folder: a
@@ -96,18 +95,18 @@ def colorize_dataset(
         decoding: how the model's output becomes chroma; `None` takes it from `options`.
         saving: how results are written. With `force`, results that the journal does not know are replaced, and those
             that it knows with other settings are made again.
-        actors: number of processes that colorize; `None` is as many as the cluster has room for.
-        cpus_per_actor: cores of each.
-        gpus_per_actor: GPUs of each, or a part of one.
-        address: of a cluster: `auto` on one of its machines, or host and port; `None` starts Ray on this machine for
-            the time of the run, unless this process is connected already.
+        actors: number of processes that colorize; `None` uses as many as the cluster has room for.
+        cpus_per_actor: processor cores of each actor.
+        gpus_per_actor: GPUs of each actor, or a fraction of one.
+        address: address of a cluster: `auto` on one of its machines, or host and port; `None` starts Ray on this
+            machine for the time of the run, unless this process is connected already.
         report: where to write the journal as CSV at the end; a path or an address.
-        progress: called with the number of pictures by status, and how many there are to do.
-        **options: see `artcolor.engine.options.Options`; `hints` is a folder of hints files, if `source` is a folder
-            on disk.
+        progress: called with the number of pictures by status, and the number of pictures to do.
+        **options: colorizing options; see `artcolor.engine.options.Options`. `hints` is a folder of hints files, if
+            `source` is a folder on disk.
 
     Returns:
-        What was done.
+        The numbers of pictures, and the duration.
 
     Raises:
         ConfigError: an option is invalid, Ray cannot be reached, or the journal is used by another run or with

@@ -1,4 +1,4 @@
-"""What runs on the machines of a cluster: reads, colorizes and writes pictures, by the engine's own road."""
+"""The code that runs on the machines of a cluster: reads, colorizes and writes pictures with the engine."""
 
 import contextlib
 import functools
@@ -43,7 +43,7 @@ _ALONE = 2
 
 
 class Attempts:
-    """Counts attempts, as whoever is killed cannot. It lives in a process of its own."""
+    """Counts attempts in a process of its own, which outlives killed workers."""
 
     def __init__(self) -> None:
         self._begun: dict[tuple[int, bool], int] = {}
@@ -52,11 +52,11 @@ class Attempts:
         """Notes that a row, or the batch that begins with it, is tried.
 
         Args:
-            number: of the row.
-            alone: the row, and not a batch.
+            number: number of the row.
+            alone: whether this is the row alone, not a batch.
 
         Returns:
-            How often it was tried before, without an end.
+            The number of earlier attempts that did not end.
         """
         before = self._begun.get((number, alone), 0)
         self._begun[number, alone] = before + 1
@@ -66,19 +66,19 @@ class Attempts:
         """Forgets a row or a batch that is done.
 
         Args:
-            number: as in `begin`.
-            alone: as in `begin`.
+            number: see `begin`.
+            alone: see `begin`.
         """
         self._begun.pop((number, alone), None)
 
 
 def make_colorizer(model: str, options: Mapping[str, Any], *, guided: bool = False) -> Colorizer:
-    """Makes a colorizer that is the same in each process, whatever has been imported there.
+    """Creates a colorizer that is the same in each process, whatever has been imported there.
 
     Args:
-        model: as `Colorizer` takes it.
-        options: of `Colorizer`.
-        guided: it will have hints, which only PyTorch follows.
+        model: see `Colorizer`.
+        options: options of `Colorizer`.
+        guided: whether it will have hints, which only PyTorch follows.
 
     Raises:
         ConfigError: an option is invalid.
@@ -98,8 +98,8 @@ class Worker:
     """Colorizes batches of rows. Failures are rows, too.
 
     Args:
-        model: as `Colorizer` takes it.
-        options: of `Colorizer`.
+        model: see `Colorizer`.
+        options: options of `Colorizer`.
         saving: how results are written.
         weights: provenance of the model where the run was started; another one here ends the run.
         cores: number of processor cores to use.
@@ -134,7 +134,7 @@ class Worker:
         """Colorizes a batch.
 
         Args:
-            rows: of `artcolor.scale.rows.ROWS`, with their `number`.
+            rows: rows of `artcolor.scale.rows.ROWS`, with their `number`.
 
         Returns:
             A table of `OUTCOMES`.

@@ -42,7 +42,7 @@ def make_app(settings: Settings) -> Starlette:
     """Creates the server.
 
     Args:
-        settings: of the server.
+        settings: settings of the server.
 
     Returns:
         The application, which any ASGI server can run.

@@ -48,8 +48,8 @@ def colorize_upload(upload: Upload, query: QueryParams, state: State) -> File:
 
     Args:
         upload: the picture, with hints and reference.
-        query: holds options.
-        state: of the server.
+        query: query of the request, with options.
+        state: state of the server.
 
     Returns:
         The colored picture, with warnings.

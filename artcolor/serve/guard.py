@@ -37,8 +37,8 @@ class Guard:
     point here (DNS rebinding). Such a request has that site as Origin, or that name as Host.
 
     Args:
-        app: answers all other requests.
-        settings: of the server.
+        app: the application that answers all other requests.
+        settings: settings of the server.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -112,9 +112,9 @@ class Drain:
     A connection that is closed with unread data is reset, and the client may lose the answer.
 
     Args:
-        app: answers requests.
+        app: the application that answers requests.
         settings: `max_bytes` limits what is read.
-        seconds: for reading.
+        seconds: time limit for reading.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, seconds: float = 5) -> None:

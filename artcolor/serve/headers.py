@@ -24,7 +24,7 @@ def provenance_headers(provenance: Provenance) -> dict[str, str]:
     """Returns headers with the provenance of a picture.
 
     Args:
-        provenance: of the picture. Hints are left out, because headers are short; the file has them.
+        provenance: provenance of the picture. Hints are left out, because headers are short; the file has them.
 
     Returns:
         Name of the header → value. The name of the model is percent-encoded where it is not ASCII.

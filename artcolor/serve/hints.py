@@ -22,8 +22,8 @@ def hints_of(upload: Upload, settings: Settings, room: Room) -> Any:
 
     Args:
         upload: content of the request.
-        settings: limit the pixels of painted hints.
-        room: for the painted picture.
+        settings: settings of the server; they limit the pixels of painted hints.
+        room: room for the painted picture.
 
     Returns:
         An object as in a hints file, or a list of hints; `None` without hints.

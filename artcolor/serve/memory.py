@@ -28,7 +28,7 @@ class Memory:
     """Counts the bytes of received files and of files to be sent.
 
     Args:
-        settings: `held_bytes` counts.
+        settings: settings of the server; `held_bytes` is used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -44,7 +44,7 @@ class Memory:
         """Counts further bytes.
 
         Args:
-            count: of them.
+            count: number of bytes.
 
         Raises:
             HTTPException: there would be too many (503).
@@ -58,7 +58,7 @@ class Memory:
         """Counts bytes that are no longer in memory.
 
         Args:
-            count: of them.
+            count: number of bytes.
         """
         with self._lock:
             self._taken -= count
@@ -84,7 +84,7 @@ class Room:
         """Waits until there is room for a picture.
 
         Args:
-            pixels: of the picture, and of those that are needed for it.
+            pixels: number of pixels of the picture and of all that is needed for it.
 
         Raises:
             HTTPException: it takes too long (503).
@@ -124,7 +124,7 @@ class FileAnswer(Response):
 
     Args:
         file: what is sent.
-        memory: counts.
+        memory: counts the bytes of the response.
         settings: `seconds` is what any client has to take the file.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Words errors for clients."""
+"""Formats errors for clients."""
 
 from pathlib import Path
 
@@ -17,11 +17,11 @@ _WORDS = {
 
 
 def message(error: Exception, settings: Settings) -> str:
-    """Words an error for a client.
+    """Formats an error for a client.
 
     Args:
-        error: of the library.
-        settings: of the server.
+        error: error of the library.
+        settings: settings of the server.
 
     Returns:
         The message, without paths of this machine and options of the command.

@@ -44,8 +44,8 @@ class Counting:
     """Counts requests by endpoint and status.
 
     Args:
-        app: answers requests.
-        metrics: counts.
+        app: the application that answers requests.
+        metrics: the counters.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

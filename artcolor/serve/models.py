@@ -28,7 +28,7 @@ def defaults_of(entry: Entry) -> dict[str, float]:
     """Returns the decoding defaults of released weights.
 
     Args:
-        entry: of the weights.
+        entry: manifest entry of the weights.
 
     Returns:
         Strength; and vividness and temperature if the model predicts a distribution.
@@ -41,7 +41,7 @@ def abilities(distribution: bool) -> dict[str, Any]:
     """Returns what a model can do.
 
     Args:
-        distribution: it predicts a distribution of colors.
+        distribution: whether it predicts a distribution of colors.
 
     Returns:
         `accepts`: fields of `Guidance`; `decoding`: fields of `Decoding`; `uncertainty`: whether it can map its
@@ -61,8 +61,8 @@ def working_size_of(name: str, size: int | None) -> int:
     """Returns the working size of a model.
 
     Args:
-        name: of a model or of weights.
-        size: the one that was asked for; `None` is the model's own.
+        name: name of a model or of weights.
+        size: the requested size; `None` uses the model's own.
     """
     own = (entry.config.get("size") for entry in local_entries() if name in (entry.key, entry.model))
     return size or next(own, None) or _SIZE
@@ -72,8 +72,8 @@ def check_model(name: str, settings: Settings) -> None:
     """Checks that a request may use a model: no request makes the server read another file, or download one.
 
     Args:
-        name: of a model or of weights.
-        settings: hold the model that the server was started with.
+        name: name of a model or of weights.
+        settings: settings of the server, with the model that it was started with.
 
     Raises:
         ConfigError: it may not.
@@ -87,8 +87,8 @@ def make_colorizer(name: str, settings: Settings, options: Mapping[str, Any] | N
     """Creates a colorizer with the backend that the command would choose.
 
     Args:
-        name: of a model or of weights.
-        settings: determine the device.
+        name: name of a model or of weights.
+        settings: settings of the server; `device` is used.
         options: see `Colorizer`.
 
     Raises:

@@ -94,9 +94,9 @@ def from_query(
     """Reads options from the query of a request.
 
     Args:
-        query: of the request.
-        known: options that it may hold.
-        others: names of what else it may hold.
+        query: query of the request.
+        known: options that it may contain.
+        others: names of anything else that it may contain.
 
     Returns:
         The values of the options that are given.
@@ -148,8 +148,8 @@ def check_size(options: Mapping[str, Any], settings: Settings) -> None:
     """Checks the working size.
 
     Args:
-        options: that may hold it.
-        settings: limit it.
+        options: options that may contain it.
+        settings: settings of the server, which limit it.
 
     Raises:
         ConfigError: it is too large.

@@ -21,10 +21,10 @@ class Checked(NamedTuple):
     """Facts from the header of a picture file.
 
     Attributes:
-        suffix: of a file of the same format, or of the nearest that can be written.
+        suffix: suffix of a file of the same format, or of the nearest that can be written.
         pixels: their number, of all pages or frames together.
-        width: of a page, in pixels.
-        height: of a page, in pixels.
+        width: width of a page, in pixels.
+        height: height of a page, in pixels.
         frames: number of pages or frames.
     """
 
@@ -42,7 +42,7 @@ def check_picture(
 
     Args:
         source: its file.
-        settings: limit the pixels.
+        settings: settings of the server, which limit the pixels.
         allow_truncated: see `open_file`.
         single: reject several pages or frames.
 
@@ -86,7 +86,7 @@ def media_type(suffix: str) -> str:
     """Returns the media type of a picture file.
 
     Args:
-        suffix: of the file.
+        suffix: suffix of the file.
 
     Example:
         >>> media_type(".png"), media_type("jpg")

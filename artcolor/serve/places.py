@@ -24,7 +24,7 @@ class Places:
     """Threads that colorize, and places in the queue for them.
 
     Args:
-        settings: `threads`, `queue` and `seconds` count.
+        settings: settings of the server; `threads`, `queue` and `seconds` are used.
         memory: counts the bodies of requests.
     """
 
@@ -75,10 +75,10 @@ class Place:
 
     Args:
         threads: run functions.
-        seconds: limit of one function.
+        seconds: time limit of one function.
         memory: counts the body of the request.
         claim: takes the place, or raises an error if there is none.
-        give_back: is called once the place is free.
+        give_back: called once the place is free.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Place:
         """Counts bytes of the body, which are held as long as the place.
 
         Args:
-            count: of them.
+            count: number of bytes.
 
         Raises:
             HTTPException: the server holds too many already (503).
@@ -126,9 +126,9 @@ class Place:
 
         Args:
             request: the request. If its client disconnects before the function starts, the function is not run.
-            function: to run.
-            *args: for it.
-            **kwargs: for it.
+            function: the function to run.
+            *args: its positional arguments.
+            **kwargs: its keyword arguments.
 
         Returns:
             What the function returns.

@@ -23,8 +23,8 @@ def run(settings: Settings, started: Callable[[str], None]) -> None:
     """Runs the server. After SIGTERM or Ctrl-C, it completes pending requests and stops.
 
     Args:
-        settings: of the server.
-        started: is called with the address once clients can connect.
+        settings: settings of the server.
+        started: called with the address once clients can connect.
 
     Raises:
         ConfigError: it cannot listen there, or there is no such model.
@@ -54,8 +54,8 @@ def make_server(settings: Settings, started: Callable[[], None] = lambda: None) 
     """Creates a server without running it.
 
     Args:
-        settings: of the server.
-        started: is called once the server answers.
+        settings: settings of the server.
+        started: called once the server answers.
     """
     return _Server(
         uvicorn.Config(

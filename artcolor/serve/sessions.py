@@ -32,7 +32,7 @@ class Kept:
 
     Attributes:
         session: renders the picture.
-        suffix: of a file in the format of the original.
+        suffix: suffix of a file in the format of the original.
         reference: bytes and name of a colored picture that the colors follow; `None` without one.
         working: number of pixels at the working size.
         guidance: the latest guidance of the client.
@@ -85,7 +85,7 @@ class Sessions:
     """The newest sessions, each until it has been unused for a while.
 
     Args:
-        settings: `sessions`, `session_bytes` and `session_seconds` count.
+        settings: settings of the server; `sessions`, `session_bytes` and `session_seconds` are used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -160,8 +160,8 @@ class Sessions:
 
         Args:
             name: its id.
-            room: for its picture.
-            hints: that it will have, as JSON; `None` leaves it at those it has.
+            room: room for its picture.
+            hints: its new hints, as JSON; `None` keeps the present ones.
 
         Raises:
             ConfigError: the hints need too much memory or time.

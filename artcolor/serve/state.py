@@ -1,4 +1,4 @@
-"""What the endpoints of one server share."""
+"""State that the endpoints of one server share."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -19,13 +19,13 @@ class State:
     """What the endpoints of one server share.
 
     Attributes:
-        settings: of the server.
+        settings: settings of the server.
         places: threads and the queue for them.
         memory: counts the files that are held.
-        room: for large pictures.
+        room: room for large pictures.
         sessions: pictures that are kept.
-        metrics: what is counted.
-        folder: is held by the one request that colorizes a folder.
+        metrics: counters of the server.
+        folder: lock that is held by the one request that colorizes a folder.
     """
 
     settings: Settings

@@ -31,7 +31,7 @@ class NamedBytes(io.BytesIO):
 
     Args:
         data: the bytes.
-        name: as the client calls the file; of a path, only the last part counts.
+        name: the client's name of the file; of a path, only the last part is used.
     """
 
     def __init__(self, data: bytes, name: str) -> None:
@@ -49,7 +49,7 @@ class Upload:
         hints: what a hints file says; `None` without one.
         painted: bytes of a picture with painted hints, and the name of that file; `None` without one.
         reference: bytes of a picture file, and the name of that file; `None` without one.
-        name: of the picture file; empty if the request does not tell it.
+        name: name of the picture file; empty if the request does not tell it.
     """
 
     picture: bytes = b""
@@ -69,8 +69,8 @@ async def read_body(request: Request, settings: Settings, place: Place, limit: i
 
     Args:
         request: the request.
-        settings: limits the size and the time.
-        place: of the request.
+        settings: settings of the server; they limit size and time.
+        place: place of the request.
         limit: a smaller limit of the size.
 
     Raises:
@@ -119,8 +119,8 @@ async def read_upload(request: Request, settings: Settings, place: Place) -> Upl
 
     Args:
         request: the request.
-        settings: limits the size and the time.
-        place: of the request.
+        settings: settings of the server; they limit size and time.
+        place: place of the request.
 
     Returns:
         The content.

@@ -1,4 +1,4 @@
-"""What the network needs for a picture, in memory and time; more than is allowed is refused before it begins."""
+"""Estimates the memory and time that the network needs for a picture, to refuse what is too large in advance."""
 
 import math
 from collections.abc import Iterable
@@ -34,8 +34,8 @@ def working_pixels(width: int, height: int, size: int) -> int:
     """Number of pixels of a picture at the working size; about, because models differ.
 
     Args:
-        width: of the picture.
-        height: of the picture.
+        width: width of the picture.
+        height: height of the picture.
         size: the working size.
 
     Example:
@@ -52,7 +52,7 @@ def work_of(working: int, hints: Any = None, *, draws: bool = False) -> int:
 
     Args:
         working: number of its pixels at the working size.
-        hints: as JSON; what is wrong in them does not matter here.
+        hints: hints as JSON; invalid ones are not reported here.
         draws: whether colors may be sampled.
 
     Returns:

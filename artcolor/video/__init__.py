@@ -3,14 +3,14 @@
 from pathlib import Path
 
 SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi")
-"""Of films that are read and written."""
+"""Suffixes of films that are read and written."""
 
 
 def is_film(path: Path) -> bool:
-    """Whether a file is a film by its suffix.
+    """Returns whether a file is a film, by its suffix.
 
     Args:
-        path: of a file, existing or not.
+        path: path of a file, existing or not.
 
     Example:
         >>> is_film(Path("a.MP4")), is_film(Path("a.png"))

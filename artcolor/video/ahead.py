@@ -1,4 +1,4 @@
-"""Two things at a time: the network looks at the next frames while those before are painted and encoded."""
+"""Runs two steps at a time: the network processes the next frames while earlier ones are painted and encoded."""
 
 import contextvars
 import threading
@@ -19,7 +19,7 @@ class Ahead(Generic[_T]):
     """Makes items in a thread, some of them before they are asked for.
 
     Args:
-        count: so many are made ahead.
+        count: number of items to make ahead.
 
     Example:
         >>> ahead = Ahead(2)
@@ -35,7 +35,7 @@ class Ahead(Generic[_T]):
         """Yields items, in order.
 
         Args:
-            items: are gone through in the thread. What it raises is raised here.
+            items: items, which the thread iterates over. What it raises is raised here.
         """
         context = contextvars.copy_context()
 
@@ -57,10 +57,10 @@ class Ahead(Generic[_T]):
                     each.cancel()
 
     def watched(self, sources: Iterable[Any]) -> Iterator[Any]:
-        """Yields what items are made of, until nobody wants them any more.
+        """Yields the sources of items until no more items are requested.
 
         Args:
-            sources: any.
+            sources: any iterable.
         """
         for source in sources:
             if self._stopped.is_set():

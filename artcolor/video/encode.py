@@ -1,4 +1,4 @@
-"""Which codec a colored film gets, and its encoder."""
+"""Chooses the codec of a colored film, and encodes it."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -66,10 +66,10 @@ class Encoding:
     """How the colored film is encoded.
 
     Attributes:
-        container: FFmpeg's name of it.
-        encoder: FFmpeg's name of it.
-        target: pixels.
-        options: of the encoder.
+        container: FFmpeg's name of the container.
+        encoder: FFmpeg's name of the encoder.
+        target: pixels of the result.
+        options: options of the encoder.
     """
 
     container: str
@@ -78,7 +78,7 @@ class Encoding:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def stated(self) -> dict[str, Any]:
-        """All of it, for comparing it with that of an earlier run."""
+        """All settings, to compare them with those of an earlier run."""
         levels = self.target.levels
         target = (self.target.pix_fmt, levels.depth, levels.full)
         return {"container": self.container, "encoder": self.encoder, "target": target, "options": dict(self.options)}
@@ -88,7 +88,7 @@ def container_of(path: Path) -> str:
     """Finds the container of a result by its suffix.
 
     Args:
-        path: of the result.
+        path: path of the result.
 
     Raises:
         ConfigError: there is none.
@@ -103,16 +103,16 @@ def choose(facts: Facts, path: Path, *, codec: str | None = None, crf: int | Non
     """Chooses codec and pixels of the result: those of the original where they can be written.
 
     Args:
-        facts: of the original.
-        path: of the result, whose suffix decides the container.
+        facts: facts about the original.
+        path: path of the result, whose suffix decides the container.
         codec: name of a codec (`h264`) or of an encoder of FFmpeg (`libx264`); `None` is that of the original.
-        crf: quality, the smaller the better, of codecs that know it; `None` is nearly transparent.
+        crf: quality, for codecs that support it; lower is better. `None` is visually nearly lossless.
 
     Returns:
         How the film is encoded.
 
     Raises:
-        ConfigError: there is no such codec, the container does not hold it, or it has no such quality.
+        ConfigError: there is no such codec, the container cannot hold it, or it does not support `crf`.
     """
     container = container_of(path)
     for encoder in _wanted(facts, codec, container):
@@ -196,11 +196,11 @@ def _quality(encoder: str, crf: int | None) -> dict[str, str]:
 
 
 def holds_codec(container: str, encoder: str) -> bool:
-    """Whether a container holds what an encoder writes.
+    """Returns whether a container can hold the output of an encoder.
 
     Args:
-        container: FFmpeg's name of it.
-        encoder: FFmpeg's name of it.
+        container: FFmpeg's name of the container.
+        encoder: FFmpeg's name of the encoder.
     """
     # MP4 holds more than players expect in it.
     if container == "mp4" and av.Codec(encoder, "w").canonical_name not in ("h264", "hevc", "vp9", "av1", "mpeg4"):
@@ -217,9 +217,9 @@ def configure(context: VideoCodecContext, encoding: Encoding, facts: Facts) -> N
     """Sets up an encoder, the same for each shot and for the header of the whole film.
 
     Args:
-        context: of the encoder, not yet open.
+        context: context of the encoder, not yet open.
         encoding: how the film is encoded.
-        facts: of the original.
+        facts: facts about the original.
     """
     # SVT-AV1 knows no other way to be silent.
     os.environ.setdefault("SVT_LOG", "1")
@@ -241,11 +241,11 @@ def configure(context: VideoCodecContext, encoding: Encoding, facts: Facts) -> N
 
 
 def time_base_of(encoding: Encoding, facts: Facts) -> Fraction:
-    """Gives the unit of timestamps of the result: that of the original, unless codec or container allow only one.
+    """Returns the unit of timestamps of the result: that of the original, unless codec or container allow only one.
 
     Args:
         encoding: how the film is encoded.
-        facts: of the original.
+        facts: facts about the original.
     """
     if encoding.container == "avi" or encoding.encoder in ("mpeg4", "mpeg2video"):
         return 1 / facts.rate
@@ -257,7 +257,7 @@ class ShotEncoder:
 
     Args:
         encoding: how the film is encoded.
-        facts: of the original.
+        facts: facts about the original.
     """
 
     def __init__(self, encoding: Encoding, facts: Facts) -> None:
@@ -270,7 +270,7 @@ class ShotEncoder:
         """Encodes a frame; `None` ends the shot.
 
         Args:
-            frame: of the pixel format of the encoding.
+            frame: frame of the pixel format of the encoding.
 
         Yields:
             Packets that are complete.

@@ -29,19 +29,19 @@ from artcolor.video.work import Work, working
 from artcolor.video.write import check_copies, join
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, the number of frames done, and that of all."""
+"""Called with the current step, the number of frames done, and the total number of frames."""
 
 
 @dataclass(frozen=True)
 class FilmReport:
-    """What was done with a film.
+    """The outcome of `colorize_film`.
 
     Attributes:
         frames: number of frames.
         shots: number of shots.
         resumed: number of shots that an earlier run had finished.
-        encoder: FFmpeg's name of it.
-        losses: what could not be read of the original.
+        encoder: FFmpeg's name of the encoder.
+        losses: parts of the original that could not be read.
     """
 
     frames: int
@@ -67,13 +67,13 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 
 def check_film(source: Path, target: Path, *, codec: str | None = None, crf: int | None = None) -> None:
-    """Finds out whether a film can be colorized, without a network.
+    """Checks whether a film can be colorized, without running a network.
 
     Args:
         source: the film.
         target: the result; its suffix decides the container.
-        codec: as `colorize_film` takes it.
-        crf: as `colorize_film` takes it.
+        codec: see `colorize_film`.
+        crf: see `colorize_film`.
 
     Raises:
         ImageError: it cannot be read, or has no moving picture.
@@ -98,23 +98,23 @@ def colorize_film(
 ) -> FilmReport:
     """Colorizes a film, shot by shot.
 
-    The brightness of the original (Y') goes through untouched, as far as the codec allows; sound, subtitles,
-    timestamps, chapters and metadata are kept. Finished shots wait in a hidden folder beside the result. If the run is
-    ended, the next one with the same settings goes on after the last finished shot.
+    The brightness of the original (Y') is kept, as far as the codec allows, as are sound, subtitles, timestamps,
+    chapters and metadata. Finished shots are stored in a hidden folder beside the result. If the run is interrupted,
+    the next run with the same settings resumes after the last finished shot.
 
     Args:
         colorizer: predicts the colors.
         source: the film.
-        target: the result; its suffix decides the container. It is replaced at the end, as a whole.
+        target: the result; its suffix decides the container. It is replaced at the end, in one step.
         codec: name of a codec (`h264`) or of an encoder of FFmpeg (`libx264`); `None` is that of the original.
-        crf: quality of the codec, the smaller the better; `None` is nearly transparent.
+        crf: quality of the codec; lower is better. `None` is visually nearly lossless.
         references: number of a frame, from 0 → a colored picture (as `Colorizer.with_reference` takes it) whose colors
             the shot that contains this frame adopts, in place of those of the colorizer's own reference.
         provenance: state in the file that its colors were computed, and how.
         progress: called after each frame.
 
     Returns:
-        What was done.
+        Numbers of frames and shots, the encoder, and losses.
 
     Raises:
         ImageError: the film cannot be read, or has no moving picture; or a reference cannot be read.

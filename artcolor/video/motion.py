@@ -34,7 +34,7 @@ _Places = tuple[Floats, Floats, Floats]
 
 
 class Motion:
-    """Finds how things move from a frame to the next one.
+    """Estimates the motion from one frame to the next.
 
     Args:
         preset: `"ultrafast"`, `"fast"` or `"medium"`, of OpenCV's DIS flow.
@@ -60,7 +60,7 @@ class Motion:
 
         Args:
             earlier: `(h, w)`, L in 0..100 of a frame.
-            later: the same of the next frame.
+            later: `(h, w)`, L in 0..100 of the next frame.
 
         Returns:
             The motion in both directions.
@@ -102,11 +102,11 @@ class Flow:
         fore: `(h, w, 2)`, x and y in pixels from where a thing is in the earlier frame to where it is in the later one.
         back: the same from the later frame to the earlier one.
         earlier: `(h, w)`, the earlier frame, 0..255.
-        later: the later frame, in its exposure.
+        later: `(h, w)`, the later frame, in its exposure, 0..255.
 
     Attributes:
-        fore: as given.
-        back: as given.
+        fore: see the argument `fore`.
+        back: see the argument `back`.
         fore_sure: `(h, w)` in 0..1, how well flow there and back returns to the pixel of the earlier frame, and finds
             the same brightness there. Things that are covered or leave the picture have 0.
         back_sure: the same of the later frame.

@@ -40,10 +40,10 @@ class Frame:
 
 
 def by_number(path: Path) -> list[tuple[int, str]]:
-    """Makes keys that sort names like people do: `frame2` before `frame10`.
+    """Returns a key for natural sorting: `frame2` comes before `frame10`.
 
     Args:
-        path: of a frame.
+        path: path of a frame.
 
     Returns:
         The parts of its name.
@@ -65,15 +65,15 @@ def colorize_frames(
     references: Mapping[int, Any] | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> int:
-    """Colorizes numbered frames as the film that they are.
+    """Colorizes numbered frames as one film.
 
-    A run that was ended goes on after the last finished shot, if settings and pictures are the same.
+    An interrupted run resumes after the last finished shot, if settings and pictures are the same.
 
     Args:
         colorizer: predicts the colors.
-        frames: in order, all of one size.
+        frames: the frames in order, all of one size.
         save: writes a result.
-        folder: of the results, which exists. What an ended run needs lies beside it.
+        folder: existing folder of the results. What is needed to resume lies beside it.
         references: number of a frame, from 0 → the reference of the shot that contains it; as in
             `artcolor.video.film.colorize_film`.
         progress: called after each frame.
@@ -84,7 +84,7 @@ def colorize_frames(
     Raises:
         ImageError: a frame or a reference cannot be read, a frame cannot be written, or is of another size than the
             first.
-        ConfigError: a reference is for a frame that there is not, or for a shot that has another one.
+        ConfigError: a reference is for a frame that does not exist, or a shot has two references.
     """
     if colorizer.guidance.hints:
         colorizer.check_frames(len(frames))

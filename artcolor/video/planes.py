@@ -58,7 +58,7 @@ class Levels:
 
     @property
     def dtype(self) -> type[np.unsignedinteger[Any]]:
-        """Of code values."""
+        """The data type of code values."""
         return np.uint8 if self.depth == 8 else np.uint16
 
 
@@ -76,9 +76,9 @@ def luma_of(frame: VideoFrame, levels: Levels, tags: Tags) -> Codes:
     """Reads Y' of a frame; that of RGB is computed.
 
     Args:
-        frame: of any pixel format.
-        levels: of its Y'.
-        tags: of the film.
+        frame: frame of any pixel format.
+        levels: levels of its Y'.
+        tags: color tags of the film.
 
     Returns:
         `(H, W)`, of the type of `levels`; memory of the frame where this is possible.
@@ -121,7 +121,7 @@ def recoded(codes: Codes, source: Levels, target: Levels) -> Codes:
     """Computes code values of Y' at other levels; where these are the same, nothing changes.
 
     Args:
-        codes: of Y'.
+        codes: codes of Y'.
         source: levels of `codes`.
         target: levels of the result.
     """
@@ -136,12 +136,12 @@ def _table(source: Levels, target: Levels) -> Codes:
 
 
 def gray_of(luma: Codes, levels: Levels, rotation: int) -> Codes:
-    """Makes upright gray pixels, uint8, which are what a player shows of the film without its color.
+    """Returns upright gray pixels, uint8: what a player shows of the film without its color.
 
     Args:
         luma: Y' of a frame.
-        levels: of `luma`.
-        rotation: by which players turn the film, counterclockwise.
+        levels: levels of `luma`.
+        rotation: angle in degrees by which players turn the film, counterclockwise.
     """
     return np.rot90(recoded(luma, levels, Levels(8, True)), quarter_turns(rotation))
 
@@ -163,7 +163,7 @@ class Target:
 
     Attributes:
         pix_fmt: planar YUV.
-        levels: of its code values.
+        levels: levels of its code values.
     """
 
     pix_fmt: str
@@ -174,10 +174,10 @@ class Painter:
     """Gives frames of one film their colors; Y' stays as it is.
 
     Args:
-        levels: of Y' of the film.
-        tags: of the film.
+        levels: levels of Y' of the film.
+        tags: color tags of the film.
         target: pixels of the result.
-        rotation: by which players turn the film, counterclockwise.
+        rotation: angle in degrees by which players turn the film, counterclockwise.
     """
 
     def __init__(self, levels: Levels, tags: Tags, target: Target, rotation: int) -> None:

@@ -1,4 +1,4 @@
-"""Streams of raw frames, for people's own lines with ffmpeg and VapourSynth."""
+"""Streams of raw frames, for pipelines with ffmpeg and VapourSynth."""
 
 import collections
 from collections.abc import Callable, Iterator
@@ -26,14 +26,14 @@ def colorize_raw(
     pix_fmt: str = "gray",
     progress: Callable[[int], None] = lambda done: None,
 ) -> int:
-    """Colorizes raw frames as they come. A shot is kept in memory as long as hints name frames of it or later ones.
+    """Colorizes raw frames as they arrive. While hints name frames of a shot or later ones, it is kept in memory.
 
     Args:
         colorizer: predicts the colors.
         source: open for reading: frames, one directly after the other.
-        target: open for writing; gets as many frames in rgb24.
+        target: open for writing; receives as many frames in rgb24.
         size: width and height of each frame.
-        pix_fmt: of the source, one of `CHANNELS`.
+        pix_fmt: pixel format of the source, one of `CHANNELS`.
         progress: called with the number of frames done.
 
     Returns:

@@ -50,19 +50,19 @@ def fraction(value: Any) -> Fraction | None:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a film is, as far as its header and its first frame say.
+    """Facts about a film from its header and its first frame.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         index: number of the stream that is colorized.
         codec: name of its codec, whatever decodes it.
         codec_tag: four letters by which the container names the codec.
-        width: in pixels, as stored.
-        height: in pixels, as stored.
+        width: stored width, in pixels.
+        height: stored height, in pixels.
         pix_fmt: pixel format.
-        levels: of Y'.
+        levels: levels of Y'.
         tags: color tags, completed.
-        rotation: by which players turn the film, in degrees, counterclockwise.
+        rotation: angle in degrees by which players turn the film, counterclockwise.
         display_matrix: the same as it is stored, with mirroring; `None` if there is none.
         aspect: width of a pixel divided by its height; `None` if unknown.
         time_base: unit of timestamps in seconds.
@@ -107,11 +107,11 @@ class Facts:
 
 @dataclass
 class Losses:
-    """What could not be read of a film.
+    """Parts of a film that could not be read.
 
     Attributes:
         damaged: number of packets that could not be decoded.
-        cut_off: the film ends before its header says.
+        cut_off: whether the film ends earlier than its header states.
     """
 
     damaged: int = 0
@@ -126,7 +126,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
     """Opens a film file.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Raises:
         ImageError: it cannot be opened; the message says why.
@@ -144,11 +144,11 @@ def opened(path: Path) -> Iterator[InputContainer]:
 
 
 def main_stream(container: InputContainer, name: object) -> VideoStream:
-    """Finds the moving picture of a film; covers, which are stored as video, too, are none.
+    """Finds the video stream of a film; cover pictures, which are also stored as video, do not count.
 
     Args:
         container: the film.
-        name: of the film, for the message.
+        name: name of the film, for the message.
 
     Raises:
         ImageError: there is none.
@@ -163,10 +163,10 @@ def main_stream(container: InputContainer, name: object) -> VideoStream:
 
 
 def facts_of(path: Path) -> Facts:
-    """Reads what a film is.
+    """Reads the facts about a film.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Raises:
         ImageError: it cannot be read, or has no moving picture.
@@ -210,10 +210,10 @@ def facts_of(path: Path) -> Facts:
 
 
 def interlaced(name: object) -> UnsupportedError:
-    """The error of a film whose frames are made of two fields each.
+    """Returns the error for an interlaced film, whose frames consist of two fields each.
 
     Args:
-        name: of the film.
+        name: name of the film.
     """
     return UnsupportedError(
         f"{name} is interlaced: each frame shows two moments, line by line. Deinterlace it first: "
@@ -255,7 +255,7 @@ def frames_of(facts: Facts, start: int = 0, losses: Losses | None = None) -> Ite
     """Reads the frames of a film in the order in which they are shown, one after the other, with rising timestamps.
 
     Args:
-        facts: of the film.
+        facts: facts about the film.
         start: number of the first frame to yield.
         losses: counts what cannot be read.
 
@@ -263,7 +263,7 @@ def frames_of(facts: Facts, start: int = 0, losses: Losses | None = None) -> Ite
         Frames, with timestamps in units of `facts.time_base`.
 
     Raises:
-        ImageError: the file cannot be opened any more.
+        ImageError: the file can no longer be opened.
         UnsupportedError: a frame is interlaced, or of another size or format than the first.
     """
     with opened(facts.path) as container:
@@ -292,18 +292,18 @@ def _check(frame: av.VideoFrame, facts: Facts, number: int) -> None:
 
 
 def gray_frame(frame: av.VideoFrame, facts: Facts) -> Pixels:
-    """Makes gray pixels of a frame, upright, as a player shows them without color: `(H, W)`, uint8.
+    """Returns upright gray pixels of a frame, `(H, W)`, uint8: what a player shows without color.
 
     Args:
-        frame: of the film.
-        facts: of the film.
+        frame: frame of the film.
+        facts: facts about the film.
     """
     return np.ascontiguousarray(gray_of(luma_of(frame, facts.levels, facts.tags), facts.levels, facts.rotation))
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What a first pass over a film found.
+    """The outcome of a first pass over a film.
 
     Attributes:
         borders: number of the first frame of each shot, and the number of all frames.
@@ -327,14 +327,14 @@ def survey(
     facts: Facts,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Survey:
-    """Goes through a film once: counts its frames, looks for shots, and finds what cannot be read.
+    """Reads a film once: counts its frames, finds shots, and notes damaged parts.
 
     Args:
-        facts: of the film.
+        facts: facts about the film.
         progress: called with the numbers of frames done and in all.
 
     Returns:
-        What it found.
+        Shots, number of frames, and losses.
 
     Raises:
         ImageError: the film cannot be read.
@@ -364,7 +364,7 @@ def _with_end(facts: Facts, losses: Losses, count: int, last: int) -> Losses:
     """Finds out whether the file ends before its header says, by all of its streams.
 
     Args:
-        facts: of the film.
+        facts: facts about the film.
         losses: found so far.
         count: number of frames.
         last: time of the last frame.

@@ -16,7 +16,7 @@ class References:
     """The colorizers of shots that have a reference of their own.
 
     Args:
-        colorizer: of the film, with its hints.
+        colorizer: colorizer of the film, with its hints.
         given: number of a frame, from 0 → the reference of the shot that contains it, as `Colorizer.with_reference`
             takes it.
 

@@ -1,4 +1,4 @@
-"""Encoded shots on disk: packets, one after the other, until they are joined to a film."""
+"""Encoded shots on disk: packets, one after the other, until they are joined into a film."""
 
 import itertools
 import os
@@ -18,11 +18,11 @@ _HEAD = struct.Struct("<qIB")
 def write_packets(file: BinaryIO, packets: "Iterable[av.Packet[Any]]") -> None:
     """Appends packets to the file of a shot.
 
-    Not a container of FFmpeg: those round times (Matroska), or hold only some codecs (NUT).
+    The file is not a container of FFmpeg: those round timestamps (Matroska) or support only some codecs (NUT).
 
     Args:
         file: open for writing.
-        packets: from the encoder.
+        packets: packets from the encoder.
     """
     for packet in packets:
         assert packet.pts is not None
@@ -54,8 +54,8 @@ class Joined:
     for the whole film, frames are decoded in the order of their packets, as late as possible.
 
     Args:
-        paths: of the shots, in order.
-        unit: of times, in seconds.
+        paths: paths of the shots, in order.
+        unit: unit of time, in seconds.
         end: end of the last frame, in these units.
     """
 

@@ -32,7 +32,7 @@ class _Frame:
         light: `(h, w)`, L less its mean.
         mean: the mean L.
         blank: black, white or a flash; says nothing of the shot.
-        change: from the last frame that is not blank; 0 if there is none.
+        change: change from the last frame that is not blank; 0 if there is none.
     """
 
     light: Floats

@@ -1,4 +1,4 @@
-"""What films, numbered frames and streams of frames share: thumbnails, shots, and colors that hold still."""
+"""Shared by films, numbered frames and streams of frames: thumbnails, shots, and stable colors."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -32,7 +32,7 @@ def borders_of(thumbnails: Iterable[Floats]) -> tuple[int, ...]:
     """Finds shots.
 
     Args:
-        thumbnails: of all frames.
+        thumbnails: thumbnails of all frames.
 
     Returns:
         Number of the first frame of each shot, and the number of all frames.
@@ -42,17 +42,17 @@ def borders_of(thumbnails: Iterable[Floats]) -> tuple[int, ...]:
 
 
 def sequence_of(colorizer: Colorizer, state: Any = None) -> Sequence:
-    """Makes what colors the shots of a film.
+    """Creates the sequence that colors the shots of a film.
 
     Args:
         colorizer: predicts each frame.
-        state: of a sequence that colored the shots before.
+        state: state of a sequence that colored the shots before.
     """
     return Sequence(colorizer, motion=Motion(), state=state)
 
 
 class Looks:
-    """What the network sees of the frames of a shot, which can be gone through again.
+    """The network's input for each frame of a shot; can be iterated twice.
 
     Args:
         count: number of frames.

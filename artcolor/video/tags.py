@@ -1,4 +1,4 @@
-"""What a film says of its colors: matrix, primaries, transfer curve and range, by the numbers of ITU-T H.273."""
+"""The color tags of a film: matrix, primaries, transfer curve and range, by the numbers of ITU-T H.273."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from artcolor.color.yuv import WEIGHTS
 from artcolor.errors import UnsupportedError
 
 UNSPECIFIED = 2
-"""Of matrix, primaries and transfer curve."""
+"""Value of an unspecified matrix, primaries or transfer curve."""
 LIMITED, FULL = 1, 2
 """Ranges, as FFmpeg numbers them; 0 is unspecified."""
 
@@ -21,8 +21,8 @@ class Tags:
     """Color tags.
 
     Attributes:
-        matrix: how Y', Cb and Cr come from R'G'B'.
-        primaries: of R, G and B.
+        matrix: coefficients that convert R'G'B' to Y', Cb and Cr.
+        primaries: primaries of R, G and B.
         transfer: curve between light and code values.
         full: whether codes use the full range (0..255), and not the limited one (16..235).
     """
@@ -39,7 +39,7 @@ def complete(
     """Completes tags that are missing, by the size of the picture, as players do.
 
     Args:
-        name: of the film, for the message.
+        name: name of the film, for the message.
         size: width and height.
         tags: matrix, primaries, transfer and range as FFmpeg gives them.
         kind: pixel format.

@@ -1,4 +1,4 @@
-"""The hidden folder beside a result in which finished shots wait, so that a run that was ended can go on."""
+"""The hidden folder beside a result that stores finished shots, so that an interrupted run can resume."""
 
 import contextlib
 import hashlib
@@ -52,7 +52,7 @@ class Work:
     """Finished shots of one film, and what is known of it.
 
     Args:
-        folder: that they are in.
+        folder: folder that they are in.
         settings: all that the shots depend on. Shots that were made with others are removed.
 
     Attributes:
@@ -117,25 +117,25 @@ class Work:
         """Path of a shot's file.
 
         Args:
-            number: of the shot.
+            number: number of the shot.
         """
         return self.folder / f"shot{number:06}.packets"
 
     @contextlib.contextmanager
     def writing_shot(self, number: int) -> Iterator[BinaryIO]:
-        """Opens the file of a shot; if anything fails, there is none.
+        """Opens the file of a shot for writing; if anything fails, no file remains.
 
         Args:
-            number: of the shot.
+            number: number of the shot.
         """
         with replacing(self.shot(number)) as file:
             yield file
 
     def finish(self, state: Any) -> None:
-        """States that the next shot is finished.
+        """Records that the next shot is finished.
 
         Args:
-            state: of the sequence after it.
+            state: state of the sequence after it.
         """
         sync(self.folder)
         self._found["finished"] += 1

@@ -1,4 +1,4 @@
-"""Writing the colored film: encoded shots, and all that is copied from the original as it is."""
+"""Writes the colored film: encoded shots, and streams that are copied from the original."""
 
 import contextlib
 import io
@@ -43,13 +43,13 @@ _NAMED = frozenset(
 
 
 def stated_in(metadata: Mapping[str, str]) -> Provenance | None:
-    """Reads where the colors of a film come from.
+    """Reads the provenance of a film from its metadata.
 
     Args:
-        metadata: of its container.
+        metadata: metadata of its container.
 
     Returns:
-        `None` if it does not state that artcolor colorized it.
+        The provenance; `None` if artcolor did not colorize the film.
     """
     comment = next((text for name, text in metadata.items() if name.lower() == "comment"), "")
     found = _STATED.search(comment)
@@ -61,13 +61,13 @@ def stated_in(metadata: Mapping[str, str]) -> Provenance | None:
 
 
 def read_provenance(path: Path) -> Provenance | None:
-    """Reads where the colors of a film file come from.
+    """Reads the provenance of a film file.
 
     Args:
-        path: of the film.
+        path: path of the film.
 
     Returns:
-        `None` if it does not state that artcolor colorized it.
+        The provenance; `None` if artcolor did not colorize the film.
 
     Raises:
         ImageError: it cannot be read.
@@ -99,16 +99,16 @@ class Copies:
 
 
 def check_copies(facts: Facts, encoding: Encoding) -> Copies:
-    """Finds out which streams the container of the result holds, before hours are spent on the picture.
+    """Checks which streams the container of the result can hold, before hours are spent on the picture.
 
-    Data that it does not hold are left out, with a warning.
+    Data streams that it cannot hold are left out, with a warning.
 
     Args:
-        facts: of the film.
+        facts: facts about the film.
         encoding: how the result is encoded.
 
     Raises:
-        UnsupportedError: it does not hold sound or subtitles.
+        UnsupportedError: it cannot hold the sound or the subtitles.
     """
     kept = []
     with opened(facts.path) as container:
@@ -207,7 +207,7 @@ def join(
     """Writes the colored film.
 
     Args:
-        facts: of the original.
+        facts: facts about the original.
         encoding: how its shots were encoded.
         copies: streams to copy.
         shots: the packets of the picture.

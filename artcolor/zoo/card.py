@@ -62,7 +62,7 @@ def short_row(entry: Entry, default: str) -> tuple[str, str, str, str]:
     are used by default.
 
     Args:
-        entry: of the weights.
+        entry: manifest entry of the weights.
         default: name of the default model.
     """
     return (

@@ -2,7 +2,7 @@
 
 import ast
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,12 +22,13 @@ _ROOMS = {
     "color": ("Color: Lab, codebook, planes", ("lab", "codebook", "planes", "transforms", "srgb")),
     "batch": ("Folders and batches", ("run", "plan", "saving", "report", "watch")),
     "video": ("Films", ("film", "numbered", "read", "write")),
+    "scale": ("Many machines", ("run", "rows", "journal")),
     "iiif": ("IIIF", ("run", "manifest", "fetch")),
     "serve": ("The server", ("app", "settings", "run")),
     "data": ("Data sets", ("dataset", "build", "spec", "stream", "duplicates", "summary")),
     "train": ("Training", ("trainer", "config", "callbacks", "checkpoint", "objectives")),
     "evaluate": ("Evaluation", ("benchmark", "metrics", "predictors", "protocol", "results", "hints", "sweep")),
-    "cli": ("The command", ("app",)),
+    "cli": ("Command-line interface", ("app",)),
 }
 """Rooms in the order of the navigation: title, and the modules that readers look for, which come first."""
 _GROUPS = {
@@ -37,7 +38,7 @@ _GROUPS = {
         *("get_model", "list_models", "from_pretrained", "save_weights", "get_weight", "get_model_weights"),
     ),
     "Build models": ("unet", "vae"),
-    "Weights": (),
+    "Weights": ("UNet_Weights", "VAE_Weights"),
     "Data and training": ("ArtDataset", "Augmentation", "TrainConfig", "Trainer"),
     "Errors": ("ArtcolorError",),
     "More": (),
@@ -58,12 +59,14 @@ def pages() -> dict[str, str]:
         parts = module.name.split(".")
         if not any(part.startswith("_") for part in parts):
             rooms.setdefault(parts[1] if _is_package(parts[1]) else "toplevel", []).append(module.name)
-    found, top = {"index.md": _overview()}, rooms.pop("toplevel")
-    for room in sorted(rooms, key=lambda room: [*_ROOMS, room].index(room)):
+    top = rooms.pop("toplevel")
+    order = sorted(rooms, key=lambda room: [*_ROOMS, room].index(room))
+    found = {"index.md": _overview(order)}
+    for room in order:
         title, first = _ROOMS.get(room, (room, ()))
         found[f"{room}.md"] = _page(title, *_split(room, first, [m for m in rooms[room] if _has_content(m)]))
     found["toplevel.md"] = _page("Errors and files", top)
-    found["hubconf.md"] = _page("torch.hub", ["hubconf"]) + _UNTYPED
+    found["hubconf.md"] = _page("torch.hub", ["hubconf"]) + _UNTYPED + _entry_points()
     return found
 
 
@@ -89,11 +92,16 @@ def _split(room: str, first: tuple[str, ...], modules: list[str]) -> tuple[list[
 def _page(title: str, modules: list[str], internals: Sequence[str] = ()) -> str:
     names = ", ".join(module.rpartition(".")[2] for module in modules)
     front = f"---\ndescription: 'API reference of artcolor, {title}: {names}'\n---"
-    parts = [front, f"# {title}", *(f"::: {module}" for module in modules)]
+    parts = [front, f"# {title}", *(_block(module) for module in modules)]
     if internals:
         parts += ["## Internals", "Code behind the modules above. It may change with any release."]
         parts += [f"::: {module}" for module in internals]
     return "\n\n".join(parts) + "\n"
+
+
+def _block(module: str) -> str:
+    # Names that a package takes from its modules are documented there.
+    return f"::: {module}\n    options:\n      members: false" if module == "artcolor.images" else f"::: {module}"
 
 
 def homes() -> dict[str, str]:
@@ -107,19 +115,42 @@ def homes() -> dict[str, str]:
     }
 
 
-def _overview() -> str:
+def _overview(rooms: Sequence[str]) -> str:
     lines = [
         "# API reference",
         "",
-        "`import artcolor` provides these names; torch is imported when one of them is first used. The other pages "
-        "of this section document the modules.",
+        "`import artcolor` provides these names; torch is imported when one of them is first used.",
     ]
     for group, names in _grouped(homes()).items():
-        lines += ["", f"## {group}", "", "| name | summary |", "|---|---|"]
-        for name, module in names.items():
-            summary = (getattr(artcolor, name).__doc__ or "").strip().splitlines()[0].replace("|", "\\|")
-            lines.append(f"| [`{name}`][{module}.{name}] | {summary} |")
+        lines += ["", f"## {group}", "", *_table(names)]
+    lines += ["", "## Modules", "", "| page | content |", "|---|---|"]
+    lines += [f"| [{_ROOMS.get(room, (room,))[0]}]({room}.md) | {_summary(room)} |" for room in rooms]
+    lines += ["| [Errors and files](toplevel.md) | Exceptions, and files that are written atomically. |"]
+    lines += ["| [torch.hub](hubconf.md) | Entry points for `torch.hub.load`. |"]
     return "\n".join(lines) + "\n"
+
+
+def _table(names: Mapping[str, str]) -> list[str]:
+    """Returns a table of public names, given the module that defines each."""
+    lines = ["| name | summary |", "|---|---|"]
+    for name, module in names.items():
+        summary = (getattr(artcolor, name).__doc__ or "").strip().splitlines()[0].replace("|", "\\|")
+        lines.append(f"| [`{name}`][{module}.{name}] | {summary} |")
+    return lines
+
+
+def _summary(room: str) -> str:
+    spec = find_spec(f"artcolor.{room}")
+    assert spec is not None and spec.origin is not None, room
+    text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    return text.partition("\n\n")[0].replace("\n", " ")
+
+
+def _entry_points() -> str:
+    """Returns the entry points of torch.hub, which hubconf.py makes when it is loaded."""
+    models = _grouped(homes())["Build models"]
+    text = "Each takes `pretrained` and the arguments of the builder of the same name; `torch.hub.help` shows them."
+    return "\n".join(["", "## Entry points", "", text, "", *_table(models)]) + "\n"
 
 
 def _grouped(found: dict[str, str]) -> dict[str, dict[str, str]]:
