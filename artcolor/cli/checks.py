@@ -39,7 +39,7 @@ def check_options(request: Request) -> None:
     """Checks everything but inputs and outputs.
 
     Args:
-        request: what was asked for.
+        request: arguments and options of the command.
 
     Raises:
         ConfigError: an option is invalid, there is no such model, or the device cannot be used.
@@ -158,7 +158,7 @@ def check_jobs(jobs: Sequence["Job"], request: Request, *, alone: bool = True) -
 
     Args:
         jobs: jobs of the run.
-        request: what was asked for.
+        request: arguments and options of the command.
         alone: there is nothing else to colorize, such as films.
 
     Raises:
@@ -189,7 +189,7 @@ def results_of(job: "Job", request: Request) -> list[Path]:
 
     Args:
         job: job of the run.
-        request: what was asked for.
+        request: arguments and options of the command.
     """
     from artcolor.batch.names import map_path, result_paths, sheet_path
 

@@ -22,7 +22,7 @@ def plan_documents(jobs: "Sequence[Job]", request: Request) -> dict[str, Path]:
 
     Args:
         jobs: all jobs of the run.
-        request: what was asked for.
+        request: arguments and options of the command.
 
     Returns:
         `"layers"` and `"card"` → path, of those to write.

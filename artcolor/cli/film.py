@@ -43,7 +43,7 @@ def colorize_films(request: Request) -> None:
     """Colorizes films.
 
     Args:
-        request: what was asked for.
+        request: arguments and options of the command.
 
     Raises:
         ConfigError: the request is invalid, or the extra is not installed.
@@ -103,7 +103,7 @@ def colorize_found(
     """Colorizes films that were found in folders, after the pictures there.
 
     Args:
-        request: what was asked for.
+        request: arguments and options of the command.
         jobs: jobs from `artcolor.cli.find_films.films_in_folders`.
         colorizer: a colorizer with the guidance of the whole run.
         record: takes the outcomes.
@@ -132,7 +132,7 @@ def colorize_sequences(request: Request) -> None:
     """Colorizes folders of numbered frames.
 
     Args:
-        request: what was asked for.
+        request: arguments and options of the command.
 
     Raises:
         ConfigError: the request is invalid.

@@ -24,7 +24,7 @@ def films_in_folders(request: Request, inputs: Sequence[Path]) -> "list[Job]":
     Films that cannot be colorized along with the pictures are left out, with a warning that says why.
 
     Args:
-        request: what was asked for.
+        request: arguments and options of the command.
         inputs: pictures and folders.
 
     Returns:
@@ -59,7 +59,7 @@ def tell_unwatched(request: Request) -> None:
     """Warns of films in folders that are watched, which is for pictures only.
 
     Args:
-        request: what was asked for.
+        request: arguments and options of the command.
     """
     from artcolor.batch.names import beside
 

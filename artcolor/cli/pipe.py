@@ -38,7 +38,7 @@ def colorize_pipe(request: Request) -> None:
     """Colorizes one picture where the input, the output or both are `-`.
 
     Args:
-        request: what was asked for.
+        request: arguments and options of the command.
 
     Raises:
         ConfigError: there is not exactly one picture and one result, or `-` is a terminal.

@@ -21,7 +21,7 @@ class Record:
     """Records the outcomes of a run as they come.
 
     Args:
-        request: what was asked for.
+        request: arguments and options of the command.
         colorizer: the colorizer of the pictures.
 
     Attributes:

@@ -31,7 +31,7 @@ def colorize_files(request: Request) -> None:
     """Colorizes pictures and folders, with the films in them.
 
     Args:
-        request: what was asked for.
+        request: arguments and options of the command.
 
     Raises:
         ConfigError: the request is invalid.

@@ -35,7 +35,7 @@ def check_scale(engine: str, request: Request) -> None:
 
     Args:
         engine: value of `--engine`.
-        request: what was asked for.
+        request: arguments and options of the command.
 
     Raises:
         ConfigError: the request cannot run on a cluster.
@@ -61,7 +61,7 @@ def colorize_on_cluster(request: Request, *, journal: str | None, **cluster: Any
     """Colorizes a folder or a manifest with Ray Data.
 
     Args:
-        request: what was asked for.
+        request: arguments and options of the command.
         journal: folder of the journal; `None` is beside the output.
         **cluster: see `artcolor.scale.run.colorize_dataset`.
 

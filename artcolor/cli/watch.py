@@ -23,7 +23,7 @@ def colorize_watched(request: Request) -> None:
     """Colorizes pictures as they appear in folders, until Ctrl-C or SIGTERM.
 
     Args:
-        request: what was asked for.
+        request: arguments and options of the command.
 
     Raises:
         ConfigError: an input is not a folder, or another option cannot be combined with watching.

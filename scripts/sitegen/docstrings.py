@@ -20,3 +20,10 @@ class Examples(griffe.Extension):
         """Handles each attribute that griffe has read."""
         if attr.value is not None and len(str(attr.value)) > _LONGEST:
             attr.value = None
+
+    def on_function_instance(self, *, func: griffe.Function, **keywords: object) -> None:
+        """Handles each function that griffe has read: shows types without what typer needs beside them."""
+        for parameter in func.parameters:
+            kind = parameter.annotation
+            if isinstance(kind, griffe.ExprSubscript) and kind.canonical_path == "typing.Annotated":
+                parameter.annotation = kind.slice.elements[0]  # type: ignore[union-attr]
