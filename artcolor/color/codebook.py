@@ -49,11 +49,14 @@ class Codebook(nn.Module):
     Create one with `Codebook.fit` or `Codebook.of_gamut`, or with `Codebook(bins)` to load a stored one.
 
     Args:
-        bins: number of bins, Q.
+        bins: number of bins, Q, at least 5; all are neutral gray until a stored codebook is loaded.
 
     Attributes:
         prior: `(Q,)`, p(bin), smoothed by the soft encoding; sums to 1.
         prior_given_l: `(20, Q)`, p(bin | L) for 20 bins of L, each 5 units wide; rows sum to 1.
+
+    Raises:
+        ConfigError: there are fewer than 5 bins.
     """
 
     centres: Tensor
@@ -61,14 +64,6 @@ class Codebook(nn.Module):
     prior_given_l: Tensor
 
     def __init__(self, bins: int) -> None:
-        """Reserves room for `bins` bins (Q), all at neutral gray, until a stored codebook is loaded.
-
-        Args:
-            bins: Q, at least 5.
-
-        Raises:
-            ConfigError: fewer than 5 bins.
-        """
         super().__init__()
         if bins < _NEIGHBORS:
             raise ConfigError(f"a codebook needs at least {_NEIGHBORS} bins, not {bins}")

@@ -23,7 +23,10 @@ DEVICES = ("cuda", "mps", "cpu")
 
 
 class Options(ModelOptions, total=False):
-    """How pictures are colorized; the keyword arguments of `artcolor.colorize` and `artcolor.Colorizer`."""
+    """How pictures are colorized; the keyword arguments of `artcolor.colorize` and `artcolor.Colorizer`.
+
+    The fields of `artcolor.models.options.ModelOptions` are options, too.
+    """
 
     size: Annotated[
         int | None,

@@ -1,5 +1,6 @@
 """Makes mkdocstrings render `Example:` sections as examples, and leave out long values."""
 
+import ast
 import re
 
 import griffe
@@ -20,10 +21,39 @@ class Examples(griffe.Extension):
         """Handles each attribute that griffe has read."""
         if attr.value is not None and len(str(attr.value)) > _LONGEST:
             attr.value = None
+        kind, about = _split(attr.annotation)
+        if isinstance(about, griffe.ExprCall) and isinstance(attr.parent, griffe.Class):
+            attr.annotation = kind
+            documented = attr.docstring or (attr.parent.docstring and "Attributes:" in attr.parent.docstring.value)
+            if not documented:
+                attr.docstring = griffe.Docstring(_help(about), parent=attr)
 
     def on_function_instance(self, *, func: griffe.Function, **keywords: object) -> None:
         """Handles each function that griffe has read: shows types without what typer needs beside them."""
         for parameter in func.parameters:
-            kind = parameter.annotation
-            if isinstance(kind, griffe.ExprSubscript) and kind.canonical_path == "typing.Annotated":
-                parameter.annotation = kind.slice.elements[0]  # type: ignore[union-attr]
+            parameter.annotation = _split(parameter.annotation)[0]
+
+
+def _split(annotation: str | griffe.Expr | None) -> tuple[str | griffe.Expr | None, str | griffe.Expr | None]:
+    """Splits `Annotated[kind, about]`; returns other annotations as they are, and `None`."""
+    if isinstance(annotation, griffe.ExprSubscript) and annotation.canonical_path == "typing.Annotated":
+        assert isinstance(annotation.slice, griffe.ExprTuple), annotation
+        kind, about, *_ = annotation.slice.elements
+        return kind, about
+    return annotation, None
+
+
+def _help(option: griffe.ExprCall) -> str:
+    """Returns the help text of an `Option`, with its range."""
+    text, *limits = (ast.literal_eval(str(each)) for each in option.arguments if not _is_keyword(each))
+    found = dict(zip(("minimum", "maximum"), limits, strict=False))
+    for each in option.arguments:
+        if isinstance(each, griffe.ExprKeyword) and each.name in {"minimum", "maximum"}:
+            found[each.name] = ast.literal_eval(str(each.value))
+    if "maximum" in found:
+        return f"{text} Range: {found['minimum']} to {found['maximum']}."
+    return f"{text} Range: {found['minimum']} or more." if "minimum" in found else str(text)
+
+
+def _is_keyword(argument: str | griffe.Expr) -> bool:
+    return isinstance(argument, griffe.ExprKeyword)
