@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, removing what killed processes left behind, and hashing."""
+"""Writes files atomically, removes leftovers of killed processes, and computes hashes."""
 
 import contextlib
 import hashlib

@@ -37,7 +37,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class FetchError(DataError):
-    """A file cannot be fetched, or must not be."""
+    """A file cannot be fetched, or is not allowed to be."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Colorizing films: from shots to colors to frames to a file."""
+"""Colorizes films, shot by shot."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""Folders of numbered frames: pictures that are one film."""
+"""Colorizes folders of numbered frames as films."""
 
 import functools
 import itertools

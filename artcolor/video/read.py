@@ -1,4 +1,4 @@
-"""Reading films: what they are, their frames, and the borders between shots."""
+"""Reads films: facts about them, their frames, and the borders between shots."""
 
 import contextlib
 import dataclasses

@@ -99,7 +99,7 @@ class Copies:
 
 
 def check_copies(facts: Facts, encoding: Encoding) -> Copies:
-    """Checks which streams the container of the result can hold, before hours are spent on the picture.
+    """Finds the streams that the container of the result can hold, before hours are spent on the picture.
 
     Data streams that it cannot hold are left out, with a warning.
 
