@@ -1,4 +1,7 @@
-"""The exceptions that artcolor raises on purpose. Their messages state what went wrong and what to do."""
+"""The exceptions that artcolor raises on purpose. Their messages state what went wrong and what to do.
+
+All of them derive from `ArtcolorError`, and `UnsupportedError` from `ImageError`.
+"""
 
 NO_TORCH = "PyTorch, which is not installed: pip install torch torchvision"
 """The end of messages about what an installation without PyTorch cannot do."""

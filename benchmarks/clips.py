@@ -1,6 +1,6 @@
 """Clips of old films made from pictures, so that their motion and true colors are known, and measures of their colors.
 
-Frames have the grain (σ 4 of 255) and the flicker of exposure (± 3 %) of old films.
+Frames have the grain (σ 4 of 255) and the flicker of exposure (±3%) of old films.
 """
 
 import itertools

@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,11 @@ def run(*arguments: str | Path, data: bytes | None = None) -> bytes:
     Raises:
         UnwritableError: the command fails.
     """
-    done = subprocess.run([str(each) for each in arguments], input=data, capture_output=True, timeout=120, check=False)
+    # Without OpenEXR, ImageMagick writes a file named `exr:-` into the working directory.
+    with tempfile.TemporaryDirectory() as here:
+        done = subprocess.run(
+            [str(each) for each in arguments], input=data, capture_output=True, timeout=120, check=False, cwd=here
+        )
     if done.returncode:
         raise UnwritableError(f"{arguments[0]}: {done.stderr.decode(errors='replace')[-300:]}")
     return done.stdout

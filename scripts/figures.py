@@ -108,7 +108,7 @@ def filled_text(text: str, document: str) -> str:
             value = figure(found["key"])
         except ValueError as error:
             raise ValueError(f"{document}:{line}: {error}") from error
-        return f"{_OPEN} {found['key']} -->{value}{_CLOSE}"
+        return f"{_OPEN} {found['key']} -->{with_minus_signs(value)}{_CLOSE}"
 
     incomplete = without_figures(text)
     for mark in (_OPEN, _CLOSE):
@@ -116,6 +116,11 @@ def filled_text(text: str, document: str) -> str:
             line = incomplete.count("\n", 0, incomplete.index(mark)) + 1
             raise ValueError(f"{document}:{line}: incomplete marker; write {_OPEN} KEY -->VALUE{_CLOSE} on one line")
     return _MARKER.sub(replace, text)
+
+
+def with_minus_signs(text: str) -> str:
+    """Returns figures, one or a table of them, with minus signs in place of hyphens."""
+    return re.sub(r"(?<![^ (])-(?=\d)", "−", text)
 
 
 def without_figures(text: str) -> str:

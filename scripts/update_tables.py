@@ -142,6 +142,8 @@ def updated(document: str, name: str) -> str:
     # In some files the marks are comments.
     pattern = re.compile(f"((?:# )?<!-- {name} -->\n).*?((?:# )?<!-- /{name} -->)", re.DOTALL)
     text = SECTIONS[document, name]()
+    if document.endswith(".md"):
+        text = figures.with_minus_signs(text)
     result, count = pattern.subn(
         lambda found: found[1] + text + found[2], (_ROOT / document).read_text(encoding="utf-8")
     )

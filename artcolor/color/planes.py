@@ -31,7 +31,7 @@ def working_size(height: int, width: int, *, size: int, stride: int, out_stride:
     Args:
         height: height of the picture, in pixels.
         width: width of the picture, in pixels.
-        size: the working size; the short side of the result, in pixels, up to an aspect of 3 : 1. Longer pictures have
+        size: the working size; the short side of the result, in pixels, up to an aspect of 3:1. Longer pictures have
             the area of that aspect.
         stride: what the network's input must be a multiple of; the short side comes out at least twice that.
         out_stride: both sides come out as multiples of it.

@@ -62,7 +62,7 @@ def fingerprint(image: Image.Image) -> tuple[Hashes, Detail]:
 
     Returns:
         `(7,)` 64-bit perceptual hashes (the lowest 8 × 8 coefficients of the DCT of 32 × 32 pixels, compared with their
-        median), of the whole picture first and then of crops by 1 or 2 %; and `(576,)` detail: 24 × 24 pixels, each
+        median), of the whole picture first and then of crops by 1% or 2%; and `(576,)` detail: 24 × 24 pixels, each
         normalized by the mean and contrast around it.
     """
     gray = image.convert("L")

@@ -166,7 +166,7 @@ def _hints(hints: Sequence[Hint], gray: Image.Image, result: Image.Image) -> Ite
         shown: Any = result.getpixel(pixel)
         ab = "" if hint.ab is None else "{:.1f}, {:.1f}".format(*hint.ab)
         cells = [_kind(hint), _given(hint), ab, "" if hint.is_region else _swatch(shown)]
-        place = f"{100 * x:.1f} %, {100 * y:.1f} %"
+        place = f"{100 * x:.1f}%, {100 * y:.1f}%"
         rows.append(f'<tr><th scope="row">{number}</th>{"".join(f"<td>{cell}</td>" for cell in (place, *cells))}</tr>')
     heads = ("", "position from left, top", "kind", "color given", "a, b", "color in the result")
     head = "".join(f'<th scope="col">{each}</th>' for each in heads)

@@ -16,7 +16,7 @@ from artcolor.images import open_rgb
 
 _SIDE = 256
 # Slightly above the middle, so that portraits keep their heads.
-# Of longer pictures, only the middle is evaluated; a strip of 1 : 400 would have 26 million pixels.
+# Of longer pictures, only the middle is evaluated; a strip of 1:400 would have 26 million pixels.
 _LONGEST = 16
 _CROP_HEIGHT = 0.35
 _FEWEST = 20
@@ -53,7 +53,7 @@ class Protocol:
 
         Returns:
             `(3, side, side)`, sRGB in 0..1; a whole picture is `(3, H, W)`, and the smaller of H and W is `side`. Only
-            the middle of a picture that is longer than 16 : 1 is used.
+            the middle of a picture that is longer than 16:1 is used.
 
         Raises:
             DataError: the file cannot be read.

@@ -71,7 +71,7 @@ def _packed_at_once(strips: Iterator[Array]) -> Iterator[bytes]:
 
 def _packed(strips: Iterator[Array]) -> Iterator[bytes]:
     """Compresses strip by strip."""
-    # Z_FILTERED is what zlib means for rows of differences. Level 3 would take twice as long and save 5 %.
+    # Z_FILTERED is what zlib means for rows of differences. Level 3 would take twice as long and save 5%.
     packer = zlib.compressobj(level=1, strategy=zlib.Z_FILTERED)
     for strip in strips:
         if data := packer.compress(strip.data):

@@ -28,7 +28,7 @@ _CODE = (
 _GUIDED = ("artcolor/engine/observations.py", "artcolor/models/conditioning.py", "artcolor/models/kernel.py")
 SAMPLES = 4
 """Number of random colorings shown for models that sample."""
-_THUMBNAIL = (480, 360)
+_THUMBNAIL = (480, 480)
 
 
 @dataclass(frozen=True)

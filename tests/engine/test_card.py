@@ -80,7 +80,7 @@ def test_shows_everything_about_a_result(tmp_path: Path) -> None:
         "border, no color",
         "stays gray",
         "polygon of 3 corners",
-        "25.0 %, 20.0 %",
+        "25.0%, 20.0%",
     ):
         assert expected in page.text, expected
     assert re.search(r"vividness\s+1\.5\s", page.text)

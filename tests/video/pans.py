@@ -26,7 +26,7 @@ def window(picture: Array, x: float, y: float = 4, size: tuple[int, int] = (96, 
 
 
 def old(frames: list[Array], seed: int = 0) -> list[Array]:
-    """The same with grain (σ 4) and flickering exposure (± 3 %)."""
+    """The same with grain (σ 4) and flickering exposure (±3%)."""
     rng = np.random.default_rng(seed)
     grainy = (each * (1 + rng.uniform(-0.03, 0.03)) + rng.normal(0, 4, each.shape) for each in frames)
     return [np.rint(each.clip(0, 255)).astype(np.uint8) for each in grainy]

@@ -131,7 +131,7 @@ export class Viewer {
       const margin = this.#margin();
       const middle = (room - size[axis]) / 2;
       const inside = Math.min(Math.max(this.#at[axis], room - size[axis] - margin), margin);
-      // Whole pixels, so that none is blurred at 100 %.
+      // Whole pixels, so that none is blurred at 100%.
       return Math.round((size[axis] + 2 * margin <= room + 1 ? middle : inside) / pixel) * pixel;
     });
     const style = { left: this.#at[0], top: this.#at[1], width: size[0], height: size[1] };
