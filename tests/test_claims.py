@@ -76,7 +76,7 @@ CLAIMS: list[tuple[str, str, Callable[[], bool]]] = [
     ),
     (
         "docs/color.md",
-        "2, the default of all released weights that predict a distribution except [`cic`](models/cic.md), is as colorful",
+        "the default of all released weights that predict a distribution except [`cic`](models/cic.md), is as colorful",
         defaults_are_vivid,
     ),
     (

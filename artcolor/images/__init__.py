@@ -1,7 +1,8 @@
 """Decodes and encodes pictures so that only the color changes.
 
 `open_file` opens a file of any format (its path, its bytes, or an open binary file) and yields its pages or frames as
-`Picture`s; `save_pictures` writes them with the metadata of the original. The guide "Files and formats" lists what is kept.
+`Picture`s; `save_pictures` writes them with the metadata of the original. The guide "Files and formats" lists what is
+kept.
 """
 
 from artcolor.images.formats import FORMATS, SUFFIXES, Format, check_target, format_of, output_suffix
