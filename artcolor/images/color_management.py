@@ -291,7 +291,9 @@ def _exif_profile(image: Image.Image) -> bytes | None:
         space = inner.get(_COLOR_SPACE)
         if space not in (_ADOBE_RGB, _UNCALIBRATED):
             return None
-        index = str(image.getexif().get_ifd(_INTEROP_IFD).get(1, "")).strip("\0 ")
+        # Pillow before 13 raises KeyError for a directory that is not there.
+        interop = image.getexif().get_ifd(_INTEROP_IFD) if _INTEROP_IFD in inner else {}
+        index = str(interop.get(1, "")).strip("\0 ")
     except Exception:
         # EXIF of damaged files raises almost anything; the picture is still good.
         return None

@@ -224,7 +224,9 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Array | None]:
 def _strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
     """Parts of all columns and some rows: whole, NumPy's and LittleCMS's copies would fill three times the memory."""
     for rows in strips_of(image.height, image.width):
-        yield rows, image.crop((0, rows.start, image.width, rows.stop))
+        box = (0, rows.start, image.width, rows.stop)
+        # `crop` compares with Pillow's own limit of pixels, which is not that of this file.
+        yield rows, image if box == (0, 0, *image.size) else image.crop(box)
 
 
 def _filled(image: Image.Image, shape: tuple[int, ...], dtype: Any) -> Array:

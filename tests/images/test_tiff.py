@@ -791,7 +791,8 @@ def test_pages_with_exif_of_their_own(tmp_path: Path) -> None:
         assert exif[270] == f"page {number}"
         assert exif.get_ifd(0x8769).get(0x9003) == (None if number == 1 else f"202{number}:02:03 04:05:06")
         assert (2 in exif.get_ifd(0x8825)) == (number != 1)
-        assert exif.get_ifd(0xA005).get(1) == (None if number == 1 else "R98")
+        assert (0xA005 in exif.get_ifd(0x8769)) == (number != 1)
+        assert number == 1 or exif.get_ifd(0xA005)[1] == "R98"
 
 
 def test_primaries_without_a_profile_are_named(caplog: pytest.LogCaptureFixture) -> None:
