@@ -128,10 +128,12 @@ def _codec_avif(rng: Rng) -> Foreign:
     keywords = {
         "level": 97,
         "bitspersample": bits,
-        "pixelformat": "400" if channels == 1 else pick(rng, ("444", "422", "420")),
+        "pixelformat": "YUV400" if channels == 1 else pick(rng, ("YUV444", "YUV422", "YUV420")),
     }
     compared = None if alpha is None else alpha > 0.2
-    data = imagecodecs.avif_encode(samples, speed=9, numthreads=1, **keywords)
+    # Names differ between versions of imagecodecs.
+    numbers = {**keywords, "pixelformat": imagecodecs.AVIF.PIXEL_FORMAT[keywords["pixelformat"]]}
+    data = imagecodecs.avif_encode(samples, speed=9, numthreads=1, **numbers)
     return _made(data, ".avif", f"{channels} channels, {keywords}", expected, alpha, SUBSAMPLED, compared)
 
 

@@ -123,7 +123,9 @@ def command_lines(command: typer.core.TyperCommand | typer.core.TyperGroup, path
         rest = "required" if parameter.required else f"= {parameter.default}"
         # What stands first in `Annotated[float | None, typer.Option(help=...)]`: help may change as it likes.
         kind = typing.get_args(own[parameter.name].annotation)[0]
-        yield f"    {names}: {getattr(kind, '__name__', None) or kind} {rest}"
+        # From Python 3.14 on, `int | None` has the name Union.
+        text = str(kind) if typing.get_args(kind) else getattr(kind, "__name__", str(kind))
+        yield f"    {names}: {text} {rest}"
     for name, below in sorted(getattr(command, "commands", {}).items()):
         yield from command_lines(below, f"{path} {name}")
 

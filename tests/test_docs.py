@@ -17,6 +17,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -192,12 +193,19 @@ def test_no_file_is_too_large_and_no_pickle_is_there() -> None:
         assert path.suffix not in (".pth", ".pt", ".pkl", ".bin"), path
 
 
+def squares(image: Image.Image) -> np.ndarray[Any, Any]:
+    """Mean colors of squares of 64 pixels."""
+    rows, columns = image.height // 64, image.width // 64
+    pixels = np.asarray(image.convert("RGB"))[: rows * 64, : columns * 64]
+    return pixels.reshape(rows, 64, columns, 64, 3).mean((1, 3))
+
+
 def test_picture_of_the_readme_is_a_result_of_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     strip = importlib.import_module("sitegen.strip")
     # Compressed in the same way, so that only the colors can differ.
     drawn = strip.webp(strip.strip())
     with Image.open(ROOT / "docs" / "assets" / "strip.webp") as old, Image.open(io.BytesIO(drawn)) as new:
-        difference = np.abs(np.asarray(old).astype(int) - np.asarray(new)).mean()
-    # A vividness of 1.9 instead of 2 differs by 2.7.
-    assert difference < 0.2, f"it is out of date by {difference:.2f} on average; run: python scripts/make_strip.py"
+        difference = np.abs(squares(old) - squares(new)).mean()
+    # Another processor makes 0.08, as WebP amplifies the last bit; a vividness of 1.9 instead of 2 makes 0.29.
+    assert difference < 0.15, f"it is out of date by {difference:.2f} on average; run: python scripts/make_strip.py"
