@@ -33,7 +33,7 @@ def paths_of(given: Sequence[str]) -> list[Path]:
         Paths that exist, addresses in stores, and `-`.
 
     Raises:
-        ConfigError: an input is an address.
+        ConfigError: an input is empty, or an address that is not in an object store.
         ImageError: there is no file of this name, or none that matches the pattern.
     """
     return [path for each in given for path in _expanded(each)]
@@ -77,7 +77,7 @@ def output_path(given: str | None) -> tuple[Path | None, bool]:
         The path, and whether it ends in a slash, so that it is a folder whatever its name.
 
     Raises:
-        ConfigError: it is an address, or empty.
+        ConfigError: it is empty, or an address that is not in an object store.
     """
     if given is None:
         return None, False

@@ -118,7 +118,7 @@ def upright(
         pixels: `(H, W)` or `(H, W, 3)`.
         alpha: `(H, W)` or `None`.
         orientation: orientation of the file, by EXIF: 1 to 8; all else is upright.
-        turn: the pixels still lie as the file holds them.
+        turn: whether the pixels still lie as the file holds them, and must be turned.
     """
     towards = _UPRIGHT.get(orientation or 1) if turn else None
     if towards is not None:

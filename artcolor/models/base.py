@@ -52,8 +52,8 @@ class Features:
 class ColorizationModel(HubModule):
     """A network with a head.
 
-    Calling the model returns the raw output of the head and requires sides that are multiples of `network.stride`. All
-    other methods accept any size.
+    Calling the model returns the raw output of the head. It and `training_loss` require sides that are multiples of
+    `network.stride`; all other methods accept any size.
 
     Args:
         name: name of the model family, as in `artcolor.list_models()`.
@@ -133,13 +133,16 @@ class ColorizationModel(HubModule):
         """Computes the training loss of a batch.
 
         Args:
-            lightness: `(N, 1, H, W)`, L in 0..100.
+            lightness: `(N, 1, H, W)`, L in 0..100; H and W are multiples of `network.stride`.
             ab: `(N, 2, H, W)`, the true chroma in Lab units.
             step: number of the optimizer step, for schedules such as a warm-up.
             generator: source of all randomness.
 
         Returns:
             `"loss"` is minimized; all other values are logged.
+
+        Raises:
+            ImageError: H or W is no multiple of `network.stride`.
         """
         raw = self(lightness)
         with torch.autocast(lightness.device.type, enabled=False):
