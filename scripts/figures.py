@@ -10,7 +10,7 @@ A figure stands between `<!-- figure KEY -->` and `<!-- /figure -->`. KEY is one
 - `results/FILE.json/path/of/keys[:FORMAT]`: a value in docs/results. A list takes an index, or conditions on the fields
   of one of its objects, separated by `;`. FORMAT is a format of Python, or `MB`.
 
-`METRIC.ci` is the 95 % interval of a metric, and `METRIC.sources` its range over the sources of the paintings.
+`METRIC.ci` is the 95% interval of a metric, and `METRIC.sources` its range over the sources of the paintings.
 
     python scripts/update_tables.py    # fills in all figures
 """

@@ -1,6 +1,7 @@
 """Tables and model cards about released weights, generated from the manifest."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -247,7 +248,7 @@ def _facts(entry: Entry) -> str:
             "",
             f"## Metrics: {protocol}",
             "",
-            f"Measured on {figures['n']} paintings (split {figures['split']}), with 95 % intervals, and the lowest and "
+            f"Measured on {figures['n']} paintings (split {figures['split']}), with 95% intervals, and the lowest and "
             "highest mean over the sources of the paintings.",
             "",
             _table(("metric", *(_SETTINGS[name] for name in settings)), rows),
@@ -258,16 +259,24 @@ def _facts(entry: Entry) -> str:
 def figure_text(value: Mapping[str, float | None]) -> str:
     """Formats a figure of the manifest with its interval and its range over sources, where it has them.
 
+    All get the same number of decimals: as many as give the largest of mean and interval four digits.
+
     Args:
         value: `mean`, `low`, `high`, and perhaps `source_low` and `source_high`.
 
     Example:
         >>> figure_text({"mean": 25.432, "low": 25.1, "high": 25.75})
-        '25.43 (25.1 to 25.75)'
+        '25.43 (25.10 to 25.75)'
     """
-    text = f"{value['mean']:.4g}"
+    largest = max(abs(value[name] or 0.0) for name in ("mean", "low", "high"))
+    decimals = max(0, 3 - math.floor(math.log10(largest))) if largest else 3
+
+    def text(name: str) -> str:
+        return f"{value[name]:.{decimals}f}" if value[name] else "0"
+
+    shown = text("mean")
     if value["low"] is not None and value["high"] is not None:
-        text += f" ({value['low']:.4g} to {value['high']:.4g})"
+        shown += f" ({text('low')} to {text('high')})"
     if "source_low" in value:
-        text += f"; sources {value['source_low']:.4g} to {value['source_high']:.4g}"
-    return text
+        shown += f"; sources {text('source_low')} to {text('source_high')}"
+    return shown

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from figures import with_minus_signs
+
 import artcolor
 from artcolor.zoo.card import figure_text, megabytes, rank
 from artcolor.zoo.manifest import Entry
@@ -26,6 +28,8 @@ _NAMES = {
 }
 _SETTINGS = {"default": "at its defaults", "accurate": "vividness 0, temperature 1"}
 _NONE = "–"
+# Keeps rows one line high on a phone.
+_UNBROKEN = "\N{NO-BREAK SPACE}"
 
 
 def zoo() -> str:
@@ -39,14 +43,14 @@ def zoo() -> str:
         entry, link = released(name), f"[`{name}`](models/{name}.md)"
         if entry is None:
             count = sum(p.numel() for p in artcolor.get_model(name).parameters())
-            lines.append(f"| {link} |" + f" {_NONE} |" * 4 + f" {count / 1e6:.2f} M | {_NONE} | *not trained yet* |")
+            lines.append(f"| {link} |" + f" {_NONE} |" * 4 + f" {_millions(count)} | {_NONE} | *not trained yet* |")
             continue
         default, accurate = (entry.metrics["paintings-whole"].get(one, {}) for one in ("default", "accurate"))
         cells = [
             _short(accurate, "psnr", ".2f"),
             *_at_defaults(default),
-            f"{entry.parameters / 1e6:.2f} M",
-            megabytes(entry.bytes),
+            _millions(entry.parameters),
+            megabytes(entry.bytes).replace(" ", _UNBROKEN),
             entry.tag,
         ]
         lines.append(f"| {link} | {' | '.join(cells)} |")
@@ -65,15 +69,15 @@ def figures(name: str) -> str:
     parts = [_facts(entry)]
     for protocol, found in entry.metrics.items():
         settings = [one for one in _SETTINGS if one in found]
+        rows = {
+            metric: [with_minus_signs(figure_text(found[by][metric])) for by in settings] for metric in found["default"]
+        }
         heads = [_SETTINGS[one] if len(settings) > 1 else "value" for one in settings]
         parts.append(
-            f"Protocol **{protocol}**: {found['n']} paintings of the split `{found['split']}`, with 95 % intervals; "
+            f"Protocol **{protocol}**: {found['n']} paintings of the split `{found['split']}`, with 95% intervals; "
             '"sources" are the lowest and the highest mean of any source of the paintings.\n\n'
             f"| metric | {' | '.join(heads)} |\n|---|{'--:|' * len(settings)}\n"
-            + "".join(
-                f"| {_NAMES.get(metric, metric)} | {' | '.join(figure_text(found[by][metric]) for by in settings)} |\n"
-                for metric in found["default"]
-            )
+            + "".join(f"| {_NAMES.get(metric, metric)} | {' | '.join(row)} |\n" for metric, row in rows.items())
         )
     return "\n".join(parts)
 
@@ -115,8 +119,12 @@ def _facts(entry: Entry) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.2f}{_UNBROKEN}M"
+
+
 def _short(found: Mapping[str, Any], metric: str, form: str) -> str:
-    return format(found[metric]["mean"], form) if metric in found else _NONE
+    return with_minus_signs(format(found[metric]["mean"], form)) if metric in found else _NONE
 
 
 def _at_defaults(found: Mapping[str, Any]) -> list[str]:

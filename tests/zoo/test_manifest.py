@@ -206,7 +206,7 @@ def test_cards_state_figures_data_license_limits_and_usage(key: str) -> None:
         f"license: {entry.license.lower()}\n",
         entry.data,
         entry.sha256,
-        f"{psnr:.4g} (",
+        f"{psnr:.2f} (",
         "## Limits",
         f'from_pretrained("hf-hub:org/{key}")',
         *card.PICTURES,
