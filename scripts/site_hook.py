@@ -29,6 +29,8 @@ from artcolor.models.distribution import DistributionModel
 _MARK = re.compile(r"<!-- site:([\w-]+) ?([\w-]*) -->")
 # Code in blocks follows an empty <span>.
 _INLINE_CODE = re.compile(r"(?<!</span>)<code>[^<]*</code>")
+# mkdocstrings writes the type of a parameter in parentheses, and a line break before the closing one.
+_LOOSE_PARENTHESIS = re.compile(r"(?<=</code>)\s+\)(?=\s+–)")
 _OPTION = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
 # Files outside docs/ that are pages, too; links to them are rewritten to the pages.
 _PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
@@ -116,6 +118,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
     # GitHub requires `|` in code to be escaped in tables; Python-Markdown keeps the backslash.
     html = re.sub(r"<td.*?</td>", lambda cell: cell[0].replace("\\|", "|"), html, flags=re.DOTALL)
+    html = _LOOSE_PARENTHESIS.sub(")", html)
     return _MARK.sub(replace, _INLINE_CODE.sub(_unbroken, html))
 
 
