@@ -37,21 +37,21 @@ def steady_tables() -> str:
 
 
 def speed_tables() -> str:
-    """Returns sentences on the speed of the whole road and on memory, as far as they were measured."""
+    """Returns paragraphs on the speed of the whole road and on memory, as far as they were measured."""
     results = _read()
     lines = []
     if "road" in results:
         road = results["road"]
         lines.append(
-            f"- Speed: {road['frames_per_second']:.1f} frames per second at 720 × 576, from one H.264 file to another "
+            f"Speed: {road['frames_per_second']:.1f} frames per second at 720 × 576, from one H.264 file to another "
             f"({road['processor_ms_per_frame']:.0f} ms of CPU time per frame). {_measured(road)}, with "
             f"{road['threads']} threads, at a load average of {road['load']}.\n"
         )
     if "memory" in results:
         memory = results["memory"]
         shown = ", ".join(f"{size} MB after {frames} frames" for frames, size in memory["resident_mb"].items())
-        lines.append(f"- Memory: {shown} of one shot at 720 × 576. {_measured(memory)}.\n")
-    return "".join(lines)
+        lines.append(f"Memory: {shown} of one shot at 720 × 576. {_measured(memory)}.\n")
+    return "\n".join(lines)
 
 
 def _read() -> dict[str, Any]:

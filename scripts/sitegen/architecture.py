@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from artcolor.models.base import ColorizationModel
-from sitegen.drawing import BLUE, GRAY, GREEN, ORANGE, PURPLE, RED, Drawing
+from sitegen.drawing import BLUE, GRAY, GREEN, ORANGE, PURPLE, RED, Drawing, text_width
 
 _MANY = 26
 """Models with more convolutions than this show those of one size as one box."""
@@ -18,7 +18,11 @@ _KINDS: list[tuple[type[nn.Module], str, str]] = [
     (nn.Upsample, "upsampling", GREEN),
     (nn.Linear, "linear", PURPLE),
 ]
-_HEIGHT, _GAP, _TOP = 150.0, 13.0, 34.0
+_HEIGHT, _GAP, _LEFT = 150.0, 13.0, 10.0
+_LINE = 16.0
+"""Height of a line of a title."""
+_TURN = 58
+"""Slant of the labels below, in degrees."""
 
 
 @dataclass
@@ -42,27 +46,33 @@ def draw(model: ColorizationModel) -> str:
     stride = model.network.stride
     side = model.network.fixed_size or -(-model.size // stride) * stride
     lightness = torch.full((1, 1, side, side), 50.0)
-    drawing, top = Drawing(), _TOP
+    drawing, top = Drawing(), 0.0
     drawn: list[_Step] = []
     for title, run in _paths(model, lightness):
         steps = _steps(model, run)
         drawn += steps
-        drawing.text(4, top - 16, title, size=12, anchor="start")
-        top = _row(drawing, steps, side, top)
-    _legend(drawing, top, {step.color for step in drawn})
+        for line in title:
+            top += _LINE
+            drawing.text(_LEFT, top, line, size=12, anchor="start")
+        top = _row(drawing, steps, side, top + 24) + 28
+    _legend(drawing, top - 4, {step.color for step in drawn})
     return drawing.svg(f"The network of {model.name}, layer by layer")
 
 
-def _paths(model: ColorizationModel, lightness: Tensor) -> list[tuple[str, Callable[[], object]]]:
+def _paths(model: ColorizationModel, lightness: Tensor) -> list[tuple[tuple[str, ...], Callable[[], object]]]:
     side = lightness.shape[-1]
-    paths: list[tuple[str, Callable[[], object]]] = [
-        (f"L, {side} × {side} px  →  {_result(model)}", lambda: model(lightness))
+    paths: list[tuple[tuple[str, ...], Callable[[], object]]] = [
+        # Two lines, so that they fit on a phone.
+        ((f"L, {side} × {side} px", f"→ {_result(model)}"), lambda: model(lightness))
     ]
     network, chroma = model.network, torch.zeros(1, 2, side, side)
     if hasattr(network, "see_chroma"):
         other = model.lightness_head
         paths.append(
-            ("The other half, used for features only: ab  →  L", lambda: other(network.see_chroma(chroma), lightness))
+            (
+                ("The other half, used for features only:", "ab → L"),
+                lambda: other(network.see_chroma(chroma), lightness),
+            )
         )
     if hasattr(network, "posterior"):
         seen = network.encode(lightness)
@@ -70,7 +80,7 @@ def _paths(model: ColorizationModel, lightness: Tensor) -> list[tuple[str, Calla
         truth = model.posterior_input(plain, lightness, chroma)
         paths.append(
             (
-                "In training only: posterior q(z | L, ab)",
+                ("In training only: posterior q(z | L, ab)",),
                 lambda: network.posterior(seen, plain, truth).typical,
             )
         )
@@ -152,7 +162,7 @@ def _steps(model: ColorizationModel, run: Callable[[], object]) -> list[_Step]:
 
 def _row(drawing: Drawing, steps: list[_Step], side: int, top: float) -> float:
     middle = top + _HEIGHT / 2
-    x, places = 4.0, []
+    x, places, below = _LEFT, [], 0.0
     drawing.box(x, top, 6, _HEIGHT, GRAY, f"the input, {side} × {side}")
     drawing.text(x + 3, top + _HEIGHT + 13, str(side), size=9)
     x += 6 + _GAP
@@ -166,10 +176,10 @@ def _row(drawing: Drawing, steps: list[_Step], side: int, top: float) -> float:
         drawing.text(x + width / 2, middle - height / 2 - 4, str(step.shape[1]), size=9)
         if len(step.shape) == 4:
             drawing.text(x + width / 2, top + _HEIGHT + 13, str(step.shape[-1]), size=9)
-        drawing.text(x + width / 2 + 3, top + _HEIGHT + 20, _short(step), size=9, anchor="start", turn=58)
+        drawing.text(x + width / 2 + 3, top + _HEIGHT + 20, _short(step), size=9, anchor="start", turn=_TURN)
+        below = max(below, text_width(_short(step), 9) * math.sin(math.radians(_TURN)))
         places.append((x, width, height))
         x += width + _GAP + 4
-    below = top + _HEIGHT + 78
     for number, step in enumerate(steps):
         for rank, origin in enumerate(sorted(step.joins)):
             start, end = places[origin], places[number]
@@ -178,7 +188,7 @@ def _row(drawing: Drawing, steps: list[_Step], side: int, top: float) -> float:
             left, right = start[0] + start[1] / 2, end[0] + end[1] / 2 - 3
             ends = (middle - start[2] / 2 - 14, middle - end[2] / 2 - 14)
             drawing.line([(left, ends[0]), (left, high), (right, high), (right, ends[1])], dashed=True)
-    return below + 44
+    return top + _HEIGHT + 24 + below
 
 
 def _short(step: _Step) -> str:
@@ -199,9 +209,9 @@ def _title(step: _Step) -> str:
 
 
 def _legend(drawing: Drawing, top: float, colors: set[str]) -> None:
-    x = 4.0
+    x = _LEFT
     kinds = [*((name, color) for _, name, color in _KINDS), ("head", RED)]
     for name, color in (kind for kind in kinds if kind[1] in colors):
-        drawing.box(x, top - 12, 12, 12, color)
-        drawing.text(x + 17, top - 2, name, size=11, anchor="start")
-        x += 34 + len(name) * 6.4
+        drawing.box(x, top - 11, 12, 12, color)
+        drawing.text(x + 17, top - 1, name, size=11, anchor="start")
+        x += 35 + text_width(name, 11)

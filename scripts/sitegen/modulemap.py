@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 from sitegen.cache import ROOT
-from sitegen.drawing import BLUE, GRAY, GREEN, ORANGE, PURPLE, Drawing
+from sitegen.drawing import BLUE, GRAY, GREEN, ORANGE, PURPLE, Drawing, text_width
 
 _GROUPS = {
     "command and torch.hub": (ORANGE, {"cli", "hubconf"}),
@@ -58,7 +58,7 @@ def draw() -> str:
     for group, (color, _) in _GROUPS.items():
         drawing.box(x, y - 11, 12, 12, color)
         drawing.text(x + 17, y, group, size=11, anchor="start")
-        x += 36 + len(group) * 6.2
+        x += 37 + text_width(group, 11)
     return drawing.svg("Which room of artcolor imports which; arrows point down")
 
 

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from PIL import Image
 
 import artcolor
@@ -161,7 +162,11 @@ def _distribution() -> Figure:
         p = probability[:, int(y * probability.shape[1]), int(x * probability.shape[2])]
         axes[0].plot(x * lightness.shape[-1], y * lightness.shape[-2], "o", ms=9, mfc="none", mec="#ff5a36", mew=2)
         axes[0].annotate(
-            name, (x * lightness.shape[-1] + 8, y * lightness.shape[-2] - 6), color="#ff5a36", weight="bold"
+            name,
+            (x * lightness.shape[-1] + 8, y * lightness.shape[-2] - 6),
+            color="#ff5a36",
+            weight="bold",
+            path_effects=[withStroke(linewidth=3, foreground="#1c1c1c")],
         )
         plot.scatter(*book.centers.T.numpy(), c=bins.clamp(0, 1).numpy(), s=(3 + 2500 * p).numpy(), linewidths=0)
         mean = (p[:, None] * book.centers).sum(0)
