@@ -180,14 +180,17 @@ def _row(drawing: Drawing, steps: list[_Step], side: int, top: float) -> float:
         below = max(below, text_width(_short(step), 9) * math.sin(math.radians(_TURN)))
         places.append((x, width, height))
         x += width + _GAP + 4
-    for number, step in enumerate(steps):
-        for rank, origin in enumerate(sorted(step.joins)):
-            start, end = places[origin], places[number]
-            high = middle - max(start[2], end[2]) / 2 - 20 - 7 * rank
-            high = max(top - 10, high)
-            left, right = start[0] + start[1] / 2, end[0] + end[1] / 2 - 3
-            ends = (middle - start[2] / 2 - 14, middle - end[2] / 2 - 14)
-            drawing.line([(left, ends[0]), (left, high), (right, high), (right, ends[1])], dashed=True)
+    skips = [(number - origin, origin, number) for number, step in enumerate(steps) for origin in step.joins]
+    lanes: list[tuple[int, int, float]] = []
+    # Short ones first: longer ones pass above them, and above the labels of all boxes between their ends.
+    for _, origin, number in sorted(skips):
+        start, end = places[origin], places[number]
+        high = middle - max(height for *_, height in places[origin : number + 1]) / 2 - 20
+        high = min([high, *(lane - 7 for first, last, lane in lanes if first < number and origin < last)])
+        lanes.append((origin, number, high))
+        left, right = start[0] + start[1] / 2, end[0] + end[1] / 2 - 3
+        ends = (middle - start[2] / 2 - 14, middle - end[2] / 2 - 14)
+        drawing.line([(left, ends[0]), (left, high), (right, high), (right, ends[1])], dashed=True)
     return top + _HEIGHT + 24 + below
 
 
