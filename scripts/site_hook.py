@@ -34,6 +34,7 @@ _LOOSE_PARENTHESIS = re.compile(r"(?<=</code>)\s+\)(?=\s+–)")
 _OPTION = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
 # Files outside docs/ that are pages, too; links to them are rewritten to the pages.
 _PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
+_EMPTY_UNRELEASED = re.compile(r"^## Unreleased\n+(?=## )", re.MULTILINE)
 _API = "api"
 _DEMO = "demo/"
 _published: dict[str, Path] = {}
@@ -61,7 +62,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, f"{_API}/{name}", content=text))
     for name, uri in _PAGES.items():
         if uri not in files.src_uris:
-            files.append(File.generated(config, uri, content=(ROOT / name).read_text(encoding="utf-8")))
+            text = (ROOT / name).read_text(encoding="utf-8")
+            files.append(File.generated(config, uri, content=_EMPTY_UNRELEASED.sub("", text)))
     files.append(File.generated(config, "examples.md", content=_examples()))
     return files
 
