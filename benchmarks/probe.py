@@ -162,7 +162,7 @@ def probe(x, y, test_x, test_y, classes):
 
 
 def interval(values):
-    """Formats a mean with the bounds of its 95 % bootstrap interval."""
+    """Formats a mean with the bounds of its 95% bootstrap interval."""
     rng = np.random.default_rng(0)
     draws = values[rng.integers(0, len(values), (2000, len(values)))].mean(1)
     low, high = np.percentile(draws, (2.5, 97.5))

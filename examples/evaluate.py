@@ -32,7 +32,7 @@ def main():
 
     best = max(given.models, key=lambda name: results.interval(name, "auc").mean)
     difference = results.compare(best, "gray", "auc")
-    interval = f"95 % interval {difference.low:+.2f} to {difference.high:+.2f}"
+    interval = f"95% interval {difference.low:+.2f} to {difference.high:+.2f}"
     print(f"AuC of {best} less that of gray: {difference.mean:+.2f} ({interval})")
     print(f"pictures side by side, histograms, calibration: {given.out / 'report.html'}")
 

@@ -73,7 +73,7 @@ def main():
     results = evaluate([before, tuned], small, out=given.out, seconds=False)
     for metric in ("psnr", "abrmse", "delta_e", "nll"):
         gain = results.compare("after", "before", metric)
-        print(f"{metric}: after − before = {gain.mean:+.3f} (95 % interval {gain.low:+.3f} to {gain.high:+.3f})")
+        print(f"{metric}: after − before = {gain.mean:+.3f} (95% interval {gain.low:+.3f} to {gain.high:+.3f})")
     sheet(artcolor.ArtDataset(small, "test").paths[:6], [before, tuned], given.out / "before_after.png")
     print(f"{results.n} held-out pictures; {given.out / 'before_after.png'} shows six: gray, before, after, truth")
 

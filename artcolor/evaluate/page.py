@@ -101,13 +101,13 @@ def write_page(
     body = [
         f"<h1>{html.escape(title)}</h1>",
         f"<p>CF of the true pictures: {results.truth.colorfulness.mean():.2f}. ± is half the width of the bootstrap "
-        "95 % interval, whose bounds are in results.json. Fréchet distances have no interval and are comparable at "
+        "95% interval, whose bounds are in results.json. Fréchet distances have no interval and are comparable at "
         "equal n only.</p>",
         _figures_table(results, predictors),
         *(f"<p>{METRICS[m].label} is missing: {html.escape(why)}</p>" for m, why in results.missing.items()),
         f"<p><small>{_UNITS} {_BASELINES}</small></p>",
         "<h2>Comparisons</h2>",
-        "<p>Mean difference, first minus second, by a paired bootstrap; colored where the 95 % interval excludes "
+        "<p>Mean difference, first minus second, by a paired bootstrap; colored where the 95% interval excludes "
         "zero.</p>",
         _comparisons(results, [model.name for model in models]),
         "<h2>Distribution of color</h2>",

@@ -65,7 +65,7 @@ _SET_DISTANCES = ("fd_grid", "fd_lite0")
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its bootstrap 95 % interval.
+    """A figure with its bootstrap 95% interval.
 
     Attributes:
         mean: figure over all pictures; `None` if the metric does not apply.
@@ -288,7 +288,7 @@ class Results:
             metrics: the columns, keys of `METRICS`.
         """
         lines = [
-            f"{self.protocol}, n = {self.n}; ± is half the width of the bootstrap 95 % interval. "
+            f"{self.protocol}, n = {self.n}; ± is half the width of the bootstrap 95% interval. "
             f"CF of the true pictures: {self.truth.colorfulness.mean():.2f}. "
             "FD depends on n: compare it at equal n only.",
             "",
