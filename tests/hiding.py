@@ -72,7 +72,8 @@ def environment_for(program: Path, folder: Path) -> dict[str, str]:
         program: its docstring states what to install.
         folder: an empty folder.
     """
-    needed = required(program)
+    # From Python 3.14 on, an editable installation counts as one of the package.
+    needed = required(program) | {"artcolor"}
     hidden: set[str] = set()
     for module, names in importlib.metadata.packages_distributions().items():
         distributions = set(map(canonicalize_name, names))
