@@ -23,8 +23,9 @@ def scale_measured() -> str:
         f"\n- Two actors are {two:.2f} times as fast as one (target: {_met(two >= 1.8, '1.8')}); two "
         f"commands without Ray, each on a core of its own, are {parallel:.2f} times as fast as one.\n",
         f"- On both cores, Ray is {abs(overhead):.1%} {'slower' if overhead > 0 else 'faster'} than `artcolor "
-        f"colorize` (target: {_met(overhead <= 0.15, 'at most 15% slower')}). With the start, once per run, all pictures "
-        f"took {runs['two actors']['wall']:.0f} s with Ray and {runs['one command, two cores']['wall']:.0f} s without.\n",
+        f"colorize` (target: {_met(overhead <= 0.15, 'at most 15% slower')}). With the start, once per run, all "
+        f"pictures took {runs['two actors']['wall']:.0f} s with Ray and "
+        f"{runs['one command, two cores']['wall']:.0f} s without.\n",
         f"- An actor has at most {' / '.join(f'{each / 1e6:.0f}' for each in memory.values())} MB of memory of its own "
         f"with pictures of {' / '.join(memory)} megapixels (target: "
         f"{_met(max(memory.values()) <= 1.2e9, 'at most 1.2 GB')}).\n",
