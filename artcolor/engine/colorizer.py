@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import functools
+import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -101,6 +102,18 @@ class Colorizer:
             return self.backend
         model, given = self._choose.args
         return TorchBackend(model, given["device"], given["size"])
+
+    def __copy__(self) -> Self:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    # By value: worker processes would share tensors, each through a file descriptor, and a fork server takes too few.
+    def __getstate__(self) -> bytes:
+        return pickle.dumps(self.__dict__)
+
+    def __setstate__(self, state: bytes) -> None:
+        self.__dict__.update(pickle.loads(state))
 
     def _copy(self) -> Self:
         # The weights file is hashed once for all copies.

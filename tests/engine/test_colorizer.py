@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader
 
 import artcolor
 from artcolor.color import rows, srgb
@@ -133,6 +134,15 @@ def test_colorizers_can_be_pickled() -> None:
         again = pickle.loads(pickle.dumps(colorizer))
         assert np.array_equal(again(gray), colorizer(gray))
         assert again.provenance == colorizer.provenance
+
+
+def test_workers_of_a_fork_server_get_a_colorizer() -> None:
+    """The default on Linux from Python 3.14 on. It passes 253 file descriptors at most; a shared tensor takes one."""
+    gray = np.linspace(0, 255, 40 * 60).astype(np.uint8).reshape(40, 60)
+    colorizer = artcolor.Colorizer("unet")
+    loader = DataLoader([gray], num_workers=1, collate_fn=colorizer, multiprocessing_context="forkserver")
+    ((colored,),) = loader
+    assert np.array_equal(colored, colorizer(gray))
 
 
 def test_from_several_threads(painting: Image.Image) -> None:
