@@ -125,9 +125,7 @@ class Trainer:
         with self._processes.alone_in(self.out):
             found = checkpoint.latest(self.out / "checkpoints") if resume in ("auto", None) else Path(str(resume))
             if resume is None and found is not None:
-                raise TrainingError(
-                    f"{self.out} holds checkpoints of a training run; resume it or choose another folder"
-                )
+                raise TrainingError(f"{self.out} holds checkpoints of a run; resume it or choose another folder")
             self._prepare(found)
             try:
                 with self.interrupt:
