@@ -28,7 +28,7 @@ def test_hints_are_placed_changed_kept_and_saved(browser: Any, address: str, sma
         plain = pixels(tab)
         color = add_hint(tab, 0.3, 0.7, 1)
         probabilities = tab.locator(part("suggestion")).all_inner_texts()
-        assert 1 < len(probabilities) <= 5 and all(text.endswith(" %") for text in probabilities)
+        assert 1 < len(probabilities) <= 5 and all(text.endswith("%") for text in probabilities)
         assert np.abs(pixels(tab) - plain).max() > 5
         [hint] = hints_of(tab, file)
         assert hint == {"x": pytest.approx(0.3, abs=0.01), "y": pytest.approx(0.7, abs=0.01), "color": color}
