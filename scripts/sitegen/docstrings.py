@@ -5,6 +5,8 @@ import re
 
 import griffe
 
+from artcolor.models.options import Option
+
 _LONGEST = 500
 """Characters of the longest value of an attribute that a page shows."""
 _VARIADIC = {griffe.ParameterKind.var_positional, griffe.ParameterKind.var_keyword}
@@ -67,17 +69,13 @@ def _split(annotation: str | griffe.Expr | None) -> tuple[str | griffe.Expr | No
     return annotation, None
 
 
-def _help(option: griffe.ExprCall) -> str:
+def _help(call: griffe.ExprCall) -> str:
     """Returns the help text of an `Option`, with its range."""
-    text, *limits = (ast.literal_eval(str(each)) for each in option.arguments if not _is_keyword(each))
-    found = dict(zip(("minimum", "maximum"), limits, strict=False))
-    for each in option.arguments:
-        if isinstance(each, griffe.ExprKeyword) and each.name in {"minimum", "maximum"}:
-            found[each.name] = ast.literal_eval(str(each.value))
-    if "maximum" in found:
-        return f"{text} Range: {found['minimum']} to {found['maximum']}."
-    return f"{text} Range: {found['minimum']} or more." if "minimum" in found else str(text)
-
-
-def _is_keyword(argument: str | griffe.Expr) -> bool:
-    return isinstance(argument, griffe.ExprKeyword)
+    stated = {}
+    for field, value in zip(("help", "minimum", "maximum", "group"), call.arguments, strict=False):
+        if not isinstance(value, griffe.ExprKeyword):
+            stated[field] = value
+    stated |= {each.name: each.value for each in call.arguments if isinstance(each, griffe.ExprKeyword)}
+    read = {field: ast.literal_eval(str(stated[field])) for field in ("help", "minimum", "maximum") if field in stated}
+    option = Option(**read)
+    return f"{option.help} Range: {option.range}." if option.range else option.help
